@@ -1,0 +1,14 @@
+//! The nouns of the field, in the words of O&M, SensorThings and QARTOD. Plain values: no clock,
+//! no file, no socket. Every other room speaks to its neighbours in these words.
+
+pub mod alert;
+pub mod assessment;
+pub mod input;
+pub mod ledger;
+pub mod name;
+pub mod observation;
+pub mod quality;
+pub mod registry;
+pub mod reject;
+pub mod time;
+pub mod unit;

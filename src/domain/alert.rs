@@ -1,0 +1,166 @@
+//! Alerts: a rule that speaks, about whom, and what changed.
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::name::{DatastreamId, LimitId, NetworkId, RuleId, StationId};
+use crate::domain::time::Timestamp;
+
+/// How urgent an alert is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Severity {
+    /// Worth knowing.
+    Notice,
+    /// Somebody should look.
+    Warning,
+    /// Somebody must act now.
+    Critical,
+}
+
+impl Severity {
+    /// Gives the word used in seeds and output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// Reads the word of a seed.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Notice, Self::Warning, Self::Critical].into_iter().find(|one| one.word() == word)
+    }
+}
+
+/// A condition of weir itself that can raise an alert.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum WeirCondition {
+    /// A broker does not answer.
+    #[n(0)]
+    BrokerAway,
+    /// InfluxDB takes no points.
+    #[n(1)]
+    SinkAway,
+    /// The journal can't be written.
+    #[n(2)]
+    JournalFull,
+    /// A notification channel fails.
+    #[n(3)]
+    ChannelFailing,
+    /// The wall clock jumped.
+    #[n(4)]
+    ClockStepped,
+}
+
+impl WeirCondition {
+    /// Every condition.
+    pub const ALL: [Self; 5] = [
+        Self::BrokerAway,
+        Self::SinkAway,
+        Self::JournalFull,
+        Self::ChannelFailing,
+        Self::ClockStepped,
+    ];
+
+    /// Gives the word used in seeds and output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BrokerAway => "broker_away",
+            Self::SinkAway => "sink_away",
+            Self::JournalFull => "journal_full",
+            Self::ChannelFailing => "channel_failing",
+            Self::ClockStepped => "clock_stepped",
+        }
+    }
+}
+
+/// Whom an alert is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+pub enum Subject {
+    /// One datastream.
+    #[n(0)]
+    Datastream(#[n(0)] DatastreamId),
+    /// A whole station.
+    #[n(1)]
+    Station(#[n(0)] StationId),
+    /// weir itself.
+    #[n(2)]
+    Weir {
+        /// What is wrong.
+        #[n(0)]
+        condition: WeirCondition,
+        /// The broker, where it is one broker's.
+        #[n(1)]
+        network: Option<NetworkId>,
+    },
+}
+
+/// An alert's number, unique in a journal and the same in every replay of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct AlertId(#[n(0)] pub u64);
+
+/// What happened to an alert.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AlertChange {
+    /// It began to fire.
+    Fired,
+    /// What it warned of is over.
+    Resolved,
+    /// Its rule or subject left with an edition, so nobody can say whether it is over.
+    Withdrawn,
+}
+
+impl AlertChange {
+    /// Gives the word used in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fired => "firing",
+            Self::Resolved => "resolved",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// A station upstream where the same property exceeded its limit shortly before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Upstream {
+    /// The station.
+    #[n(0)]
+    pub station: StationId,
+    /// Since when it exceeds.
+    #[n(1)]
+    pub since: Timestamp,
+}
+
+/// A change of an alert's state, to be stored and told.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct AlertEvent {
+    /// The alert.
+    pub alert: AlertId,
+    /// The rule that speaks.
+    pub rule: RuleId,
+    /// Whom it is about.
+    pub subject: Subject,
+    /// What happened.
+    pub change: AlertChange,
+    /// When it happened: the time of the observation that did it, or the clock's.
+    pub at: Timestamp,
+    /// Since when the state lasts that the alert is about.
+    pub since: Timestamp,
+    /// The value that did it, in the canonical unit.
+    pub value: Option<f64>,
+    /// The limit that was exceeded.
+    pub limit: Option<LimitId>,
+    /// By how many times.
+    pub multiple: Option<f64>,
+    /// Whether the value is suspect.
+    pub unconfirmed: bool,
+    /// The wave it may be part of.
+    pub upstream: Option<Upstream>,
+}

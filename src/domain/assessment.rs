@@ -1,0 +1,201 @@
+//! Limits of law and what comes of holding an observation against them.
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::name::{DatastreamId, LimitId, PropertyId};
+use crate::domain::observation::Period;
+use crate::domain::time::{PhenomenonTime, Validity};
+
+/// A water class of GB 3838-2002, best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+#[expect(missing_docs, reason = "the classes' own names")]
+pub enum WaterClass {
+    #[n(0)]
+    I,
+    #[n(1)]
+    II,
+    #[n(2)]
+    III,
+    #[n(3)]
+    IV,
+    #[n(4)]
+    V,
+    #[n(5)]
+    WorseThanV,
+}
+
+impl WaterClass {
+    /// The five classes that limits are written for, best first.
+    pub const WITH_LIMITS: [Self; 5] = [Self::I, Self::II, Self::III, Self::IV, Self::V];
+
+    /// Gives the class as people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::I => "I",
+            Self::II => "II",
+            Self::III => "III",
+            Self::IV => "IV",
+            Self::V => "V",
+            Self::WorseThanV => "worse than V",
+        }
+    }
+
+    /// Reads a class that limits are written for.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::WITH_LIMITS.into_iter().find(|class| class.name() == name)
+    }
+}
+
+/// What a limit allows. A value equal to the limit meets it (GB 3838-2002).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Bound {
+    /// At most this much.
+    Max(f64),
+    /// At least this much, such as dissolved oxygen.
+    Min(f64),
+    /// From the lower to the upper number, both allowed, such as pH.
+    Range {
+        /// The lower number.
+        low: f64,
+        /// The upper number.
+        high: f64,
+    },
+}
+
+/// Which values a limit is held against.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Averaging {
+    /// Whatever value is assessed: the instrument names no averaging period.
+    Any,
+    /// Single values only: instants and samples.
+    Single,
+    /// Hour means only.
+    Hour,
+    /// A period that weir does not average yet; the row is kept and held against nothing.
+    Longer,
+}
+
+impl Averaging {
+    /// Says whether the limit is held against values of a period.
+    #[must_use]
+    pub fn covers(self, period: Period) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Single => period == Period::Native,
+            Self::Hour => period == Period::Hour,
+            Self::Longer => false,
+        }
+    }
+}
+
+/// One limit of one instrument: a row of `seeds/limits/`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Limit {
+    /// Its lasting id.
+    pub id: LimitId,
+    /// The instrument, such as `GB 3838-2002`.
+    pub instrument: Box<str>,
+    /// Where in it, such as `table 1`.
+    pub clause: Box<str>,
+    /// The property it limits.
+    pub property: PropertyId,
+    /// The class or zone it belongs to, empty if the instrument has none.
+    pub class: Box<str>,
+    /// The same as a water class, where it is one.
+    pub water_class: Option<WaterClass>,
+    /// Which values it is held against.
+    pub averaging: Averaging,
+    /// What it allows, in the property's canonical unit.
+    pub bound: Bound,
+    /// From when to when it is in force, by the observation's own time.
+    pub in_force: Validity,
+}
+
+/// Why no verdict was possible.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum NotAssessable {
+    /// The station or its rule names no class that limits this property.
+    #[n(0)]
+    NoLimit,
+    /// There are limits, but none in force at the observation's time.
+    #[n(1)]
+    NoneInForce,
+    /// The value failed quality control.
+    #[n(2)]
+    Quality,
+    /// There is no value.
+    #[n(3)]
+    Missing,
+    /// The censored range reaches to both sides of the limit.
+    #[n(4)]
+    Censored,
+    /// An average without enough valid values.
+    #[n(5)]
+    Incomplete,
+}
+
+impl NotAssessable {
+    /// Gives the word used in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NoLimit => "no_limit",
+            Self::NoneInForce => "none_in_force",
+            Self::Quality => "quality",
+            Self::Missing => "missing",
+            Self::Censored => "censored",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// The outcome of an assessment.
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+pub enum Verdict {
+    /// The limit is met.
+    #[n(0)]
+    Within {
+        /// The limit.
+        #[n(0)]
+        limit: LimitId,
+    },
+    /// The limit is exceeded.
+    #[n(1)]
+    Exceeds {
+        /// The limit.
+        #[n(0)]
+        limit: LimitId,
+        /// By how many times, `(C - Cs) / Cs`; none for a minimum or a range (环办[2011]22号:
+        /// temperature, pH and dissolved oxygen have no multiple).
+        #[n(1)]
+        multiple: Option<f64>,
+    },
+    /// Nothing can be said, and why.
+    #[n(2)]
+    NotAssessable(#[n(0)] NotAssessable),
+}
+
+/// One observation held against the limits in force at its own time.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Assessment {
+    /// The datastream.
+    pub datastream: DatastreamId,
+    /// Native value or average.
+    pub period: Period,
+    /// The time of the observation.
+    pub phenomenon_time: PhenomenonTime,
+    /// The number that was held against the limit, if there was one.
+    pub value: Option<f64>,
+    /// The outcome.
+    pub verdict: Verdict,
+    /// The best water class this one value meets, where its property has classes.
+    pub class: Option<WaterClass>,
+    /// Whether the value is suspect, so that an exceedance is unconfirmed.
+    pub unconfirmed: bool,
+    /// Whether the verdict or class differs from the one before; only changes are stored.
+    pub changed: bool,
+}

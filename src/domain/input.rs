@@ -1,0 +1,118 @@
+//! The inputs: everything that can change weir's state, one enum. The journal of inputs is the
+//! ground state; all else is a function of it.
+
+use std::sync::Arc;
+
+use crate::domain::alert::WeirCondition;
+use crate::domain::name::NetworkId;
+use crate::domain::registry::Registry;
+use crate::domain::time::Moment;
+
+/// The quality of service a message was delivered with. weir subscribes at 1 at most; 2 is what
+/// an old session may still hold.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Qos {
+    /// At most once: what is lost before weir, nobody can know.
+    AtMostOnce,
+    /// At least once.
+    AtLeastOnce,
+    /// Exactly once.
+    ExactlyOnce,
+}
+
+/// What a broker delivered. Topic and payload are slices of the read buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Message<'a> {
+    /// The broker.
+    pub network: NetworkId,
+    /// The packet id; 0 at QoS 0.
+    pub packet_id: u16,
+    /// Whether the broker says that it may have sent this before.
+    pub dup: bool,
+    /// Whether the broker had kept it.
+    pub retain: bool,
+    /// How it was delivered.
+    pub qos: Qos,
+    /// The topic, which any publisher controls and which need not be UTF-8.
+    pub topic: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+    /// Why the message can't be looked at further, found before the pipeline: too long, broken.
+    pub fault: Option<ReceiveFault<'a>>,
+}
+
+/// What the connection found wrong with a packet that it must acknowledge all the same, or the
+/// broker would send it for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReceiveFault<'a> {
+    /// The payload is longer than the limit; what is handed on is its beginning.
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The codec refuses the packet; the payload is the whole frame.
+    Broken(&'a str),
+}
+
+/// An operator's deed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Act<'a> {
+    /// Run a dead letter through the pipeline again.
+    Retry {
+        /// The original message.
+        message: Message<'a>,
+        /// The channel whose reading was rejected; `None` if the whole message was.
+        channel: Option<&'a str>,
+        /// When the original message arrived; its readings are of that time, not of now.
+        received: Moment,
+    },
+}
+
+/// weir's own state, where rules and duplicates depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// A broker's session is up: subscriptions are confirmed.
+    Connected(NetworkId),
+    /// A broker's connection ended.
+    Disconnected(NetworkId),
+    /// The broker has seen every ack up to this message of its network, counted from 1.
+    Settled {
+        /// The broker.
+        network: NetworkId,
+        /// The ordinal of the last message whose ack it has seen.
+        ordinal: u64,
+    },
+    /// A condition of weir itself began (`true`) or ended.
+    Weir {
+        /// Which one.
+        condition: WeirCondition,
+        /// Whether it holds now.
+        holds: bool,
+    },
+}
+
+/// Everything that can change weir's state.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A broker's delivery.
+    Message(Message<'a>),
+    /// The clock. Kept in the journal only where it changed something.
+    Tick,
+    /// An operator's deed.
+    Act(Act<'a>),
+    /// Another edition of the seeds, already found to be sound.
+    Edition(Arc<Registry>),
+    /// A change of weir's own state.
+    Condition(Condition),
+}
+
+/// An input and when it came.
+#[derive(Clone, Debug)]
+pub struct Arrival<'a> {
+    /// When it came.
+    pub at: Moment,
+    /// What came.
+    pub input: Input<'a>,
+}

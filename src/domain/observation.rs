@@ -1,0 +1,160 @@
+//! From what a device said (a reading) to what it means (an observation) to how far it can be
+//! trusted (a qualified observation).
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::name::DatastreamId;
+use crate::domain::quality::{Flag, Quality};
+use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
+use crate::domain::unit::UnitIndex;
+
+/// Which side of the stated limit a censored value lies on (WaterML `censoredReason`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Side {
+    /// Below the detection limit, written `<0.02`.
+    #[n(0)]
+    Below,
+    /// Above the span, written `>50`.
+    #[n(1)]
+    Above,
+}
+
+/// Why there is no value (WaterML `nilReason`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum NilReason {
+    /// The device sent null or an empty value.
+    #[n(0)]
+    Missing,
+    /// A mean without enough valid values in its interval.
+    #[n(1)]
+    Incomplete,
+}
+
+/// A result: below the detection limit is not zero and not missing.
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+pub enum ObservationResult {
+    /// A finite number in the datastream's unit.
+    #[n(0)]
+    Value(#[n(0)] f64),
+    /// Known only to lie on one side of a number.
+    #[n(1)]
+    Censored {
+        /// The side.
+        #[n(0)]
+        side: Side,
+        /// The number, in the datastream's unit.
+        #[n(1)]
+        limit: f64,
+    },
+    /// No value, and why.
+    #[n(2)]
+    Nil(#[n(0)] NilReason),
+}
+
+impl ObservationResult {
+    /// Gives the number to draw or compare: the value, or the limit of a censored one.
+    #[must_use]
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Self::Value(value) | Self::Censored { limit: value, .. } => Some(value),
+            Self::Nil(_) => None,
+        }
+    }
+
+    /// Converts the number, whatever kind of result it stands in.
+    #[must_use]
+    pub fn map(self, convert: impl Fn(f64) -> f64) -> Self {
+        match self {
+            Self::Value(value) => Self::Value(convert(value)),
+            Self::Censored { side, limit } => Self::Censored { side, limit: convert(limit) },
+            Self::Nil(reason) => Self::Nil(reason),
+        }
+    }
+}
+
+/// What a device said of one channel, before anybody knows what it means.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Reading {
+    /// The channel, as an index into the device's profile.
+    pub channel: u16,
+    /// The number as sent, in the unit as sent.
+    pub result: ObservationResult,
+    /// The device's own time, if the payload states one.
+    pub device_time: Option<Timestamp>,
+    /// The unit, if the payload states one; else the profile's holds.
+    pub unit: Option<UnitIndex>,
+}
+
+/// Which value of a datastream this is: its own, or an average that weir made of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Period {
+    /// The datastream's own value: an instant, a sample, or a mean that the device states.
+    #[n(0)]
+    Native,
+    /// The mean of a natural hour.
+    #[n(1)]
+    Hour,
+}
+
+impl Period {
+    /// Gives the length in milliseconds; nothing for a native value.
+    #[must_use]
+    pub fn millis(self) -> Option<i64> {
+        match self {
+            Self::Native => None,
+            Self::Hour => Some(HOUR),
+        }
+    }
+}
+
+/// What a reading means: one datastream, one time, one canonical unit (O&M observation).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Observation {
+    /// The datastream.
+    pub datastream: DatastreamId,
+    /// Native value or average.
+    pub period: Period,
+    /// What it is about.
+    pub phenomenon_time: PhenomenonTime,
+    /// The result in the canonical unit, calibrated.
+    pub result: ObservationResult,
+    /// The number before calibration, where calibration changed it.
+    pub raw: Option<f64>,
+    /// Whether the device's clock can be believed.
+    pub clock: Flag,
+}
+
+/// How many values an average had, of how many it needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Completeness {
+    /// Values that arrived.
+    pub received: u32,
+    /// Values that were usable.
+    pub valid: u32,
+    /// Values that should have arrived.
+    pub expected: u32,
+}
+
+/// An observation and its quality.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct QualifiedObservation {
+    /// The observation.
+    pub observation: Observation,
+    /// The flag of every test.
+    pub quality: Quality,
+    /// Whether it takes the place of another result of the same time.
+    pub revision: bool,
+    /// For an average: how complete it is.
+    pub completeness: Option<Completeness>,
+}
+
+impl QualifiedObservation {
+    /// Gives the rolled-up flag.
+    #[must_use]
+    pub fn flag(&self) -> Flag {
+        self.quality.roll_up()
+    }
+}

@@ -1,0 +1,145 @@
+//! Times. Inside weir a time is UTC in whole milliseconds; zones matter only where a device states
+//! a local time, where a calendar is meant, and where a person reads.
+
+use jiff::tz::TimeZone;
+use minicbor::{Decode, Encode};
+
+/// One second, minute, hour and day in milliseconds.
+pub const SECOND: i64 = 1_000;
+/// One minute in milliseconds.
+pub const MINUTE: i64 = 60 * SECOND;
+/// One hour in milliseconds.
+pub const HOUR: i64 = 60 * MINUTE;
+/// One day of 24 hours in milliseconds.
+pub const DAY: i64 = 24 * HOUR;
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Timestamp(#[n(0)] pub i64);
+
+impl Timestamp {
+    /// Gives the milliseconds since the epoch.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Moves the time by milliseconds; stops at the ends of the range instead of wrapping.
+    #[must_use]
+    pub fn plus(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Gives the milliseconds from `earlier` to this time, negative if it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Gives the start of the natural hour in a zone. Every zone in use has whole quarter hours,
+    /// so the offset at the time itself decides.
+    #[must_use]
+    pub fn hour_start(self, zone: &TimeZone) -> Self {
+        let offset = self.offset_ms(zone);
+        Self((self.0 + offset).div_euclid(HOUR) * HOUR - offset)
+    }
+
+    fn offset_ms(self, zone: &TimeZone) -> i64 {
+        jiff::Timestamp::from_millisecond(self.0)
+            .map_or(0, |at| i64::from(zone.to_offset(at).seconds()) * SECOND)
+    }
+
+    /// Writes the time as RFC 3339 in a zone, to the second, or to the millisecond if it has some.
+    #[must_use]
+    pub fn rfc3339(self, zone: &TimeZone) -> String {
+        let Ok(at) = jiff::Timestamp::from_millisecond(self.0) else {
+            return format!("{} ms", self.0);
+        };
+        at.display_with_offset(zone.to_offset(at)).to_string()
+    }
+}
+
+/// When an input reached weir, by two clocks: the wall for calendars, elapsed time for durations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub struct Moment {
+    /// Wall time.
+    #[n(0)]
+    pub wall: Timestamp,
+    /// Milliseconds of running time since the journal was made; time spent down counts, a wall
+    /// clock that is set does not.
+    #[n(1)]
+    pub elapsed_ms: i64,
+}
+
+/// What an observation is about: an instant, or an interval that is closed at its start and open
+/// at its end (O&M `phenomenonTime`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PhenomenonTime {
+    /// One instant.
+    Instant(Timestamp),
+    /// A time span, such as the hour of a mean.
+    Interval {
+        /// The first instant of it.
+        start: Timestamp,
+        /// The first instant after it.
+        end: Timestamp,
+    },
+}
+
+impl PhenomenonTime {
+    /// Gives the instant, or the start of the interval: the time under which a point is stored.
+    #[must_use]
+    pub fn start(self) -> Timestamp {
+        match self {
+            Self::Instant(at) => at,
+            Self::Interval { start, .. } => start,
+        }
+    }
+}
+
+/// From when to when a row of the seeds holds, half-open; `None` is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Validity {
+    /// The first instant.
+    pub from: Option<Timestamp>,
+    /// The first instant after.
+    pub to: Option<Timestamp>,
+}
+
+impl Validity {
+    /// Says whether the row holds at a time.
+    #[must_use]
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at < to)
+    }
+
+    /// Says whether two rows hold at one time.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let before =
+            |a: &Self, b: &Self| matches!((a.to, b.from), (Some(to), Some(from)) if to <= from);
+        !before(self, other) && !before(other, self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validity_is_half_open() {
+        let year = Validity { from: Some(Timestamp(10)), to: Some(Timestamp(20)) };
+        assert!(year.holds(Timestamp(10)));
+        assert!(!year.holds(Timestamp(20)));
+        assert!(!year.overlaps(&Validity { from: Some(Timestamp(20)), to: None }));
+        assert!(year.overlaps(&Validity::default()));
+    }
+
+    #[test]
+    fn the_natural_hour_is_the_zones() {
+        let half = TimeZone::fixed(jiff::tz::Offset::from_seconds(19_800).unwrap());
+        assert_eq!(Timestamp(HOUR).hour_start(&half), Timestamp(HOUR / 2));
+        assert_eq!(Timestamp(-1).hour_start(&TimeZone::UTC), Timestamp(-HOUR));
+    }
+}
