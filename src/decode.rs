@@ -1,1 +1,102 @@
-//! Stub.
+//! From bytes to readings: what a device said, before anybody knows what it means. One file a
+//! format; a format that is compiled for a topic and a profile is a [`Plan`].
+
+pub mod json;
+pub mod number;
+pub mod time;
+
+use jiff::tz::TimeZone;
+
+use crate::domain::observation::Reading;
+use crate::domain::registry::{Format, Profile, TopicRule};
+use crate::domain::reject::Reason;
+use crate::domain::unit::Units;
+
+/// A format, compiled for the payloads of one topic pattern and one profile.
+#[derive(Debug)]
+pub enum Plan {
+    /// JSON mapped by pointers.
+    Json(json::Plan),
+}
+
+/// What a payload was decoded into; the buffers are used again.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// The readings, in the order of the payload.
+    pub readings: Vec<Reading>,
+    /// What could not become a reading, with the channel as the device names it.
+    pub rejects: Vec<(Box<str>, Reason)>,
+}
+
+impl Decoded {
+    /// Empties the buffers.
+    pub fn clear(&mut self) {
+        self.readings.clear();
+        self.rejects.clear();
+    }
+}
+
+/// What decoding may look at besides the payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The device's profile.
+    pub profile: &'a Profile,
+    /// How the topic writes time.
+    pub rule: &'a TopicRule,
+    /// The zone of the device's local times.
+    pub zone: &'a TimeZone,
+    /// The unit table.
+    pub units: &'a Units,
+    /// The channel that the topic names, if it names one.
+    pub channel: Option<&'a str>,
+}
+
+/// Compiles the formats of a topic for a profile, in the order they are to be tried.
+#[must_use]
+pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
+    let compile = |format: &Format| match format {
+        Format::Json => Plan::Json(json::Plan::new(rule, profile)),
+    };
+    rule.formats.iter().map(compile).collect()
+}
+
+/// Decodes a payload by the first plan that can read it.
+///
+/// # Errors
+/// The reason of the first format, if none can read the payload.
+pub fn decode(
+    plans: &[Plan],
+    context: Context<'_>,
+    payload: &[u8],
+    decoded: &mut Decoded,
+) -> Result<(), Reason> {
+    if payload.is_empty() {
+        return Err(Reason::EmptyPayload);
+    }
+    let mut first = None;
+    for plan in plans {
+        decoded.clear();
+        let read = match plan {
+            Plan::Json(plan) => plan.decode(context, payload, decoded),
+        };
+        match read {
+            Ok(()) => return Ok(()),
+            Err(reason) => first = first.or(Some(reason)),
+        }
+    }
+    decoded.clear();
+    Err(first.unwrap_or(Reason::UnknownTopic))
+}
+
+/// Reads the device's name from a payload, where the seeds say that it stands there.
+///
+/// # Errors
+/// The payload can't be read, or names none.
+pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason> {
+    if payload.is_empty() {
+        return Err(Reason::EmptyPayload);
+    }
+    match rule.formats.first() {
+        Some(Format::Json) | None => json::text_at(&rule.pointers.device, payload),
+    }
+}

@@ -1,0 +1,402 @@
+//! JSON mapped by the seeds: wide records (one key a channel), long records (a name and a value),
+//! alone or in an array, at any depth. The pointers of a topic and a profile become one tree that
+//! is walked along with the text, so that nothing is built that is not a reading.
+
+mod fault;
+mod plan;
+
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::value::RawValue;
+
+pub use self::plan::Plan;
+use self::plan::{Node, Target};
+use crate::decode::{Context, Decoded, number, time};
+use crate::domain::observation::{ObservationResult, Reading};
+use crate::domain::reject::Reason;
+use crate::domain::time::Timestamp;
+use crate::domain::unit::UnitIndex;
+
+/// How deep a value that no pointer names may be nested; what is deeper is an attack.
+const DEPTH_MAX: usize = 64;
+/// How many unknown channels one message may have before it is rejected as a whole.
+const UNKNOWN_MAX: usize = 64;
+
+impl Plan {
+    /// Decodes one payload.
+    ///
+    /// # Errors
+    /// The payload is not JSON, or not of the shape that the seeds state.
+    pub fn decode(
+        &self,
+        context: Context<'_>,
+        payload: &[u8],
+        decoded: &mut Decoded,
+    ) -> Result<(), Reason> {
+        let mut text = serde_json::Deserializer::from_slice(payload);
+        let mut walk = Walk::new(context, decoded);
+        let walked = At { target: &self.root, walk: &mut walk }
+            .deserialize(&mut text)
+            .and_then(|()| text.end());
+        walked.map_err(|error| fault::reason(&error, payload))?;
+        walk.end_record();
+        walk.end();
+        Ok(())
+    }
+}
+
+/// Reads the text or number at a pointer of a payload.
+///
+/// # Errors
+/// The payload is not JSON, or has no text there.
+pub fn text_at(pointer: &str, payload: &[u8]) -> Result<Box<str>, Reason> {
+    let value: serde_json::Value =
+        serde_json::from_slice(payload).map_err(|error| fault::reason(&error, payload))?;
+    match value.pointer(pointer) {
+        Some(serde_json::Value::String(name)) => Ok(name.as_str().into()),
+        Some(serde_json::Value::Number(number)) => Ok(number.to_string().into()),
+        Some(_) | None => Err(Reason::NoDevice { pointer: pointer.into() }),
+    }
+}
+
+/// What has been read on the way.
+struct Walk<'c, 'de> {
+    context: Context<'c>,
+    decoded: &'c mut Decoded,
+    /// The time of the whole payload, as text.
+    outer_time: Option<&'de str>,
+    record: Record<'de>,
+    in_records: bool,
+    /// Readings that wait for the time of the whole payload: from this one on, those without one.
+    timeless: bool,
+    unknown: usize,
+}
+
+/// What has been read of the record at hand.
+#[derive(Default)]
+struct Record<'de> {
+    first: usize,
+    time: Option<&'de str>,
+    name: Option<&'de str>,
+    value: Option<&'de str>,
+    unit: Option<&'de str>,
+}
+
+impl<'c, 'de> Walk<'c, 'de> {
+    fn new(context: Context<'c>, decoded: &'c mut Decoded) -> Self {
+        let record = Record::default();
+        let (in_records, timeless) = (false, false);
+        Self { context, decoded, outer_time: None, record, in_records, timeless, unknown: 0 }
+    }
+
+    fn read_channel(&mut self, channel: u16, raw: &str) {
+        let known = self.context.profile.channels.get(usize::from(channel));
+        let twice = self.decoded.readings.get(self.record.first..);
+        if twice.is_some_and(|readings| readings.iter().any(|reading| reading.channel == channel)) {
+            self.reject(channel, Reason::RepeatedChannel);
+            return;
+        }
+        match number::scalar(raw, known.is_some_and(|known| known.text)) {
+            Ok(result) => self.push(channel, result, None),
+            Err(reason) => self.reject(channel, reason),
+        }
+    }
+
+    fn push(&mut self, channel: u16, result: ObservationResult, unit: Option<UnitIndex>) {
+        self.decoded.readings.push(Reading { channel, result, device_time: None, unit });
+    }
+
+    fn reject(&mut self, channel: u16, reason: Reason) {
+        let known = self.context.profile.channels.get(usize::from(channel));
+        let name = known.map_or_else(Box::default, |known| known.name.clone());
+        self.decoded.rejects.push((name, reason));
+    }
+
+    fn reject_unknown(&mut self, name: &str) -> Result<(), &'static str> {
+        self.unknown += 1;
+        if self.unknown > UNKNOWN_MAX {
+            return Err("more than 64 unknown channels; is this the right topic and profile?");
+        }
+        let names = self.context.profile.channels.iter().map(|channel| &*channel.name);
+        let reason = Reason::UnknownChannel { nearest: plan::nearest(name, names) };
+        self.decoded.rejects.push((number::cut(name), reason));
+        Ok(())
+    }
+
+    fn end_record(&mut self) {
+        let record = std::mem::take(&mut self.record);
+        if record.value.is_some() || record.name.is_some() {
+            self.end_long_record(&record);
+        }
+        match record.time.map(|raw| self.time(raw)) {
+            Some(Ok(Some(at))) => self.date_from(record.first, at),
+            Some(Err(reason)) => self.undate_from(record.first, &reason),
+            Some(Ok(None)) | None => self.timeless = true,
+        }
+        self.record.first = self.decoded.readings.len();
+    }
+
+    fn end_long_record(&mut self, record: &Record<'de>) {
+        let named = match (record.name, self.context.channel) {
+            (Some(raw), _) => serde_json::from_str::<std::borrow::Cow<'_, str>>(raw)
+                .unwrap_or(std::borrow::Cow::Borrowed(raw)),
+            (None, Some(channel)) => std::borrow::Cow::Borrowed(channel),
+            (None, None) => std::borrow::Cow::Borrowed("(no name)"),
+        };
+        let channels = &self.context.profile.channels;
+        let Some(index) = channels.iter().position(|channel| *channel.name == *named) else {
+            let reason = Reason::UnknownChannel {
+                nearest: plan::nearest(&named, channels.iter().map(|channel| &*channel.name)),
+            };
+            self.decoded.rejects.push((number::cut(&named), reason));
+            return;
+        };
+        let text = channels.get(index).is_some_and(|channel| channel.text);
+        if channels.get(index).is_none_or(|channel| channel.property.is_none()) {
+            return;
+        }
+        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        let unit = match record.unit.map(|raw| self.unit(raw)).transpose() {
+            Ok(unit) => unit.flatten(),
+            Err(reason) => return self.reject(index, reason),
+        };
+        let missing = || Reason::WrongType { found: "no value".into(), expected: "a number" };
+        match record.value.ok_or_else(missing).and_then(|raw| number::scalar(raw, text)) {
+            Ok(result) => self.push(index, result, unit),
+            Err(reason) => self.reject(index, reason),
+        }
+    }
+
+    fn unit(&self, raw: &str) -> Result<Option<UnitIndex>, Reason> {
+        let Ok(Some(name)) = serde_json::from_str::<Option<std::borrow::Cow<'_, str>>>(raw) else {
+            return Ok(None);
+        };
+        let units = self.context.units;
+        units.find(&name).map(Some).ok_or_else(|| Reason::UnknownUnit {
+            unit: number::cut(&name),
+            nearest: plan::nearest(&name, units.spellings()),
+        })
+    }
+
+    fn end(&mut self) {
+        if !self.timeless {
+            return;
+        }
+        match self.outer_time.map(|raw| self.time(raw)) {
+            Some(Ok(Some(at))) => self.date_from(0, at),
+            Some(Err(reason)) => self.undate_from(0, &reason),
+            Some(Ok(None)) | None => {}
+        }
+    }
+
+    fn time(&self, raw: &str) -> Result<Option<Timestamp>, Reason> {
+        time::device_time(raw, self.context.rule.time_unit, self.context.zone)
+    }
+
+    /// Dates the readings from one on that have no time of their own yet.
+    fn date_from(&mut self, first: usize, at: Timestamp) {
+        for reading in self.decoded.readings.iter_mut().skip(first) {
+            reading.device_time = reading.device_time.or(Some(at));
+        }
+    }
+
+    /// Rejects the readings from one on that have no time, because theirs can't be read.
+    fn undate_from(&mut self, first: usize, reason: &Reason) {
+        let readings = std::mem::take(&mut self.decoded.readings);
+        for (index, reading) in readings.into_iter().enumerate() {
+            if index < first || reading.device_time.is_some() {
+                self.decoded.readings.push(reading);
+            } else {
+                self.reject(reading.channel, reason.clone());
+            }
+        }
+    }
+}
+
+/// One place of the tree, with what is to be done there.
+struct At<'w, 'p, 'c, 'de> {
+    target: &'p Target,
+    walk: &'w mut Walk<'c, 'de>,
+}
+
+impl<'de> DeserializeSeed<'de> for At<'_, '_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<(), D::Error> {
+        let walk = self.walk;
+        match self.target {
+            Target::Branch(node) => return text.deserialize_any(InNode { node, walk }),
+            Target::Records(node) => return text.deserialize_seq(InRecords { node, walk }),
+            Target::Ignored => {
+                return <&RawValue as serde::Deserialize>::deserialize(text).and_then(shallow);
+            }
+            Target::Channel(_) | Target::Time | Target::Name | Target::Value | Target::Unit => {}
+        }
+        let raw = <&'de RawValue as serde::Deserialize>::deserialize(text)?;
+        shallow(raw)?;
+        let raw = raw.get();
+        match self.target {
+            Target::Channel(channel) => walk.read_channel(*channel, raw),
+            Target::Time if walk.in_records => walk.record.time = Some(raw),
+            Target::Time => walk.outer_time = Some(raw),
+            Target::Name => walk.record.name = Some(raw),
+            Target::Value => walk.record.value = Some(raw),
+            Target::Unit => walk.record.unit = Some(raw),
+            Target::Branch(_) | Target::Records(_) | Target::Ignored => {}
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a value that is nested too deep.
+fn shallow<E: serde::de::Error>(raw: &RawValue) -> Result<(), E> {
+    let text = raw.get();
+    if text.len() <= DEPTH_MAX || !text.starts_with(['[', '{']) {
+        return Ok(());
+    }
+    let mut depth = 0_usize;
+    let mut in_text = false;
+    let mut escaped = false;
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(E::custom("nested deeper than 64 levels"));
+        }
+    }
+    Ok(())
+}
+
+/// Inside an object (or array, by index) of which the tree knows some keys.
+struct InNode<'w, 'p, 'c, 'de> {
+    node: &'p Node,
+    walk: &'w mut Walk<'c, 'de>,
+}
+
+impl<'de> Visitor<'de> for InNode<'_, '_, '_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut likely = 0;
+        while let Some(key) = map.next_key_seed(Key { node: self.node, likely })? {
+            match key {
+                Found::Entry(index, target) => {
+                    likely = index + 1;
+                    map.next_value_seed(At { target, walk: &mut *self.walk })?;
+                }
+                Found::Unknown(name) if self.node.strict => {
+                    shallow(map.next_value::<&RawValue>()?)?;
+                    let pointer = format!("{}/{name}", self.node.pointer);
+                    self.walk.reject_unknown(&pointer).map_err(A::Error::custom)?;
+                }
+                Found::Unknown(_) => shallow(map.next_value::<&RawValue>()?)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        if self.node.entries.iter().all(|entry| entry.index.is_none()) {
+            return Err(A::Error::custom("expected an object, found an array"));
+        }
+        for index in 0_u32.. {
+            let entry = self.node.entries.iter().find(|entry| entry.index == Some(index));
+            let more = match entry {
+                Some(entry) => {
+                    let at = At { target: &entry.target, walk: &mut *self.walk };
+                    elements.next_element_seed(at)?.is_some()
+                }
+                None => elements.next_element::<IgnoredAny>()?.is_some(),
+            };
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key of an object, looked for among those of a node.
+struct Key<'p> {
+    node: &'p Node,
+    /// Where it will be if the device sends its keys in the order of the seeds.
+    likely: usize,
+}
+
+enum Found<'p> {
+    Entry(usize, &'p Target),
+    Unknown(Box<str>),
+}
+
+impl<'de, 'p> DeserializeSeed<'de> for Key<'p> {
+    type Value = Found<'p>;
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<Found<'p>, D::Error> {
+        text.deserialize_str(self)
+    }
+}
+
+impl<'p> Visitor<'_> for Key<'p> {
+    type Value = Found<'p>;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Found<'p>, E> {
+        let entries = &self.node.entries;
+        if let Some(entry) = entries.get(self.likely).filter(|entry| *entry.key == *key) {
+            return Ok(Found::Entry(self.likely, &entry.target));
+        }
+        Ok(match entries.iter().position(|entry| *entry.key == *key) {
+            Some(index) => entries.get(index).map_or_else(
+                || Found::Unknown(key.into()),
+                |entry| Found::Entry(index, &entry.target),
+            ),
+            None => Found::Unknown(number::cut(key)),
+        })
+    }
+}
+
+/// Inside the array of records.
+struct InRecords<'w, 'p, 'c, 'de> {
+    node: &'p Target,
+    walk: &'w mut Walk<'c, 'de>,
+}
+
+impl<'de> Visitor<'de> for InRecords<'_, '_, '_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("an array of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        self.walk.in_records = true;
+        self.walk.record = Record { first: self.walk.decoded.readings.len(), ..Record::default() };
+        while elements.next_element_seed(At { target: self.node, walk: &mut *self.walk })?.is_some()
+        {
+            self.walk.end_record();
+        }
+        self.walk.in_records = false;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

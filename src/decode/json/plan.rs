@@ -1,0 +1,147 @@
+//! The tree that a topic's pointers and a profile's channels make.
+
+use crate::domain::registry::{Profile, TopicRule};
+
+/// What is to be done at a place of a payload.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Go on inside.
+    Branch(Node),
+    /// Go through the records of an array.
+    Records(Box<Target>),
+    /// A value of this channel.
+    Channel(u16),
+    /// Known and not wanted.
+    Ignored,
+    /// The time of the record, or of the payload.
+    Time,
+    /// In a long record: the channel's name.
+    Name,
+    /// In a long record: the value.
+    Value,
+    /// In a long record: the unit.
+    Unit,
+}
+
+/// The known keys of one object.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    /// Where the object stands.
+    pub(super) pointer: Box<str>,
+    /// Whether a key that is not known is a channel that nobody declared. In an envelope around
+    /// records, and in a long record, it is not.
+    pub(super) strict: bool,
+    /// The keys, in the order of the seeds.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// One known key.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: Box<str>,
+    /// The same as a place in an array, if it can be one.
+    pub(super) index: Option<u32>,
+    pub(super) target: Target,
+}
+
+/// JSON, compiled for the payloads of one topic pattern and one profile.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) root: Target,
+}
+
+impl Plan {
+    /// Compiles the tree. A pointer `#` is the whole payload.
+    #[must_use]
+    pub fn new(rule: &TopicRule, profile: &Profile) -> Self {
+        let pointers = &rule.pointers;
+        let long = !pointers.channel.is_empty() || !pointers.value.is_empty();
+        let names_channel =
+            rule.levels.iter().any(|level| *level == crate::domain::registry::Level::Channel);
+        let long = long || names_channel;
+        let record = if long {
+            let mut leaves = vec![
+                (&*pointers.channel, Target::Name),
+                (&*pointers.value, Target::Value),
+                (&*pointers.unit, Target::Unit),
+                (&*pointers.time, Target::Time),
+            ];
+            if pointers.value.is_empty() {
+                leaves.push(("#", Target::Value));
+            }
+            tree(leaves, false)
+        } else {
+            let channels = profile.channels.iter().enumerate().map(|(index, channel)| {
+                let target = match channel.property {
+                    Some(_) => Target::Channel(u16::try_from(index).unwrap_or(u16::MAX)),
+                    None => Target::Ignored,
+                };
+                (&*channel.name, target)
+            });
+            let mut leaves = vec![(&*pointers.time, Target::Time)];
+            leaves.extend(channels);
+            leaves.push((&*pointers.device, Target::Ignored));
+            tree(leaves, true)
+        };
+        let root = match pointers.each.as_deref() {
+            None => record,
+            Some("#") => Target::Records(Box::new(record)),
+            Some(each) => tree(
+                vec![(each, Target::Records(Box::new(record))), (&*pointers.time, Target::Time)],
+                false,
+            ),
+        };
+        Self { root }
+    }
+}
+
+fn tree(leaves: Vec<(&str, Target)>, strict: bool) -> Target {
+    let mut root = Node { strict, ..Node::default() };
+    for (pointer, target) in leaves {
+        if pointer == "#" {
+            return target;
+        }
+        if let Some(path) = pointer.strip_prefix('/') {
+            insert(&mut root, path, target);
+        }
+    }
+    Target::Branch(root)
+}
+
+fn insert(node: &mut Node, path: &str, target: Target) {
+    let (word, rest) = match path.split_once('/') {
+        Some((word, rest)) => (word, Some(rest)),
+        None => (path, None),
+    };
+    let key: Box<str> = word.replace("~1", "/").replace("~0", "~").into();
+    let at = match node.entries.iter().position(|entry| entry.key == key) {
+        Some(at) => at,
+        None => {
+            let inside = Node {
+                pointer: format!("{}/{word}", node.pointer).into(),
+                strict: node.strict,
+                entries: Vec::new(),
+            };
+            let index = key.parse().ok();
+            node.entries.push(Entry { key, index, target: Target::Branch(inside) });
+            node.entries.len() - 1
+        }
+    };
+    let Some(entry) = node.entries.get_mut(at) else { return };
+    match (rest, &mut entry.target) {
+        (Some(rest), Target::Branch(inside)) => insert(inside, rest, target),
+        // The first to name a place has it: the time may stand where an `ignored` row stands too.
+        (None, Target::Branch(inside)) if inside.entries.is_empty() => entry.target = target,
+        (Some(_) | None, _) => {}
+    }
+}
+
+/// Finds the known name that is most like an unknown one, if one is like it at all.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<Box<str>> {
+    const ALIKE_MIN: f64 = 0.7;
+    known
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(alike, _)| *alike >= ALIKE_MIN)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate.into())
+}

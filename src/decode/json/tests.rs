@@ -1,0 +1,223 @@
+//! What the mapped JSON reads and refuses.
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use super::*;
+use crate::decode;
+use crate::domain::name::{NetworkId, PropertyId, TopicId};
+use crate::domain::observation::{NilReason, Side};
+use crate::domain::registry::{
+    Channel, Format, Level, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+};
+use crate::domain::unit::{Unit, Units};
+
+fn profile(names: &[&str]) -> Profile {
+    let channel = |name: &&str| Channel {
+        name: (*name).into(),
+        property: (!name.contains("ignored")).then_some(PropertyId(0)),
+        unit: None,
+        scale: 1.0,
+        text: name.contains("text"),
+        statistic: Statistic::Instant,
+        period_ms: None,
+    };
+    Profile { name: "test".into(), channels: names.iter().map(channel).collect() }
+}
+
+fn rule(pointers: Pointers) -> TopicRule {
+    TopicRule {
+        id: TopicId(0),
+        network: NetworkId(0),
+        pattern: "water/{device}/data".into(),
+        levels: vec![Level::Literal("water".into()), Level::Device],
+        formats: vec![Format::Json],
+        time_unit: TimeUnit::Milliseconds,
+        pointers,
+    }
+}
+
+fn decode_with(
+    pointers: Pointers,
+    channels: &[&str],
+    payload: &[u8],
+) -> Result<(Vec<Reading>, Vec<(String, String)>), Reason> {
+    let (rule, profile) = (rule(pointers), profile(channels));
+    let mut units = Units::default();
+    let (name, dimension) = ("mg/L".into(), "mass_concentration".into());
+    units.add(Unit { name, dimension, multiply: 1.0, divide: 1.0, add: 0.0 }, &[]).unwrap();
+    let mut decoded = Decoded::default();
+    let context = Context {
+        profile: &profile,
+        rule: &rule,
+        zone: &TimeZone::UTC,
+        units: &units,
+        channel: None,
+    };
+    decode::decode(&decode::plans(&rule, &profile), context, payload, &mut decoded)?;
+    let rejects =
+        decoded.rejects.iter().map(|(name, why)| (name.to_string(), why.code().to_owned()));
+    Ok((decoded.readings.clone(), rejects.collect()))
+}
+
+fn wide() -> Pointers {
+    Pointers { time: "/ts".into(), ..Pointers::default() }
+}
+
+fn long() -> Pointers {
+    Pointers {
+        time: "/t".into(),
+        each: Some("/data".into()),
+        channel: "/n".into(),
+        value: "/v".into(),
+        unit: "/u".into(),
+        ..Pointers::default()
+    }
+}
+
+/// Reads and gives `channel@time=value` of each reading, and `channel:code` of each reject.
+#[track_caller]
+fn check(pointers: Pointers, channels: &[&str], payload: &str, want: &str) {
+    let (readings, rejects) = decode_with(pointers, channels, payload.as_bytes()).unwrap();
+    let mut got: Vec<String> = Vec::new();
+    for reading in readings {
+        let time = reading.device_time.map_or("-".to_owned(), |at| at.millis().to_string());
+        let value = match reading.result {
+            ObservationResult::Value(value) => value.to_string(),
+            ObservationResult::Censored { side: Side::Below, limit } => format!("<{limit}"),
+            ObservationResult::Censored { side: Side::Above, limit } => format!(">{limit}"),
+            ObservationResult::Nil(NilReason::Missing | NilReason::Incomplete) => "nil".to_owned(),
+        };
+        got.push(format!("{}@{time}={value}", reading.channel));
+    }
+    got.extend(rejects.into_iter().map(|(name, code)| format!("{name}:{code}")));
+    assert_eq!(got.join(" "), want);
+}
+
+#[track_caller]
+fn refuse(payload: &[u8], want: &str) {
+    let reason = decode_with(wide(), &["/ph", "/do"], payload).unwrap_err();
+    let words = reason.to_string();
+    assert!(words.contains(want), "{words}");
+}
+
+#[test]
+fn a_wide_record_gives_a_reading_a_key() {
+    check(wide(), &["/ph", "/do"], r#"{"ts":5,"ph":7.1,"do":null}"#, "0@5=7.1 1@5=nil");
+}
+
+#[test]
+fn time_may_come_last_or_not_at_all() {
+    check(wide(), &["/ph"], r#"{"ph":7.1,"ts":5}"#, "0@5=7.1");
+    check(wide(), &["/ph"], r#"{"ph":7.1}"#, "0@-=7.1");
+}
+
+#[test]
+fn channels_may_be_nested_and_indexed() {
+    check(
+        Pointers { time: "/head/ts".into(), ..Pointers::default() },
+        &["/a/b/ph", "/u/0", "/u/2"],
+        r#"{"head":{"ts":9},"a":{"b":{"ph":7}},"u":[220,230,240]}"#,
+        "0@9=7 1@9=220 2@9=240",
+    );
+}
+
+#[test]
+fn a_text_costs_only_its_own_reading() {
+    check(wide(), &["/ph", "/do"], r#"{"ts":5,"ph":"high","do":8}"#, "1@5=8 /ph:wrong_type");
+}
+
+#[test]
+fn a_number_beyond_any_double_costs_only_its_own_reading() {
+    check(wide(), &["/ph", "/do"], r#"{"ts":5,"ph":1e999,"do":8}"#, "1@5=8 /ph:out_of_range");
+}
+
+#[test]
+fn an_unknown_key_is_named_and_an_ignored_one_is_not() {
+    check(
+        wide(),
+        &["/ph", "/ignored"],
+        r#"{"ts":5,"ph":7,"ignored":[1],"pH":8,"x":{"y":1}}"#,
+        "0@5=7 /pH:unknown_channel /x:unknown_channel",
+    );
+}
+
+#[test]
+fn a_key_that_stands_twice_is_read_once() {
+    check(wide(), &["/ph"], r#"{"ts":5,"ph":7,"ph":8}"#, "0@5=7 /ph:repeated_channel");
+}
+
+#[test]
+fn records_have_times_of_their_own_or_the_payloads() {
+    let pointers = Pointers { each: Some("/data".into()), ..wide() };
+    check(pointers, &["/ph"], r#"{"data":[{"ts":1,"ph":7},{"ph":8}],"ts":3}"#, "0@1=7 0@3=8");
+    let pointers = Pointers { each: Some("#".into()), ..wide() };
+    check(pointers, &["/ph"], r#"[{"ts":1,"ph":7},{"ts":2,"ph":8}]"#, "0@1=7 0@2=8");
+}
+
+#[test]
+fn a_bad_time_costs_its_record_only() {
+    let pointers = Pointers { each: Some("#".into()), ..wide() };
+    check(pointers, &["/ph"], r#"[{"ts":"x","ph":7},{"ts":2,"ph":8}]"#, "0@2=8 /ph:bad_time");
+}
+
+#[test]
+fn long_records_name_channel_value_and_unit() {
+    check(
+        long(),
+        &["ph", "do_text", "ignored"],
+        r#"{"data":[{"n":"ph","v":7.5,"t":1},{"n":"do_text","v":"8.1","u":"mg/L","t":2},
+            {"n":"ignored","v":1},{"n":"oxygen","v":1},{"n":"ph","v":1,"u":"furlong"}]}"#,
+        "0@1=7.5 1@2=8.1 oxygen:unknown_channel ph:unknown_unit",
+    );
+}
+
+#[test]
+fn censored_values_are_read_from_text() {
+    check(wide(), &["/ph"], r#"{"ph":"<0.02"}"#, "0@-=<0.02");
+}
+
+#[test]
+fn what_json_forbids_is_called_by_its_name() {
+    refuse(br#"{"ph":NaN}"#, "NaN");
+    refuse(br#"{"ph":-Infinity}"#, "Infinity");
+    refuse(br#"{"ph":7,}"#, "a comma before the closing bracket");
+    refuse(b"\xEF\xBB\xBF{}", "byte order mark");
+    refuse(br#"{"ph":.5}"#, "begins with a point");
+    refuse(br#"{"ph":07}"#, "leading zero");
+    refuse(br#"{"ph":7"#, "ends in the middle");
+    refuse(br#"{"ph":7} x"#, "byte 9");
+    refuse(br#"[1,2]"#, "byte");
+    refuse(b"", "empty");
+    refuse(b"{\"ph\":\"\xff\"}", "byte");
+}
+
+#[test]
+fn depth_is_limited_wherever_it_stands() {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    refuse(deep.as_bytes(), "byte");
+    refuse(format!(r#"{{"ph":{deep}}}"#).as_bytes(), "nested deeper than 64");
+    refuse(format!(r#"{{"unknown":{deep}}}"#).as_bytes(), "nested deeper than 64");
+}
+
+#[test]
+fn a_flood_of_unknown_channels_is_one_reject() {
+    let keys: Vec<String> = (0..1000).map(|key| format!("\"k{key}\":1")).collect();
+    refuse(format!("{{{}}}", keys.join(",")).as_bytes(), "more than 64 unknown channels");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_never_panic(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(decode_with(long(), &["ph"], &payload).is_err()
+            || serde_json::from_slice::<serde::de::IgnoredAny>(&payload).is_ok());
+    }
+
+    #[test]
+    fn any_json_never_panics(payload in r#"[\[{]("(data|ts|ph|n|v)":)?([0-9"\[{}\],:]{0,30})[\]}]"#) {
+        for pointers in [wide(), long()] {
+            prop_assert!(decode_with(pointers, &["/ph", "/data"], payload.as_bytes()).is_err()
+                || serde_json::from_str::<serde::de::IgnoredAny>(&payload).is_ok());
+        }
+    }
+}

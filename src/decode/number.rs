@@ -1,0 +1,132 @@
+//! A number as a device writes it: JSON number, text, or censored text such as `<0.02`.
+
+use crate::domain::observation::{NilReason, ObservationResult, Side};
+use crate::domain::reject::Reason;
+
+/// What is said of a text where a number belongs.
+const TEXT: &str = "a number; if this device sends numbers as text, say `text` in the `as` column \
+                    of profiles.csv";
+
+/// Reads one JSON scalar, given as the text between its neighbours.
+///
+/// # Errors
+/// The wrong kind of value, or a number that no double holds.
+pub fn scalar(raw: &str, text: bool) -> Result<ObservationResult, Reason> {
+    match raw.as_bytes().first() {
+        Some(b'-' | b'0'..=b'9') => finite(raw).map(ObservationResult::Value),
+        Some(b'n') => Ok(ObservationResult::Nil(NilReason::Missing)),
+        Some(b'"') => worded(raw, text),
+        Some(b't' | b'f') => Err(wrong(raw, "a number")),
+        Some(b'{') => Err(Reason::WrongType { found: "an object".into(), expected: "a number" }),
+        Some(b'[') => Err(Reason::WrongType { found: "an array".into(), expected: "a number" }),
+        Some(_) | None => Err(wrong(raw, "a number")),
+    }
+}
+
+/// Reads a JSON string that should hold a number. Censored values can only come as text, so they
+/// are read whether or not the profile declares text.
+fn worded(raw: &str, text: bool) -> Result<ObservationResult, Reason> {
+    let Ok(words) = serde_json::from_str::<std::borrow::Cow<'_, str>>(raw) else {
+        return Err(wrong(raw, "a number"));
+    };
+    let words = words.trim();
+    let censored = |side, rest: &str| {
+        let limit =
+            plain(rest.trim()).ok_or_else(|| wrong(raw, "a censored value such as \"<0.02\""))?;
+        Ok(ObservationResult::Censored { side, limit })
+    };
+    match words.as_bytes().first() {
+        Some(b'<') => censored(Side::Below, words.trim_start_matches('<')),
+        Some(b'>') => censored(Side::Above, words.trim_start_matches('>')),
+        None => Ok(ObservationResult::Nil(NilReason::Missing)),
+        Some(_) if !text => Err(wrong(raw, TEXT)),
+        Some(b'0'..=b'9' | b'-' | b'+' | b'.') => match plain(words) {
+            Some(value) => Ok(ObservationResult::Value(value)),
+            None if words.parse::<f64>().is_ok() => Err(Reason::OutOfRange { found: cut(words) }),
+            None => Err(wrong(raw, "a number written as text")),
+        },
+        Some(_) => Err(wrong(raw, "a number written as text")),
+    }
+}
+
+fn plain(words: &str) -> Option<f64> {
+    // Rust also reads words such as `nan` and `infinity`; a device that writes them has no value.
+    let begins = words.trim_start_matches(['+', '-']).bytes().next()?;
+    let value = words.parse::<f64>().ok()?;
+    (value.is_finite() && (begins.is_ascii_digit() || begins == b'.')).then_some(value)
+}
+
+fn finite(raw: &str) -> Result<f64, Reason> {
+    match raw.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        Ok(_) => Err(Reason::OutOfRange { found: cut(raw) }),
+        Err(_) => Err(wrong(raw, "a number")),
+    }
+}
+
+fn wrong(raw: &str, expected: &'static str) -> Reason {
+    Reason::WrongType { found: cut(raw), expected }
+}
+
+/// Shortens what a device sent for a message to people.
+#[must_use]
+pub fn cut(raw: &str) -> Box<str> {
+    const CHARS_MAX: usize = 60;
+    match raw.char_indices().nth(CHARS_MAX) {
+        Some((at, _)) => format!("{}…", raw.get(..at).unwrap_or_default()).into(),
+        None => raw.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, text: bool, want: ObservationResult) {
+        assert_eq!(scalar(raw, text), Ok(want));
+    }
+
+    #[track_caller]
+    fn refuse(raw: &str, text: bool, code: &str) {
+        assert_eq!(scalar(raw, text).unwrap_err().code(), code);
+    }
+
+    #[test]
+    fn null_is_missing_never_zero() {
+        check("null", false, ObservationResult::Nil(NilReason::Missing));
+        check("\" \"", true, ObservationResult::Nil(NilReason::Missing));
+    }
+
+    #[test]
+    fn a_number_keeps_its_last_bit() {
+        check("97.45365320034685", false, ObservationResult::Value(97.453_653_200_346_85));
+    }
+
+    #[test]
+    fn text_is_a_number_only_where_declared() {
+        check("\"7.62\"", true, ObservationResult::Value(7.62));
+        refuse("\"7.62\"", false, "wrong_type");
+    }
+
+    #[test]
+    fn below_the_detection_limit_is_censored() {
+        check("\"<0.02\"", false, ObservationResult::Censored { side: Side::Below, limit: 0.02 });
+        check("\"> 50\"", true, ObservationResult::Censored { side: Side::Above, limit: 50.0 });
+        refuse("\"<nan\"", true, "wrong_type");
+    }
+
+    #[test]
+    fn a_number_beyond_any_double_says_so() {
+        refuse("1e999", false, "out_of_range");
+        refuse("\"-1e999\"", true, "out_of_range");
+    }
+
+    #[test]
+    fn words_are_no_numbers() {
+        refuse("\"NaN\"", true, "wrong_type");
+        refuse("\"inf\"", true, "wrong_type");
+        refuse("true", true, "wrong_type");
+        refuse("[1]", true, "wrong_type");
+    }
+}
