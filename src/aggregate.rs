@@ -1,1 +1,4 @@
-//! Stub.
+//! Averages in event time. Sums are exact, so that the order of arrival can't change a verdict.
+
+pub mod exact;
+pub mod hour;

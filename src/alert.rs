@@ -1,1 +1,5 @@
-//! Stub.
+//! Decides who is to be told of what, and never tells anybody: state, rule and outcome in, state
+//! and change out.
+
+pub mod exceedance;
+pub mod silence;

@@ -1,1 +1,67 @@
-//! Stub.
+//! What spans stations: a wave of pollution that comes down a river. Stations of one place share
+//! one such state; nothing else is shared between them.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::alert::Upstream;
+use crate::domain::name::{PropertyId, StationId};
+use crate::domain::registry::Registry;
+use crate::domain::time::Timestamp;
+
+/// An exceedance at a station, while it lasts and as long as its water may still travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+struct Exceedance {
+    #[n(0)]
+    since: Timestamp,
+    #[n(1)]
+    until: Option<Timestamp>,
+}
+
+/// Which stations exceed which limits.
+#[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
+pub struct Basin {
+    #[n(0)]
+    exceedances: BTreeMap<(StationId, PropertyId), Exceedance>,
+}
+
+impl Basin {
+    /// Notes that a station began to exceed a limit.
+    pub fn began(&mut self, station: StationId, property: PropertyId, since: Timestamp) {
+        self.exceedances.insert((station, property), Exceedance { since, until: None });
+    }
+
+    /// Notes that it is over.
+    pub fn ended(&mut self, station: StationId, property: PropertyId, at: Timestamp) {
+        if let Some(exceedance) = self.exceedances.get_mut(&(station, property)) {
+            exceedance.until = Some(at);
+        }
+    }
+
+    /// Finds the station upstream whose water, by its travel time, is what now arrives here with
+    /// the same property over its limit. The nearest in the order of the seeds wins.
+    #[must_use]
+    pub fn upstream(
+        &self,
+        registry: &Registry,
+        station: StationId,
+        property: PropertyId,
+        since: Timestamp,
+    ) -> Option<Upstream> {
+        let into = registry.reaches.iter().filter(|reach| reach.downstream == station);
+        into.filter_map(|reach| {
+            let exceedance = self.exceedances.get(&(reach.upstream, property))?;
+            let first = exceedance.since.plus(reach.low_ms);
+            let last = exceedance.until.map(|until| until.plus(reach.high_ms));
+            let fits = first <= since && last.is_none_or(|last| since <= last);
+            fits.then_some(Upstream { station: reach.upstream, since: exceedance.since })
+        })
+        .next()
+    }
+
+    /// Forgets what ended before a time.
+    pub fn forget_before(&mut self, time: Timestamp) {
+        self.exceedances.retain(|_, exceedance| exceedance.until.is_none_or(|until| until >= time));
+    }
+}

@@ -1,1 +1,140 @@
-//! Stub.
+//! From a reading to an observation: which datastream, which time, which unit, which calibration.
+//! The unit table and the calibrations are the seeds'; what can't be looked up is a reject.
+
+use crate::domain::observation::{Observation, Period, Reading};
+use crate::domain::quality::Flag;
+use crate::domain::registry::{
+    Channel, ChannelStream, ClockTrust, Datastream, Device, Judgement, ProfileIndex, Registry,
+    Statistic,
+};
+use crate::domain::reject::Reason;
+use crate::domain::time::{PhenomenonTime, Timestamp};
+use crate::domain::unit::UnitIndex;
+
+/// Times before this are those of a clock that was never set: 2000-01-01T00:00:00Z.
+const CLOCK_UNSET: Timestamp = Timestamp(946_684_800_000);
+
+/// What normalizing may look at besides the reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The edition.
+    pub registry: &'a Registry,
+    /// The device that spoke.
+    pub device: &'a Device,
+    /// The profile by which the reading was decoded.
+    pub profile: ProfileIndex,
+    /// Its channels.
+    pub channels: &'a [Channel],
+    /// When the message arrived.
+    pub received: Timestamp,
+    /// Whether the broker had kept it.
+    pub retain: bool,
+}
+
+/// Gives a reading its meaning. A channel that the seeds say to ignore gives nothing.
+///
+/// # Errors
+/// Why the reading can never become an observation.
+pub fn normalize(context: Context<'_>, reading: &Reading) -> Result<Option<Observation>, Reason> {
+    let (time, clock) = dated(context, reading.device_time)?;
+    let assignment = context.device.assignment(time);
+    // A device that was given another profile meanwhile: its channels are not those of then.
+    let assignment = assignment.filter(|one| one.profile == context.profile);
+    let assignment = assignment.ok_or(Reason::NotInService)?;
+    let Some(stream) = assignment.streams.get(usize::from(reading.channel)).copied().flatten()
+    else {
+        return Ok(None);
+    };
+    let Some(datastream) = context.registry.datastream(stream.datastream) else {
+        return Err(Reason::NotInService);
+    };
+    let channel = context.channels.get(usize::from(reading.channel));
+    let as_sent = in_canonical_unit(context, &stream, channel, datastream, reading)?;
+    let calibration = datastream.calibrations.iter().find(|one| one.validity.holds(time));
+    let result = match calibration {
+        None => as_sent,
+        Some(one) => as_sent.map(|value| value * one.gain + one.offset),
+    };
+    if result.number().is_some_and(|value| !value.is_finite()) {
+        let found = reading.result.number().map_or_else(String::new, |value| value.to_string());
+        return Err(Reason::OutOfRange { found: found.into() });
+    }
+    let raw = as_sent.number().filter(|_| result != as_sent);
+    Ok(Some(Observation {
+        datastream: datastream.id,
+        period: Period::Native,
+        phenomenon_time: interval(datastream, time),
+        result,
+        raw,
+        clock,
+    }))
+}
+
+fn in_canonical_unit(
+    context: Context<'_>,
+    stream: &ChannelStream,
+    channel: Option<&Channel>,
+    datastream: &Datastream,
+    reading: &Reading,
+) -> Result<crate::domain::observation::ObservationResult, Reason> {
+    let stated = reading.unit.filter(|unit| channel.and_then(|one| one.unit) != Some(*unit));
+    let conversion = match (stated, context.registry.property(datastream.property)) {
+        (Some(unit), Some(property)) => {
+            let conversion = context.registry.units.conversion(unit, property.unit);
+            let scale = channel.map_or(1.0, |one| one.scale);
+            conversion.map(|one| one.scaled(scale)).ok_or_else(|| Reason::WrongDimension {
+                unit: unit_name(context.registry, unit),
+                expected: unit_name(context.registry, property.unit),
+            })?
+        }
+        (Some(_) | None, _) => stream.conversion,
+    };
+    Ok(reading.result.map(|value| conversion.apply(value)))
+}
+
+fn unit_name(registry: &Registry, unit: UnitIndex) -> Box<str> {
+    registry.units.get(unit).map_or_else(Box::default, |unit| unit.name.clone())
+}
+
+/// Chooses the time of a reading and says whether its clock can be believed.
+fn dated(context: Context<'_>, stated: Option<Timestamp>) -> Result<(Timestamp, Flag), Reason> {
+    let Some(stated) = stated else {
+        // A retained message may be a year old: the time of its arrival says nothing.
+        return if context.retain {
+            Err(Reason::RetainedWithoutTime)
+        } else {
+            Ok((context.received, Flag::NotEvaluated))
+        };
+    };
+    if context.device.clock == ClockTrust::Arrival && !context.retain {
+        return Ok((context.received, Flag::NotEvaluated));
+    }
+    let off = |flag| match context.device.clock {
+        ClockTrust::ArrivalIfOff if !context.retain => Ok((context.received, Flag::Suspect)),
+        ClockTrust::ArrivalIfOff | ClockTrust::Device | ClockTrust::Arrival => match flag {
+            Some(flag) => Ok((stated, flag)),
+            None => {
+                Err(Reason::ImplausibleTime { time: stated.rfc3339(&context.device.zone).into() })
+            }
+        },
+    };
+    let Judgement { clock_ahead_max_ms, clock_ahead_reject_ms, .. } = context.registry.judgement;
+    let ahead = stated.since(context.received);
+    if stated < CLOCK_UNSET || ahead > clock_ahead_reject_ms {
+        off(None)
+    } else if ahead > clock_ahead_max_ms {
+        off(Some(Flag::Suspect))
+    } else {
+        Ok((stated, Flag::Pass))
+    }
+}
+
+/// A stated mean, minimum, maximum or total is of the interval that ends at the stated time.
+fn interval(datastream: &Datastream, time: Timestamp) -> PhenomenonTime {
+    match (datastream.statistic, datastream.period_ms) {
+        (Statistic::Instant | Statistic::Sample, _) | (_, None) => PhenomenonTime::Instant(time),
+        (Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total, Some(length)) => {
+            PhenomenonTime::Interval { start: time.plus(-length), end: time }
+        }
+    }
+}

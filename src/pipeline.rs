@@ -1,1 +1,210 @@
-//! Stub.
+//! The verbs in their order, pure: every input goes through [`Pipeline::process`], live or in
+//! replay, and everything it causes comes out of it as values. No clock, no file, no socket.
+
+mod clock;
+mod edition;
+mod message;
+mod observe;
+mod route;
+pub mod snapshot;
+pub mod state;
+
+use std::sync::Arc;
+
+use crate::decode::Decoded;
+use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
+use crate::domain::assessment::Assessment;
+use crate::domain::input::{Act, Arrival, Condition, Input};
+use crate::domain::ledger::{Ledger, Outcome};
+use crate::domain::name::{NetworkId, RuleId, TopicId};
+use crate::domain::observation::{QualifiedObservation, Reading};
+use crate::domain::registry::Registry;
+use crate::domain::reject::Reject;
+use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::route::Routes;
+use crate::pipeline::state::State;
+
+/// Everything that one input caused; the buffers are used again.
+#[derive(Debug, Default)]
+pub struct Processed {
+    /// Observations to store, averages among them.
+    pub observations: Vec<QualifiedObservation>,
+    /// Assessments; only those with a change are stored.
+    pub assessments: Vec<Assessment>,
+    /// Changes of alerts.
+    pub alerts: Vec<AlertEvent>,
+    /// Dead letters: the whole message, or single readings of it.
+    pub rejects: Vec<Reject>,
+    /// For a message: where it ended.
+    pub fate: Option<Fate>,
+    /// Whether state changed that replay must reach too; a tick that changed nothing is not kept.
+    pub changed: bool,
+}
+
+impl Processed {
+    fn clear(&mut self) {
+        self.observations.clear();
+        self.assessments.clear();
+        self.alerts.clear();
+        self.rejects.clear();
+        self.fate = None;
+        self.changed = false;
+    }
+}
+
+/// Where a message ended, and what it adds to the ledger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fate {
+    /// The pattern it came under; `None` if none matches its topic.
+    pub topic: Option<TopicId>,
+    /// Where it ended.
+    pub outcome: Outcome,
+    /// What it adds to the ledger of the pattern.
+    pub ledger: Ledger,
+    /// Its ordinal among the acknowledged messages of its network, from 1; 0 at QoS 0.
+    pub ordinal: u64,
+}
+
+/// The way of a reading from bytes to alert, with all its state.
+#[derive(Debug)]
+pub struct Pipeline {
+    registry: Arc<Registry>,
+    routes: Routes,
+    state: State,
+    /// When each station's silence is to be judged next, in elapsed milliseconds; derived.
+    silence_due_ms: Vec<i64>,
+    /// When the next hour is to be given out; derived.
+    hours_due: Option<Timestamp>,
+    decoded: Decoded,
+    readings: Vec<Reading>,
+}
+
+impl Pipeline {
+    /// Begins with an edition and no history.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, at: Moment) -> Self {
+        let mut pipeline = Self {
+            routes: Routes::new(&registry),
+            registry: Arc::clone(&registry),
+            state: State::default(),
+            silence_due_ms: Vec::new(),
+            hours_due: None,
+            decoded: Decoded::default(),
+            readings: Vec::new(),
+        };
+        pipeline.adopt(&registry, at, &mut Processed::default());
+        pipeline
+    }
+
+    /// Gives the edition in force.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Gives the state, for views and snapshots.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes one input in and gives everything it caused.
+    pub fn process(&mut self, arrival: &Arrival<'_>, out: &mut Processed) {
+        out.clear();
+        let at = arrival.at;
+        match &arrival.input {
+            Input::Message(message) => self.take_message(message, at, out),
+            Input::Tick => self.tick(at, out),
+            Input::Act(Act::Retry { message, channel, received }) => {
+                self.retry(message, *channel, *received, at, out);
+            }
+            Input::Edition(registry) => {
+                self.adopt(registry, at, out);
+                out.changed = true;
+            }
+            Input::Condition(condition) => self.condition(*condition, at, out),
+        }
+    }
+
+    fn condition(&mut self, condition: Condition, at: Moment, out: &mut Processed) {
+        out.changed = true;
+        match condition {
+            Condition::Connected(network) => {
+                self.state.network(network).connected_since_ms = Some(at.elapsed_ms);
+                self.silence_due_ms.fill(0);
+                self.weir_condition(WeirCondition::BrokerAway, Some(network), false, at, out);
+            }
+            Condition::Disconnected(network) => {
+                let network = self.state.network(network);
+                network.connected_since_ms = None;
+                network.away_since_ms = Some(at.elapsed_ms);
+            }
+            Condition::Settled { network, ordinal } => {
+                self.state.network(network).settle(ordinal);
+            }
+            Condition::Weir { condition, holds } => {
+                self.weir_condition(condition, None, holds, at, out);
+            }
+        }
+    }
+
+    /// Fires or resolves the alert about a condition of weir itself.
+    fn weir_condition(
+        &mut self,
+        condition: WeirCondition,
+        network: Option<NetworkId>,
+        holds: bool,
+        at: Moment,
+        out: &mut Processed,
+    ) {
+        let Some(rule) = self.weir_rule(condition) else { return };
+        let firing = self.state.weir.get(&(condition, network)).copied();
+        let (alert, since, change) = match (firing, holds) {
+            (None, true) => {
+                let alert = self.state.fresh_alert();
+                self.state.weir.insert((condition, network), (alert, at.wall));
+                (alert, at.wall, AlertChange::Fired)
+            }
+            (Some((alert, since)), false) => {
+                self.state.weir.remove(&(condition, network));
+                (alert, since, AlertChange::Resolved)
+            }
+            (None, false) | (Some(_), true) => return,
+        };
+        let subject = Subject::Weir { condition, network };
+        out.alerts.push(plain_event(alert, rule, subject, change, at.wall, since));
+        out.changed = true;
+    }
+
+    fn weir_rule(&self, condition: WeirCondition) -> Option<RuleId> {
+        let rules = &self.registry.weir_rules;
+        rules.iter().find(|(of, _)| *of == condition).map(|(_, rule)| *rule)
+    }
+}
+
+/// An event that has no value: silence, and conditions of weir itself.
+fn plain_event(
+    alert: AlertId,
+    rule: RuleId,
+    subject: Subject,
+    change: AlertChange,
+    at: Timestamp,
+    since: Timestamp,
+) -> AlertEvent {
+    AlertEvent {
+        alert,
+        rule,
+        subject,
+        change,
+        at,
+        since,
+        value: None,
+        limit: None,
+        multiple: None,
+        unconfirmed: false,
+        upstream: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,8 @@ pub enum ReceiveFault<'a> {
     },
     /// The codec refuses the packet; the payload is the whole frame.
     Broken(&'a str),
+    /// The pipeline broke on it before; it must not meet it again.
+    Crashed(&'a str),
 }
 
 /// An operator's deed.

@@ -59,11 +59,13 @@ pub enum Test {
     GrossRange = 1,
     /// The device's clock against the time of arrival.
     Clock = 2,
+    /// Of an average: the flags of the values it was made of.
+    Members = 3,
 }
 
 impl Test {
     /// Every test, in the order of [`Quality::flags`].
-    pub const ALL: [Self; 3] = [Self::Missing, Self::GrossRange, Self::Clock];
+    pub const ALL: [Self; 4] = [Self::Missing, Self::GrossRange, Self::Clock, Self::Members];
 
     /// Gives the name under which seeds and output know the test.
     #[must_use]
@@ -72,6 +74,7 @@ impl Test {
             Self::Missing => "missing",
             Self::GrossRange => "gross_range",
             Self::Clock => "clock",
+            Self::Members => "members",
         }
     }
 }

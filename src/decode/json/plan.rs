@@ -1,6 +1,6 @@
 //! The tree that a topic's pointers and a profile's channels make.
 
-use crate::domain::registry::{Profile, TopicRule};
+use crate::domain::registry::{Level, Profile, TopicRule};
 
 /// What is to be done at a place of a payload.
 #[derive(Debug)]
@@ -56,9 +56,7 @@ impl Plan {
     pub fn new(rule: &TopicRule, profile: &Profile) -> Self {
         let pointers = &rule.pointers;
         let long = !pointers.channel.is_empty() || !pointers.value.is_empty();
-        let names_channel =
-            rule.levels.iter().any(|level| *level == crate::domain::registry::Level::Channel);
-        let long = long || names_channel;
+        let long = long || rule.levels.contains(&Level::Channel);
         let record = if long {
             let mut leaves = vec![
                 (&*pointers.channel, Target::Name),

@@ -37,11 +37,9 @@ fn rule(pointers: Pointers) -> TopicRule {
     }
 }
 
-fn decode_with(
-    pointers: Pointers,
-    channels: &[&str],
-    payload: &[u8],
-) -> Result<(Vec<Reading>, Vec<(String, String)>), Reason> {
+type Read = (Vec<Reading>, Vec<(String, String)>);
+
+fn decode_with(pointers: Pointers, channels: &[&str], payload: &[u8]) -> Result<Read, Reason> {
     let (rule, profile) = (rule(pointers), profile(channels));
     let mut units = Units::default();
     let (name, dimension) = ("mg/L".into(), "mass_concentration".into());

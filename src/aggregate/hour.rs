@@ -1,0 +1,276 @@
+//! Means of natural hours, with what they were made of. An hour is given out when it is complete
+//! or some minutes after its end; what arrives later revises it.
+
+use std::collections::VecDeque;
+
+use minicbor::{Decode, Encode};
+
+use crate::aggregate::exact::ExactSum;
+use crate::domain::observation::{Completeness, NilReason, ObservationResult, Side};
+use crate::domain::quality::Flag;
+use crate::domain::registry::{Combine, HourMean};
+use crate::domain::time::{HOUR, Timestamp};
+
+/// How long the sums of an hour are kept, so that late values can revise it: 50 h.
+pub const KEPT_MS: i64 = 50 * HOUR;
+
+/// The sum of one hour.
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+struct HourSum {
+    #[n(0)]
+    start: Timestamp,
+    #[n(1)]
+    sum: ExactSum,
+    #[n(2)]
+    received: u32,
+    #[n(3)]
+    valid: u32,
+    #[n(4)]
+    suspect: u32,
+    /// Whether it was given out already.
+    #[n(5)]
+    given: bool,
+    /// When it is to be given out, next or again; `None` if nothing is to be said.
+    #[n(6)]
+    due: Option<Timestamp>,
+}
+
+/// The hours of one datastream, in order of time.
+#[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
+pub struct Hours {
+    #[n(0)]
+    hours: VecDeque<HourSum>,
+}
+
+/// One value on its way into or out of an hour.
+#[derive(Clone, Copy, Debug)]
+pub struct Term {
+    /// The start of its natural hour.
+    pub hour: Timestamp,
+    /// The value.
+    pub result: ObservationResult,
+    /// Its rolled-up flag.
+    pub flag: Flag,
+}
+
+/// An hour given out.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Mean {
+    /// The start of the hour.
+    pub start: Timestamp,
+    /// The mean, or that there were too few values.
+    pub result: ObservationResult,
+    /// Suspect if one of its values is.
+    pub flag: Flag,
+    /// What it was made of.
+    pub completeness: Completeness,
+    /// Whether it takes the place of one given out before.
+    pub revision: bool,
+}
+
+/// What a value adds to a sum: pH is averaged as the concentration of hydrogen ions, here in
+/// units of 10^-7 mol/L. Half the detection limit stands for a value below it
+/// (环办监测函[2020]82号, 7); one above the span has no number, and failed ones don't count.
+fn term(combine: Combine, result: ObservationResult, flag: Flag) -> Option<ExactSum> {
+    if flag == Flag::Fail {
+        return None;
+    }
+    let value = match result {
+        ObservationResult::Value(value) => value,
+        ObservationResult::Censored { side: Side::Below, limit } => limit / 2.0,
+        ObservationResult::Censored { side: Side::Above, .. } | ObservationResult::Nil(_) => {
+            return None;
+        }
+    };
+    match combine {
+        Combine::Mean => ExactSum::term(value),
+        Combine::HydrogenIon => ExactSum::term(10_f64.powf(7.0 - value)),
+        Combine::NoMean => None,
+    }
+}
+
+impl Hours {
+    /// Counts a value into its hour, for another if it revises one. Gives the time at which the
+    /// hour is to be given out.
+    pub fn count(
+        &mut self,
+        combine: Combine,
+        rule: HourMean,
+        settle_ms: i64,
+        (new, old): (Term, Option<Term>),
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        if new.hour.plus(KEPT_MS) < now {
+            return None;
+        }
+        while self.hours.front().is_some_and(|hour| hour.start.plus(KEPT_MS) < now) {
+            self.hours.pop_front();
+        }
+        let hour = self.hour(new.hour)?;
+        if let Some(old) = old {
+            hour.received = hour.received.saturating_sub(1);
+            if let Some(out) = term(combine, old.result, old.flag) {
+                hour.sum.take(out);
+                hour.valid = hour.valid.saturating_sub(1);
+                hour.suspect = hour.suspect.saturating_sub(u32::from(old.flag == Flag::Suspect));
+            }
+        }
+        hour.received += 1;
+        if let Some(into) = term(combine, new.result, new.flag) {
+            hour.sum.add(into);
+            hour.valid += 1;
+            hour.suspect += u32::from(new.flag == Flag::Suspect);
+        }
+        let settled = hour.start.plus(HOUR + settle_ms);
+        // A device that sends more than expected must not revise its hour with every value.
+        let complete = hour.received == rule.expected && !hour.given;
+        hour.due = Some(if complete { now } else { settled.max(now) });
+        hour.due
+    }
+
+    fn hour(&mut self, start: Timestamp) -> Option<&mut HourSum> {
+        let at = self.hours.partition_point(|hour| hour.start < start);
+        if self.hours.get(at).is_none_or(|hour| hour.start != start) {
+            let fresh = HourSum {
+                start,
+                sum: ExactSum::default(),
+                received: 0,
+                valid: 0,
+                suspect: 0,
+                given: false,
+                due: None,
+            };
+            self.hours.insert(at, fresh);
+        }
+        self.hours.get_mut(at)
+    }
+
+    /// Gives out what is due.
+    pub fn give(
+        &mut self,
+        combine: Combine,
+        rule: HourMean,
+        now: Timestamp,
+        mut out: impl FnMut(Mean),
+    ) {
+        for hour in &mut self.hours {
+            if hour.due.is_none_or(|due| due > now) {
+                continue;
+            }
+            let result = if hour.valid >= rule.needs && hour.valid > 0 {
+                let mean = hour.sum.mean(hour.valid);
+                ObservationResult::Value(match combine {
+                    Combine::HydrogenIon => 7.0 - mean.log10(),
+                    Combine::Mean | Combine::NoMean => mean,
+                })
+            } else {
+                ObservationResult::Nil(NilReason::Incomplete)
+            };
+            let flag = if hour.suspect > 0 { Flag::Suspect } else { Flag::Pass };
+            let (received, valid, expected) = (hour.received, hour.valid, rule.expected);
+            let completeness = Completeness { received, valid, expected };
+            out(Mean { start: hour.start, result, flag, completeness, revision: hour.given });
+            hour.given = true;
+            hour.due = None;
+        }
+    }
+
+    /// Gives the earliest time at which something is to be given out.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        self.hours.iter().filter_map(|hour| hour.due).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: HourMean = HourMean { needs: 3, expected: 4 };
+
+    fn count(hours: &mut Hours, value: f64, old: Option<f64>, now: i64) -> Option<Timestamp> {
+        let term = |value| Term {
+            hour: Timestamp(0),
+            result: ObservationResult::Value(value),
+            flag: Flag::Pass,
+        };
+        hours.count(Combine::Mean, RULE, 600_000, (term(value), old.map(term)), Timestamp(now))
+    }
+
+    fn given(hours: &mut Hours, now: i64) -> Vec<Mean> {
+        let mut means = Vec::new();
+        hours.give(Combine::Mean, RULE, Timestamp(now), |mean| means.push(mean));
+        means
+    }
+
+    #[test]
+    fn an_hour_waits_for_its_end_and_ten_minutes() {
+        let mut hours = Hours::default();
+        for value in [1.0, 2.0, 3.0] {
+            assert_eq!(count(&mut hours, value, None, 5), Some(Timestamp(HOUR + 600_000)));
+        }
+        assert_eq!(given(&mut hours, HOUR), []);
+        let mean = given(&mut hours, HOUR + 600_000);
+        assert_eq!(mean.len(), 1);
+        assert_eq!(mean[0].result, ObservationResult::Value(2.0));
+        assert_eq!(given(&mut hours, 2 * HOUR), []);
+    }
+
+    #[test]
+    fn a_complete_hour_is_given_at_once() {
+        let mut hours = Hours::default();
+        for value in [1.0, 2.0, 3.0] {
+            count(&mut hours, value, None, 5);
+        }
+        assert_eq!(count(&mut hours, 4.0, None, 7), Some(Timestamp(7)));
+        assert_eq!(given(&mut hours, 7)[0].result, ObservationResult::Value(2.5));
+    }
+
+    #[test]
+    fn too_few_values_are_no_silent_number() {
+        let mut hours = Hours::default();
+        count(&mut hours, 1.0, None, 5);
+        let mean = given(&mut hours, 2 * HOUR)[0];
+        assert_eq!(mean.result, ObservationResult::Nil(NilReason::Incomplete));
+        assert_eq!(mean.completeness, Completeness { received: 1, valid: 1, expected: 4 });
+    }
+
+    #[test]
+    fn a_late_value_revises_and_a_revised_one_replaces() {
+        let mut hours = Hours::default();
+        for value in [1.0, 2.0, 3.0] {
+            count(&mut hours, value, None, 5);
+        }
+        given(&mut hours, 2 * HOUR);
+        count(&mut hours, 5.0, Some(2.0), 3 * HOUR);
+        let mean = given(&mut hours, 3 * HOUR)[0];
+        assert!(mean.revision);
+        assert_eq!(mean.result, ObservationResult::Value(3.0));
+    }
+
+    #[test]
+    fn ph_is_averaged_by_hydrogen_ions() {
+        let mut hours = Hours::default();
+        let rule = HourMean { needs: 2, expected: 2 };
+        for ph in [6.5, 8.5] {
+            let result = ObservationResult::Value(ph);
+            let term = Term { hour: Timestamp(0), result, flag: Flag::Pass };
+            hours.count(Combine::HydrogenIon, rule, 0, (term, None), Timestamp(0));
+        }
+        let mut means = Vec::new();
+        hours.give(Combine::HydrogenIon, rule, Timestamp(0), |mean| means.push(mean));
+        let mean = means[0].result.number().unwrap();
+        assert!((mean - 6.80).abs() < 0.005, "{mean}");
+    }
+
+    #[test]
+    fn half_the_limit_stands_for_a_value_below_it() {
+        let below = ObservationResult::Censored { side: Side::Below, limit: 0.02 };
+        assert_eq!(term(Combine::Mean, below, Flag::Pass), ExactSum::term(0.01));
+    }
+
+    #[test]
+    fn failed_values_do_not_count() {
+        assert_eq!(term(Combine::Mean, ObservationResult::Value(1.0), Flag::Fail), None);
+    }
+}

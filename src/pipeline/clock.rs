@@ -1,0 +1,177 @@
+//! What happens because time passes: hours are given out, silence is noticed.
+
+use std::sync::Arc;
+
+use crate::alert::silence::{Terms, deadline};
+use crate::domain::alert::{AlertChange, Subject, WeirCondition};
+use crate::domain::name::{NetworkId, RuleId, StationId};
+use crate::domain::registry::{Registry, RuleKind, Station};
+use crate::domain::time::{DAY, MINUTE, Moment};
+use crate::pipeline::{Pipeline, Processed, plain_event};
+
+/// How long a broker may be away before somebody is told.
+const BROKER_AWAY_MS: i64 = MINUTE;
+/// How often a station without any deadline is looked at again.
+const IDLE_MS: i64 = MINUTE;
+/// How long an exceedance that is over is remembered for the stations downstream.
+const BASIN_KEPT_MS: i64 = 7 * DAY;
+
+impl Pipeline {
+    pub(super) fn tick(&mut self, at: Moment, out: &mut Processed) {
+        if self.hours_due.is_some_and(|due| due <= at.wall) {
+            self.give_hours(at, out);
+        }
+        self.judge_silence(at, out);
+        self.judge_brokers(at, out);
+        out.changed |= !out.alerts.is_empty();
+    }
+
+    fn give_hours(&mut self, at: Moment, out: &mut Processed) {
+        let registry = Arc::clone(&self.registry);
+        let mut means = Vec::new();
+        self.hours_due = None;
+        for datastream in registry.datastreams.iter() {
+            let (Some(rule), Some(property)) =
+                (datastream.hour_mean, registry.property(datastream.property))
+            else {
+                continue;
+            };
+            let slot = usize::from(datastream.slot);
+            let stations = &self.state.stations;
+            let station = stations.get(datastream.station.index()).and_then(Option::as_ref);
+            let due = station.and_then(|one| one.streams.get(slot)).and_then(|one| one.hours.due());
+            let Some(due) = due else { continue };
+            if due > at.wall {
+                self.hours_due = Some(self.hours_due.map_or(due, |held| held.min(due)));
+                continue;
+            }
+            let Some(station) = self.station_mut(datastream.station) else { continue };
+            let Some(stream) = station.streams.get_mut(slot) else { continue };
+            stream.hours.give(property.combine, rule, at.wall, |mean| means.push(mean));
+            let next = stream.hours.due();
+            for mean in means.drain(..) {
+                self.give_mean(&registry, datastream, mean, out);
+            }
+            self.hours_due = match (self.hours_due, next) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
+        self.state.basin.forget_before(at.wall.plus(-BASIN_KEPT_MS));
+        out.changed = true;
+    }
+
+    fn judge_brokers(&mut self, at: Moment, out: &mut Processed) {
+        for index in 0..self.state.networks.len() {
+            let away = self.state.networks.get(index).is_some_and(|network| {
+                let since = network.away_since_ms.filter(|_| network.connected_since_ms.is_none());
+                since.is_some_and(|since| at.elapsed_ms - since >= BROKER_AWAY_MS)
+            });
+            if away {
+                let network = NetworkId(u32::try_from(index).unwrap_or(u32::MAX));
+                self.weir_condition(WeirCondition::BrokerAway, Some(network), true, at, out);
+            }
+        }
+    }
+
+    fn judge_silence(&mut self, at: Moment, out: &mut Processed) {
+        for index in 0..self.silence_due_ms.len() {
+            if self.silence_due_ms.get(index).is_some_and(|due| *due <= at.elapsed_ms) {
+                let registry = Arc::clone(&self.registry);
+                let due = match registry.stations.get(index) {
+                    Some(station) if station.validity.holds(at.wall) => {
+                        self.judge_station(&registry, station, at, out)
+                    }
+                    Some(_) | None => None,
+                };
+                if let Some(place) = self.silence_due_ms.get_mut(index) {
+                    *place = due.unwrap_or(at.elapsed_ms + IDLE_MS).max(at.elapsed_ms + 1);
+                }
+            }
+        }
+    }
+
+    /// Gives the elapsed time at which the station is to be looked at again.
+    fn judge_station(
+        &mut self,
+        registry: &Registry,
+        station: &Station,
+        at: Moment,
+        out: &mut Processed,
+    ) -> Option<i64> {
+        let connected = self.connected_since(station.id);
+        let state = self.state.stations.get(station.id.index())?.as_ref()?;
+        let of_stream = |id| {
+            let datastream = registry.datastream(id)?;
+            let rule = datastream.silence_rule.and_then(|rule| registry.rule(rule))?;
+            let RuleKind::Silence { intervals } = rule.kind else { return None };
+            let expected_every_ms = datastream.expected_every_ms;
+            Some((datastream.slot, rule.id, Terms { expected_every_ms, intervals }))
+        };
+        let watched: Vec<(u16, RuleId, Terms)> =
+            station.datastreams.iter().filter_map(|id| of_stream(*id)).collect();
+        let patience = |terms: &Terms| terms.expected_every_ms as f64 * terms.intervals;
+        let shortest =
+            watched.iter().min_by(|a, b| patience(&a.2).total_cmp(&patience(&b.2))).copied()?;
+        let whole = deadline(shortest.2, state.silence.heard_ms, connected)?;
+        if whole <= at.elapsed_ms {
+            self.silence_station(station.id, shortest.1, at, out);
+            return Some(at.elapsed_ms + IDLE_MS);
+        }
+        let mut next = whole;
+        let mut silent = Vec::new();
+        for (slot, rule, terms) in watched {
+            let Some(stream) = state.streams.get(usize::from(slot)) else { continue };
+            let heard_ms = stream.silence.heard_ms.max(state.resumed_ms);
+            let Some(due) = deadline(terms, heard_ms, connected) else { continue };
+            if due > at.elapsed_ms {
+                next = next.min(due);
+            } else if stream.silence.firing.is_none() {
+                silent.push((slot, rule));
+            }
+        }
+        for (slot, rule) in silent {
+            self.silence_stream(station.id, slot, rule, at, out);
+        }
+        Some(next)
+    }
+
+    /// Gives since when a station's brokers are connected; `None` if none is.
+    fn connected_since(&self, station: StationId) -> Option<i64> {
+        let networks = self.routes.networks(station).iter();
+        let since = |id: &NetworkId| self.state.networks.get(id.index())?.connected_since_ms;
+        networks.filter_map(since).max()
+    }
+
+    fn silence_station(&mut self, id: StationId, rule: RuleId, at: Moment, out: &mut Processed) {
+        let firing = self.station_mut(id).is_none_or(|station| station.silence.firing.is_some());
+        if firing {
+            return;
+        }
+        let alert = self.state.fresh_alert();
+        let Some(station) = self.station_mut(id) else { return };
+        station.silence.firing = Some(alert);
+        station.silence_rule = Some(rule);
+        let since = at.wall.plus(station.silence.heard_ms - at.elapsed_ms);
+        let subject = Subject::Station(id);
+        out.alerts.push(plain_event(alert, rule, subject, AlertChange::Fired, at.wall, since));
+    }
+
+    fn silence_stream(
+        &mut self,
+        station: StationId,
+        slot: u16,
+        rule: RuleId,
+        at: Moment,
+        out: &mut Processed,
+    ) {
+        let alert = self.state.fresh_alert();
+        let Some(station) = self.station_mut(station) else { return };
+        let Some(stream) = station.streams.get_mut(usize::from(slot)) else { return };
+        stream.silence.firing = Some(alert);
+        stream.silence_rule = Some(rule);
+        let since = at.wall.plus(stream.silence.heard_ms - at.elapsed_ms);
+        let subject = Subject::Datastream(stream.id);
+        out.alerts.push(plain_event(alert, rule, subject, AlertChange::Fired, at.wall, since));
+    }
+}

@@ -1,0 +1,266 @@
+//! One observation: held already, revised, or new; judged, averaged, held against limits, and
+//! whether somebody is to know.
+
+use std::sync::Arc;
+
+use crate::aggregate::hour::{Mean, Term};
+use crate::alert::exceedance::{self, Terms};
+use crate::assess;
+use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
+use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::history::{Entry, Held};
+use crate::domain::ledger::{Ledger, Outcome};
+use crate::domain::name::StationId;
+use crate::domain::observation::{Observation, ObservationResult, Period, QualifiedObservation};
+use crate::domain::quality::{Flag, Quality, Test};
+use crate::domain::registry::{Datastream, Registry, RuleKind, Sampling};
+use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
+use crate::pipeline::state::{StationState, StreamState};
+use crate::pipeline::{Pipeline, Processed, plain_event};
+use crate::qc;
+
+impl Pipeline {
+    /// Takes one observation in and says where it ended.
+    pub(super) fn observe(
+        &mut self,
+        registry: &Registry,
+        observation: Observation,
+        now: Moment,
+        ledger: &mut Ledger,
+        out: &mut Processed,
+    ) -> Outcome {
+        let Some(datastream) = registry.datastream(observation.datastream) else {
+            return Outcome::Rejected;
+        };
+        let time = observation.phenomenon_time.start();
+        let late = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
+        self.hear(datastream, now, out);
+        let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
+        let held = if late { Held::Nothing } else { held(stream, datastream, &observation) };
+        let old = match held {
+            Held::Same => return Outcome::Duplicate,
+            Held::Other(old) => Some(old),
+            Held::Nothing => None,
+        };
+        let qualified = qc::qualify(datastream, observation, old.is_some());
+        out.observations.push(qualified);
+        ledger.revisions += i64::from(old.is_some());
+        ledger.late += i64::from(late);
+        if late {
+            return Outcome::Stored;
+        }
+        let before = stream.newest.map(|newest| newest.time);
+        remember(stream, registry, &qualified, now.wall);
+        self.sum(registry, datastream, &qualified, old, now.wall);
+        if before.is_none_or(|before| before <= time) {
+            let again = before == Some(time);
+            self.judge(registry, datastream, &qualified, !again, out);
+        }
+        Outcome::Stored
+    }
+
+    /// Notes that a datastream and its station were heard; what was silent is so no more.
+    fn hear(&mut self, datastream: &Datastream, now: Moment, out: &mut Processed) {
+        let Some(station) = self.station_mut(datastream.station) else { return };
+        station.silence.heard_ms = now.elapsed_ms;
+        if let (Some(alert), Some(rule)) = (station.silence.firing.take(), station.silence_rule) {
+            station.resumed_ms = now.elapsed_ms;
+            let subject = Subject::Station(datastream.station);
+            out.alerts.push(resolved(alert, rule, subject, now.wall));
+        }
+        let Some(stream) = station.streams.get_mut(usize::from(datastream.slot)) else { return };
+        stream.silence.heard_ms = now.elapsed_ms;
+        if let (Some(alert), Some(rule)) = (stream.silence.firing.take(), stream.silence_rule) {
+            let subject = Subject::Datastream(datastream.id);
+            out.alerts.push(resolved(alert, rule, subject, now.wall));
+        }
+    }
+
+    pub(super) fn station_mut(&mut self, id: StationId) -> Option<&mut StationState> {
+        let station = self.state.stations.get_mut(id.index())?.as_mut()?;
+        Some(Arc::make_mut(station))
+    }
+
+    fn stream_mut(&mut self, datastream: &Datastream) -> Option<&mut StreamState> {
+        let station = self.station_mut(datastream.station)?;
+        station.streams.get_mut(usize::from(datastream.slot))
+    }
+
+    /// Counts an observation into its hour.
+    fn sum(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        qualified: &QualifiedObservation,
+        old: Option<Entry>,
+        now: Timestamp,
+    ) {
+        let (Some(rule), Some(property), Some(station)) = (
+            datastream.hour_mean,
+            registry.property(datastream.property),
+            registry.station(datastream.station),
+        ) else {
+            return;
+        };
+        let observation = &qualified.observation;
+        let hour = observation.phenomenon_time.start().hour_start(&station.zone);
+        let new = Term { hour, result: observation.result, flag: qualified.flag() };
+        let old = old.map(|old| Term { hour, result: old.result, flag: old.flag });
+        let settle_ms = registry.judgement.settle_hour_ms;
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        let due = stream.hours.count(property.combine, rule, settle_ms, (new, old), now);
+        self.hours_due = match (self.hours_due, due) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    /// Turns a mean that is due into an observation and judges it.
+    pub(super) fn give_mean(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        mean: Mean,
+        out: &mut Processed,
+    ) {
+        let end = mean.start.plus(HOUR);
+        let mut quality = Quality::default();
+        quality.set(Test::Members, mean.flag);
+        if matches!(mean.result, ObservationResult::Nil(_)) {
+            quality.set(Test::Missing, Flag::Missing);
+        }
+        let observation = Observation {
+            datastream: datastream.id,
+            period: Period::Hour,
+            phenomenon_time: PhenomenonTime::Interval { start: mean.start, end },
+            result: mean.result,
+            raw: None,
+            clock: Flag::NotEvaluated,
+        };
+        let (revision, completeness) = (mean.revision, Some(mean.completeness));
+        let qualified = QualifiedObservation { observation, quality, revision, completeness };
+        out.observations.push(qualified);
+        self.judge(registry, datastream, &qualified, !mean.revision, out);
+    }
+
+    /// Assesses an observation; if it is news, its alert may change.
+    fn judge(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        qualified: &QualifiedObservation,
+        news: bool,
+        out: &mut Processed,
+    ) {
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        let assessment = assess::assess(registry, datastream, qualified, &mut stream.last);
+        out.assessments.push(assessment);
+        if news {
+            self.alert(registry, datastream, &assessment, out);
+        }
+    }
+
+    fn alert(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        assessment: &Assessment,
+        out: &mut Processed,
+    ) {
+        let rule = datastream.exceedance_rule.and_then(|rule| registry.rule(rule));
+        let Some((rule, RuleKind::Exceedance { of, pending, keep, hysteresis })) =
+            rule.map(|rule| (rule.id, rule.kind))
+        else {
+            return;
+        };
+        if of != assessment.period {
+            return;
+        }
+        let fresh = AlertId(self.state.alerts + 1);
+        let outcome = exceedance::outcome(registry, assessment, hysteresis);
+        let at = assessment.phenomenon_time.start();
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        let terms = Terms { pending, keep, hysteresis };
+        let before = stream.exceedance;
+        let (after, change) = exceedance::next(terms, before, outcome, at, || fresh);
+        stream.exceedance = after;
+        stream.exceedance_rule = Some(rule);
+        let (alert, since) = match (after, before) {
+            (exceedance::State::Firing { alert, since, .. }, _)
+            | (_, exceedance::State::Firing { alert, since, .. }) => (alert, since),
+            _ => return,
+        };
+        let Some(change) = change else { return };
+        let (station, property) = (datastream.station, datastream.property);
+        let mut upstream = None;
+        if change == AlertChange::Fired {
+            self.state.alerts += 1;
+            upstream = self.state.basin.upstream(registry, station, property, since);
+            self.state.basin.began(station, property, since);
+        } else {
+            self.state.basin.ended(station, property, at);
+        }
+        let (limit, multiple) = match assessment.verdict {
+            Verdict::Within { limit } => (Some(limit), None),
+            Verdict::Exceeds { limit, multiple } => (Some(limit), multiple),
+            Verdict::NotAssessable(_) => (None, None),
+        };
+        out.alerts.push(AlertEvent {
+            alert,
+            rule,
+            subject: Subject::Datastream(datastream.id),
+            change,
+            at,
+            since,
+            value: assessment.value,
+            limit,
+            multiple,
+            unconfirmed: assessment.unconfirmed,
+            upstream,
+        });
+    }
+}
+
+fn resolved(
+    alert: AlertId,
+    rule: crate::domain::name::RuleId,
+    subject: Subject,
+    at: Timestamp,
+) -> AlertEvent {
+    plain_event(alert, rule, subject, AlertChange::Resolved, at, at)
+}
+
+/// Says what a datastream holds of an observation. What a logger repeats of a sample before the
+/// next one is due is that sample.
+fn held(stream: &StreamState, datastream: &Datastream, observation: &Observation) -> Held {
+    let time = observation.phenomenon_time.start();
+    // Nearly every observation is newer than all before it.
+    let newer = stream.newest.is_none_or(|newest| newest.time < time);
+    if let Sampling::Sampled { cycle_ms, .. } = datastream.sampling {
+        let sample = if newer { stream.newest } else { stream.history.at_or_before(time) };
+        let repeats = sample.is_some_and(|sample| {
+            sample.result == observation.result && time.since(sample.time) < cycle_ms
+        });
+        if repeats {
+            return Held::Same;
+        }
+    }
+    if newer { Held::Nothing } else { stream.history.held(time, observation.result) }
+}
+
+fn remember(
+    stream: &mut StreamState,
+    registry: &Registry,
+    qualified: &QualifiedObservation,
+    now: Timestamp,
+) {
+    let observation = &qualified.observation;
+    let time = observation.phenomenon_time.start();
+    let entry = Entry { time, result: observation.result, flag: qualified.flag() };
+    stream.history.put(entry);
+    stream.history.forget_before(now.plus(-registry.judgement.lateness_horizon_ms - HOUR));
+    if stream.newest.is_none_or(|newest| newest.time <= time) {
+        stream.newest = Some(entry);
+        stream.received = now;
+    }
+}

@@ -1,0 +1,112 @@
+//! The state as bytes, and back: a slice a station and a closing part. Self-describing (CBOR with
+//! numbered fields), because the next release must read what this one wrote.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minicbor::{Decode, Encode};
+
+use crate::basin::Basin;
+use crate::domain::alert::{AlertId, WeirCondition};
+use crate::domain::name::NetworkId;
+use crate::domain::registry::Registry;
+use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::state::{NetworkState, State, StationState};
+use crate::pipeline::{Pipeline, Processed};
+
+/// Everything but the stations.
+#[derive(Clone, Debug, Encode, Decode)]
+struct Closing {
+    #[n(0)]
+    networks: Vec<NetworkState>,
+    #[n(1)]
+    basin: Basin,
+    #[n(2)]
+    weir: BTreeMap<(WeirCondition, Option<NetworkId>), (AlertId, Timestamp)>,
+    #[n(3)]
+    alerts: u64,
+    #[n(4)]
+    edition: String,
+    #[n(5)]
+    at: Moment,
+}
+
+/// What can't be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes are not those of a snapshot.
+    #[error("snapshot can't be read: {0}")]
+    Damaged(#[from] minicbor::decode::Error),
+}
+
+/// A snapshot's closing part, read: which edition it was made under, and when.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// The digest of the edition.
+    pub edition: String,
+    /// The moment of the last input in it.
+    pub at: Moment,
+}
+
+/// Writes one station.
+#[must_use]
+pub fn slice(station: &StationState) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing into memory can't fail.
+    minicbor::encode(station, &mut bytes).unwrap_or_default();
+    bytes
+}
+
+/// Writes the closing part.
+#[must_use]
+pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
+    let closing = Closing {
+        networks: state.networks.clone(),
+        basin: state.basin.clone(),
+        weir: state.weir.clone(),
+        alerts: state.alerts,
+        edition: edition.to_owned(),
+        at,
+    };
+    let mut bytes = Vec::new();
+    minicbor::encode(closing, &mut bytes).unwrap_or_default();
+    bytes
+}
+
+/// Reads what a snapshot was made under.
+///
+/// # Errors
+/// The bytes are not a closing part.
+pub fn header(closing: &[u8]) -> Result<Header, Error> {
+    let closing: Closing = minicbor::decode(closing)?;
+    Ok(Header { edition: closing.edition, at: closing.at })
+}
+
+/// Puts a pipeline back into the state of a snapshot, under the edition it was made under.
+///
+/// # Errors
+/// A part can't be read.
+pub fn restore(
+    registry: &Arc<Registry>,
+    slices: &[(u32, Vec<u8>)],
+    closing: &[u8],
+) -> Result<Pipeline, Error> {
+    let closing: Closing = minicbor::decode(closing)?;
+    let mut pipeline = Pipeline::new(Arc::clone(registry), closing.at);
+    for (station, bytes) in slices {
+        let state: StationState = minicbor::decode(bytes)?;
+        let index = *station as usize;
+        if pipeline.state.stations.len() <= index {
+            pipeline.state.stations.resize_with(index + 1, || None);
+        }
+        if let Some(place) = pipeline.state.stations.get_mut(index) {
+            *place = Some(Arc::new(state));
+        }
+    }
+    pipeline.state.networks = closing.networks;
+    pipeline.state.basin = closing.basin;
+    pipeline.state.weir = closing.weir;
+    pipeline.state.alerts = closing.alerts;
+    pipeline.adopt(registry, closing.at, &mut Processed::default());
+    Ok(pipeline)
+}
