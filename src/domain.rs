@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod assessment;
+pub mod fault;
 pub mod history;
 pub mod input;
 pub mod ledger;
