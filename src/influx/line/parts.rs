@@ -23,28 +23,32 @@ pub(crate) struct Field<'a> {
 impl<'a> Parts<'a> {
     /// Takes a line apart; `None` if it is none of ours.
     pub(crate) fn of(line: &'a [u8]) -> Option<Self> {
-        let (head, rest) = split_at(line, b' ')?;
-        let (fields, time) = split_at(rest, b' ')?;
-        Some(Self { head, fields, time })
+        let (head, rest) = split_unescaped(line, b' ')?;
+        let mut time = rest;
+        loop {
+            let (_, after) = split_field(time)?;
+            match after.split_first()? {
+                (b',', after) => time = after,
+                (_, after) => {
+                    let fields = rest.get(..rest.len().checked_sub(after.len() + 1)?)?;
+                    return Some(Self { head, fields, time: after });
+                }
+            }
+        }
     }
 
     /// Gives the measurement, escaped.
     pub(crate) fn measurement(&self) -> &'a [u8] {
-        split_at(self.head, b',').map_or(self.head, |(measurement, _)| measurement)
+        split_unescaped(self.head, b',').map_or(self.head, |(measurement, _)| measurement)
     }
 
     /// Walks the fields.
     pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> {
-        let mut rest = Some(self.fields);
+        let mut rest = self.fields;
         std::iter::from_fn(move || {
-            let here = rest?;
-            let (text, after) = match split_at(here, b',') {
-                Some((text, after)) => (text, Some(after)),
-                None => (here, None),
-            };
-            rest = after;
-            let key = split_at(text, b'=').map_or(text, |(key, _)| key);
-            Some(Field { key, text })
+            let (field, after) = split_field(rest)?;
+            rest = after.get(1..).unwrap_or_default();
+            Some(field)
         })
     }
 
@@ -68,21 +72,26 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Splits at the first such byte that is neither escaped nor inside quotes.
-fn split_at(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let (mut escaped, mut quoted) = (false, false);
-    for (place, byte) in text.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => quoted = !quoted,
-            byte if *byte == at && !quoted => {
-                return Some((text.get(..place)?, text.get(place + 1..)?));
-            }
-            _ => {}
-        }
-    }
-    None
+/// Splits at the first such byte that is not escaped. Quotes mean nothing in names.
+fn split_unescaped(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let mut escaped = false;
+    let place = text.iter().position(|byte| {
+        let found = *byte == at && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        found
+    })?;
+    Some((text.get(..place)?, text.get(place + 1..)?))
+}
+
+/// Takes the first field off; the rest begins with what ends the field.
+fn split_field(text: &[u8]) -> Option<(Field<'_>, &[u8])> {
+    let (key, value) = split_unescaped(text, b'=')?;
+    let length = match value.strip_prefix(b"\"") {
+        Some(quoted) => split_unescaped(quoted, b'"')?.0.len() + 2,
+        None => value.iter().position(|byte| matches!(byte, b',' | b' ')).unwrap_or(value.len()),
+    };
+    let end = key.len() + 1 + length;
+    Some((Field { key, text: text.get(..end)? }, text.get(end..)?))
 }
 
 #[cfg(test)]
@@ -91,14 +100,14 @@ mod tests {
 
     #[test]
     fn a_line_comes_apart_at_what_separates_and_nowhere_else() {
-        let line = br#"wa\,ter,station=a\ b x\,y=1.5,s="a, b=c \" d",n=3i 17"#;
+        let line = br#"wa\,ter,station=a"\ b x\,y=1.5,s="a, b=c \" d",n=3i 17"#;
         let parts = Parts::of(line).unwrap();
         assert_eq!(parts.measurement(), br"wa\,ter");
         let fields: Vec<_> = parts.fields().map(|field| field.key).collect();
         assert_eq!(fields, [br"x\,y".as_slice(), b"s", b"n"]);
         let mut out = Vec::new();
         assert!(parts.push_with(&mut out, |field| field.key != b"s"));
-        assert_eq!(out, b"wa\\,ter,station=a\\ b x\\,y=1.5,n=3i 17\n");
+        assert_eq!(out, b"wa\\,ter,station=a\"\\ b x\\,y=1.5,n=3i 17\n");
         assert!(!parts.push_with(&mut out, |_| false));
     }
 }
