@@ -169,10 +169,17 @@ impl Lane {
             if self.apart.is_empty() || single || waiting.sifted == self.apart_changes {
                 return Some(waiting);
             }
+            let before = work.refused.len();
             let Some(text) = text(&waiting.piece, members, &mut work.refused) else { continue };
             let sifted = self.apart_changes;
             match self.sift(&text) {
-                None => return Some(Waiting { sifted, ..waiting }),
+                None if work.refused.len() == before => {
+                    return Some(Waiting { sifted, ..waiting });
+                }
+                // A damaged member was set aside: the piece without it goes on.
+                None => {
+                    return Some(Waiting { piece: Piece::Lines { text, single }, sifted });
+                }
                 Some((rest, apart)) => {
                     let apart = Piece::Lines { text: apart, single: true };
                     work.waiting.push(Waiting { piece: apart, sifted });
