@@ -263,8 +263,7 @@ impl Config {
             return read_secret("token_file", path).map(Credentials::Token);
         }
         let Some(name) = &self.token_env else { return Ok(Credentials::None) };
-        let token =
-            std::env::var(name).map_err(|_| Error::Environment { name: name.clone() })?;
+        let token = std::env::var(name).map_err(|_| Error::Environment { name: name.clone() })?;
         usable("token_env", &token).map(Credentials::Token)
     }
 
@@ -301,8 +300,11 @@ fn shown(url: &str) -> String {
 }
 
 fn read_secret(key: &'static str, path: &std::path::Path) -> Result<SecretString, Error> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::File { key, path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+        key,
+        path: path.to_owned(),
+        source,
+    })?;
     usable(key, &text)
 }
 

@@ -115,12 +115,7 @@ pub struct Lane {
 impl Lane {
     /// Sends the members, or goes on with them where the last call ended. Members other than
     /// the last call's begin anew. Dropping the future is the same as losing the place.
-    pub async fn deliver(
-        &mut self,
-        writer: &Writer,
-        members: &[Member],
-        now: Moment,
-    ) -> Delivered {
+    pub async fn deliver(&mut self, writer: &Writer, members: &[Member], now: Moment) -> Delivered {
         self.apart.retain(|_, until| *until > now.elapsed_ms);
         let mut work = self.take_up(members);
         for _ in 0..REQUESTS_MAX {
@@ -201,9 +196,8 @@ impl Lane {
                 rest.push(b'\n');
                 continue;
             };
-            let is_apart = |key: &[u8]| {
-                self.apart.contains_key(&(parts.measurement().to_vec(), key.to_vec()))
-            };
+            let is_apart =
+                |key: &[u8]| self.apart.contains_key(&(parts.measurement().to_vec(), key.to_vec()));
             for field in parts.fields().filter(|field| is_apart(field.key)) {
                 parts.push_with(&mut apart, |one| one.key == field.key);
             }
@@ -228,9 +222,8 @@ impl Lane {
                 let single = matches!(waiting.piece, Piece::Lines { single: true, .. });
                 // A point outside the retention is refused for its time, and a line of one field
                 // for that field; else the refused line may hold fields that can be stored.
-                if all && (single || outside_retention(&words)) {
-                    self.set_aside(work, &waiting.piece, members, &words, now);
-                } else if !split(work, &waiting, members) {
+                let whole = all && (single || outside_retention(&words));
+                if whole || !split(work, &waiting, members) {
                     self.set_aside(work, &waiting.piece, members, &words, now);
                 }
                 Ok(())

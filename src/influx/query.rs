@@ -218,8 +218,7 @@ async fn ensure(
     let request =
         ListOrganizationRequest { org: Some(org.clone()), ..ListOrganizationRequest::default() };
     let found = client.list_organizations(request).await?;
-    let Some(id) = found.orgs.into_iter().find(|one| one.name == org).and_then(|one| one.id)
-    else {
+    let Some(id) = found.orgs.into_iter().find(|one| one.name == org).and_then(|one| one.id) else {
         return Ok(None);
     };
     client.create_bucket(Some(PostBucketRequest::new(id, bucket))).await?;

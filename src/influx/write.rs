@@ -103,10 +103,8 @@ impl Writer {
     /// Whatever of the configuration is wrong.
     pub fn new(config: &Config) -> Result<Self, Error> {
         config.check()?;
-        let client = config
-            .client()?
-            .build()
-            .map_err(|error| Error::Client { fault: causes(&error) })?;
+        let client =
+            config.client()?.build().map_err(|error| Error::Client { fault: causes(&error) })?;
         let mut door = config.door(match config.dialect {
             Dialect::Influx2 | Dialect::Victoria => "api/v2/write",
             Dialect::Influx1 => "write",
@@ -142,10 +140,8 @@ impl Writer {
     }
 
     fn request(&self) -> reqwest::RequestBuilder {
-        let request = self
-            .client
-            .post(self.door.clone())
-            .header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        let request =
+            self.client.post(self.door.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
         authorise(request, &self.credentials, self.dialect)
     }
 }
@@ -191,9 +187,7 @@ async fn classify(response: Response) -> Answer {
         }
         StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge { words },
         status if status.is_success() => Answer::Stored,
-        status => {
-            Answer::Later { after, fault: Fault::Status { status: status.as_u16(), words } }
-        }
+        status => Answer::Later { after, fault: Fault::Status { status: status.as_u16(), words } },
     }
 }
 

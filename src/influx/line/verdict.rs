@@ -117,11 +117,7 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
     end_line(out, event.at.millis());
 }
 
-fn subject_name(
-    registry: &Registry,
-    subject: Subject,
-    datastream: Option<&Datastream>,
-) -> String {
+fn subject_name(registry: &Registry, subject: Subject, datastream: Option<&Datastream>) -> String {
     match (subject, datastream) {
         (Subject::Datastream(_), Some(datastream)) => field_name(registry, datastream),
         (Subject::Datastream(id), None) => format!("datastream {}", id.0),
