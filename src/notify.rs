@@ -1,1 +1,324 @@
-//! Stub.
+//! Notifications: what an alert's change reads like, and how it leaves. Sends, never decides.
+
+mod sentence;
+pub mod webhook;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::domain::alert::{AlertChange, AlertEvent, Subject};
+use crate::domain::registry::{Registry, RuleKind};
+
+use self::sentence::Scene;
+use self::webhook::Webhook;
+
+/// The first wait after a failure.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// The longest wait between two attempts.
+pub const RETRY_MAX: Duration = Duration::from_secs(300);
+
+/// The kind of a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// JSON by POST.
+    Webhook,
+}
+
+/// One `[[channel]]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Its name, unique among channels.
+    pub name: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Where notifications go. It may hold a secret of the receiver's, so it is never shown whole.
+    pub url: String,
+    /// The file that holds the secret for signing.
+    pub secret_file: Option<PathBuf>,
+    /// The environment variable that holds it, where no file does.
+    pub secret_env: Option<String>,
+    /// A minijinja template of the body; without one the body is the JSON itself.
+    pub template: Option<PathBuf>,
+    /// A certificate authority to trust besides the public ones, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// How long a request may take, s.
+    #[serde(default = "timeout_s")]
+    pub timeout_s: u64,
+}
+
+fn timeout_s() -> u64 {
+    10
+}
+
+/// What is wrong with a channel.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is none.
+    #[error("the url of channel `{channel}` is not an http or https address: {fault}")]
+    Url {
+        /// The channel.
+        channel: String,
+        /// What is wrong.
+        fault: String,
+    },
+    /// A file can't be read.
+    #[error("{key} `{}` of channel `{channel}` can't be read: {source}", path.display())]
+    File {
+        /// The channel.
+        channel: String,
+        /// The setting.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The secret is empty.
+    #[error("{key} of channel `{channel}` holds no secret: it is empty")]
+    Secret {
+        /// The channel.
+        channel: String,
+        /// The setting.
+        key: &'static str,
+    },
+    /// Two settings say the same thing.
+    #[error("secret_file and secret_env of channel `{channel}` are both set, one may be")]
+    BothSecrets {
+        /// The channel.
+        channel: String,
+    },
+    /// The environment variable is not set.
+    #[error("secret_env of channel `{channel}` names `{name}`, which is not set")]
+    Environment {
+        /// The channel.
+        channel: String,
+        /// The variable.
+        name: String,
+    },
+    /// The template has a fault.
+    #[error("template `{}` of channel `{channel}`: {fault}", path.display())]
+    Template {
+        /// The channel.
+        channel: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and where.
+        fault: String,
+    },
+    /// The certificate authority's file is no PEM certificate.
+    #[error("ca_file `{}` of channel `{channel}` is no certificate: {fault}", path.display())]
+    Certificate {
+        /// The channel.
+        channel: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// The HTTP client can't be made.
+    #[error("the HTTP client of channel `{channel}` can't be made: {fault}")]
+    Client {
+        /// The channel.
+        channel: String,
+        /// Why.
+        fault: String,
+    },
+    /// The host can't be reached.
+    #[error("channel `{channel}` does not reach {host}: {fault}")]
+    Away {
+        /// The channel.
+        channel: String,
+        /// Host and port.
+        host: String,
+        /// What the connection says.
+        fault: String,
+    },
+}
+
+/// A channel, ready to send.
+#[derive(Debug)]
+pub enum Channel {
+    /// JSON by POST.
+    Webhook(Webhook),
+}
+
+impl Channel {
+    /// Reads secret and template and sets up the client; sends nothing.
+    ///
+    /// # Errors
+    /// Whatever of the configuration is wrong.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        match config.kind {
+            Kind::Webhook => Webhook::new(config).map(Self::Webhook),
+        }
+    }
+
+    /// Gives the channel's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Webhook(webhook) => webhook.name(),
+        }
+    }
+}
+
+/// What came of an attempt. A notification is never dropped: what is not confirmed is sent again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sent {
+    /// The receiver has it.
+    Confirmed {
+        /// The status.
+        status: u16,
+        /// The receiver's words.
+        words: String,
+    },
+    /// The receiver is away or busy: again after [`retry_after`], or when it asks to.
+    Retry {
+        /// How long the receiver asks to wait.
+        after: Option<Duration>,
+        /// What is wrong.
+        words: String,
+    },
+    /// The receiver does not want it as it is: again every [`RETRY_MAX`], because an operator may
+    /// mend address, secret or template.
+    Refused {
+        /// The status; none if it never left, because the template fails on it.
+        status: Option<u16>,
+        /// What is wrong.
+        words: String,
+    },
+}
+
+/// Sends one notification. The id stays the same however often it is sent, so that the receiver
+/// can know a repetition.
+pub async fn send(channel: &Channel, id: &str, body: &Value) -> Sent {
+    match channel {
+        Channel::Webhook(webhook) => webhook.send(id, body).await,
+    }
+}
+
+/// Reaches the channel's host without messaging anybody.
+///
+/// # Errors
+/// The host can't be reached, or its certificate not trusted.
+pub async fn probe(channel: &Channel) -> Result<(), Error> {
+    match channel {
+        Channel::Webhook(webhook) => webhook.probe().await,
+    }
+}
+
+/// Gives the wait after the failed attempt of this number, counted from 0: 1 s, doubling up to
+/// [`RETRY_MAX`], less up to a half, so that channels that failed together don't come together.
+#[must_use]
+pub fn retry_after(attempt: u32) -> Duration {
+    let doubled = RETRY_FIRST.saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX));
+    doubled.min(RETRY_MAX).mul_f64(1.0 - fastrand::f64() / 2.0)
+}
+
+/// A message about one change of one alert.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Notification {
+    /// The same in every attempt and every replay; another for each change.
+    pub id: String,
+    /// JSON in the shape of Alertmanager's webhook, version 4.
+    pub body: Value,
+}
+
+/// Writes the notification of an alert's change. Times in sentences are in the zone of the
+/// station; `home` is the zone for what is weir's own.
+#[must_use]
+pub fn notification(
+    registry: &Registry,
+    event: &AlertEvent,
+    receiver: &str,
+    home: &TimeZone,
+) -> Notification {
+    let scene = Scene::new(registry, event, home);
+    // Alertmanager's receivers know two words; a withdrawn alert no longer fires.
+    let status = match event.change {
+        AlertChange::Fired => "firing",
+        AlertChange::Resolved | AlertChange::Withdrawn => "resolved",
+    };
+    let ends = match event.change {
+        AlertChange::Fired => String::from("0001-01-01T00:00:00Z"),
+        AlertChange::Resolved | AlertChange::Withdrawn => event.at.rfc3339(&scene.zone),
+    };
+    let labels = labels(registry, event, &scene);
+    let rule = registry.rule(event.rule);
+    let annotations = json!({
+        "summary_en": scene.english(),
+        "summary_zh": scene.chinese(),
+        "advice_en": rule.map_or("", |rule| &*rule.advice_en),
+        "advice_zh": rule.map_or("", |rule| &*rule.advice_zh),
+        "limit": scene.limit_text(),
+        "clause": scene.clause(),
+        "value": scene.value_text(),
+        "state": event.change.word(),
+    });
+    let alertname = labels.get("alertname").cloned().unwrap_or_default();
+    let fingerprint = format!("{:016x}", event.alert.0);
+    let body = json!({
+        "version": "4",
+        "groupKey": format!("weir/{fingerprint}"),
+        "truncatedAlerts": 0,
+        "status": status,
+        "receiver": receiver,
+        "groupLabels": { "alertname": alertname },
+        "commonLabels": labels,
+        "commonAnnotations": annotations,
+        "externalURL": "",
+        "alerts": [{
+            "status": status,
+            "labels": labels,
+            "annotations": annotations,
+            "startsAt": event.since.rfc3339(&scene.zone),
+            "endsAt": ends,
+            "generatorURL": "",
+            "fingerprint": fingerprint,
+        }],
+    });
+    let id = format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis());
+    Notification { id, body }
+}
+
+/// Labels are the same when an alert fires and when it resolves: receivers match them.
+fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
+    let rule = registry.rule(event.rule);
+    let number = event.rule.0.to_string();
+    let mut labels = serde_json::Map::new();
+    let mut put = |key: &str, value: &str| {
+        if !value.is_empty() {
+            labels.insert(key.to_owned(), Value::from(value));
+        }
+    };
+    put("alertname", rule.map_or(&number, |rule| &rule.name));
+    put("severity", rule.map_or("warning", |rule| rule.severity.word()));
+    put("place", scene.place.map_or("", |place| &place.name));
+    put("station", scene.station.map_or("", |station| &station.name));
+    put("position", scene.datastream.map_or("", |datastream| &datastream.position));
+    put("property", scene.property.map_or("", |property| &property.name));
+    match event.subject {
+        Subject::Weir { condition, network } => {
+            put("condition", condition.word());
+            let network = network.and_then(|id| registry.networks.get(id.index()));
+            put("network", network.map_or("", |network| network));
+        }
+        Subject::Datastream(_) | Subject::Station(_) => {}
+    }
+    put(
+        "kind",
+        match rule.map(|rule| rule.kind) {
+            Some(RuleKind::Exceedance { .. }) => "exceedance",
+            Some(RuleKind::Silence { .. }) => "silence",
+            Some(RuleKind::Weir(_)) => "weir",
+            None => "",
+        },
+    );
+    Value::Object(labels)
+}

@@ -1,1 +1,145 @@
-//! Stub.
+//! The seeds: tables of what is true about the world, read whole and compiled into a registry, or
+//! refused whole with every fault at once. It names neither the stages nor other edges.
+
+mod average;
+mod cell;
+mod device;
+mod diff;
+mod draft;
+mod limit;
+mod profile;
+mod quantity;
+mod range;
+mod rule;
+mod sheet;
+mod site;
+mod stream;
+mod tables;
+mod topic;
+
+use std::fmt;
+
+use crate::domain::name::{NameKind, Names, NetworkId};
+use crate::domain::registry::{Judgement, Registry};
+
+use self::draft::Draft;
+use self::sheet::Sheets;
+
+pub use self::diff::{Change, ChangeKind, diff};
+pub use self::tables::Tables;
+
+/// One thing wrong with the seeds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// The file, such as `seeds/units.csv`.
+    pub file: String,
+    /// The line, counted from 1; none where the whole file is meant.
+    pub line: Option<u64>,
+    /// What stands there.
+    pub found: String,
+    /// What should stand there.
+    pub expected: String,
+}
+
+impl Fault {
+    /// A fault of a table named relative to the folder of the seeds.
+    fn new(
+        table: &str,
+        line: Option<u64>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        let file = format!("seeds/{table}");
+        Self { file, line, found: found.into(), expected: expected.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.file)?;
+        if let Some(line) = self.line {
+            write!(out, ":{line}")?;
+        }
+        write!(out, ": found {}, expected {}", self.found, self.expected)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Compiles an edition. `networks` are the names of the brokers of the configuration. New names
+/// are given their ids in `names`, which stays as it was if anything is wrong.
+///
+/// # Errors
+/// Every fault of every table, in the order of the tables.
+pub fn compile(
+    tables: &Tables,
+    judgement: Judgement,
+    networks: &[String],
+    names: &mut Names,
+) -> Result<Registry, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let sheets = Sheets::read(tables, &mut faults);
+    let mut draft = Draft::new(names.clone(), faults);
+    draft.registry.digest = tables.digest(&judgement).into();
+    draft.registry.judgement = judgement;
+    for network in networks {
+        let id = NetworkId(draft.names.id(NameKind::Network, network));
+        draft.registry.networks.put(id.index(), network.as_str().into());
+        draft.networks.ids.insert(network.as_str().into(), id);
+    }
+    quantity::units(&sheets, &mut draft);
+    quantity::properties(&sheets, &mut draft);
+    site::places(&sheets, &mut draft);
+    site::stations(&sheets, &mut draft);
+    site::reaches(&sheets, &mut draft);
+    profile::profiles(&sheets, &mut draft);
+    device::devices(&sheets, &mut draft);
+    topic::topics(&sheets, &mut draft);
+    stream::datastreams(&sheets, &mut draft);
+    stream::calibrations(&sheets, &mut draft);
+    range::gross_ranges(&sheets, &mut draft);
+    average::hour_means(&sheets, &mut draft);
+    limit::limits(&sheets, &mut draft);
+    rule::rules(&sheets, &mut draft);
+    if !draft.faults.is_empty() {
+        return Err(draft.faults);
+    }
+    *names = draft.names;
+    Ok(draft.registry)
+}
+
+/// Says whether an edition may follow another: a property that has datastreams, and so perhaps
+/// observations, keeps its medium and its canonical unit, or one series would hold two quantities.
+///
+/// # Errors
+/// Every property that would change.
+pub fn may_follow(old: &Registry, new: &Registry) -> Result<(), Vec<Fault>> {
+    let used = |property: &crate::domain::registry::ObservedProperty| {
+        old.datastreams.iter().any(|stream| stream.property == property.id)
+    };
+    let mut faults = Vec::new();
+    for before in old.properties.iter().filter(|property| used(property)) {
+        let Some(after) = new.property(before.id) else { continue };
+        let table = sheet::PROPERTIES.file;
+        if before.medium != after.medium {
+            faults.push(Fault::new(
+                table,
+                None,
+                format!("medium `{}` of `{}`", after.medium, after.name),
+                format!("`{}`: the property has observations; add a property", before.medium),
+            ));
+        }
+        if old.units.get(before.unit) != new.units.get(after.unit) {
+            faults.push(Fault::new(
+                table,
+                None,
+                format!("canonical unit `{}` of `{}`", new.unit_name(after), after.name),
+                format!(
+                    "`{}` as it was: the property has observations; add a property",
+                    old.unit_name(before)
+                ),
+            ));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}

@@ -1,0 +1,293 @@
+//! Points as line protocol: which measurement, tags and fields a value gets.
+//!
+//! - A value stands in the measurement of its medium (`water`, `air`, `energy` …); a mean, minimum,
+//!   maximum or total of a stated period, and an average that weir made, in `<medium>_<period>`
+//!   (`water_1h`, `air_10m`, `air_24h`). Tags: `place`, `station`, and `position` where the station
+//!   has several of one property.
+//! - Its field is the property, with `_min`, `_max` or `_total` behind it where it states one.
+//! - `<field>_qc`, integer: the rolled-up QARTOD flag where it is not 1; 9 alone where there is no
+//!   value. `<field>_raw`: the number before calibration where that changed it.
+//!   `<field>_censored`: `<` or `>`, the value then being the limit. `<field>_coverage`: for an
+//!   average, the share of its expected values that were valid.
+//! - A revision writes all of them, so that none of what it revises stays beside it.
+//! - The time is the instant, or the start of the interval, in ms.
+//!
+//! Measurements `assessment` and `alert`: see [`Renderer::render`].
+
+pub(crate) mod parts;
+mod text;
+mod verdict;
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::domain::alert::AlertEvent;
+use crate::domain::assessment::Assessment;
+use crate::domain::name::{DatastreamId, Table};
+use crate::domain::observation::{ObservationResult, Period, QualifiedObservation, Side};
+use crate::domain::quality::Flag;
+use crate::domain::registry::{Datastream, Registry, Statistic};
+use crate::domain::time::{HOUR, MINUTE, SECOND};
+
+use self::text::{push_float, push_integer, push_measurement, push_name};
+
+/// What is written behind a field's name.
+const FIELD_ENDINGS: [&str; 5] = ["", "_qc", "_raw", "_censored", "_coverage"];
+
+/// Measurement and tag set, rendered.
+#[derive(Clone, Debug)]
+struct Series {
+    /// Equal for datastreams whose values may stand in one line.
+    group: u32,
+    /// `water,place=puhe,station=puhe-2 `, with the space.
+    head: Box<[u8]>,
+}
+
+/// What of a datastream's lines never changes within an edition.
+#[derive(Clone, Debug)]
+struct Stream {
+    native: Series,
+    hour: Series,
+    field: Box<[u8]>,
+    /// The number of the last line in which it stands: one line holds it once.
+    line: u64,
+}
+
+/// Renders points. One an edition: names are looked up and escaped once.
+#[derive(Clone, Debug)]
+pub struct Renderer {
+    streams: Table<Stream>,
+    lines: u64,
+}
+
+impl Renderer {
+    /// Prepares the datastreams of an edition.
+    #[must_use]
+    pub fn new(registry: &Registry) -> Self {
+        let mut groups = HashMap::new();
+        let mut streams = Table::default();
+        let mut series = |head: Vec<u8>| {
+            let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+            let group = *groups.entry(head.clone()).or_insert(next);
+            Series { group, head: head.into() }
+        };
+        for datastream in registry.datastreams.iter() {
+            let native = series(head(registry, datastream, Period::Native));
+            let hour = series(head(registry, datastream, Period::Hour));
+            let mut field = Vec::new();
+            push_name(&mut field, &field_name(registry, datastream));
+            let stream = Stream { native, hour, field: field.into(), line: 0 };
+            streams.put(datastream.id.index(), stream);
+        }
+        Self { streams, lines: 0 }
+    }
+
+    /// Appends the points of one input to `out` and gives the number of lines. Observations that
+    /// follow each other and share measurement, tags and time share a line. What names a
+    /// datastream that the edition does not have is left out.
+    ///
+    /// A changed assessment is a point of `assessment`: tags `place`, `station`, `position`,
+    /// `subject` (the value's field) and `period` (`native`, `1h` …); fields `verdict` (`within`,
+    /// `exceeds`, `not_assessable`), `limit` (instrument, clause, class), `class` (the best water
+    /// class met), `reason`, `unconfirmed`, `edition` (its digest), and `value` and `multiple`
+    /// where there are such. `multiple` says something beside `exceeds` only.
+    ///
+    /// An alert's change is a point of `alert`: tags `place`, `station`, `position`, `rule` and
+    /// `subject` (the value's field, `station`, or a condition of weir with the network's name);
+    /// fields `state`, `alert` (its number), `since` (ms), `unconfirmed`, `limit`, `upstream`
+    /// (the station's name), and `value` and `multiple` where there are such.
+    pub fn render(
+        &mut self,
+        registry: &Registry,
+        observations: &[QualifiedObservation],
+        assessments: &[Assessment],
+        alerts: &[AlertEvent],
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let mut lines = self.render_observations(observations, out);
+        for assessment in assessments.iter().filter(|assessment| assessment.changed) {
+            lines += usize::from(verdict::push_assessment(registry, assessment, out));
+        }
+        for event in alerts {
+            verdict::push_alert(registry, event, out);
+            lines += 1;
+        }
+        lines
+    }
+
+    fn render_observations(
+        &mut self,
+        observations: &[QualifiedObservation],
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let before = self.lines;
+        let mut open: Option<(u32, i64)> = None;
+        for qualified in observations {
+            let observation = &qualified.observation;
+            let Some(stream) = self.streams.get_mut(observation.datastream.index()) else {
+                continue;
+            };
+            let series = match observation.period {
+                Period::Native => &stream.native,
+                Period::Hour => &stream.hour,
+            };
+            let at = observation.phenomenon_time.start().millis();
+            if open == Some((series.group, at)) && stream.line != self.lines {
+                out.push(b',');
+            } else {
+                if let Some((_, at)) = open {
+                    end_line(out, at);
+                }
+                out.extend_from_slice(&series.head);
+                open = Some((series.group, at));
+                self.lines += 1;
+            }
+            stream.line = self.lines;
+            push_fields(out, &stream.field, qualified);
+        }
+        if let Some((_, at)) = open {
+            end_line(out, at);
+        }
+        usize::try_from(self.lines - before).unwrap_or(usize::MAX)
+    }
+}
+
+fn end_line(out: &mut Vec<u8>, at: i64) {
+    out.push(b' ');
+    push_integer(out, at);
+    out.push(b'\n');
+}
+
+/// Writes the fields of one value, at least one, without a comma before the first.
+fn push_fields(out: &mut Vec<u8>, field: &[u8], qualified: &QualifiedObservation) {
+    let observation = &qualified.observation;
+    let number = observation.result.number().filter(|number| number.is_finite());
+    if let Some(number) = number {
+        out.extend_from_slice(field);
+        out.push(b'=');
+        push_float(out, number);
+        out.push(b',');
+    }
+    let flag = if number.is_some() { qualified.flag() } else { Flag::Missing };
+    if flag != Flag::Pass || qualified.revision {
+        push_key(out, field, "_qc");
+        out.extend_from_slice(&[b'0' + flag.number(), b'i', b',']);
+    }
+    if let Some(number) = number {
+        let raw = observation.raw.filter(|raw| raw.is_finite());
+        if let Some(raw) = raw.or(qualified.revision.then_some(number)) {
+            push_key(out, field, "_raw");
+            push_float(out, raw);
+            out.push(b',');
+        }
+        let censored = match observation.result {
+            ObservationResult::Censored { side: Side::Below, .. } => Some("\"<\","),
+            ObservationResult::Censored { side: Side::Above, .. } => Some("\">\","),
+            ObservationResult::Value(_) | ObservationResult::Nil(_) => {
+                qualified.revision.then_some("\"\",")
+            }
+        };
+        if let Some(censored) = censored {
+            push_key(out, field, "_censored");
+            out.extend_from_slice(censored.as_bytes());
+        }
+    }
+    if let Some(completeness) = qualified.completeness
+        && completeness.expected > 0
+    {
+        push_key(out, field, "_coverage");
+        push_float(out, f64::from(completeness.valid) / f64::from(completeness.expected));
+        out.push(b',');
+    }
+    // Every branch above ends with a comma, and without a value there is a flag.
+    out.pop();
+}
+
+fn push_key(out: &mut Vec<u8>, field: &[u8], ending: &str) {
+    out.extend_from_slice(field);
+    out.extend_from_slice(ending.as_bytes());
+    out.push(b'=');
+}
+
+/// Renders measurement and tags of a datastream's values of a period.
+fn head(registry: &Registry, datastream: &Datastream, period: Period) -> Vec<u8> {
+    let medium = registry.property(datastream.property).map_or("", |property| &property.medium);
+    let mut out = Vec::new();
+    match period_name(datastream, period) {
+        Some(period) => push_measurement(&mut out, &format!("{medium}_{period}")),
+        None => push_measurement(&mut out, medium),
+    }
+    let station = registry.station(datastream.station);
+    let place = station.and_then(|station| registry.places.get(station.place.index()));
+    for (key, value) in [
+        ("place", place.map_or("", |place| &*place.name)),
+        ("position", &*datastream.position),
+        ("station", station.map_or("", |station| &*station.name)),
+    ] {
+        push_tag(&mut out, key, value);
+    }
+    out.push(b' ');
+    out
+}
+
+/// Writes a tag; an empty value is no tag.
+fn push_tag(out: &mut Vec<u8>, key: &str, value: &str) {
+    if !value.is_empty() {
+        out.push(b',');
+        push_name(out, key);
+        out.push(b'=');
+        push_name(out, value);
+    }
+}
+
+/// Gives the period in a measurement's name; none for values of an instant.
+fn period_name(datastream: &Datastream, period: Period) -> Option<String> {
+    let stated = match datastream.statistic {
+        Statistic::Instant | Statistic::Sample => None,
+        Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total => {
+            datastream.period_ms
+        }
+    };
+    let millis = period.millis().or(stated)?;
+    let (length, unit) = [(HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (1, "ms")]
+        .into_iter()
+        .find(|(length, _)| millis % length == 0)?;
+    Some(format!("{}{unit}", millis / length))
+}
+
+/// Gives the field of a datastream's values.
+fn field_name(registry: &Registry, datastream: &Datastream) -> String {
+    let property = registry.property(datastream.property).map_or("", |property| &property.name);
+    let property = if property.is_empty() { "_" } else { property };
+    let ending = match datastream.statistic {
+        Statistic::Instant | Statistic::Sample | Statistic::Mean => "",
+        Statistic::Min => "_min",
+        Statistic::Max => "_max",
+        Statistic::Total => "_total",
+    };
+    format!("{property}{ending}")
+}
+
+/// Finds datastreams whose values would stand in one field of one series, and so overwrite each
+/// other.
+#[must_use]
+pub fn collision(registry: &Registry) -> Vec<(DatastreamId, DatastreamId)> {
+    let mut owners: HashMap<(Vec<u8>, Vec<u8>), DatastreamId> = HashMap::new();
+    let mut pairs = BTreeSet::new();
+    for datastream in registry.datastreams.iter() {
+        let name = field_name(registry, datastream);
+        let hour = datastream.hour_mean.map(|_| Period::Hour);
+        for period in std::iter::once(Period::Native).chain(hour) {
+            let head = head(registry, datastream, period);
+            for ending in FIELD_ENDINGS {
+                let mut field = Vec::new();
+                push_name(&mut field, &name);
+                field.extend_from_slice(ending.as_bytes());
+                let owner = *owners.entry((head.clone(), field)).or_insert(datastream.id);
+                if owner != datastream.id {
+                    pairs.insert((owner, datastream.id));
+                }
+            }
+        }
+    }
+    pairs.into_iter().collect()
+}

@@ -1,0 +1,149 @@
+//! Points of verdicts and alerts. Rare beside values, so names are looked up as they come.
+
+use crate::domain::alert::{AlertEvent, Subject};
+use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::name::LimitId;
+use crate::domain::registry::{Datastream, Registry, Station};
+
+use super::text::{push_float, push_integer, push_name, push_quoted};
+use super::{end_line, field_name, period_name, push_tag};
+
+/// The fields of one line that is being written.
+struct Fields<'a> {
+    out: &'a mut Vec<u8>,
+    before: u8,
+}
+
+impl<'a> Fields<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, before: b' ' }
+    }
+
+    fn key(&mut self, key: &str) {
+        self.out.push(std::mem::replace(&mut self.before, b','));
+        push_name(self.out, key);
+        self.out.push(b'=');
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        push_quoted(self.out, value);
+    }
+
+    fn integer(&mut self, key: &str, value: i64) {
+        self.key(key);
+        push_integer(self.out, value);
+        self.out.push(b'i');
+    }
+
+    fn truth(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    fn float(&mut self, key: &str, value: Option<f64>) {
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            self.key(key);
+            push_float(self.out, value);
+        }
+    }
+}
+
+/// Appends an assessment; `false` if the edition does not have its datastream.
+pub(super) fn push_assessment(
+    registry: &Registry,
+    assessment: &Assessment,
+    out: &mut Vec<u8>,
+) -> bool {
+    let Some(datastream) = registry.datastream(assessment.datastream) else { return false };
+    let station = registry.station(datastream.station);
+    let period = period_name(datastream, assessment.period);
+    out.extend_from_slice(b"assessment");
+    push_tag(out, "period", period.as_deref().unwrap_or("native"));
+    push_tag(out, "place", place_name(registry, station));
+    push_tag(out, "position", &datastream.position);
+    push_tag(out, "station", station.map_or("", |station| &station.name));
+    push_tag(out, "subject", &field_name(registry, datastream));
+
+    let (verdict, limit, multiple, reason) = match assessment.verdict {
+        Verdict::Within { limit } => ("within", Some(limit), None, ""),
+        Verdict::Exceeds { limit, multiple } => ("exceeds", Some(limit), multiple, ""),
+        Verdict::NotAssessable(reason) => ("not_assessable", None, None, reason.word()),
+    };
+    let mut fields = Fields::new(out);
+    fields.text("verdict", verdict);
+    fields.text("limit", &limit_name(registry, limit));
+    fields.text("class", assessment.class.map_or("", |class| class.name()));
+    fields.float("multiple", multiple);
+    fields.float("value", assessment.value);
+    fields.text("reason", reason);
+    fields.truth("unconfirmed", assessment.unconfirmed);
+    fields.text("edition", &registry.digest);
+    end_line(out, assessment.phenomenon_time.start().millis());
+    true
+}
+
+/// Appends an alert's change. A rule or subject that left with an edition is named by its number.
+pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<u8>) {
+    let rule = match registry.rule(event.rule) {
+        Some(rule) => rule.name.to_string(),
+        None => event.rule.0.to_string(),
+    };
+    let (datastream, station) = match event.subject {
+        Subject::Datastream(id) => {
+            let datastream = registry.datastream(id);
+            (datastream, datastream.and_then(|stream| registry.station(stream.station)))
+        }
+        Subject::Station(id) => (None, registry.station(id)),
+        Subject::Weir { .. } => (None, None),
+    };
+    out.extend_from_slice(b"alert");
+    push_tag(out, "place", place_name(registry, station));
+    push_tag(out, "position", datastream.map_or("", |datastream| &datastream.position));
+    push_tag(out, "rule", &rule);
+    push_tag(out, "station", station.map_or("", |station| &station.name));
+    push_tag(out, "subject", &subject_name(registry, event.subject, datastream));
+
+    let upstream = event.upstream.and_then(|upstream| registry.station(upstream.station));
+    let mut fields = Fields::new(out);
+    fields.text("state", event.change.word());
+    fields.integer("alert", i64::try_from(event.alert.0).unwrap_or(i64::MAX));
+    fields.float("value", event.value);
+    fields.text("limit", &limit_name(registry, event.limit));
+    fields.float("multiple", event.multiple);
+    fields.integer("since", event.since.millis());
+    fields.text("upstream", upstream.map_or("", |station| &station.name));
+    fields.truth("unconfirmed", event.unconfirmed);
+    end_line(out, event.at.millis());
+}
+
+fn subject_name(registry: &Registry, subject: Subject, datastream: Option<&Datastream>) -> String {
+    match (subject, datastream) {
+        (Subject::Datastream(_), Some(datastream)) => field_name(registry, datastream),
+        (Subject::Datastream(id), None) => format!("datastream {}", id.0),
+        (Subject::Station(id), _) => match registry.station(id) {
+            Some(_) => String::from("station"),
+            None => format!("station {}", id.0),
+        },
+        (Subject::Weir { condition, network }, _) => {
+            let network = network.and_then(|id| registry.networks.get(id.index()));
+            match network {
+                Some(network) => format!("{}/{network}", condition.word()),
+                None => condition.word().to_owned(),
+            }
+        }
+    }
+}
+
+fn place_name<'a>(registry: &'a Registry, station: Option<&Station>) -> &'a str {
+    station
+        .and_then(|station| registry.places.get(station.place.index()))
+        .map_or("", |place| &place.name)
+}
+
+/// Gives instrument, clause and class of a limit, such as `GB 3838-2002 table 1 IV`.
+fn limit_name(registry: &Registry, limit: Option<LimitId>) -> String {
+    let Some(limit) = limit.and_then(|id| registry.limit(id)) else { return String::new() };
+    let words = [&*limit.instrument, &*limit.clause, &*limit.class];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}

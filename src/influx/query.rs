@@ -1,0 +1,277 @@
+//! What the database says of itself and of what it holds. influxdb2 is kept in a task of its own:
+//! it panics on some answers, and that must end a question and not the daemon.
+
+use std::future::Future;
+
+use fallible_iterator::FallibleIterator as _;
+use influxdb2::api::buckets::ListBucketsRequest;
+use influxdb2::api::organization::ListOrganizationRequest;
+use influxdb2::models::health::Status;
+use influxdb2::models::{PostBucketRequest, Query};
+use influxdb2::{ClientBuilder, RequestError};
+use influxdb2_structmap::value::Value;
+use jiff::tz::TimeZone;
+use secrecy::ExposeSecret;
+
+use crate::domain::time::Timestamp;
+
+use super::write::{Writer, authorise, read_words};
+use super::{Config, Credentials, Dialect, Error, causes};
+
+/// What a database said when it was asked how it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Health {
+    /// Its version, if it tells.
+    pub version: Option<String>,
+    /// Whether it calls itself ready for work.
+    pub ready: bool,
+}
+
+/// Whether a bucket had to be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ensured {
+    /// It was there, or the dialect has none.
+    Held,
+    /// It was made.
+    Made,
+}
+
+/// Asks how the database is, and whether points may be written to the bucket: a write without
+/// points, which stores nothing.
+///
+/// # Errors
+/// The configuration is wrong, the database is away, or it does not let these credentials write.
+pub async fn probe(config: &Config) -> Result<Health, Error> {
+    let writer = Writer::new(config)?;
+    let mut health = match config.dialect {
+        Dialect::Influx2 if config.door("")?.path() == "/" => health_of_influx2(config).await?,
+        Dialect::Influx2 | Dialect::Victoria => health_by_status(config, "health").await?,
+        Dialect::Influx1 => health_by_status(config, "ping").await?,
+    };
+    let what = "a write without points";
+    let response = writer.send_nothing().await.map_err(|error| away(config, error))?;
+    let status = response.status();
+    health.version = health.version.or_else(|| version(&response));
+    if status.is_success() {
+        return Ok(health);
+    }
+    let words = read_words(response).await;
+    Err(Error::Answer { what, status: status.as_u16(), words })
+}
+
+/// Makes the bucket if it is not there: in InfluxDB 2 without an end of retention, in InfluxDB 1
+/// the database with the retention that the server gives.
+///
+/// # Errors
+/// The database is away or refuses, or the organisation is not there.
+pub async fn ensure_bucket(config: &Config) -> Result<Ensured, Error> {
+    match config.dialect {
+        Dialect::Victoria => Ok(Ensured::Held),
+        Dialect::Influx1 => ensure_database(config).await,
+        Dialect::Influx2 => {
+            let client = client(config)?;
+            let (org, bucket) = (config.org.clone(), config.bucket.clone());
+            apart(config, "buckets", async move { ensure(&client, org, bucket).await })
+                .await?
+                .ok_or_else(|| Error::NoOrg { org: config.org.clone() })
+        }
+    }
+}
+
+/// Counts the points of one field of a measurement from `start` to before `stop`, by Flux.
+///
+/// # Errors
+/// The dialect has no Flux, the database is away or refuses, or its answer is unreadable.
+pub async fn count(
+    config: &Config,
+    measurement: &str,
+    field: &str,
+    start: Timestamp,
+    stop: Timestamp,
+) -> Result<u64, Error> {
+    let client = client(config)?;
+    let flux = format!(
+        "from(bucket: {}) |> range(start: {}, stop: {}) \
+         |> filter(fn: (r) => r._measurement == {} and r._field == {}) |> group() |> count()",
+        quoted(&config.bucket),
+        start.rfc3339(&TimeZone::UTC),
+        stop.rfc3339(&TimeZone::UTC),
+        quoted(measurement),
+        quoted(field),
+    );
+    apart(config, "a count", async move {
+        // The other two query functions panic on an answer that breaks off.
+        let answer = client.query_raw_iter(Some(Query::new(flux))).await?;
+        let mut records = answer.result();
+        let mut count = 0_u64;
+        while let Some(record) = records.next()? {
+            if let Some(Value::Long(counted)) = record.values.get("_value") {
+                count = count.saturating_add(u64::try_from(*counted).unwrap_or(0));
+            }
+        }
+        Ok(count)
+    })
+    .await
+}
+
+/// Sets up influxdb2's client.
+fn client(config: &Config) -> Result<influxdb2::Client, Error> {
+    config.check()?;
+    let no_flux = |reason: String| Error::NoFlux { reason };
+    if config.dialect != Dialect::Influx2 {
+        return Err(no_flux(format!("dialect {} has no Flux", config.dialect.word())));
+    }
+    let address = config.address()?;
+    if address.path() != "/" {
+        // influxdb2 drops the path of an address and would ask somebody else.
+        return Err(no_flux(format!("influx.url has the path `{}`", address.path())));
+    }
+    let token = match config.credentials()? {
+        Credentials::Token(token) => token.expose_secret().to_owned(),
+        Credentials::None | Credentials::User { .. } => String::new(),
+    };
+    ClientBuilder::with_builder(config.client()?, address, config.org.clone(), token)
+        .build()
+        .map_err(|error| Error::Client { fault: causes(&error) })
+}
+
+/// Runs a question to influxdb2 where its panics end nothing but the question.
+async fn apart<T: Send + 'static>(
+    config: &Config,
+    what: &'static str,
+    question: impl Future<Output = Result<T, RequestError>> + Send + 'static,
+) -> Result<T, Error> {
+    let answer = tokio::spawn(question).await.map_err(|_| Error::Broke { what })?;
+    answer.map_err(|error| match error {
+        RequestError::ReqwestProcessing { source } if source.is_decode() => {
+            Error::Unreadable { what, fault: causes(&source.without_url()) }
+        }
+        RequestError::ReqwestProcessing { source } => away(config, source),
+        RequestError::Http { status, text } => {
+            Error::Answer { what, status: status.as_u16(), words: text }
+        }
+        RequestError::Serializing { source } => {
+            Error::Unreadable { what, fault: source.to_string() }
+        }
+        RequestError::Deserializing { text } => Error::Unreadable { what, fault: text },
+    })
+}
+
+fn away(config: &Config, error: reqwest::Error) -> Error {
+    Error::Away { url: super::shown(&config.url), fault: causes(&error.without_url()) }
+}
+
+async fn health_of_influx2(config: &Config) -> Result<Health, Error> {
+    let client = client(config)?;
+    apart(config, "health", async move {
+        let health = client.health().await?;
+        let passes = health.status == Status::Pass;
+        // The cloud has no such door; that it is healthy says enough there.
+        let ready = match client.ready().await {
+            Ok(ready) => ready,
+            Err(RequestError::Http { status, .. }) => status.as_u16() == 404,
+            Err(error) => return Err(error),
+        };
+        Ok(Health { version: health.version, ready: passes && ready })
+    })
+    .await
+}
+
+async fn health_by_status(config: &Config, path: &'static str) -> Result<Health, Error> {
+    let client =
+        config.client()?.build().map_err(|error| Error::Client { fault: causes(&error) })?;
+    let request = client.get(config.door(path)?);
+    let request = authorise(request, &config.credentials()?, config.dialect);
+    let response = request.send().await.map_err(|error| away(config, error))?;
+    let status = response.status();
+    let version = version(&response);
+    if status.is_success() {
+        return Ok(Health { version, ready: true });
+    }
+    let words = read_words(response).await;
+    Err(Error::Answer { what: path, status: status.as_u16(), words })
+}
+
+fn version(response: &reqwest::Response) -> Option<String> {
+    response.headers().get("X-Influxdb-Version")?.to_str().ok().map(str::to_owned)
+}
+
+/// Looks for the bucket and makes it; `None` if the organisation is not there.
+async fn ensure(
+    client: &influxdb2::Client,
+    org: String,
+    bucket: String,
+) -> Result<Option<Ensured>, RequestError> {
+    let request = ListBucketsRequest {
+        name: Some(bucket.clone()),
+        org: Some(org.clone()),
+        ..ListBucketsRequest::default()
+    };
+    match client.list_buckets(Some(request)).await {
+        Ok(found) if found.buckets.iter().any(|one| one.name == bucket) => {
+            return Ok(Some(Ensured::Held));
+        }
+        Ok(_) => {}
+        Err(RequestError::Http { status, .. }) if status.as_u16() == 404 => {}
+        Err(error) => return Err(error),
+    }
+    let request =
+        ListOrganizationRequest { org: Some(org.clone()), ..ListOrganizationRequest::default() };
+    let found = client.list_organizations(request).await?;
+    let Some(id) = found.orgs.into_iter().find(|one| one.name == org).and_then(|one| one.id) else {
+        return Ok(None);
+    };
+    client.create_bucket(Some(PostBucketRequest::new(id, bucket))).await?;
+    Ok(Some(Ensured::Made))
+}
+
+async fn ensure_database(config: &Config) -> Result<Ensured, Error> {
+    config.check()?;
+    let client =
+        config.client()?.build().map_err(|error| Error::Client { fault: causes(&error) })?;
+    // InfluxDB 1 does not say whether a database was there before.
+    let statement = format!("CREATE DATABASE {}", quoted_identifier(&config.bucket));
+    let request = client.post(config.door("query")?).query(&[("q", statement)]);
+    let request = authorise(request, &config.credentials()?, config.dialect);
+    let response = request.send().await.map_err(|error| away(config, error))?;
+    let status = response.status();
+    let words = read_words(response).await;
+    if status.is_success() && !words.contains("\"error\"") {
+        return Ok(Ensured::Held);
+    }
+    Err(Error::Answer { what: "CREATE DATABASE", status: status.as_u16(), words })
+}
+
+/// Writes a Flux string literal. `${` would begin an expression.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            '$' => out.push_str("\\x24"),
+            letter if letter.is_ascii_control() => {
+                out.push_str(&format!("\\x{:02x}", u32::from(letter)));
+            }
+            letter => out.push(letter),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Writes an InfluxQL identifier.
+fn quoted_identifier(name: &str) -> String {
+    let name: String = name.chars().filter(|letter| !letter.is_control()).collect();
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_ends_a_flux_string_or_begins_an_expression() {
+        assert_eq!(quoted("a\"b\\c"), "\"a\\\"b\\\\c\"");
+        assert_eq!(quoted("${x}\n"), "\"\\x24{x}\\x0a\"");
+    }
+}

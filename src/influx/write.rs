@@ -1,0 +1,250 @@
+//! The writer: one request of gzipped lines, and what its answer means for them.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Response, StatusCode, Url};
+use secrecy::ExposeSecret;
+
+use super::{Config, Credentials, Dialect, Error, causes};
+
+/// How much of an answer's body is kept, bytes.
+const WORDS_BYTES_MAX: usize = 2_048;
+/// The longest wait that a server may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// What an answer means for the lines that were sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// All of them are stored.
+    Stored,
+    /// The database refuses some of them for what they are; others may be stored.
+    Refused {
+        /// The server's words.
+        words: String,
+        /// How many points it says it dropped.
+        dropped: Option<u64>,
+    },
+    /// The body is too large for the server or a proxy; in smaller ones the lines may go.
+    TooLarge {
+        /// The server's words.
+        words: String,
+    },
+    /// Nothing is known to be wrong with the lines: send them again later.
+    Later {
+        /// How long the server asks to wait.
+        after: Option<Duration>,
+        /// What is wrong.
+        fault: Fault,
+    },
+}
+
+/// Why the database takes no points now. Says nothing about the points.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It does not answer in time.
+    Timeout,
+    /// It can't be reached, or the connection broke.
+    Connection {
+        /// What the connection says.
+        words: String,
+    },
+    /// It answers with a status that blames credentials, configuration or itself.
+    Status {
+        /// The status.
+        status: u16,
+        /// Its words.
+        words: String,
+    },
+    /// The lines can't be gzipped.
+    Compression {
+        /// Why.
+        words: String,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => write!(out, "no answer in time"),
+            Self::Connection { words } => write!(out, "no connection: {words}"),
+            Self::Status { status, words } => {
+                write!(out, "answered {status} `{words}`{}", super::mend(*status))
+            }
+            Self::Compression { words } => write!(out, "the lines can't be gzipped: {words}"),
+        }
+    }
+}
+
+impl Fault {
+    fn of(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        Self::Connection { words: causes(&error.without_url()) }
+    }
+}
+
+/// Sends gzipped lines to one bucket. Holds no lines.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    client: reqwest::Client,
+    door: Url,
+    credentials: Credentials,
+    dialect: Dialect,
+}
+
+impl Writer {
+    /// Reads credentials and certificates and sets up the client; sends nothing.
+    ///
+    /// # Errors
+    /// Whatever of the configuration is wrong.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        config.check()?;
+        let client =
+            config.client()?.build().map_err(|error| Error::Client { fault: causes(&error) })?;
+        let mut door = config.door(match config.dialect {
+            Dialect::Influx2 | Dialect::Victoria => "api/v2/write",
+            Dialect::Influx1 => "write",
+        })?;
+        {
+            let mut query = door.query_pairs_mut();
+            query.append_pair("precision", "ms");
+            match config.dialect {
+                Dialect::Influx2 => {
+                    query.append_pair("org", &config.org).append_pair("bucket", &config.bucket);
+                }
+                Dialect::Victoria if config.bucket.is_empty() => {}
+                Dialect::Influx1 | Dialect::Victoria => {
+                    query.append_pair("db", &config.bucket);
+                }
+            }
+        }
+        Ok(Self { client, door, credentials: config.credentials()?, dialect: config.dialect })
+    }
+
+    /// Sends a body of one or more gzip members of line protocol with times in ms.
+    pub async fn send(&self, body: Bytes) -> Answer {
+        let request = self.request().header(CONTENT_ENCODING, "gzip").body(body);
+        match request.send().await {
+            Ok(response) => classify(response).await,
+            Err(error) => Answer::Later { after: None, fault: Fault::of(error) },
+        }
+    }
+
+    /// Sends no points at all, which shows whether points could be sent.
+    pub(super) async fn send_nothing(&self) -> Result<Response, reqwest::Error> {
+        self.request().body("").send().await
+    }
+
+    fn request(&self) -> reqwest::RequestBuilder {
+        let request =
+            self.client.post(self.door.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        authorise(request, &self.credentials, self.dialect)
+    }
+}
+
+/// Puts the credentials on a request. reqwest marks what it is given here as sensitive.
+pub(super) fn authorise(
+    request: reqwest::RequestBuilder,
+    credentials: &Credentials,
+    dialect: Dialect,
+) -> reqwest::RequestBuilder {
+    match credentials {
+        Credentials::None => request,
+        Credentials::User { name, password } => {
+            request.basic_auth(name, Some(password.expose_secret()))
+        }
+        Credentials::Token(token) => match dialect {
+            Dialect::Influx2 | Dialect::Influx1 => {
+                let value = format!("Token {}", token.expose_secret());
+                match reqwest::header::HeaderValue::from_str(&value) {
+                    Ok(mut value) => {
+                        value.set_sensitive(true);
+                        request.header(reqwest::header::AUTHORIZATION, value)
+                    }
+                    // The token was found to be printable ASCII when it was read.
+                    Err(_) => request,
+                }
+            }
+            Dialect::Victoria => request.bearer_auth(token.expose_secret()),
+        },
+    }
+}
+
+async fn classify(response: Response) -> Answer {
+    let status = response.status();
+    let after = retry_after(&response);
+    let words = read_words(response).await;
+    match status {
+        // InfluxDB 2 in the cloud says 201 where it stored a part.
+        StatusCode::CREATED | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+            if blames_lines(&words) =>
+        {
+            Answer::Refused { dropped: dropped(&words), words }
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge { words },
+        status if status.is_success() => Answer::Stored,
+        status => Answer::Later { after, fault: Fault::Status { status: status.as_u16(), words } },
+    }
+}
+
+/// Says whether a refusal is the database's own word on the lines: JSON with `code` (2.x) or
+/// `error` (1.x). A proxy that answers 400 in HTML, or `VictoriaMetrics` on a broken body, says
+/// nothing about them, and they must not be discarded for it.
+fn blames_lines(words: &str) -> bool {
+    let words = words.trim_start();
+    words.starts_with('{') && (words.contains("\"code\"") || words.contains("\"error\""))
+}
+
+/// Reads `dropped=N` or `dropped N points` from the server's words.
+fn dropped(words: &str) -> Option<u64> {
+    let after = words.rsplit("dropped").next().filter(|after| after.len() < words.len())?;
+    let digits = after.trim_start_matches(['=', ' ']);
+    let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+    digits.get(..end)?.parse().ok()
+}
+
+/// Reads how many seconds the server asks to wait. A date instead of a number is not read: it
+/// would need the server's clock.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+/// Reads the beginning of an answer. What breaks off in the middle is kept as far as it came: the
+/// status is known, and it decides.
+pub(super) async fn read_words(mut response: Response) -> String {
+    let mut body = Vec::new();
+    while body.len() < WORDS_BYTES_MAX {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    body.truncate(WORDS_BYTES_MAX);
+    String::from_utf8_lossy(&body).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_count_of_dropped_points_is_read_in_both_spellings() {
+        assert_eq!(dropped("partial write: field type conflict: … dropped=12"), Some(12));
+        assert_eq!(dropped("dropped 3 points outside retention policy of"), Some(3));
+        assert_eq!(dropped("{\"error\":\"… dropped=1\"}"), Some(1));
+        assert_eq!(dropped("unable to parse"), None);
+    }
+
+    #[test]
+    fn only_the_databases_own_words_blame_lines() {
+        assert!(blames_lines("{\"code\":\"invalid\",\"message\":\"unable to parse\"}"));
+        assert!(blames_lines("{\"error\":\"partial write\"}"));
+        assert!(!blames_lines("<html>400 The plain HTTP request was sent to HTTPS port</html>"));
+        assert!(!blames_lines(""));
+    }
+}

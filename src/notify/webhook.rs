@@ -1,0 +1,233 @@
+//! A webhook: JSON or a template of it by POST, signed, with the notification's id.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use hmac::{Hmac, Mac as _};
+use minijinja::Environment;
+use minijinja::value::Serde;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::{Config, Error, RETRY_MAX, Sent};
+
+/// The header with the notification's id.
+pub const ID_HEADER: &str = "X-Weir-Notification-Id";
+/// The header with `sha256=` and the body's HMAC-SHA-256 in hex, where a secret is set.
+pub const SIGNATURE_HEADER: &str = "X-Weir-Signature";
+/// How much of an answer's body is kept, bytes.
+const WORDS_BYTES_MAX: usize = 1_024;
+
+/// A webhook that is ready to send.
+pub struct Webhook {
+    name: String,
+    url: Url,
+    secret: Option<SecretString>,
+    template: Option<Template>,
+    client: reqwest::Client,
+    timeout: Duration,
+}
+
+/// A compiled template.
+struct Template {
+    name: String,
+    environment: Environment<'static>,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address of a chat robot holds its key.
+        out.debug_struct("Webhook").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Webhook {
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+        let channel = || config.name.clone();
+        let fault = |fault: String| Error::Url { channel: channel(), fault };
+        let url = Url::parse(&config.url).map_err(|error| fault(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(fault(String::from("expected http://… or https://…")));
+        }
+        let timeout = Duration::from_secs(config.timeout_s);
+        let mut client = reqwest::Client::builder()
+            .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
+            .timeout(timeout)
+            // A redirected POST becomes a GET, which would be taken for a receipt.
+            .redirect(reqwest::redirect::Policy::none());
+        if let Some(path) = &config.ca_file {
+            let pem = read(config, "ca_file", path)?;
+            let authority = reqwest::Certificate::from_pem(pem.as_bytes()).map_err(|error| {
+                let (path, fault) = (path.clone(), error.to_string());
+                Error::Certificate { channel: channel(), path, fault }
+            })?;
+            client = client.add_root_certificate(authority);
+        }
+        Ok(Self {
+            name: channel(),
+            url,
+            secret: secret(config)?,
+            template: config.template.as_deref().map(|path| template(config, path)).transpose()?,
+            client: client
+                .build()
+                .map_err(|error| Error::Client { channel: channel(), fault: causes(&error) })?,
+            timeout,
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) async fn send(&self, id: &str, body: &Value) -> Sent {
+        let (text, kind) = match self.write(id, body) {
+            Ok(written) => written,
+            Err(error) => {
+                let words = format!("the template fails: {error}");
+                return Sent::Refused { status: None, words };
+            }
+        };
+        let mut request =
+            self.client.post(self.url.clone()).header(CONTENT_TYPE, kind).header(ID_HEADER, id);
+        if let Some(secret) = &self.secret {
+            request = request.header(SIGNATURE_HEADER, signature(secret, text.as_bytes()));
+        }
+        match request.body(text).send().await {
+            Ok(response) => classify(response).await,
+            Err(error) => {
+                let words = causes(&error.without_url());
+                Sent::Retry { after: None, words }
+            }
+        }
+    }
+
+    /// Connects, and over TLS asks for the head of the host's first page: the door itself is not
+    /// touched.
+    pub(super) async fn probe(&self) -> Result<(), Error> {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = self.url.port_or_known_default().unwrap_or(80);
+        let away = |fault: String| Error::Away {
+            channel: self.name.clone(),
+            host: format!("{host}:{port}"),
+            fault,
+        };
+        let connect = tokio::net::TcpStream::connect((host, port));
+        match tokio::time::timeout(self.timeout, connect).await {
+            Ok(connected) => drop(connected.map_err(|error| away(error.to_string()))?),
+            Err(_) => return Err(away(String::from("no answer in time"))),
+        }
+        if self.url.scheme() == "https" {
+            let mut page = self.url.clone();
+            page.set_path("/");
+            page.set_query(None);
+            let answer = self.client.head(page).send().await;
+            answer.map_err(|error| away(causes(&error.without_url())))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the body and says what it is.
+    fn write(&self, id: &str, body: &Value) -> Result<(String, &'static str), minijinja::Error> {
+        const JSON: &str = "application/json";
+        let Some(template) = &self.template else { return Ok((body.to_string(), JSON)) };
+        let context = minijinja::context! { id, ..minijinja::Value::from(Serde(body)) };
+        let text = template.environment.get_template(&template.name)?.render(context)?;
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+        Ok((text, if is_json { JSON } else { "text/plain; charset=utf-8" }))
+    }
+}
+
+/// Compiles the template. Its file's ending decides what is escaped: `.json` and `.html` are.
+fn template(config: &Config, path: &Path) -> Result<Template, Error> {
+    let text = read(config, "template", path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    environment.add_template_owned(name.clone(), text).map_err(|error| Error::Template {
+        channel: config.name.clone(),
+        path: path.to_owned(),
+        fault: error.to_string(),
+    })?;
+    Ok(Template { name, environment })
+}
+
+fn secret(config: &Config) -> Result<Option<SecretString>, Error> {
+    let channel = config.name.clone();
+    let (key, text) = match (&config.secret_file, &config.secret_env) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => return Err(Error::BothSecrets { channel }),
+        (Some(path), None) => ("secret_file", read(config, "secret_file", path)?),
+        (None, Some(name)) => match std::env::var(name) {
+            Ok(text) => ("secret_env", text),
+            Err(_) => return Err(Error::Environment { channel, name: name.clone() }),
+        },
+    };
+    match text.trim() {
+        "" => Err(Error::Secret { channel, key }),
+        text => Ok(Some(SecretString::from(text))),
+    }
+}
+
+fn read(config: &Config, key: &'static str, path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|source| Error::File {
+        channel: config.name.clone(),
+        key,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn signature(secret: &SecretString, body: &[u8]) -> String {
+    let mut text = String::from("sha256=");
+    // HMAC takes a key of any length (RFC 2104).
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) {
+        mac.update(body);
+        for byte in mac.finalize().into_bytes() {
+            text.push_str(&format!("{byte:02x}"));
+        }
+    }
+    text
+}
+
+async fn classify(mut response: reqwest::Response) -> Sent {
+    let status = response.status();
+    let after = response.headers().get(RETRY_AFTER).and_then(|value| {
+        let seconds = value.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds).min(RETRY_MAX))
+    });
+    let mut body = Vec::new();
+    while body.len() < WORDS_BYTES_MAX {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    body.truncate(WORDS_BYTES_MAX);
+    let words = String::from_utf8_lossy(&body).trim().to_owned();
+    match status {
+        status if status.is_success() => Sent::Confirmed { status: status.as_u16(), words },
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            Sent::Retry { after, words: format!("{} {words}", status.as_u16()) }
+        }
+        status if status.is_server_error() => {
+            Sent::Retry { after, words: format!("{} {words}", status.as_u16()) }
+        }
+        status => Sent::Refused { status: Some(status.as_u16()), words },
+    }
+}
+
+/// Walks an error's causes: reqwest's own words say only that sending failed.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
+}

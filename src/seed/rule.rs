@@ -1,0 +1,218 @@
+//! Alert rules and whom they watch.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::alert::{Severity, WeirCondition};
+use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, StationId};
+use crate::domain::observation::Period;
+use crate::domain::registry::{Datastream, Persistence, Registry, Rule, RuleKind, Statistic};
+use crate::seed::cell;
+use crate::seed::draft::Draft;
+use crate::seed::sheet::{Cells, RULES, Sheets, quoted};
+
+/// Whom a rule watches.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Scope {
+    Medium(Box<str>),
+    Property(PropertyId),
+    Place(PlaceId),
+    Station(StationId),
+    Datastream(DatastreamId),
+    Weir(Option<WeirCondition>),
+}
+
+/// What a rule watches, without its numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Kind {
+    Exceedance,
+    Silence,
+    Weir,
+}
+
+/// Reads `rules.csv` and gives every datastream the rules of the narrowest scope.
+pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
+    let sheet = sheets.get(&RULES);
+    let mut scoped: HashMap<(Kind, Scope), RuleId> = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut lines = HashMap::new();
+    let mut faults = std::mem::take(&mut draft.faults);
+    for row in &sheet.rows {
+        let mut cells = sheet.cells(row, &mut faults);
+        let name = cells.name("rule");
+        if !seen.insert(name.to_owned()) {
+            cells.refuse("rule", "each rule once");
+        }
+        let (kind, what) = kind(&mut cells);
+        let scope = match scope(&mut cells, kind, draft) {
+            Some(Scope::Weir(_)) => Some(Scope::Weir(weir_condition(&what))),
+            scope => scope,
+        };
+        let id = RuleId(draft.names.id(NameKind::Rule, name));
+        let rule = Rule {
+            id,
+            name: name.into(),
+            kind: what,
+            severity: severity(&mut cells),
+            advice_en: cells.text("advice_en").into(),
+            advice_zh: cells.text("advice_zh").into(),
+        };
+        lines.insert(id, row);
+        draft.registry.rules.put(id.index(), rule);
+        if let Some(condition) = weir_condition(&what) {
+            draft.registry.weir_rules.push((condition, id));
+        }
+        let Some(scope) = scope else { continue };
+        if scoped.insert((kind, scope), id).is_some() {
+            cells.refuse("scope", "one rule of a kind for each scope");
+        }
+    }
+    let mut idle = HashSet::new();
+    let ids: Vec<DatastreamId> = draft.datastreams.ids.values().copied().collect();
+    for id in ids {
+        let Some(stream) = draft.registry.datastream(id) else { continue };
+        let scopes = scopes(&draft.registry, stream);
+        let of = |kind: Kind| {
+            scopes.iter().find_map(|scope| scoped.get(&(kind, scope.clone()))).copied()
+        };
+        let (exceedance, silence) = (of(Kind::Exceedance), of(Kind::Silence));
+        if let Some(rule) = exceedance.filter(|rule| never_fires(&draft.registry, stream, *rule))
+            && idle.insert(rule)
+            && let Some(row) = lines.get(&rule)
+        {
+            let expected = format!("`raw`, since weir makes no hour mean of `{}`,", stream.name);
+            sheet.cells(row, &mut faults).refuse("of", expected);
+        }
+        if let Some(stream) = draft.registry.datastreams.get_mut(id.index()) {
+            stream.exceedance_rule = exceedance;
+            stream.silence_rule = silence;
+        }
+    }
+    draft.faults = faults;
+}
+
+/// Says whether a rule looks at hour means of a datastream that has limits, but no hour means.
+fn never_fires(registry: &Registry, stream: &Datastream, rule: RuleId) -> bool {
+    let of_hours = registry.rule(rule).is_some_and(|rule| match rule.kind {
+        RuleKind::Exceedance { of, .. } => of == Period::Hour,
+        RuleKind::Silence { .. } | RuleKind::Weir(_) => false,
+    });
+    let own = match stream.statistic {
+        Statistic::Instant | Statistic::Sample => true,
+        Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total => false,
+    };
+    of_hours && own && stream.hour_mean.is_none() && !stream.limits.is_empty()
+}
+
+/// The scopes a datastream is in, the narrowest first.
+fn scopes(registry: &Registry, stream: &Datastream) -> Vec<Scope> {
+    let mut scopes = vec![Scope::Datastream(stream.id), Scope::Station(stream.station)];
+    let mut place = registry.station(stream.station).map(|station| station.place);
+    while let Some(id) = place {
+        scopes.push(Scope::Place(id));
+        place = registry.places.get(id.index()).and_then(|place| place.part_of);
+    }
+    scopes.push(Scope::Property(stream.property));
+    if let Some(property) = registry.property(stream.property) {
+        scopes.push(Scope::Medium(property.medium.clone()));
+    }
+    scopes
+}
+
+fn scope(cells: &mut Cells<'_>, kind: Kind, draft: &Draft) -> Option<Scope> {
+    let text = cells.text("scope");
+    if kind == Kind::Weir || text == "weir" {
+        if kind != Kind::Weir || text != "weir" {
+            cells.refuse("scope", "`weir` for a rule of kind `weir`, and only there,");
+        }
+        return Some(Scope::Weir(None));
+    }
+    match text.split_once(':') {
+        Some(("medium", medium)) => {
+            let mut properties = draft.registry.properties.iter();
+            if draft.properties.whole && !properties.any(|held| *held.medium == *medium) {
+                cells.fault(quoted(medium), "a medium of properties.csv in `scope`");
+            }
+            Some(Scope::Medium(medium.into()))
+        }
+        Some(("property", name)) => {
+            cells.find_part("scope", name, &draft.properties).map(Scope::Property)
+        }
+        Some(("place", name)) => cells.find_part("scope", name, &draft.places).map(Scope::Place),
+        Some(("station", name)) => {
+            cells.find_part("scope", name, &draft.stations).map(Scope::Station)
+        }
+        Some(("datastream", name)) => {
+            cells.find_part("scope", name, &draft.datastreams).map(Scope::Datastream)
+        }
+        Some(_) | None => {
+            cells.refuse(
+                "scope",
+                "`medium:`, `property:`, `place:`, `station:` or `datastream:` and a name, or \
+                 `weir`",
+            );
+            None
+        }
+    }
+}
+
+fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
+    let kind = cells.word(
+        "kind",
+        ("exceedance", Kind::Exceedance),
+        &[("silence", Kind::Silence), ("weir", Kind::Weir)],
+    );
+    let what = match kind {
+        Kind::Exceedance => {
+            cells.empty(&["level", "intervals"], "an exceedance");
+            let hysteresis = cells.number("hysteresis");
+            if !(0.0..1.0).contains(&hysteresis) {
+                cells.refuse("hysteresis", "a share from 0 to below 1");
+            }
+            RuleKind::Exceedance {
+                of: cells.word("of", ("raw", Period::Native), &[("1h", Period::Hour)]),
+                pending: persistence(cells, "pending"),
+                keep: persistence(cells, "keep"),
+                hysteresis,
+            }
+        }
+        Kind::Silence => {
+            cells.empty(&["of", "level", "pending", "keep", "hysteresis"], "a silence");
+            let intervals = cells.number("intervals");
+            if intervals < 1.0 {
+                cells.refuse("intervals", "a number of at least 1");
+            }
+            RuleKind::Silence { intervals }
+        }
+        Kind::Weir => {
+            let none = ["of", "pending", "keep", "hysteresis", "intervals"];
+            cells.empty(&none, "a rule about weir");
+            let words = WeirCondition::ALL.map(|condition| (condition.word(), condition));
+            let [first, rest @ ..] = words;
+            RuleKind::Weir(cells.word("level", first, &rest))
+        }
+    };
+    (kind, what)
+}
+
+fn weir_condition(kind: &RuleKind) -> Option<WeirCondition> {
+    match kind {
+        RuleKind::Weir(condition) => Some(*condition),
+        RuleKind::Exceedance { .. } | RuleKind::Silence { .. } => None,
+    }
+}
+
+fn persistence(cells: &mut Cells<'_>, column: &str) -> Persistence {
+    let text = cells.text(column);
+    let values = text.parse::<u32>().ok().filter(|values| *values > 0).map(Persistence::Values);
+    let found = values.or_else(|| cell::duration(text).map(Persistence::Millis));
+    if found.is_none() {
+        cells.refuse(column, "a number of values such as `2`, or a duration such as `10m`");
+    }
+    found.unwrap_or(Persistence::Values(1))
+}
+
+fn severity(cells: &mut Cells<'_>) -> Severity {
+    let words = [Severity::Notice, Severity::Warning, Severity::Critical];
+    let [first, rest @ ..] = words.map(|severity| (severity.word(), severity));
+    cells.word("severity", first, &rest)
+}
