@@ -129,8 +129,7 @@ impl Config {
             files.into_iter().flatten().for_each(resolve);
         }
         for channel in &mut self.channels {
-            let files =
-                [&mut channel.secret_file, &mut channel.template, &mut channel.ca_file];
+            let files = [&mut channel.secret_file, &mut channel.template, &mut channel.ca_file];
             files.into_iter().flatten().for_each(resolve);
         }
         self.http.token_file.iter_mut().for_each(resolve);
@@ -153,7 +152,12 @@ impl Config {
         let mut fault = |word: &str, found: String, expected: &str| {
             let line = text.lines().position(|line| line.contains(word));
             let line = line.and_then(|line| u64::try_from(line + 1).ok());
-            faults.push(Fault { file: name.to_owned(), line, found, expected: expected.to_owned() });
+            faults.push(Fault {
+                file: name.to_owned(),
+                line,
+                found,
+                expected: expected.to_owned(),
+            });
         };
         if self.brokers.is_empty() {
             fault("[[broker]]", "no [[broker]]".to_owned(), "at least one, with network and url");
@@ -164,6 +168,14 @@ impl Config {
                 let found = format!("network `{}` twice", broker.network);
                 fault(&broker.network, found, "one [[broker]] a network");
             }
+        }
+        for broker in &self.brokers {
+            for (found, expected) in broker.faults() {
+                fault(&format!("\"{}\"", broker.network), found, expected);
+            }
+        }
+        if let Some((found, expected)) = self.http.fault() {
+            fault("listen", found, expected);
         }
         for (index, channel) in self.channels.iter().enumerate() {
             let others = self.channels.get(..index).unwrap_or_default();
@@ -213,9 +225,10 @@ fn faults(name: &str, text: &str, whole: &toml::de::Error) -> Vec<Fault> {
             let one = fault(name, text, &error);
             if error.span().is_some_and(|span| span.start >= *start && span.end > span.start)
                 && !error.message().starts_with("missing field")
-                || error.message().starts_with("missing field") && one.line.is_some_and(|line| {
-                    line > 1 && usize::try_from(line).is_ok_and(|line| line > *start)
-                })
+                || error.message().starts_with("missing field")
+                    && one.line.is_some_and(|line| {
+                        line > 1 && usize::try_from(line).is_ok_and(|line| line > *start)
+                    })
             {
                 found.push(one);
             }
@@ -266,7 +279,10 @@ mod tests {
     #[test]
     fn every_section_tells_its_fault() {
         let text = SOUND.replace("client_id", "clientid").replace("data_folder", "data_foldr");
-        check(&text, &["weir.toml:6: found unknown field `clientid`", "weir.toml:9: found unknown"]);
+        check(
+            &text,
+            &["weir.toml:6: found unknown field `clientid`", "weir.toml:9: found unknown"],
+        );
     }
 
     #[test]
@@ -277,7 +293,10 @@ mod tests {
 
     #[test]
     fn no_broker_is_said() {
-        check("seeds = \"s\"\n[journal]\ndata_folder = \"d\"\n", &["weir.toml: found no [[broker]]"]);
+        check(
+            "seeds = \"s\"\n[journal]\ndata_folder = \"d\"\n",
+            &["weir.toml: found no [[broker]]"],
+        );
     }
 
     #[test]

@@ -1,1 +1,5 @@
-//! Stub.
+//! The wiring: what the commands do with the rooms.
+
+pub mod check;
+pub mod clock;
+pub mod edition;

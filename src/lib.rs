@@ -1,5 +1,6 @@
 //! weir: water, air and energy readings from MQTT, judged and stored, with alerts.
 #![forbid(unsafe_code)]
+
 pub mod aggregate;
 pub mod alert;
 pub mod assess;
@@ -8,8 +9,6 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod decode;
-#[cfg(feature = "demo")]
-pub mod demo;
 pub mod domain;
 pub mod http;
 pub mod influx;

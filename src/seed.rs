@@ -17,7 +17,7 @@ mod stream;
 mod tables;
 mod topic;
 
-use std::fmt;
+use crate::domain::fault::Fault;
 
 use crate::domain::name::{NameKind, Names, NetworkId};
 use crate::domain::registry::{Judgement, Registry};
@@ -28,43 +28,16 @@ use self::sheet::Sheets;
 pub use self::diff::{Change, ChangeKind, diff};
 pub use self::tables::Tables;
 
-/// One thing wrong with the seeds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
-    /// The file, such as `seeds/units.csv`.
-    pub file: String,
-    /// The line, counted from 1; none where the whole file is meant.
-    pub line: Option<u64>,
-    /// What stands there.
-    pub found: String,
-    /// What should stand there.
-    pub expected: String,
+/// A fault of a table named relative to the folder of the seeds.
+fn fault_in(
+    table: &str,
+    line: Option<u64>,
+    found: impl Into<String>,
+    expected: impl Into<String>,
+) -> Fault {
+    let file = format!("seeds/{table}");
+    Fault { file, line, found: found.into(), expected: expected.into() }
 }
-
-impl Fault {
-    /// A fault of a table named relative to the folder of the seeds.
-    fn new(
-        table: &str,
-        line: Option<u64>,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-    ) -> Self {
-        let file = format!("seeds/{table}");
-        Self { file, line, found: found.into(), expected: expected.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.file)?;
-        if let Some(line) = self.line {
-            write!(out, ":{line}")?;
-        }
-        write!(out, ": found {}, expected {}", self.found, self.expected)
-    }
-}
-
-impl std::error::Error for Fault {}
 
 /// Compiles an edition. `networks` are the names of the brokers of the configuration. New names
 /// are given their ids in `names`, which stays as it was if anything is wrong.
@@ -122,7 +95,7 @@ pub fn may_follow(old: &Registry, new: &Registry) -> Result<(), Vec<Fault>> {
         let Some(after) = new.property(before.id) else { continue };
         let table = sheet::PROPERTIES.file;
         if before.medium != after.medium {
-            faults.push(Fault::new(
+            faults.push(fault_in(
                 table,
                 None,
                 format!("medium `{}` of `{}`", after.medium, after.name),
@@ -130,7 +103,7 @@ pub fn may_follow(old: &Registry, new: &Registry) -> Result<(), Vec<Fault>> {
             ));
         }
         if old.units.get(before.unit) != new.units.get(after.unit) {
-            faults.push(Fault::new(
+            faults.push(fault_in(
                 table,
                 None,
                 format!("canonical unit `{}` of `{}`", new.unit_name(after), after.name),

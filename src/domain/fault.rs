@@ -25,3 +25,5 @@ impl fmt::Display for Fault {
         write!(out, ": found {}, expected {}", self.found, self.expected)
     }
 }
+
+impl std::error::Error for Fault {}

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::name::{DeviceId, NameKind, StationId};
 use crate::domain::registry::{ClockTrust, Device, ProfileIndex};
 use crate::domain::time::Validity;
-use crate::seed::Fault;
 use crate::seed::cell::nearest;
 use crate::seed::draft::Draft;
+use crate::seed::fault_in;
 use crate::seed::sheet::{DEVICES, Sheet, Sheets, quoted};
 
 /// A row of `devices.csv`: a device at a station for a time.
@@ -117,7 +117,7 @@ fn lost_zeros(sheet: &Sheet, draft: &mut Draft) {
                 "{width} digits in `device`; a spreadsheet lost leading zeros of `{name:0>width$}`"
             );
             let line = Some(row.line);
-            draft.faults.push(Fault::new(&sheet.file, line, format!("`{name}`"), expected));
+            draft.faults.push(fault_in(&sheet.file, line, format!("`{name}`"), expected));
         }
     }
 }

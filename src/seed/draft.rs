@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 
+use crate::domain::fault::Fault;
 use crate::domain::name::{DatastreamId, Names, NetworkId, PlaceId, PropertyId, StationId, Table};
 use crate::domain::registry::{Judgement, ProfileIndex, Registry};
 use crate::domain::unit::Units;
-use crate::seed::Fault;
 use crate::seed::device::Standing;
 use crate::seed::profile::Sender;
 

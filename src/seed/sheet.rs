@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use crate::domain::fault::Fault;
 use crate::domain::time::{Timestamp, Validity};
-use crate::seed::Fault;
 use crate::seed::cell::{self, nearest};
 use crate::seed::draft::Known;
+use crate::seed::fault_in;
 use crate::seed::tables::Tables;
 
 /// The folder of the tables of limits.
@@ -147,7 +148,7 @@ impl Sheets {
         for schema in SCHEMAS.iter().filter(|schema| schema.required) {
             if tables.get(schema.file).is_none() {
                 let expected = format!("a table with the columns {}", schema.columns.join(","));
-                faults.push(Fault::new(schema.file, None, "no such file", expected));
+                faults.push(fault_in(schema.file, None, "no such file", expected));
             }
         }
         for (name, bytes) in tables.iter() {
@@ -183,7 +184,7 @@ impl Sheet {
         match text(bytes) {
             Ok(text) => sheet.read_text(&text, faults),
             Err(found) => {
-                faults.push(Fault::new(name, None, found, "CSV as UTF-8 or GB 18030 text"));
+                faults.push(fault_in(name, None, found, "CSV as UTF-8 or GB 18030 text"));
             }
         }
         sheet.whole = faults.len() == before;
@@ -233,7 +234,7 @@ impl Sheet {
         }
         if places.is_none() {
             let expected = format!("the columns {}", self.schema.columns.join(","));
-            faults.push(Fault::new(&self.file, None, "an empty table", expected));
+            faults.push(fault_in(&self.file, None, "an empty table", expected));
         }
     }
 
@@ -242,7 +243,7 @@ impl Sheet {
         let columns = self.schema.columns;
         let before = faults.len();
         let mut fault = |found: String, expected: String| {
-            faults.push(Fault::new(&self.file, Some(1), found, expected));
+            faults.push(fault_in(&self.file, Some(1), found, expected));
         };
         for (place, found) in record.iter().enumerate() {
             if !columns.contains(&found) {
@@ -265,10 +266,10 @@ impl Sheet {
         if let csv::ErrorKind::UnequalLengths { pos, expected_len, len } = error.kind() {
             let line = line(text, pos.as_ref());
             let expected = format!("{expected_len}, as in the header");
-            return Fault::new(&self.file, Some(line), format!("{len} cells"), expected);
+            return fault_in(&self.file, Some(line), format!("{len} cells"), expected);
         }
         let line = error.position().map(csv::Position::line);
-        Fault::new(&self.file, line, error.to_string(), "a row of CSV")
+        fault_in(&self.file, line, error.to_string(), "a row of CSV")
     }
 }
 
@@ -312,7 +313,7 @@ impl<'a> Cells<'a> {
 
     /// Notes a fault of this row.
     pub(super) fn fault(&mut self, found: impl Into<String>, expected: impl Into<String>) {
-        self.faults.push(Fault::new(&self.sheet.file, Some(self.row.line), found, expected));
+        self.faults.push(fault_in(&self.sheet.file, Some(self.row.line), found, expected));
     }
 
     /// Notes that a cell is not what it should be.

@@ -8,10 +8,10 @@ use crate::domain::registry::{
     Assignment, Calibration, ChannelStream, Datastream, Sampling, Statistic,
 };
 use crate::domain::time::Validity;
-use crate::seed::Fault;
 use crate::seed::cell::duration_text;
 use crate::seed::device::{self, Standing};
 use crate::seed::draft::Draft;
+use crate::seed::fault_in;
 use crate::seed::profile::Sender;
 use crate::seed::sheet::{CALIBRATIONS, DEVICES, Sheets};
 
@@ -44,7 +44,7 @@ pub(super) fn datastreams(_: &Sheets, draft: &mut Draft) {
                 );
                 let expected = "one source of a datastream at a time";
                 let line = Some(standing.line);
-                draft.faults.push(Fault::new(DEVICES.file, line, found, expected));
+                draft.faults.push(fault_in(DEVICES.file, line, found, expected));
             }
             fed.push(Feed { line: standing.line, validity: standing.validity });
             if let Some(stream) = streams.get_mut(sender.channel) {

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::fault::Fault;
 use crate::domain::registry::Judgement;
-use crate::seed::Fault;
 use crate::seed::cell::nearest;
+use crate::seed::fault_in;
 use crate::seed::sheet::{LIMITS_FOLDER, SCHEMAS, schema};
 
 /// The longest table that is read. A table of a city has a tenth of it.
@@ -40,7 +41,7 @@ impl Tables {
         if tables.files.len() > SCHEMAS.len() + LIMIT_TABLES_MAX {
             let expected = format!("at most {LIMIT_TABLES_MAX}");
             let found = format!("{} tables", tables.files.len());
-            faults.push(Fault::new(LIMITS_FOLDER, None, found, expected));
+            faults.push(fault_in(LIMITS_FOLDER, None, found, expected));
         }
         if faults.is_empty() { Ok(tables) } else { Err(faults) }
     }
@@ -100,7 +101,7 @@ impl Tables {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
         let damaged = |found: &str| {
             let expected = "the tables of an edition as they were packed";
-            Fault::new("", None, found, expected)
+            fault_in("", None, found, expected)
         };
         let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("no edition"))?;
         let mut tables = Self::default();
@@ -147,7 +148,7 @@ impl Tables {
             Ok(entries) => entries,
             Err(error) => {
                 let found = format!("{} that can't be read ({error})", folder.display());
-                faults.push(Fault::new(prefix, None, found, "the folder of the seeds"));
+                faults.push(fault_in(prefix, None, found, "the folder of the seeds"));
                 return;
             }
         };
@@ -158,7 +159,7 @@ impl Tables {
                 continue;
             }
             if entry.path().is_dir() {
-                faults.push(Fault::new(&name, None, "a folder", "tables and the folder `limits`"));
+                faults.push(fault_in(&name, None, "a folder", "tables and the folder `limits`"));
             } else if name.ends_with(".csv") {
                 self.read_table(&entry.path(), &name, faults);
             }
@@ -170,13 +171,13 @@ impl Tables {
             let near = nearest(name, SCHEMAS.iter().map(|schema| schema.file));
             let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
             let expected = format!("a table that weir knows{near}");
-            faults.push(Fault::new(name, None, "an unknown table", expected));
+            faults.push(fault_in(name, None, "an unknown table", expected));
             return;
         }
         let expected = format!("a file of at most {TABLE_BYTES_MAX} bytes");
         match fs::metadata(path).map(|held| held.len()) {
             Ok(bytes) if bytes > TABLE_BYTES_MAX => {
-                faults.push(Fault::new(name, None, format!("{bytes} bytes"), expected));
+                faults.push(fault_in(name, None, format!("{bytes} bytes"), expected));
                 return;
             }
             Ok(_) | Err(_) => {}
@@ -185,7 +186,7 @@ impl Tables {
             Ok(bytes) => self.put(name, bytes),
             Err(error) => {
                 let found = format!("a file that can't be read ({error})");
-                faults.push(Fault::new(name, None, found, expected));
+                faults.push(fault_in(name, None, found, expected));
             }
         }
     }

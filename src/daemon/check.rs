@@ -1,0 +1,94 @@
+//! `weir check`: everything that is wrong with configuration and seeds, all at once; and whether
+//! what the configuration names can be reached.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::daemon::edition::Edition;
+use crate::domain::fault::Fault;
+use crate::domain::name::Names;
+use crate::domain::registry::Registry;
+use crate::influx::line::collision;
+use crate::influx::query;
+use crate::notify::{self, Channel};
+use crate::seed::Tables;
+
+/// A sound installation.
+#[derive(Debug)]
+pub struct Sound {
+    /// The configuration.
+    pub config: Config,
+    /// The edition of the seeds it names.
+    pub registry: Arc<Registry>,
+}
+
+/// Reads configuration and seeds whole. Reaches nothing.
+///
+/// # Errors
+/// Every fault of the configuration; where it is sound, every fault of the seeds.
+pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
+    let config = Config::read(file)?;
+    let judgement = config.judgement.judgement();
+    let (networks, tables) = (config.networks(), Tables::read(&config.seeds)?);
+    let edition = Edition { judgement, networks, tables };
+    let registry = edition.compile(&mut Names::default())?;
+    let name = |id: crate::domain::name::DatastreamId| {
+        registry.datastream(id).map_or_else(String::new, |stream| stream.name.to_string())
+    };
+    let faults: Vec<Fault> = collision(&registry)
+        .into_iter()
+        .map(|(one, other)| Fault {
+            file: "seeds/devices.csv".to_owned(),
+            line: None,
+            found: format!("datastreams `{}` and `{}` in one field", name(one), name(other)),
+            expected: "another position for one of them".to_owned(),
+        })
+        .collect();
+    if faults.is_empty() { Ok(Sound { config, registry }) } else { Err(faults) }
+}
+
+/// One thing that was tried.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tried {
+    /// What was tried.
+    pub what: String,
+    /// What came of it: words for success, or what to mend.
+    pub outcome: Result<String, String>,
+}
+
+/// Tries the database and every channel, without storing a point or messaging anybody.
+pub async fn connect(config: &Config) -> Vec<Tried> {
+    let mut tried = Vec::new();
+    if let Some(influx) = &config.influx {
+        let outcome = query::probe(influx).await.map(|health| {
+            let version = health.version.unwrap_or_else(|| "of unknown version".to_owned());
+            format!("{} {version}, the credentials may write", influx.dialect.word())
+        });
+        let outcome = outcome.map_err(|error| error.to_string());
+        tried.push(Tried { what: format!("influx {}", influx.url), outcome });
+    }
+    for channel in &config.channels {
+        let outcome = match Channel::new(channel) {
+            Ok(ready) => notify::probe(&ready).await,
+            Err(error) => Err(error),
+        };
+        let outcome = outcome.map(|()| "its host answers".to_owned());
+        let outcome = outcome.map_err(|error| error.to_string());
+        tried.push(Tried { what: format!("channel {}", channel.name), outcome });
+    }
+    tried
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_installation_is_sound() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/weir.toml");
+        let sound = check(&file).unwrap();
+        assert_eq!(sound.config.networks(), ["rivers", "parks"]);
+        assert!(sound.registry.stations.iter().count() > 10);
+    }
+}
