@@ -220,16 +220,12 @@ fn faults(name: &str, text: &str, whole: &toml::de::Error) -> Vec<Fault> {
         let end = starts.get(index + 1).copied().unwrap_or(lines.len());
         let blank = "\n".repeat(*start);
         let section = lines.get(*start..end).unwrap_or_default().join("\n");
-        if let Err(error) = toml::from_str::<Config>(&format!("{blank}{section}")) {
-            // Alone, a section lacks the others; that is no fault of its own.
-            let one = fault(name, text, &error);
-            if error.span().is_some_and(|span| span.start >= *start && span.end > span.start)
-                && !error.message().starts_with("missing field")
-                || error.message().starts_with("missing field")
-                    && one.line.is_some_and(|line| {
-                        line > 1 && usize::try_from(line).is_ok_and(|line| line > *start)
-                    })
-            {
+        let alone = format!("{blank}{section}");
+        if let Err(error) = toml::from_str::<Config>(&alone) {
+            // Alone, a section lacks the others, which is said of line 1; that is no fault.
+            let one = fault(name, &alone, &error);
+            let lacks = error.message().starts_with("missing field");
+            if one.line.is_some_and(|line| !lacks || line > 1 && line > *start as u64) {
                 found.push(one);
             }
         }

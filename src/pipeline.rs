@@ -205,6 +205,3 @@ fn plain_event(
         upstream: None,
     }
 }
-
-#[cfg(test)]
-mod tests;

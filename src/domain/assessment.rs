@@ -169,7 +169,7 @@ pub enum Verdict {
         /// The limit.
         #[n(0)]
         limit: LimitId,
-        /// By how many times, `(C - Cs) / Cs`; none for a minimum or a range (环办[2011]22号:
+        /// By how many times, `(C - Cs) / Cs`; none for a minimum or a range (环办〔2011〕22号:
         /// temperature, pH and dissolved oxygen have no multiple).
         #[n(1)]
         multiple: Option<f64>,

@@ -64,7 +64,7 @@ pub enum Test {
 }
 
 impl Test {
-    /// Every test, in the order of [`Quality::flags`].
+    /// Every test, in the order in which a quality keeps their flags.
     pub const ALL: [Self; 4] = [Self::Missing, Self::GrossRange, Self::Clock, Self::Members];
 
     /// Gives the name under which seeds and output know the test.

@@ -212,7 +212,9 @@ proptest! {
     }
 
     #[test]
-    fn any_json_never_panics(payload in r#"[\[{]("(data|ts|ph|n|v)":)?([0-9"\[{}\],:]{0,30})[\]}]"#) {
+    fn any_json_never_panics(
+        payload in r#"[\[{]("(data|ts|ph|n|v)":)?([0-9"\[{}\],:]{0,30})[\]}]"#,
+    ) {
         for pointers in [wide(), long()] {
             prop_assert!(decode_with(pointers, &["/ph", "/data"], payload.as_bytes()).is_err()
                 || serde_json::from_str::<serde::de::IgnoredAny>(&payload).is_ok());
