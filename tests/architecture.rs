@@ -1,4 +1,5 @@
 //! Who may name whom, what the pure rooms may not touch, and tidiness.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,5 @@
 //! The tables of the example installation, sound and with mistakes.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 

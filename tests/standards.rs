@@ -1,4 +1,11 @@
 //! The limits of the seeds against the figures of the standards' own tables.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::float_cmp,
+    reason = "a test may panic"
+)]
 
 use std::path::Path;
 
