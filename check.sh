@@ -21,7 +21,7 @@ if ! command -v cc >/dev/null; then
         exit 1
     fi
 fi
-if command -v rustup >/dev/null; then
+if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
     rustup component add rustfmt clippy
 fi
 
