@@ -9,6 +9,7 @@ pub mod input;
 pub mod ledger;
 pub mod name;
 pub mod observation;
+pub mod packed;
 pub mod quality;
 pub mod registry;
 pub mod reject;

@@ -1,5 +1,23 @@
-//! The journal of inputs. So far: what the configuration says of it.
+//! The journal of inputs: one SQLite file that holds all of what a batch caused in one
+//! transaction, before anything of it is acknowledged. The only room that names rusqlite.
 
+pub mod backup;
+pub mod batch;
+mod blob;
+pub mod dead_letter;
+mod folder;
+pub mod inputs;
+mod ledger;
+pub mod read;
+pub mod replay;
+mod schema;
+pub mod store;
+#[cfg(test)]
+mod tests;
+mod tidy;
+pub mod write;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -35,5 +53,91 @@ impl Config {
             journal_bytes_max: journal_bytes_max(),
             raw_keep_days: raw_keep_days(),
         }
+    }
+}
+
+/// What goes wrong with a journal, and how it is mended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder can't be used.
+    #[error("data folder `{}` can't be used: {fault}; mend journal.data_folder", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        fault: io::Error,
+    },
+    /// Another daemon is at work in it.
+    #[error("data folder `{}` is in use by another weir; stop it first", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It lies on a file system of another machine.
+    #[error(
+        "data folder `{}` is on {kind}, where a journal is not safe; mend journal.data_folder \
+         to name a disk of this machine",
+        path.display()
+    )]
+    Remote {
+        /// The folder.
+        path: PathBuf,
+        /// The file system.
+        kind: String,
+    },
+    /// There is no journal.
+    #[error("there is no journal in `{}`; has `weir run` been started with this configuration?",
+        path.display())]
+    Absent {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file is a database of something else.
+    #[error("the file is a database, but no journal of weir")]
+    Foreign,
+    /// The journal is of another version.
+    #[error("the journal is of version {found}, this weir knows version {known}; {}",
+        if found > known { "use a newer weir" } else { "start `weir run` once to migrate it" })]
+    Version {
+        /// Its version.
+        found: usize,
+        /// The version this weir writes.
+        known: usize,
+    },
+    /// There is no room for more.
+    #[error("no room for more: {limit}")]
+    Full {
+        /// Which limit it is, and the mend.
+        limit: String,
+    },
+    /// What was written is not what is read.
+    #[error("{what} of the journal is damaged")]
+    Damaged {
+        /// Where.
+        what: String,
+    },
+    /// A file that should hold a backup, or take one.
+    #[error("`{}`: {fault}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// Compression failed.
+    #[error("a batch can't be packed: {0}")]
+    Pack(io::Error),
+    /// SQLite's own words.
+    #[error("the journal can't be read or written: {0}")]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+            let limit = "the disk of journal.data_folder is full; free some of it".to_owned();
+            return Self::Full { limit };
+        }
+        Self::Sqlite(error)
     }
 }

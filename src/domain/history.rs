@@ -7,6 +7,7 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 
 use crate::domain::observation::{NilReason, ObservationResult, Side};
+use crate::domain::packed::{push_varint, take_varint};
 use crate::domain::quality::Flag;
 use crate::domain::time::{HOUR, Timestamp};
 
@@ -261,29 +262,6 @@ fn unpack_one(rest: &mut &[u8], time: &mut i64, step: &mut i64, value: &mut i64)
         _ => ObservationResult::Nil(NilReason::Missing),
     };
     Some(Entry { time: Timestamp(*time), result, flag })
-}
-
-/// Writes a signed number in seven bits a byte, small ones of either sign short.
-fn push_varint(out: &mut Vec<u8>, number: i64) {
-    let mut rest = ((number << 1) ^ (number >> 63)) as u64;
-    while rest >= 0x80 {
-        out.push((rest as u8 & 0x7f) | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
-fn take_varint(from: &mut &[u8]) -> Option<i64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, tail) = from.split_first()?;
-        *from = tail;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(((number >> 1) as i64) ^ -((number & 1) as i64));
-        }
-    }
-    None
 }
 
 fn take_f64(from: &mut &[u8]) -> Option<f64> {

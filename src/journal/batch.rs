@@ -1,0 +1,203 @@
+//! What one transaction takes: plain rows, made by others and only written here.
+
+use crate::domain::alert::{AlertChange, AlertId};
+use crate::domain::input::Qos;
+use crate::domain::ledger::Ledger;
+use crate::domain::name::{Named, NetworkId, RuleId, TopicId};
+use crate::domain::reject::Stage;
+use crate::domain::time::{Moment, Timestamp};
+use crate::journal::inputs::Inputs;
+use crate::journal::store::StoredObservation;
+
+/// Everything that is committed together.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// When it was closed.
+    pub at: Timestamp,
+    /// Names that were given an id; before anything that uses the ids.
+    pub names: Vec<Named>,
+    /// An edition that came into force.
+    pub edition: Option<EditionRow>,
+    /// The inputs.
+    pub inputs: Inputs,
+    /// The points made of them, as line protocol.
+    pub lines: Vec<u8>,
+    /// How many lines these are.
+    pub line_count: u64,
+    /// The points made of them, for the embedded store.
+    pub observations: Vec<StoredObservation>,
+    /// What the inputs add to the ledger, by pattern; `None` is "no pattern".
+    pub ledger: Vec<(Option<TopicId>, Ledger)>,
+    /// Messages and readings that were turned away.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Changes of alerts.
+    pub alerts: Vec<AlertRow>,
+    /// What is to be told, and over which channels.
+    pub notifications: Vec<NotificationRow>,
+    /// Dead letters that ended well when they were run again.
+    pub retried: Vec<DeadLetterId>,
+    /// How far a sink came.
+    pub cursors: Vec<CursorRow>,
+    /// What a sink will never store.
+    pub refused: Vec<RefusedRow>,
+    /// Notifications that their channel confirmed.
+    pub receipts: Vec<Receipt>,
+    /// Notifications that could not be given to their channel.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Batch {
+    /// Empties the batch and keeps its buffers.
+    pub fn clear(&mut self) {
+        self.at = Timestamp::default();
+        self.names.clear();
+        self.edition = None;
+        self.inputs.clear();
+        self.lines.clear();
+        self.line_count = 0;
+        self.observations.clear();
+        self.ledger.clear();
+        self.dead_letters.clear();
+        self.alerts.clear();
+        self.notifications.clear();
+        self.retried.clear();
+        self.cursors.clear();
+        self.refused.clear();
+        self.receipts.clear();
+        self.attempts.clear();
+    }
+
+    /// Takes over what sinks and channels report; such a batch holds nothing else.
+    pub fn take_notes(&mut self, notes: Self) {
+        self.cursors.extend(notes.cursors);
+        self.refused.extend(notes.refused);
+        self.receipts.extend(notes.receipts);
+        self.attempts.extend(notes.attempts);
+    }
+}
+
+/// An edition as the journal keeps it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EditionRow {
+    /// Its digest.
+    pub digest: Box<str>,
+    /// When it came into force.
+    pub taken_at: Timestamp,
+    /// Its tables and settings, in the daemon's own encoding.
+    pub tables: Vec<u8>,
+}
+
+/// The number of a kept dead letter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DeadLetterId(pub i64);
+
+/// A message, or one reading of it, that was turned away, with its original bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeadLetter {
+    /// When it was turned away.
+    pub at: Timestamp,
+    /// The broker.
+    pub network: NetworkId,
+    /// The topic.
+    pub topic: Vec<u8>,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// How it was delivered.
+    pub qos: Qos,
+    /// Whether the broker had kept it.
+    pub retain: bool,
+    /// Its packet id.
+    pub packet_id: u16,
+    /// Who turned it away.
+    pub stage: Stage,
+    /// The reason, for counting.
+    pub code: Box<str>,
+    /// The reason, for reading.
+    pub words: String,
+    /// The device, as far as it is known.
+    pub device: Option<String>,
+    /// The channel, if it is one reading.
+    pub channel: Option<String>,
+    /// When the message arrived.
+    pub received: Moment,
+}
+
+/// A change of an alert.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlertRow {
+    /// The alert.
+    pub alert: AlertId,
+    /// Its rule.
+    pub rule: RuleId,
+    /// Whom it is about, as `datastream 7`, `station 3` or a condition's word.
+    pub subject: String,
+    /// What happened.
+    pub change: AlertChange,
+    /// Since when the state lasts.
+    pub since: Timestamp,
+    /// When it changed.
+    pub at: Timestamp,
+    /// All of it, as it is told.
+    pub json: String,
+}
+
+/// What is to be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotificationRow {
+    /// Its lasting id; one that is known already is not taken again.
+    pub id: String,
+    /// The channels to tell it by.
+    pub channels: Vec<Box<str>>,
+    /// What is said, JSON.
+    pub body: String,
+}
+
+/// How far a sink came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CursorRow {
+    /// The sink.
+    pub sink: Box<str>,
+    /// The last batch whose points it has; 0 registers a sink that has none yet.
+    pub sequence: u64,
+}
+
+/// What a sink will never store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefusedRow {
+    /// The sink.
+    pub sink: Box<str>,
+    /// When it refused.
+    pub at: Timestamp,
+    /// The line.
+    pub line: String,
+    /// The field, where it is one field's fault.
+    pub field: Option<String>,
+    /// The sink's words.
+    pub words: String,
+}
+
+/// A notification that its channel confirmed: it is never sent again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// The notification.
+    pub id: String,
+    /// The channel.
+    pub channel: Box<str>,
+    /// When.
+    pub at: Timestamp,
+    /// What the channel said.
+    pub words: String,
+}
+
+/// A notification that could not be given to its channel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// The notification.
+    pub id: String,
+    /// The channel.
+    pub channel: Box<str>,
+    /// When.
+    pub at: Timestamp,
+    /// What went wrong.
+    pub words: String,
+}

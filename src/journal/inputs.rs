@@ -1,0 +1,365 @@
+//! Inputs as the journal keeps them: everything replay needs, in the order of arrival, packed.
+
+use crate::domain::alert::WeirCondition;
+use crate::domain::input::{Act, Arrival, Condition, Input, Message, Qos, ReceiveFault};
+use crate::domain::name::NetworkId;
+use crate::domain::packed::{push_bytes, push_varint, take_bytes, take_varint};
+use crate::domain::time::{Moment, Timestamp};
+
+/// The kinds of entries. The numbers stand in journals and are never changed.
+mod kind {
+    pub(super) const MESSAGE: u8 = 1;
+    pub(super) const TICK: u8 = 2;
+    pub(super) const RETRY: u8 = 3;
+    pub(super) const EDITION: u8 = 4;
+    pub(super) const CONNECTED: u8 = 5;
+    pub(super) const DISCONNECTED: u8 = 6;
+    pub(super) const SETTLED: u8 = 7;
+    pub(super) const WEIR: u8 = 8;
+}
+
+/// Bits of a message's head.
+mod bit {
+    pub(super) const DUP: u8 = 1;
+    pub(super) const RETAIN: u8 = 2;
+    pub(super) const QOS_SHIFT: u8 = 2;
+    pub(super) const FAULT_SHIFT: u8 = 4;
+}
+
+/// The inputs of one batch, packed.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    bytes: Vec<u8>,
+    count: u64,
+    last: Moment,
+}
+
+impl Inputs {
+    /// Appends an input.
+    pub fn push(&mut self, arrival: &Arrival<'_>) {
+        let out = &mut self.bytes;
+        out.push(kind_of(&arrival.input));
+        push_varint(out, arrival.at.wall.millis().wrapping_sub(self.last.wall.millis()));
+        push_varint(out, arrival.at.elapsed_ms.wrapping_sub(self.last.elapsed_ms));
+        match &arrival.input {
+            Input::Message(message) => push_message(out, message),
+            Input::Tick => {}
+            Input::Act(Act::Retry { message, channel, received }) => {
+                push_varint(out, received.wall.millis());
+                push_varint(out, received.elapsed_ms);
+                out.push(u8::from(channel.is_some()));
+                push_bytes(out, channel.unwrap_or_default().as_bytes());
+                push_message(out, message);
+            }
+            Input::Edition(registry) => push_bytes(out, registry.digest.as_bytes()),
+            Input::Condition(condition) => push_condition(out, *condition),
+        }
+        self.last = arrival.at;
+        self.count += 1;
+    }
+
+    /// Says whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Gives how many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Gives the moment of the last one.
+    #[must_use]
+    pub fn last(&self) -> Moment {
+        self.last
+    }
+
+    /// Gives them packed.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Forgets them and keeps the buffer.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        (self.count, self.last) = (0, Moment::default());
+    }
+}
+
+fn kind_of(input: &Input<'_>) -> u8 {
+    match input {
+        Input::Message(_) => kind::MESSAGE,
+        Input::Tick => kind::TICK,
+        Input::Act(Act::Retry { .. }) => kind::RETRY,
+        Input::Edition(_) => kind::EDITION,
+        Input::Condition(Condition::Connected(_)) => kind::CONNECTED,
+        Input::Condition(Condition::Disconnected(_)) => kind::DISCONNECTED,
+        Input::Condition(Condition::Settled { .. }) => kind::SETTLED,
+        Input::Condition(Condition::Weir { .. }) => kind::WEIR,
+    }
+}
+
+fn push_message(out: &mut Vec<u8>, message: &Message<'_>) {
+    let qos = match message.qos {
+        Qos::AtMostOnce => 0,
+        Qos::AtLeastOnce => 1,
+        Qos::ExactlyOnce => 2,
+    };
+    let fault = match message.fault {
+        None => 0,
+        Some(ReceiveFault::TooLong { .. }) => 1,
+        Some(ReceiveFault::Broken(_)) => 2,
+        Some(ReceiveFault::Crashed(_)) => 3,
+    };
+    let dup = if message.dup { bit::DUP } else { 0 };
+    let retain = if message.retain { bit::RETAIN } else { 0 };
+    out.push(dup | retain | (qos << bit::QOS_SHIFT) | (fault << bit::FAULT_SHIFT));
+    push_varint(out, i64::from(message.network.0));
+    push_varint(out, i64::from(message.packet_id));
+    push_bytes(out, message.topic);
+    push_bytes(out, message.payload);
+    match message.fault {
+        None => {}
+        Some(ReceiveFault::TooLong { bytes, bytes_max }) => {
+            push_varint(out, i64::try_from(bytes).unwrap_or(i64::MAX));
+            push_varint(out, i64::try_from(bytes_max).unwrap_or(i64::MAX));
+        }
+        Some(ReceiveFault::Broken(words) | ReceiveFault::Crashed(words)) => {
+            push_bytes(out, words.as_bytes());
+        }
+    }
+}
+
+fn push_condition(out: &mut Vec<u8>, condition: Condition) {
+    match condition {
+        Condition::Connected(network) | Condition::Disconnected(network) => {
+            push_varint(out, i64::from(network.0));
+        }
+        Condition::Settled { network, ordinal } => {
+            push_varint(out, i64::from(network.0));
+            push_varint(out, i64::try_from(ordinal).unwrap_or(i64::MAX));
+        }
+        Condition::Weir { condition, holds } => {
+            push_bytes(out, condition.word().as_bytes());
+            out.push(u8::from(holds));
+        }
+    }
+}
+
+/// An input as read from the journal. An edition is its digest; its tables stand elsewhere.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Kept<'a> {
+    /// A broker's delivery.
+    Message(Message<'a>),
+    /// The clock, where it changed something.
+    Tick,
+    /// An operator's deed.
+    Act(Act<'a>),
+    /// Another edition came into force.
+    Edition(&'a str),
+    /// A change of weir's own state.
+    Condition(Condition),
+}
+
+/// Reads what [`Inputs::push`] wrote, in order. Ends with [`Torn`] where the bytes do not.
+#[derive(Clone, Debug)]
+pub struct Unpacked<'a> {
+    rest: &'a [u8],
+    last: Moment,
+}
+
+/// The bytes end in the middle of an input, or say what no weir wrote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("inputs of the journal can't be read")]
+pub struct Torn;
+
+impl<'a> Unpacked<'a> {
+    /// Begins to read.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, last: Moment::default() }
+    }
+
+    fn take(&mut self) -> Option<(Moment, Kept<'a>)> {
+        let rest = &mut self.rest;
+        let kind = take_byte(rest)?;
+        let wall = self.last.wall.millis().wrapping_add(take_varint(rest)?);
+        let elapsed_ms = self.last.elapsed_ms.wrapping_add(take_varint(rest)?);
+        self.last = Moment { wall: Timestamp(wall), elapsed_ms };
+        let network = |rest: &mut &[u8]| take_network(rest);
+        let kept = match kind {
+            kind::MESSAGE => Kept::Message(take_message(rest)?),
+            kind::TICK => Kept::Tick,
+            kind::RETRY => {
+                let wall = Timestamp(take_varint(rest)?);
+                let received = Moment { wall, elapsed_ms: take_varint(rest)? };
+                let whole = take_byte(rest)? == 0;
+                let channel = take_text(rest)?;
+                let channel = (!whole).then_some(channel);
+                Kept::Act(Act::Retry { message: take_message(rest)?, channel, received })
+            }
+            kind::EDITION => Kept::Edition(take_text(rest)?),
+            kind::CONNECTED => Kept::Condition(Condition::Connected(network(rest)?)),
+            kind::DISCONNECTED => Kept::Condition(Condition::Disconnected(network(rest)?)),
+            kind::SETTLED => {
+                let network = network(rest)?;
+                let ordinal = u64::try_from(take_varint(rest)?).ok()?;
+                Kept::Condition(Condition::Settled { network, ordinal })
+            }
+            kind::WEIR => {
+                let word = take_text(rest)?;
+                let condition = WeirCondition::ALL.into_iter().find(|one| one.word() == word)?;
+                Kept::Condition(Condition::Weir { condition, holds: take_byte(rest)? != 0 })
+            }
+            _ => return None,
+        };
+        Some((self.last, kept))
+    }
+}
+
+impl<'a> Iterator for Unpacked<'a> {
+    type Item = Result<(Moment, Kept<'a>), Torn>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let taken = self.take().ok_or(Torn);
+        if taken.is_err() {
+            self.rest = &[];
+        }
+        Some(taken)
+    }
+}
+
+fn take_byte(rest: &mut &[u8]) -> Option<u8> {
+    let (byte, tail) = rest.split_first()?;
+    *rest = tail;
+    Some(*byte)
+}
+
+fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    std::str::from_utf8(take_bytes(rest)?).ok()
+}
+
+fn take_network(rest: &mut &[u8]) -> Option<NetworkId> {
+    u32::try_from(take_varint(rest)?).ok().map(NetworkId)
+}
+
+fn take_message<'a>(rest: &mut &'a [u8]) -> Option<Message<'a>> {
+    let head = take_byte(rest)?;
+    let network = take_network(rest)?;
+    let packet_id = u16::try_from(take_varint(rest)?).ok()?;
+    let topic = take_bytes(rest)?;
+    let payload = take_bytes(rest)?;
+    let fault = match head >> bit::FAULT_SHIFT {
+        0 => None,
+        1 => {
+            let bytes = usize::try_from(take_varint(rest)?).ok()?;
+            let bytes_max = usize::try_from(take_varint(rest)?).ok()?;
+            Some(ReceiveFault::TooLong { bytes, bytes_max })
+        }
+        2 => Some(ReceiveFault::Broken(take_text(rest)?)),
+        3 => Some(ReceiveFault::Crashed(take_text(rest)?)),
+        _ => return None,
+    };
+    let qos = match (head >> bit::QOS_SHIFT) & 3 {
+        0 => Qos::AtMostOnce,
+        1 => Qos::AtLeastOnce,
+        2 => Qos::ExactlyOnce,
+        _ => return None,
+    };
+    Some(Message {
+        network,
+        packet_id,
+        dup: head & bit::DUP != 0,
+        retain: head & bit::RETAIN != 0,
+        qos,
+        topic,
+        payload,
+        fault,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message<'a>(topic: &'a [u8], payload: &'a [u8]) -> Message<'a> {
+        Message {
+            network: NetworkId(3),
+            packet_id: 65_535,
+            dup: true,
+            retain: false,
+            qos: Qos::AtLeastOnce,
+            topic,
+            payload,
+            fault: Some(ReceiveFault::Crashed("index 7 of 3")),
+        }
+    }
+
+    #[test]
+    fn every_kind_is_read_as_written() {
+        let at = |ms| Moment { wall: Timestamp(1_700_000_000_000 + ms), elapsed_ms: ms };
+        let whole = Message { fault: None, retain: true, dup: false, ..message(b"t", b"{}") };
+        let too_long = Some(ReceiveFault::TooLong { bytes: 3_000_000, bytes_max: 262_144 });
+        let weir = Condition::Weir { condition: WeirCondition::ClockStepped, holds: true };
+        let inputs = [
+            Input::Message(message(&[0xff, 0], b"")),
+            Input::Message(Message { fault: too_long, qos: Qos::ExactlyOnce, ..whole }),
+            Input::Message(Message { fault: Some(ReceiveFault::Broken("cut")), ..whole }),
+            Input::Tick,
+            Input::Act(Act::Retry { message: whole, channel: Some("/do"), received: at(-5) }),
+            Input::Act(Act::Retry { message: whole, channel: None, received: at(-5) }),
+            Input::Condition(Condition::Connected(NetworkId(0))),
+            Input::Condition(Condition::Disconnected(NetworkId(1))),
+            Input::Condition(Condition::Settled { network: NetworkId(1), ordinal: 1 << 40 }),
+            Input::Condition(weir),
+        ];
+        let mut packed = Inputs::default();
+        for (index, input) in inputs.iter().enumerate() {
+            // The wall clock may be set back.
+            let at = at(if index == 3 { -10_000 } else { index as i64 });
+            packed.push(&Arrival { at, input: input.clone() });
+        }
+        let read: Vec<Kept<'_>> =
+            Unpacked::new(packed.bytes()).map(|kept| kept.unwrap().1).collect();
+        assert_eq!(read.len(), inputs.len());
+        for (read, input) in read.into_iter().zip(inputs) {
+            match (read, input) {
+                (Kept::Message(a), Input::Message(b)) => assert_eq!(a, b),
+                (Kept::Act(a), Input::Act(b)) => assert_eq!(a, b),
+                (Kept::Condition(a), Input::Condition(b)) => assert_eq!(a, b),
+                (Kept::Tick, Input::Tick) => {}
+                (read, wrote) => panic!("{read:?} for {wrote:?}"),
+            }
+        }
+        let times: Vec<Moment> =
+            Unpacked::new(packed.bytes()).map(|kept| kept.unwrap().0).collect();
+        assert_eq!(times.get(3), Some(&at(-10_000)));
+        assert_eq!(times.last(), Some(&packed.last()));
+    }
+
+    #[test]
+    fn what_is_cut_off_is_said() {
+        let mut packed = Inputs::default();
+        let input = Input::Message(message(b"topic", b"payload"));
+        packed.push(&Arrival { at: Moment::default(), input });
+        for end in 1..packed.bytes().len() {
+            let bytes = packed.bytes().get(..end).unwrap();
+            assert_eq!(Unpacked::new(bytes).last(), Some(Err(Torn)), "cut at {end}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes: Vec<u8>) {
+            assert!(Unpacked::new(&bytes).count() <= bytes.len());
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a restart reads: the newest snapshot that is whole, the inputs after it, their editions.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::domain::time::Timestamp;
+use crate::journal::Error;
+use crate::journal::blob::{sum, unzstd};
+use crate::journal::read::{Reader, time, unsigned};
+
+/// An edition that was in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EditionHeld {
+    /// Its digest.
+    pub digest: String,
+    /// When it came into force.
+    pub taken_at: Timestamp,
+    /// Its tables and settings, in the daemon's own encoding.
+    pub tables: Vec<u8>,
+}
+
+/// A snapshot, whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SnapshotHeld {
+    /// The last batch in it.
+    pub sequence: u64,
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// The stations by id.
+    pub slices: Vec<(u32, Vec<u8>)>,
+    /// The closing part.
+    pub closing: Vec<u8>,
+}
+
+impl Reader {
+    /// Hands on the inputs of every batch after one, in order. A batch whose raw messages were
+    /// let go is skipped: a snapshot holds what they did.
+    ///
+    /// # Errors
+    /// The journal can't be read, a batch is damaged, or `take` says so.
+    pub fn inputs_after<E: From<Error>>(
+        &self,
+        sequence: u64,
+        mut take: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut after = sequence;
+        while let Some((sequence, inputs)) = self.next_inputs(after)? {
+            take(sequence, &inputs)?;
+            after = sequence;
+        }
+        Ok(())
+    }
+
+    fn next_inputs(&self, after: u64) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, inputs, inputs_sum FROM batches
+             WHERE sequence > ?1 AND inputs IS NOT NULL ORDER BY sequence LIMIT 1",
+        )?;
+        let row = statement.query_row([after.cast_signed()], |row| {
+            Ok((unsigned(row, 0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?))
+        });
+        let Some((sequence, packed, checksum)) = row.optional()? else { return Ok(None) };
+        let damaged = || Error::Damaged { what: format!("batch {sequence}") };
+        if sum(&packed) != checksum {
+            return Err(damaged());
+        }
+        Ok(Some((sequence, unzstd(&packed).map_err(|_| damaged())?)))
+    }
+
+    /// Gives an edition that was once in force.
+    ///
+    /// # Errors
+    /// The journal can't be read, or the edition is damaged.
+    pub fn edition(&self, digest: &str) -> Result<Option<EditionHeld>, Error> {
+        self.edition_by("digest = ?1", params![digest])
+    }
+
+    /// Gives the edition that came into force last.
+    ///
+    /// # Errors
+    /// The journal can't be read, or the edition is damaged.
+    pub fn latest_edition(&self) -> Result<Option<EditionHeld>, Error> {
+        self.edition_by("1 ORDER BY rowid DESC LIMIT 1", params![])
+    }
+
+    fn edition_by(
+        &self,
+        condition: &str,
+        parameters: &[&dyn rusqlite::ToSql],
+    ) -> Result<Option<EditionHeld>, Error> {
+        let select =
+            format!("SELECT digest, taken_at, tables, tables_sum FROM editions WHERE {condition}");
+        let row = self.connection.query_row(&select, parameters, |row| {
+            let held =
+                EditionHeld { digest: row.get(0)?, taken_at: time(row, 1)?, tables: row.get(2)? };
+            Ok((held, row.get::<_, i64>(3)?))
+        });
+        let Some((mut held, checksum)) = row.optional()? else { return Ok(None) };
+        let damaged = || Error::Damaged { what: format!("edition {}", held.digest) };
+        if sum(&held.tables) != checksum {
+            return Err(damaged());
+        }
+        held.tables = unzstd(&held.tables).map_err(|_| damaged())?;
+        Ok(Some(held))
+    }
+
+    /// Gives the newest snapshot that is whole; a damaged one is said and passed over.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn latest_snapshot(&self) -> Result<Option<SnapshotHeld>, Error> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT id FROM snapshots WHERE closing IS NOT NULL ORDER BY id DESC")?;
+        let ids: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for id in ids {
+            match self.snapshot(id) {
+                Ok(snapshot) => return Ok(Some(snapshot)),
+                Err(Error::Damaged { what }) => tracing::error!(what, "A snapshot is damaged."),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn snapshot(&self, id: i64) -> Result<SnapshotHeld, Error> {
+        let damaged = || Error::Damaged { what: format!("snapshot {id}") };
+        let open = |packed: Vec<u8>, checksum: i64| {
+            if sum(&packed) == checksum {
+                unzstd(&packed).map_err(|_| damaged())
+            } else {
+                Err(damaged())
+            }
+        };
+        let select = "SELECT sequence, taken_at, closing, closing_sum FROM snapshots WHERE id = ?1";
+        let (sequence, taken_at, closing, checksum) =
+            self.connection.query_row(select, [id], |row| {
+                Ok((unsigned(row, 0)?, time(row, 1)?, row.get(2)?, row.get(3)?))
+            })?;
+        let mut statement = self.connection.prepare(
+            "SELECT station, state, state_sum FROM slices WHERE snapshot = ?1 ORDER BY station",
+        )?;
+        let rows = statement.query_map([id], |row| {
+            Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?))
+        })?;
+        let mut slices = Vec::new();
+        for row in rows {
+            let (station, packed, checksum) = row?;
+            slices.push((station, open(packed, checksum)?));
+        }
+        Ok(SnapshotHeld { sequence, taken_at, slices, closing: open(closing, checksum)? })
+    }
+}

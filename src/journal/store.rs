@@ -1,0 +1,88 @@
+//! The embedded store: observations as rows of the journal, for an installation without InfluxDB.
+
+use crate::domain::name::DatastreamId;
+use crate::domain::observation::{
+    NilReason, ObservationResult, Period, QualifiedObservation, Side,
+};
+use crate::domain::quality::Flag;
+use crate::domain::time::Timestamp;
+
+/// An observation as a row. Datastream, period and time are its key: another result of the same
+/// time takes its place, as in InfluxDB.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct StoredObservation {
+    /// The datastream.
+    pub datastream: DatastreamId,
+    /// Native value or average.
+    pub period: Period,
+    /// Its instant, or the start of its interval.
+    pub time: Timestamp,
+    /// The result in the canonical unit.
+    pub result: ObservationResult,
+    /// The number before calibration, where calibration changed it.
+    pub raw: Option<f64>,
+    /// The rolled-up flag.
+    pub flag: Flag,
+    /// Whether it took the place of another result.
+    pub revision: bool,
+}
+
+impl From<&QualifiedObservation> for StoredObservation {
+    fn from(qualified: &QualifiedObservation) -> Self {
+        let observation = &qualified.observation;
+        Self {
+            datastream: observation.datastream,
+            period: observation.period,
+            time: observation.phenomenon_time.start(),
+            result: observation.result,
+            raw: observation.raw,
+            flag: qualified.flag(),
+            revision: qualified.revision,
+        }
+    }
+}
+
+/// The numbers under which periods stand in the table.
+pub(super) fn period_number(period: Period) -> i64 {
+    match period {
+        Period::Native => 0,
+        Period::Hour => 1,
+    }
+}
+
+pub(super) fn period_of(number: i64) -> Period {
+    if number == 1 { Period::Hour } else { Period::Native }
+}
+
+/// The numbers under which kinds of results stand in the table.
+pub(super) fn result_number(result: ObservationResult) -> i64 {
+    match result {
+        ObservationResult::Value(_) => 0,
+        ObservationResult::Censored { side: Side::Below, .. } => 1,
+        ObservationResult::Censored { side: Side::Above, .. } => 2,
+        ObservationResult::Nil(NilReason::Missing) => 3,
+        ObservationResult::Nil(NilReason::Incomplete) => 4,
+    }
+}
+
+pub(super) fn result_of(kind: i64, number: Option<f64>) -> ObservationResult {
+    let Some(number) = number else {
+        let reason = if kind == 4 { NilReason::Incomplete } else { NilReason::Missing };
+        return ObservationResult::Nil(reason);
+    };
+    match kind {
+        1 => ObservationResult::Censored { side: Side::Below, limit: number },
+        2 => ObservationResult::Censored { side: Side::Above, limit: number },
+        _ => ObservationResult::Value(number),
+    }
+}
+
+pub(super) fn flag_of(number: i64) -> Flag {
+    match number {
+        1 => Flag::Pass,
+        3 => Flag::Suspect,
+        4 => Flag::Fail,
+        9 => Flag::Missing,
+        _ => Flag::NotEvaluated,
+    }
+}

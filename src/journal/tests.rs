@@ -1,0 +1,372 @@
+//! The journal against a real folder.
+
+use tempfile::TempDir;
+
+use super::batch::{
+    AlertRow, Attempt, Batch, CursorRow, DeadLetter, DeadLetterId, EditionRow, NotificationRow,
+    Receipt, RefusedRow,
+};
+use super::inputs::{Kept, Unpacked};
+use super::read::Reader;
+use super::store::StoredObservation;
+use super::write::Journal;
+use super::{Config, Error, backup};
+use crate::domain::alert::{AlertChange, AlertId};
+use crate::domain::input::{Arrival, Input, Message, Qos};
+use crate::domain::ledger::{Ledger, Outcome};
+use crate::domain::name::{DatastreamId, NameKind, Named, NetworkId, RuleId, TopicId};
+use crate::domain::observation::{ObservationResult, Period};
+use crate::domain::quality::Flag;
+use crate::domain::reject::Stage;
+use crate::domain::time::{DAY, Moment, Timestamp};
+
+fn at(ms: i64) -> Moment {
+    Moment { wall: Timestamp(1_760_000_000_000 + ms), elapsed_ms: ms }
+}
+
+fn open(folder: &TempDir) -> Journal {
+    Journal::open(&Config::at(folder.path()), at(0).wall).unwrap()
+}
+
+fn batch(ms: i64, payload: &[u8]) -> Batch {
+    let mut batch = Batch { at: at(ms).wall, ..Batch::default() };
+    let message = Message {
+        network: NetworkId(0),
+        packet_id: 7,
+        dup: false,
+        retain: false,
+        qos: Qos::AtLeastOnce,
+        topic: b"water/s/data",
+        payload,
+        fault: None,
+    };
+    batch.inputs.push(&Arrival { at: at(ms), input: Input::Message(message) });
+    batch.lines.extend_from_slice(b"water ph=7 1\nwater ph=8 2\n");
+    batch.line_count = 2;
+    let mut ledger = Ledger::default();
+    ledger.messages.count(Outcome::Stored);
+    batch.ledger.push((Some(TopicId(0)), ledger));
+    batch
+}
+
+fn letter(device: &str, payload: &[u8]) -> DeadLetter {
+    DeadLetter {
+        at: at(5).wall,
+        network: NetworkId(0),
+        topic: b"water/\xff".to_vec(),
+        payload: payload.to_vec(),
+        qos: Qos::AtMostOnce,
+        retain: true,
+        packet_id: 0,
+        stage: Stage::Decode,
+        code: "malformed".into(),
+        words: "not JSON".to_owned(),
+        device: Some(device.to_owned()),
+        channel: None,
+        received: at(5),
+    }
+}
+
+#[test]
+fn what_is_committed_is_there_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    assert_eq!((journal.sequence(), journal.last_moment()), (0, None));
+    let mut first = batch(1, b"one");
+    first.names = vec![Named { kind: NameKind::Network, name: "rivers".into(), id: 0 }];
+    let edition = EditionRow { digest: "d".into(), taken_at: at(1).wall, tables: vec![1; 9] };
+    first.edition = Some(edition);
+    assert_eq!(journal.commit(&first).unwrap().sequence, 1);
+    assert_eq!(journal.commit(&batch(2, b"two")).unwrap().sequence, 2);
+    drop(journal);
+
+    let journal = open(&folder);
+    assert_eq!((journal.sequence(), journal.last_moment()), (2, Some(at(2))));
+    assert_eq!(journal.names().unwrap(), first.names);
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.ledger().unwrap().total().messages.stored, 2);
+    assert_eq!(reader.latest_edition().unwrap().unwrap().tables, [1; 9]);
+    assert_eq!(reader.edition("d").unwrap().unwrap().digest, "d");
+    assert_eq!(reader.edition("e").unwrap(), None);
+    let mut payloads = Vec::new();
+    reader
+        .inputs_after(1, |sequence, bytes| {
+            for kept in Unpacked::new(bytes) {
+                let (moment, kept) = kept.unwrap();
+                let Kept::Message(message) = kept else { panic!("{kept:?}") };
+                payloads.push((sequence, moment, message.payload.to_vec()));
+            }
+            Ok::<(), Error>(())
+        })
+        .unwrap();
+    assert_eq!(payloads, [(2, at(2), b"two".to_vec())]);
+}
+
+#[test]
+fn one_daemon_a_folder() {
+    let folder = TempDir::new().unwrap();
+    let _journal = open(&folder);
+    let second = Journal::open(&Config::at(folder.path()), at(0).wall);
+    assert!(matches!(second, Err(Error::Locked { .. })));
+    assert!(matches!(Reader::open(&folder.path().join("none")), Err(Error::Absent { .. })));
+}
+
+#[test]
+fn a_sink_reads_in_order_and_its_cursor_counts_what_waits() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let cursor = |sequence| Batch {
+        cursors: vec![CursorRow { sink: "influx".into(), sequence }],
+        ..Batch::default()
+    };
+    assert_eq!(journal.commit(&cursor(0)).unwrap().sequence, 0);
+    for ms in 1..=3 {
+        journal.commit(&batch(ms, b"x")).unwrap();
+    }
+    let reader = Reader::open(folder.path()).unwrap();
+    let lines = reader.lines_after(0, 1).unwrap().unwrap();
+    assert_eq!((lines.sequence, lines.members.len(), lines.damaged.len()), (1, 1, 0));
+    let lines = reader.lines_after(1, 1 << 20).unwrap().unwrap();
+    assert_eq!((lines.sequence, lines.members.len()), (3, 2));
+    assert_eq!(reader.lines_after(3, 1).unwrap(), None);
+    assert_eq!(reader.cursor("influx").unwrap().unwrap().waiting, 6);
+    let mut moved = cursor(2);
+    let sink = "influx".into();
+    let (line, words) = ("water ph=7 1".to_owned(), "type conflict".to_owned());
+    moved.refused.push(RefusedRow { sink, at: at(9).wall, line, field: None, words });
+    journal.commit(&moved).unwrap();
+    let held = reader.cursor("influx").unwrap().unwrap();
+    assert_eq!((held.sequence, held.waiting, held.refused), (2, 2, 1));
+    assert_eq!(reader.refused(10).unwrap().len(), 1);
+    assert_eq!(reader.first_after(2).unwrap(), Some(at(3).wall));
+    assert_eq!(reader.cursor("other").unwrap(), None);
+}
+
+#[test]
+fn damaged_points_are_named_and_not_sent() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    journal.commit(&batch(1, b"x")).unwrap();
+    journal.commit(&batch(2, b"x")).unwrap();
+    journal
+        .connection
+        .execute(
+            "UPDATE batches SET lines = zeroblob(9), inputs = zeroblob(9) WHERE sequence = 1",
+            [],
+        )
+        .unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let lines = reader.lines_after(0, 1 << 20).unwrap().unwrap();
+    assert_eq!((lines.members.len(), lines.damaged), (1, vec![(1, 2)]));
+    let read = reader.inputs_after(0, |_, _| Ok::<(), Error>(()));
+    assert!(matches!(read, Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn at_the_byte_limit_nothing_is_taken_but_what_the_reserve_is_for() {
+    let folder = TempDir::new().unwrap();
+    let config = Config { journal_bytes_max: 1, ..Config::at(folder.path()) };
+    let mut journal = Journal::open(&config, at(0).wall).unwrap();
+    assert!(matches!(journal.commit(&batch(1, b"x")), Err(Error::Full { .. })));
+    assert_eq!(journal.sequence(), 0);
+    let row = NotificationRow { id: "n".into(), channels: vec!["c".into()], body: "{}".into() };
+    let notes = Batch { notifications: vec![row], ..Batch::default() };
+    journal.commit_from_reserve(&notes).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.notifications_due("c", 9).unwrap().len(), 1);
+}
+
+#[test]
+fn a_full_disk_leaves_the_batch_to_be_committed_again() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    journal.commit(&batch(1, b"x")).unwrap();
+    let pages: i64 =
+        journal.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    journal.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let noise: Vec<u8> = (0..500_000_u32).flat_map(|x| (x ^ (x << 7)).to_le_bytes()).collect();
+    let big = batch(2, &noise);
+    assert!(matches!(journal.commit(&big), Err(Error::Full { .. })));
+    assert!(matches!(journal.commit(&big), Err(Error::Full { .. })));
+    journal.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+    assert_eq!(journal.commit(&big).unwrap().sequence, 2);
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.ledger().unwrap().total().messages.received, 2);
+}
+
+#[test]
+fn the_first_hundred_dead_letters_are_kept_and_the_rest_counted() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let mut many = batch(1, b"x");
+    many.dead_letters = (0..150).map(|_| letter("s1", b"{")).collect();
+    many.dead_letters.push(letter("s2", b"\x00\xff"));
+    journal.commit(&many).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let kept = reader.dead_letters(DeadLetterId(0), 1_000).unwrap();
+    assert_eq!(kept.len(), 101);
+    assert_eq!(kept.last().unwrap().letter, letter("s2", b"\x00\xff"));
+    let counts = reader.dead_letter_counts().unwrap();
+    assert_eq!((counts[0].total, counts[0].kept, counts[1].total), (150, 100, 1));
+
+    let id = kept.last().unwrap().id;
+    let mut retried = batch(2, b"y");
+    retried.retried = vec![id, id];
+    journal.commit(&retried).unwrap();
+    assert_eq!(reader.dead_letters(DeadLetterId(0), 1_000).unwrap().len(), 100);
+    assert_eq!(reader.dead_letter(id).unwrap().unwrap().retried_at, Some(at(2).wall));
+    assert_eq!(reader.dead_letter_counts().unwrap().len(), 1);
+    drop(journal);
+    let mut journal = open(&folder);
+    let mut more = batch(3, b"z");
+    more.dead_letters = vec![letter("s1", b"{")];
+    journal.commit(&more).unwrap();
+    assert_eq!(reader.dead_letter_counts().unwrap()[0].total, 151);
+}
+
+#[test]
+fn a_notification_is_due_until_its_receipt() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let row = |id: &str| NotificationRow {
+        id: id.to_owned(),
+        channels: vec!["a".into(), "b".into()],
+        body: "{}".to_owned(),
+    };
+    let mut first = batch(1, b"x");
+    first.notifications = vec![row("n1"), row("n2"), row("n1")];
+    let alert = |change, json: &str| AlertRow {
+        alert: AlertId(4),
+        rule: RuleId(1),
+        subject: "station 3".to_owned(),
+        change,
+        since: at(0).wall,
+        at: at(1).wall,
+        json: json.to_owned(),
+    };
+    first.alerts = vec![alert(AlertChange::Fired, "{\"a\":1}")];
+    journal.commit(&first).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.open_alerts().unwrap()[0].json, "{\"a\":1}");
+    let (id, channel) = ("n1".to_owned(), "a".into());
+    let attempt = Attempt { id, channel, at: at(2).wall, words: "503".to_owned() };
+    journal.commit(&Batch { attempts: vec![attempt], ..Batch::default() }).unwrap();
+    let due = reader.notifications_due("a", 9).unwrap();
+    assert_eq!((due.len(), &*due[0].id, due[0].attempts), (2, "n1", 1));
+    let (id, channel) = ("n1".to_owned(), "a".into());
+    let receipt = Receipt { id, channel, at: at(3).wall, words: "200".to_owned() };
+    journal.commit(&Batch { receipts: vec![receipt], ..Batch::default() }).unwrap();
+    assert_eq!(&*reader.notifications_due("a", 9).unwrap()[0].id, "n2");
+    assert_eq!(reader.notifications_due("b", 9).unwrap().len(), 2);
+    let mut last = batch(4, b"x");
+    last.alerts = vec![alert(AlertChange::Resolved, "{}")];
+    journal.commit(&last).unwrap();
+    assert_eq!(reader.open_alerts().unwrap(), []);
+    assert_eq!(reader.alert_history(9).unwrap().len(), 2);
+}
+
+#[test]
+fn a_snapshot_counts_only_when_it_is_closed_and_whole() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    journal.commit(&batch(1, b"x")).unwrap();
+    let first = journal.begin_snapshot(at(1).wall).unwrap();
+    journal.put_slices(first, &[(0, vec![1; 300]), (5, vec![2])]).unwrap();
+    journal.finish_snapshot(first, b"closing").unwrap();
+    journal.commit(&batch(2, b"x")).unwrap();
+    let second = journal.begin_snapshot(at(2).wall).unwrap();
+    journal.put_slices(second, &[(0, vec![9])]).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let held = reader.latest_snapshot().unwrap().unwrap();
+    assert_eq!((held.sequence, held.slices.len(), &*held.closing), (1, 2, &b"closing"[..]));
+    journal.finish_snapshot(second, b"later").unwrap();
+    assert_eq!(reader.latest_snapshot().unwrap().unwrap().sequence, 2);
+    journal.connection.execute("UPDATE slices SET state = x'00' WHERE snapshot = 2", []).unwrap();
+    assert_eq!(reader.latest_snapshot().unwrap().unwrap().sequence, 1);
+}
+
+#[test]
+fn tidying_keeps_what_a_sink_or_a_recovery_needs() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let cursor = |sequence| Batch {
+        cursors: vec![CursorRow { sink: "influx".into(), sequence }],
+        ..Batch::default()
+    };
+    journal.commit(&cursor(0)).unwrap();
+    for ms in 1..=10 {
+        journal.commit(&batch(ms, b"x")).unwrap();
+    }
+    let late = at(40 * DAY).wall;
+    journal.tidy(late).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let whole = |after| {
+        let mut count = 0;
+        reader
+            .inputs_after(after, |_, _| {
+                count += 1;
+                Ok::<(), Error>(())
+            })
+            .unwrap();
+        (count, reader.lines_after(0, 1 << 20).unwrap().unwrap().members.len())
+    };
+    assert_eq!(whole(0), (10, 10), "no snapshot, no delivery");
+    for _ in 0..2 {
+        let snapshot = journal.begin_snapshot(late).unwrap();
+        journal.finish_snapshot(snapshot, b"c").unwrap();
+    }
+    journal.tidy(late).unwrap();
+    assert_eq!(whole(0), (0, 10), "points wait for the sink");
+    journal.commit(&cursor(4)).unwrap();
+    assert!(!journal.tidy(late).unwrap().more());
+    assert_eq!(reader.lines_after(0, 1 << 20).unwrap().unwrap().members.len(), 6);
+    journal.commit(&cursor(10)).unwrap();
+    journal.tidy(late).unwrap();
+    assert_eq!(reader.sequence().unwrap(), 10, "the last row carries the ledger");
+    assert_eq!(reader.ledger().unwrap().total().messages.received, 10);
+    assert_eq!(reader.cursor("influx").unwrap().unwrap().waiting, 0);
+}
+
+#[test]
+fn another_result_of_one_time_takes_its_place() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let row = |value, revision| StoredObservation {
+        datastream: DatastreamId(3),
+        period: Period::Native,
+        time: at(1).wall,
+        result: ObservationResult::Value(value),
+        raw: None,
+        flag: Flag::Pass,
+        revision,
+    };
+    let mut first = batch(1, b"x");
+    first.observations = vec![row(7.0, false), row(7.5, true)];
+    journal.commit(&first).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let held =
+        reader.observations(DatastreamId(3), Period::Native, at(0).wall, at(9).wall).unwrap();
+    assert_eq!(held, [row(7.5, true)]);
+    assert_eq!(reader.observation_count().unwrap(), 1);
+}
+
+#[test]
+fn a_backup_of_a_living_journal_is_restored_elsewhere() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    journal.commit(&batch(1, b"x")).unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    let file = elsewhere.path().join("copy.sqlite");
+    let mut told = 0;
+    backup::backup(folder.path(), &file, &mut |_| told += 1).unwrap();
+    assert!(told > 0);
+    assert!(backup::backup(folder.path(), &file, &mut |_| ()).is_err(), "never over a file");
+    journal.commit(&batch(2, b"y")).unwrap();
+    assert!(backup::restore(&file, folder.path()).is_err(), "never over a journal");
+    let fresh = elsewhere.path().join("data");
+    backup::restore(&file, &fresh).unwrap();
+    let mut restored = Journal::open(&Config::at(&fresh), at(0).wall).unwrap();
+    assert_eq!(restored.commit(&batch(3, b"z")).unwrap().sequence, 2);
+    std::fs::write(&file, b"no database").unwrap();
+    assert!(backup::restore(&file, &elsewhere.path().join("other")).is_err());
+}

@@ -1,0 +1,88 @@
+//! What the journal lets go of, in slices between batches: raw messages that are old enough,
+//! points that every sink has, snapshots that newer ones replace. Never points that a sink needs,
+//! and never inputs that the newest snapshot does not hold.
+
+use rusqlite::params;
+
+use crate::domain::time::{DAY, Timestamp};
+use crate::journal::Error;
+use crate::journal::write::Journal;
+
+/// How many rows one slice touches.
+const SLICE: usize = 200;
+/// How many pages one slice gives back to the disk.
+const PAGES: u32 = 500;
+/// From this share of the byte limit on, raw messages go before their time.
+const PRESSING: f64 = 0.9;
+/// The newest snapshots are kept in any case, should one of them be damaged.
+const SNAPSHOTS_MIN: i64 = 2;
+/// Beyond that, one a day is kept for a week.
+const SNAPSHOTS_KEEP_MS: i64 = 7 * DAY;
+
+/// What one slice did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tidied {
+    /// How many rows were changed or deleted.
+    pub rows: usize,
+}
+
+impl Tidied {
+    /// Says whether there may be more to do at once.
+    #[must_use]
+    pub fn more(self) -> bool {
+        self.rows >= SLICE
+    }
+}
+
+impl Journal {
+    /// Does one slice of tidying.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn tidy(&mut self, now: Timestamp) -> Result<Tidied, Error> {
+        let pressing = self.bytes()? as f64 >= self.bytes_max as f64 * PRESSING;
+        let raw_before = if pressing { now.plus(1) } else { now.plus(-self.raw_keep_ms) };
+        let lines_before = if pressing { now.plus(1) } else { now.plus(-DAY) };
+        let slice = i64::try_from(SLICE).unwrap_or(i64::MAX);
+        let transaction = self.connection.transaction()?;
+        // The oldest snapshot that is kept against damage needs the inputs after it.
+        let needed = "(SELECT coalesce(min(sequence), 0) FROM (SELECT sequence FROM snapshots
+            WHERE closing IS NOT NULL ORDER BY id DESC LIMIT 2))";
+        let delivered = "(SELECT coalesce(min(sequence), 9223372036854775807) FROM cursors)";
+        let mut rows = transaction
+            .prepare_cached(&format!(
+                "DELETE FROM batches WHERE sequence IN (SELECT sequence FROM batches
+                 WHERE at < ?1 AND sequence <= {needed} AND sequence <= {delivered}
+                    AND sequence < (SELECT max(sequence) FROM batches)
+                 ORDER BY sequence LIMIT ?2)"
+            ))?
+            .execute(params![raw_before.millis(), slice])?;
+        rows += transaction
+            .prepare_cached(&format!(
+                "UPDATE batches SET inputs = NULL WHERE sequence IN (SELECT sequence FROM batches
+                 WHERE at < ?1 AND inputs IS NOT NULL AND sequence <= {needed}
+                 ORDER BY sequence LIMIT ?2)"
+            ))?
+            .execute(params![raw_before.millis(), slice])?;
+        rows += transaction
+            .prepare_cached(&format!(
+                "UPDATE batches SET lines = NULL WHERE sequence IN (SELECT sequence FROM batches
+                 WHERE at < ?1 AND lines IS NOT NULL AND sequence <= {delivered}
+                 ORDER BY sequence LIMIT ?2)"
+            ))?
+            .execute(params![lines_before.millis(), slice])?;
+        let old = "SELECT id FROM snapshots AS one WHERE closing IS NOT NULL
+            AND id NOT IN (SELECT id FROM snapshots WHERE closing IS NOT NULL
+                ORDER BY id DESC LIMIT ?1)
+            AND (taken_at < ?2 OR EXISTS (SELECT 1 FROM snapshots AS other
+                WHERE other.closing IS NOT NULL AND other.id < one.id
+                    AND other.taken_at / ?3 = one.taken_at / ?3))";
+        let keep = params![SNAPSHOTS_MIN, now.plus(-SNAPSHOTS_KEEP_MS).millis(), DAY];
+        transaction.execute(&format!("DELETE FROM slices WHERE snapshot IN ({old})"), keep)?;
+        transaction.execute(&format!("DELETE FROM snapshots WHERE id IN ({old})"), keep)?;
+        transaction.commit()?;
+        self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+        self.folder.fill_reserve();
+        Ok(Tidied { rows })
+    }
+}

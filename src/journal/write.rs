@@ -1,0 +1,448 @@
+//! The one writer: a batch is one transaction, and on the disk when [`Journal::commit`] returns.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use crate::domain::ledger::Ledger;
+use crate::domain::name::{NameKind, Named, TopicId};
+use crate::domain::time::{Moment, Timestamp};
+use crate::journal::batch::Batch;
+use crate::journal::blob::{Packer, sum};
+use crate::journal::dead_letter::{Change, Tallies};
+use crate::journal::folder::{Folder, JOURNAL};
+use crate::journal::ledger::{self, Sums};
+use crate::journal::{Config, Error, schema, store};
+
+/// How many refused lines are kept with their words; beyond, they are counted.
+pub const REFUSED_MAX: i64 = 10_000;
+/// For how long another connection's lock is waited for.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// The journal, open for writing. There is one in the process and one on the folder.
+#[derive(Debug)]
+pub struct Journal {
+    pub(super) connection: Connection,
+    pub(super) folder: Folder,
+    pub(super) bytes_max: u64,
+    pub(super) raw_keep_ms: i64,
+    packer: Packer,
+    sequence: u64,
+    last: Moment,
+    lines_total: u64,
+    sums: Sums,
+    tallies: Tallies,
+}
+
+/// The number of a batch that is safe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Committed {
+    /// The last batch's number; a batch of mere notes has none of its own.
+    pub sequence: u64,
+}
+
+/// The number of a snapshot that is being written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SnapshotId(i64);
+
+impl Journal {
+    /// Opens the journal of a folder, or makes one. Only one can be open on a folder.
+    ///
+    /// # Errors
+    /// The folder can't be used, is in use, or holds a journal of a newer weir.
+    pub fn open(config: &Config, now: Timestamp) -> Result<Self, Error> {
+        let folder = Folder::open(&config.data_folder)?;
+        let mut connection = Connection::open(folder.path().join(JOURNAL))?;
+        connection.busy_timeout(BUSY)?;
+        // Before the first table, or it never holds.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // What was acknowledged must survive a loss of power, not only of the process.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        schema::migrate(&mut connection)?;
+        connection.execute(
+            "DELETE FROM slices WHERE snapshot IN (SELECT id FROM snapshots WHERE closing IS NULL)",
+            [],
+        )?;
+        connection.execute("DELETE FROM snapshots WHERE closing IS NULL", [])?;
+        connection.execute("INSERT OR IGNORE INTO facts VALUES ('made_at', ?1)", [now.millis()])?;
+        let last = connection
+            .query_row(
+                "SELECT sequence, last_wall, last_elapsed, lines_total, ledger FROM batches
+                 ORDER BY sequence DESC LIMIT 1",
+                [],
+                |row| {
+                    let wall = Timestamp(row.get(1)?);
+                    let last = Moment { wall, elapsed_ms: row.get(2)? };
+                    Ok((row.get::<_, i64>(0)?, last, row.get::<_, i64>(3)?, row.get(4)?))
+                },
+            )
+            .optional()?;
+        let (sequence, last, lines_total, sums): (i64, Moment, i64, Vec<u8>) =
+            last.unwrap_or_default();
+        let sums = ledger::from_bytes(&sums)
+            .ok_or_else(|| Error::Damaged { what: format!("the ledger of batch {sequence}") })?;
+        folder.fill_reserve();
+        Ok(Self {
+            tallies: Tallies::load(&connection)?,
+            connection,
+            folder,
+            bytes_max: config.journal_bytes_max,
+            raw_keep_ms: i64::from(config.raw_keep_days) * crate::domain::time::DAY,
+            packer: Packer::new().map_err(Error::Pack)?,
+            sequence: sequence.cast_unsigned(),
+            last,
+            lines_total: lines_total.cast_unsigned(),
+            sums,
+        })
+    }
+
+    /// Gives the folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Gives the number of the last batch; 0 of a new journal.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Gives the moment of the last input; nothing of a new journal.
+    #[must_use]
+    pub fn last_moment(&self) -> Option<Moment> {
+        (self.sequence > 0).then_some(self.last)
+    }
+
+    /// Gives every name that has an id.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn names(&self) -> Result<Vec<Named>, Error> {
+        names(&self.connection)
+    }
+
+    /// Gives the ledger's sums.
+    pub fn ledger(&self) -> impl Iterator<Item = (Option<TopicId>, Ledger)> {
+        self.sums.iter().map(|(topic, row)| (*topic, *row))
+    }
+
+    /// Makes a batch safe. When it returns, what is in it may be acknowledged.
+    ///
+    /// # Errors
+    /// [`Error::Full`] where there is no room; whatever the error, nothing of the batch is in the
+    /// journal and it can be committed again as it is.
+    pub fn commit(&mut self, batch: &Batch) -> Result<Committed, Error> {
+        let held = self.bytes()?;
+        if held >= self.bytes_max {
+            let limit = format!(
+                "the journal holds {held} bytes, journal.journal_bytes_max is {}",
+                self.bytes_max
+            );
+            return Err(Error::Full { limit });
+        }
+        self.write(batch)
+    }
+
+    /// Makes a small batch safe in room that was set aside for it: how weir says that there is
+    /// none.
+    ///
+    /// # Errors
+    /// Not even that room is there.
+    pub fn commit_from_reserve(&mut self, batch: &Batch) -> Result<Committed, Error> {
+        self.folder.free_reserve();
+        self.write(batch)
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<Committed, Error> {
+        let main = !batch.inputs.is_empty() || batch.line_count > 0;
+        let sequence = self.sequence + u64::from(main);
+        let number = sequence.cast_signed();
+        let mut sums = None;
+        let transaction = self.connection.transaction()?;
+        write_names(&transaction, &batch.names)?;
+        if let Some(edition) = &batch.edition {
+            let tables = self.packer.zstd(&edition.tables).map_err(Error::Pack)?;
+            transaction.execute(
+                "INSERT OR IGNORE INTO editions VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![&*edition.digest, number, edition.taken_at.millis(), tables, sum(&tables)],
+            )?;
+        }
+        if main {
+            let mut after = self.sums.clone();
+            ledger::add(&mut after, &batch.ledger);
+            let lines_total = self.lines_total + batch.line_count;
+            write_main(&transaction, &mut self.packer, batch, number, lines_total, &after)
+                .map_err(|fault| match fault {
+                    Fault::Pack(error) => Error::Pack(error),
+                    Fault::Sqlite(error) => error.into(),
+                })?;
+            sums = Some(after);
+        }
+        let change = write_rows(&transaction, &self.tallies, batch)?;
+        transaction.commit()?;
+        self.tallies.take_over(change);
+        if let Some(sums) = sums {
+            self.sums = sums;
+            self.lines_total += batch.line_count;
+            self.sequence = sequence;
+            self.last = if batch.inputs.is_empty() { self.last } else { batch.inputs.last() };
+        }
+        Ok(Committed { sequence: self.sequence })
+    }
+
+    /// Gives how many bytes the journal takes, free pages not counted.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn bytes(&self) -> Result<u64, Error> {
+        bytes(&self.connection)
+    }
+
+    /// Begins a snapshot of the state after the last batch.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn begin_snapshot(&mut self, taken_at: Timestamp) -> Result<SnapshotId, Error> {
+        self.connection.execute(
+            "INSERT INTO snapshots (sequence, taken_at) VALUES (?1, ?2)",
+            params![self.sequence.cast_signed(), taken_at.millis()],
+        )?;
+        Ok(SnapshotId(self.connection.last_insert_rowid()))
+    }
+
+    /// Writes some stations of a snapshot.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn put_slices(
+        &mut self,
+        snapshot: SnapshotId,
+        slices: &[(u32, Vec<u8>)],
+    ) -> Result<(), Error> {
+        let transaction = self.connection.transaction()?;
+        for (station, state) in slices {
+            let state = self.packer.zstd(state).map_err(Error::Pack)?;
+            transaction
+                .prepare_cached("INSERT INTO slices VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![snapshot.0, station, state, sum(&state)])?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Closes a snapshot; only now it can be used.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn finish_snapshot(&mut self, snapshot: SnapshotId, closing: &[u8]) -> Result<(), Error> {
+        let closing = self.packer.zstd(closing).map_err(Error::Pack)?;
+        self.connection.execute(
+            "UPDATE snapshots SET closing = ?2, closing_sum = ?3 WHERE id = ?1",
+            params![snapshot.0, closing, sum(&closing)],
+        )?;
+        Ok(())
+    }
+}
+
+/// What can fail while the main row is made.
+enum Fault {
+    Pack(io::Error),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn write_main(
+    transaction: &Transaction<'_>,
+    packer: &mut Packer,
+    batch: &Batch,
+    number: i64,
+    lines_total: u64,
+    sums: &Sums,
+) -> Result<(), Fault> {
+    let inputs = packer.zstd(batch.inputs.bytes()).map_err(Fault::Pack)?;
+    let lines = packer.gzip(&batch.lines).map_err(Fault::Pack)?;
+    let last = batch.inputs.last();
+    transaction
+        .prepare_cached(
+            "INSERT INTO batches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            number,
+            batch.at.millis(),
+            last.wall.millis(),
+            last.elapsed_ms,
+            inputs,
+            sum(&inputs),
+            batch.inputs.count().cast_signed(),
+            lines,
+            sum(lines),
+            batch.line_count.cast_signed(),
+            lines_total.cast_signed(),
+            ledger::to_bytes(sums),
+        ])?;
+    Ok(())
+}
+
+fn write_names(transaction: &Transaction<'_>, names: &[Named]) -> Result<(), Error> {
+    for named in names {
+        transaction.prepare_cached("INSERT INTO names VALUES (?1, ?2, ?3)")?.execute(params![
+            named.kind.word(),
+            named.id,
+            &*named.name
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_rows(
+    transaction: &Transaction<'_>,
+    tallies: &Tallies,
+    batch: &Batch,
+) -> Result<Change, Error> {
+    for row in &batch.observations {
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO observations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                row.datastream.0,
+                store::period_number(row.period),
+                row.time.millis(),
+                store::result_number(row.result),
+                row.result.number(),
+                row.raw,
+                row.flag.number(),
+                row.revision,
+            ])?;
+    }
+    let mut change = tallies.write(transaction, &batch.dead_letters)?;
+    tallies.write_retried(transaction, &batch.retried, batch.at, &mut change)?;
+    for row in &batch.alerts {
+        transaction
+            .prepare_cached(
+                "INSERT INTO alerts (alert, rule, subject, change, since, at, json)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                row.alert.0.cast_signed(),
+                row.rule.0,
+                row.subject,
+                row.change.word(),
+                row.since.millis(),
+                row.at.millis(),
+                row.json,
+            ])?;
+    }
+    write_notifications(transaction, batch)?;
+    write_progress(transaction, batch)?;
+    Ok(change)
+}
+
+fn write_notifications(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Error> {
+    for row in &batch.notifications {
+        let made = transaction
+            .prepare_cached(
+                "INSERT OR IGNORE INTO notifications (id, at, body) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![row.id, batch.at.millis(), row.body])?;
+        if made == 0 {
+            continue;
+        }
+        let number = transaction.last_insert_rowid();
+        for channel in &row.channels {
+            transaction
+                .prepare_cached("INSERT INTO deliveries VALUES (?1, ?2, 0, '', NULL)")?
+                .execute(params![&**channel, number])?;
+        }
+    }
+    for row in &batch.attempts {
+        transaction
+            .prepare_cached(
+                "UPDATE deliveries SET attempts = attempts + 1, words = ?3 WHERE channel = ?2
+                 AND number = (SELECT number FROM notifications WHERE id = ?1)",
+            )?
+            .execute(params![row.id, &*row.channel, row.words])?;
+    }
+    for row in &batch.receipts {
+        transaction
+            .prepare_cached(
+                "UPDATE deliveries SET attempts = attempts + 1, words = ?3, confirmed_at = ?4
+                 WHERE channel = ?2
+                 AND number = (SELECT number FROM notifications WHERE id = ?1)",
+            )?
+            .execute(params![row.id, &*row.channel, row.words, row.at.millis()])?;
+    }
+    Ok(())
+}
+
+fn write_progress(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Error> {
+    for row in &batch.refused {
+        transaction
+            .prepare_cached(
+                "INSERT INTO refused (sink, at, line, field, words)
+                 SELECT ?1, ?2, ?3, ?4, ?5
+                 WHERE (SELECT count(*) FROM refused) < ?6",
+            )?
+            .execute(params![
+                &*row.sink,
+                row.at.millis(),
+                row.line,
+                row.field,
+                row.words,
+                REFUSED_MAX
+            ])?;
+    }
+    for row in &batch.cursors {
+        let refused = batch.refused.iter().filter(|refused| refused.sink == row.sink).count();
+        transaction
+            .prepare_cached(
+                "INSERT INTO cursors VALUES (?1, ?2,
+                    coalesce((SELECT lines_total FROM batches WHERE sequence = ?2), 0), ?3)
+                 ON CONFLICT DO UPDATE SET sequence = excluded.sequence,
+                    lines_total = max(lines_total, excluded.lines_total),
+                    refused = refused + excluded.refused
+                 WHERE excluded.sequence >= sequence",
+            )?
+            .execute(params![
+                &*row.sink,
+                row.sequence.cast_signed(),
+                i64::try_from(refused).unwrap_or(i64::MAX)
+            ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn names(connection: &Connection) -> Result<Vec<Named>, Error> {
+    let mut statement = connection.prepare("SELECT kind, id, name FROM names ORDER BY kind, id")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, String>(2)?))
+    })?;
+    let mut names = Vec::new();
+    for row in rows {
+        let (word, id, name) = row?;
+        let kind = NameKind::from_word(&word)
+            .ok_or_else(|| Error::Damaged { what: format!("a name of kind `{word}`") })?;
+        names.push(Named { kind, name: name.into(), id });
+    }
+    Ok(names)
+}
+
+pub(super) fn bytes(connection: &Connection) -> Result<u64, Error> {
+    let pragma = |name: &str| -> Result<u64, Error> {
+        let mut statement = connection.prepare_cached(&format!("PRAGMA {name}"))?;
+        Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    };
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(pages * pragma("page_size")?)
+}
