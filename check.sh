@@ -9,17 +9,26 @@ if ! command -v cargo >/dev/null; then
     echo "cargo is missing: install Rust 1.95 or newer from https://rustup.rs" >&2
     exit 1
 fi
-if ! command -v cc >/dev/null; then
-    if command -v apt-get >/dev/null; then
-        step "installing a C compiler (bundled SQLite and zstd need one)"
-        sudo=""
-        [ "$(id -u)" -eq 0 ] || sudo="sudo"
-        $sudo apt-get update
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y build-essential
-    else
-        echo "cc is missing: install a C compiler with this system's package manager" >&2
+# What the tests start: a compiler for bundled SQLite and zstd, a broker and databases.
+missing=()
+need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
+need cc build-essential
+need mosquitto mosquitto
+need mosquitto_pub mosquitto-clients
+need victoria-metrics victoria-metrics
+need influxd influxdb
+if [ ${#missing[@]} -gt 0 ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "missing: ${missing[*]} (names of Debian packages); install them with this system's" \
+            "package manager" >&2
         exit 1
     fi
+    step "installing ${missing[*]}"
+    sudo=""
+    [ "$(id -u)" -eq 0 ] || sudo="sudo"
+    $sudo apt-get update
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        "${missing[@]}"
 fi
 if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
     rustup component add rustfmt clippy

@@ -1,0 +1,456 @@
+//! The connection against a scripted broker, for what no real one can be made to do, and against
+//! mosquitto, for what a real one does.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod peer;
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use weir::domain::input::{Message, Qos, ReceiveFault};
+use weir::domain::name::NetworkId;
+use weir::mqtt::acknowledgement::{AckToken, Acknowledger};
+use weir::mqtt::config::Config;
+use weir::mqtt::connection::{Connection, Error, Opened, Session, Turn};
+use weir::mqtt::publisher::Publisher;
+
+fn config(port: u16, more: &str) -> Config {
+    let text = format!(
+        "network='n'\nurl='mqtt://127.0.0.1:{port}'\nclient_id='weir-test'\ngather_ms=1\n{more}"
+    );
+    toml::from_str(&text).unwrap()
+}
+
+/// A broker that does what the test says, byte by byte.
+struct Script {
+    listener: TcpListener,
+}
+
+struct Peer(TcpStream);
+
+impl Script {
+    async fn new() -> (Self, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (Self { listener }, port)
+    }
+
+    /// Lets a client in and grants every filter.
+    async fn welcome(&self) -> Peer {
+        let mut peer = self.accept().await;
+        assert_eq!(peer.receive().await.0 >> 4, 1, "CONNECT");
+        peer.send(&[0x20, 3, 0, 0, 0]).await;
+        peer.grant().await;
+        peer
+    }
+
+    async fn accept(&self) -> Peer {
+        Peer(self.listener.accept().await.unwrap().0)
+    }
+}
+
+impl Peer {
+    async fn receive(&mut self) -> (u8, Vec<u8>) {
+        let kind = self.0.read_u8().await.unwrap();
+        let (mut length, mut shift) = (0_usize, 0);
+        loop {
+            let byte = self.0.read_u8().await.unwrap();
+            length |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).await.unwrap();
+        (kind, body)
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
+    }
+
+    async fn grant(&mut self) {
+        let (kind, body) = self.receive().await;
+        assert_eq!(kind, 0x82, "SUBSCRIBE");
+        assert_ne!((body[0], body[1]), (0, 0), "a packet id");
+        self.send(&[0x90, 4, body[0], body[1], 0, 1]).await;
+    }
+}
+
+fn publish(head: u8, topic: &[u8], packet_id: u16, properties: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
+    body.extend(topic);
+    if head & 6 != 0 {
+        body.extend(packet_id.to_be_bytes());
+    }
+    body.extend(properties);
+    body.extend(payload);
+    let mut frame = vec![0x30 | head];
+    let mut length = body.len();
+    loop {
+        let more = if length > 0x7f { 0x80 } else { 0 };
+        frame.push((length & 0x7f) as u8 | more);
+        length >>= 7;
+        if length == 0 {
+            break;
+        }
+    }
+    frame.extend(body);
+    frame
+}
+
+#[derive(Debug, PartialEq)]
+struct Got {
+    topic: Vec<u8>,
+    payload: Vec<u8>,
+    packet_id: u16,
+    dup: bool,
+    fault: Option<String>,
+}
+
+impl From<Message<'_>> for Got {
+    fn from(message: Message<'_>) -> Self {
+        let fault = message.fault.map(|fault| match fault {
+            ReceiveFault::TooLong { bytes, bytes_max } => format!("{bytes} > {bytes_max}"),
+            ReceiveFault::Broken(words) | ReceiveFault::Crashed(words) => words.to_owned(),
+        });
+        Self {
+            topic: message.topic.to_vec(),
+            payload: message.payload.to_vec(),
+            packet_id: message.packet_id,
+            dup: message.dup,
+            fault,
+        }
+    }
+}
+
+async fn open(config: &Config) -> Result<(Connection, Opened), Error> {
+    Connection::open(config, Session::Persistent, &["#".to_owned()], NetworkId(0)).await
+}
+
+/// Turns until so many messages came, or it is clear that they won't.
+async fn gather(connection: &mut Connection, count: usize) -> (Vec<Got>, Vec<AckToken>) {
+    let (mut got, mut tokens) = (Vec::new(), Vec::new());
+    for _ in 0..100 {
+        let mut take = |message: Message<'_>, token: Option<AckToken>| {
+            got.push(Got::from(message));
+            tokens.extend(token);
+        };
+        connection.turn(true, &mut take).await.unwrap();
+        if got.len() >= count {
+            break;
+        }
+    }
+    (got, tokens)
+}
+
+async fn idle(connection: &mut Connection) -> Result<Turn, Error> {
+    connection.turn(true, &mut |_, _| panic!("nothing more was sent")).await
+}
+
+fn settle(acknowledger: &Acknowledger, tokens: Vec<AckToken>) {
+    let numbered = tokens.into_iter().enumerate();
+    let mut numbered: Vec<AckToken> =
+        numbered.map(|(index, token)| token.numbered(index as u64 + 1)).collect();
+    acknowledger.acknowledge(&mut numbered);
+}
+
+#[tokio::test]
+async fn acks_leave_in_the_order_of_arrival_and_only_after_they_are_handed_in() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut connection = opened.unwrap().0;
+    for packet_id in [7, 3, 9] {
+        peer.send(&publish(2, b"t", packet_id, &[0], b"x")).await;
+    }
+    let (got, mut tokens) = gather(&mut connection, 3).await;
+    assert_eq!(got.iter().map(|one| one.packet_id).collect::<Vec<_>>(), [7, 3, 9]);
+    let acknowledger = connection.acknowledger();
+    settle(&acknowledger, vec![tokens.remove(2)]);
+    idle(&mut connection).await.unwrap();
+    settle(&acknowledger, tokens);
+    assert_eq!(idle(&mut connection).await.unwrap().outstanding, 0);
+    for packet_id in [7, 3, 9] {
+        assert_eq!(peer.receive().await, (0x40, vec![0, packet_id]));
+    }
+}
+
+#[tokio::test]
+async fn an_ack_dies_with_its_connection() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut first = opened.unwrap().0;
+    peer.send(&publish(2, b"t", 1, &[0], b"old")).await;
+    let (_, tokens) = gather(&mut first, 1).await;
+    let acknowledger = first.acknowledger();
+    drop((first, peer));
+    // The session is lost: packet id 1 is another message now.
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut second = opened.unwrap().0;
+    peer.send(&publish(2, b"t", 1, &[0], b"new")).await;
+    let (got, fresh) = gather(&mut second, 1).await;
+    assert_eq!(got[0].payload, b"new");
+    assert!(!acknowledger.same_as(&second.acknowledger()));
+    settle(&acknowledger, tokens);
+    assert_eq!(idle(&mut second).await.unwrap().outstanding, 1, "no ack left");
+    settle(&second.acknowledger(), fresh);
+    assert_eq!(idle(&mut second).await.unwrap().outstanding, 0);
+    assert_eq!(peer.receive().await, (0x40, vec![0, 1]));
+}
+
+#[tokio::test]
+async fn what_comes_before_the_suback_is_kept() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let broker = async {
+        let mut peer = script.accept().await;
+        peer.receive().await;
+        peer.send(&[0x20, 3, 1, 0, 0]).await;
+        peer.send(&publish(0xa, b"t", 5, &[0], b"early")).await;
+        peer.grant().await;
+        peer
+    };
+    let (opened, _peer) = tokio::join!(open(&config), broker);
+    let (mut connection, opened) = opened.unwrap();
+    assert!(opened.session_present);
+    let (got, tokens) = gather(&mut connection, 1).await;
+    assert_eq!((got[0].packet_id, got[0].dup, tokens.len()), (5, true, 1));
+}
+
+#[tokio::test]
+async fn a_broken_publish_is_handed_on_and_the_connection_goes_on() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "payload_bytes_max = 10");
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut connection = opened.unwrap().0;
+    // A property that is cut short, an alias never asked for, a topic that is no text, too long.
+    let cut = publish(2, b"t", 1, &[5, 0x23, 0], b"");
+    peer.send(&cut).await;
+    peer.send(&publish(2, b"", 2, &[3, 0x23, 0, 1], b"x")).await;
+    peer.send(&publish(2, b"\xff\xfe", 3, &[0], b"x")).await;
+    peer.send(&publish(2, b"t", 4, &[0], b"01234567890")).await;
+    peer.send(&publish(0, b"t", 0, &[0], b"whole")).await;
+    let (got, tokens) = gather(&mut connection, 5).await;
+    assert_eq!(tokens.len(), 4);
+    assert!(got[0].fault.is_some() && got[0].payload == cut);
+    assert!(got[1].fault.as_ref().unwrap().contains("alias"));
+    assert_eq!((got[2].topic.as_slice(), &got[2].fault), (&b"\xff\xfe"[..], &None));
+    assert_eq!(
+        (got[3].payload.as_slice(), got[3].fault.as_deref()),
+        (&b"0123456789"[..], Some("11 > 10"))
+    );
+    assert_eq!((got[4].payload.as_slice(), &got[4].fault), (&b"whole"[..], &None));
+}
+
+#[tokio::test]
+async fn an_old_brokers_endless_payload_streams_by() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "protocol = '3.1.1'");
+    let broker = async {
+        let mut peer = script.accept().await;
+        let (_, connect) = peer.receive().await;
+        assert_eq!(connect[6], 4, "3.1.1");
+        peer.send(&[0x20, 2, 0, 0]).await;
+        let (_, body) = peer.receive().await;
+        peer.send(&[0x90, 3, body[0], body[1], 1]).await;
+        peer
+    };
+    let (opened, mut peer) = tokio::join!(open(&config), broker);
+    let mut connection = opened.unwrap().0;
+    assert!(connection.small_window());
+    let long = publish(2, b"\xfft", 1, &[], &vec![7; 5 << 20]);
+    let sender = tokio::spawn(async move {
+        peer.send(&long).await;
+        peer.send(&publish(2, b"t", 2, &[], b"next")).await;
+        peer
+    });
+    let (got, tokens) = gather(&mut connection, 2).await;
+    assert_eq!((got[0].payload.len(), got[0].topic.as_slice()), (256 << 10, &b"\xfft"[..]));
+    assert_eq!(got[0].fault.as_deref(), Some("5242880 > 262144"));
+    assert_eq!((got[1].payload.as_slice(), tokens.len()), (&b"next"[..], 2));
+    sender.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_setting_to_mend() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let broker = async {
+        let mut peer = script.accept().await;
+        peer.receive().await;
+        peer.send(&[0x20, 3, 0, 0x86, 0]).await;
+        peer
+    };
+    let (opened, _peer) = tokio::join!(open(&config), broker);
+    let words = opened.unwrap_err().to_string();
+    assert!(words.contains("password_file"), "{words}");
+
+    let broker = async {
+        let mut peer = script.accept().await;
+        peer.receive().await;
+        peer.send(&[0x20, 3, 0, 0, 0]).await;
+        let (_, body) = peer.receive().await;
+        peer.send(&[0x90, 4, body[0], body[1], 0, 0x87]).await;
+        peer
+    };
+    let (opened, _peer) = tokio::join!(open(&config), broker);
+    let refused = opened.unwrap().1.refused_filters;
+    assert_eq!(refused, [("#".to_owned(), "NotAuthorized".to_owned())]);
+}
+
+#[tokio::test]
+async fn nobody_there_and_a_silent_broker_are_told_apart() {
+    let (script, port) = Script::new().await;
+    let slow = config(port, "connect_timeout_s = 1");
+    let (opened, _peer) = tokio::join!(open(&slow), script.accept());
+    assert!(matches!(opened, Err(Error::Slow { .. })));
+    drop(script);
+    assert!(matches!(open(&slow).await, Err(Error::Away { .. })));
+}
+
+#[tokio::test]
+async fn a_late_connack_is_waited_for_and_no_keep_alive_is_no_storm_of_pings() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let broker = async {
+        let mut peer = script.accept().await;
+        peer.receive().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        peer.send(&[0x20, 6, 0, 0, 3, 0x13, 0, 0]).await;
+        peer.grant().await;
+        peer
+    };
+    let (opened, mut peer) = tokio::join!(open(&config), broker);
+    let mut connection = opened.unwrap().0;
+    for _ in 0..10 {
+        idle(&mut connection).await.unwrap();
+    }
+    let quiet = tokio::time::timeout(Duration::from_millis(100), peer.receive()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+}
+
+#[tokio::test]
+async fn a_ping_after_the_ack_settles_it_and_silence_ends_the_connection() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "keep_alive_s = 2");
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut connection = opened.unwrap().0;
+    peer.send(&publish(2, b"t", 1, &[0], b"x")).await;
+    let (_, tokens) = gather(&mut connection, 1).await;
+    settle(&connection.acknowledger(), tokens);
+    let broker = async {
+        assert_eq!(peer.receive().await.0, 0x40);
+        assert_eq!(peer.receive().await.0, 0xc0, "PINGREQ");
+        peer.send(&[0xd0, 0]).await;
+        peer
+    };
+    let turns = async {
+        loop {
+            if let Some(ordinal) = idle(&mut connection).await.unwrap().settled {
+                return ordinal;
+            }
+        }
+    };
+    let (settled, _peer) = tokio::join!(turns, broker);
+    assert_eq!(settled, 1);
+    let error = loop {
+        if let Err(error) = idle(&mut connection).await {
+            break error;
+        }
+    };
+    assert!(matches!(error, Error::Silent));
+}
+
+#[tokio::test]
+async fn what_an_old_session_holds_at_qos_2_is_answered() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut connection = opened.unwrap().0;
+    peer.send(&publish(4, b"t", 6, &[0], b"x")).await;
+    let (_, tokens) = gather(&mut connection, 1).await;
+    settle(&connection.acknowledger(), tokens);
+    idle(&mut connection).await.unwrap();
+    assert_eq!(peer.receive().await, (0x50, vec![0, 6]));
+    peer.send(&[0x62, 2, 0, 6]).await;
+    idle(&mut connection).await.unwrap();
+    idle(&mut connection).await.unwrap();
+    assert_eq!(peer.receive().await, (0x70, vec![0, 6]));
+}
+
+#[tokio::test]
+async fn what_is_no_mqtt_ends_the_connection() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    for bytes in
+        [&b"HTTP/1.1 400 Bad Request\r\n"[..], &[0x30, 0xff, 0xff, 0xff, 0xff], &[0xf0, 1, 0]]
+    {
+        let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+        let mut connection = opened.unwrap().0;
+        peer.send(bytes).await;
+        drop(peer);
+        let error = loop {
+            if let Err(error) = connection.turn(true, &mut |_, _| ()).await {
+                break error;
+            }
+        };
+        assert!(matches!(error, Error::Unreadable(_) | Error::Broken(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn mosquitto_delivers_again_what_was_not_acknowledged_and_nothing_else() {
+    let broker = peer::Mosquitto::start("");
+    let config = config(broker.port(), "");
+    let (mut first, opened) = open(&config).await.unwrap();
+    assert!(!opened.session_present);
+    let publisher = Publisher::connect(&config.url, "station").unwrap();
+    for number in 0..300_u32 {
+        let payload = number.to_string().into_bytes();
+        publisher.publish("t", payload, Qos::AtLeastOnce, false).await.unwrap();
+    }
+    let collect = async {
+        let (got, tokens) = gather(&mut first, 300).await;
+        publisher.flush().await;
+        (got, tokens)
+    };
+    let (got, mut tokens) = collect.await;
+    assert_eq!(got.len(), 300);
+    let rest = tokens.split_off(100);
+    settle(&first.acknowledger(), tokens);
+    idle(&mut first).await.unwrap();
+    drop((rest, first));
+
+    let (mut second, opened) = open(&config).await.unwrap();
+    assert!(opened.session_present);
+    let (again, tokens) = gather(&mut second, 200).await;
+    assert_eq!(again.len(), 200);
+    for (again, before) in again.iter().zip(&got[100..]) {
+        assert!(again.dup);
+        assert_eq!((again.packet_id, &again.payload), (before.packet_id, &before.payload));
+    }
+    settle(&second.acknowledger(), tokens);
+    second.close().await;
+
+    let (mut third, opened) = open(&config).await.unwrap();
+    assert!(opened.session_present);
+    for _ in 0..5 {
+        idle(&mut third).await.unwrap();
+    }
+    publisher.close().await;
+}
+
+#[tokio::test]
+async fn a_tools_session_leaves_the_daemons_alone() {
+    let broker = peer::Mosquitto::start("");
+    let config = config(broker.port(), "");
+    let (mut daemon, _) = open(&config).await.unwrap();
+    weir::mqtt::connection::probe(&config, &["#".to_owned()]).await.unwrap();
+    for _ in 0..5 {
+        idle(&mut daemon).await.unwrap();
+    }
+}
