@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::daemon::check::{self, Sound};
+use crate::daemon::clock::Clock;
+use crate::daemon::run::{Commands, Daemon};
 use crate::domain::fault::Fault;
 use crate::domain::name::Names;
+use crate::domain::time::Timestamp;
 use crate::seed::{self, Tables};
+use crate::telemetry;
 
 /// Reads water, air and energy meters over MQTT, judges what they say, and tells who must know.
 #[derive(Debug, Parser)]
@@ -23,6 +28,21 @@ pub struct Cli {
 /// What weir can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the daemon: subscribe, judge, store, alert, until SIGTERM or Ctrl-C.
+    ///
+    /// A message is acknowledged only after the journal holds it and all it caused. SIGHUP takes
+    /// the seeds anew; an edition with a fault is refused and the one in force stays.
+    Run {
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+        /// Run by a clock that starts at this time (RFC 3339), for data that is played.
+        #[arg(long, value_name = "TIME")]
+        clock_start: Option<jiff::Timestamp>,
+        /// How many times as fast as real time that clock runs.
+        #[arg(long, default_value_t = 1.0, requires = "clock_start", value_parser = speed)]
+        speed: f64,
+    },
     /// Read configuration and seeds whole and tell every fault at once.
     ///
     /// Exits with 1 if there is one. Each line names file and line, what was found and what was
@@ -31,7 +51,7 @@ pub enum Command {
         /// The configuration.
         #[arg(long, default_value = "config/weir.toml")]
         config: PathBuf,
-        /// Also try the database and every alert channel; stores nothing, messages nobody.
+        /// Also try brokers, database and alert channels; stores nothing, messages nobody.
         #[arg(long)]
         connect: bool,
     },
@@ -56,12 +76,77 @@ pub enum Seeds {
 /// Does what the command says.
 ///
 /// # Errors
-/// Standard output can't be written.
-pub async fn run(cli: Cli) -> io::Result<ExitCode> {
-    match cli.command {
-        Command::Check { config, connect } => run_check(&config, connect).await,
-        Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder),
+/// What the command can't go on without.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    Ok(match cli.command {
+        Command::Run { config, clock_start, speed } => {
+            let clock = match clock_start {
+                None => Clock::real(),
+                Some(start) => Clock::scaled(Timestamp(start.as_millisecond()), speed),
+            };
+            return run_daemon(&config, clock).await;
+        }
+        Command::Check { config, connect } => run_check(&config, connect).await?,
+        Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
+    })
+}
+
+/// Reads how fast a clock runs.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    let fits = (1.0..=100_000.0).contains(&speed);
+    if fits { Ok(speed) } else { Err("expected 1 to 100000".to_owned()) }
+}
+
+async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
+    let sound = match check::check(file) {
+        Ok(sound) => sound,
+        Err(faults) => return Ok(tell(&faults)?),
+    };
+    telemetry::start(&sound.config.log)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut daemon = Daemon::start(sound.config, &sound.edition, clock)?;
+    sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    let failed = loop {
+        tokio::select! {
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+            _ = hang_up.recv() => reload(file, &daemon.commands()).await?,
+            error = daemon.failed() => break Some(error),
+        }
+    };
+    sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
+    tracing::info!("Stopping: what was read is committed and acknowledged first.");
+    let stopped = daemon.stop().await;
+    match failed {
+        Some(error) => Err(error),
+        None => stopped.map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Takes the seeds of the folder, and the settings that belong to the edition, anew.
+async fn reload(file: &Path, commands: &Commands) -> anyhow::Result<()> {
+    let faults = match check::check(file) {
+        Ok(sound) => match commands.take(sound.edition).await? {
+            Ok(true) => {
+                tracing::info!("Another edition of the seeds is in force.");
+                return Ok(());
+            }
+            Ok(false) => {
+                tracing::info!("The seeds are those in force already.");
+                return Ok(());
+            }
+            Err(faults) => faults,
+        },
+        Err(faults) => faults,
+    };
+    for fault in &faults {
+        tracing::error!("{fault}");
+    }
+    tracing::error!(faults = faults.len(), "The seeds are refused; those in force stay.");
+    Ok(())
 }
 
 async fn run_check(file: &Path, connect: bool) -> io::Result<ExitCode> {
@@ -70,7 +155,7 @@ async fn run_check(file: &Path, connect: bool) -> io::Result<ExitCode> {
         Err(faults) => return tell(&faults),
     };
     let mut out = io::stdout().lock();
-    let Sound { config, registry } = &sound;
+    let Sound { config, registry, .. } = &sound;
     writeln!(
         out,
         "{}: sound. {} brokers, {} stations, {} devices, {} datastreams, {} limits, {} rules; \
@@ -89,11 +174,8 @@ async fn run_check(file: &Path, connect: bool) -> io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut code = ExitCode::SUCCESS;
-    let tried = check::connect(config).await;
+    let tried = check::connect(&sound).await;
     let mut out = io::stdout().lock();
-    if tried.is_empty() {
-        writeln!(out, "neither [influx] nor [[channel]] is configured: nothing to reach")?;
-    }
     for one in tried {
         match one.outcome {
             Ok(words) => writeln!(out, "{}: reached, {words}", one.what)?,

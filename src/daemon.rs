@@ -2,4 +2,13 @@
 
 pub mod check;
 pub mod clock;
+pub mod commit;
+pub mod core;
+pub mod deliver;
 pub mod edition;
+pub mod ingest;
+pub mod outlet;
+pub mod recover;
+pub mod run;
+pub mod status;
+pub mod tell;

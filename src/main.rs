@@ -13,5 +13,5 @@ fn main() -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("the runtime can't start")?;
-    runtime.block_on(weir::cli::run(cli)).context("the output can't be written")
+    tokio::task::LocalSet::new().block_on(&runtime, weir::cli::run(cli))
 }

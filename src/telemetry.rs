@@ -1,6 +1,8 @@
 //! Log lines: for people or as JSON, to standard error. Levels say what follows: an error loses
 //! something or needs somebody, a warning mended itself, info is rare.
 
+use std::io::IsTerminal as _;
+
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::SystemTime;
@@ -58,6 +60,7 @@ pub fn start(config: &Config) -> Result<(), Error> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_timer(SystemTime)
         .with_target(false);
     match config.shape {

@@ -8,9 +8,10 @@ use crate::config::Config;
 use crate::daemon::edition::Edition;
 use crate::domain::fault::Fault;
 use crate::domain::name::Names;
-use crate::domain::registry::Registry;
+use crate::domain::registry::{Registry, TopicRule};
 use crate::influx::line::collision;
 use crate::influx::query;
+use crate::mqtt::connection;
 use crate::notify::{self, Channel};
 use crate::seed::Tables;
 
@@ -19,7 +20,9 @@ use crate::seed::Tables;
 pub struct Sound {
     /// The configuration.
     pub config: Config,
-    /// The edition of the seeds it names.
+    /// The edition of the seeds it names,
+    pub edition: Edition,
+    /// and what it is compiled to.
     pub registry: Arc<Registry>,
 }
 
@@ -45,7 +48,7 @@ pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
             expected: "another position for one of them".to_owned(),
         })
         .collect();
-    if faults.is_empty() { Ok(Sound { config, registry }) } else { Err(faults) }
+    if faults.is_empty() { Ok(Sound { config, edition, registry }) } else { Err(faults) }
 }
 
 /// One thing that was tried.
@@ -57,9 +60,34 @@ pub struct Tried {
     pub outcome: Result<String, String>,
 }
 
-/// Tries the database and every channel, without storing a point or messaging anybody.
-pub async fn connect(config: &Config) -> Vec<Tried> {
+/// Tries every broker, the database and every channel, without storing a point or messaging
+/// anybody. At a broker weir is another client, so that a daemon at work is not thrown off.
+pub async fn connect(sound: &Sound) -> Vec<Tried> {
+    let Sound { config, registry, .. } = sound;
     let mut tried = Vec::new();
+    for broker in &config.brokers {
+        let rules = registry.topics.iter().filter(|rule| {
+            registry
+                .networks
+                .get(rule.network.index())
+                .is_some_and(|name| **name == *broker.network)
+        });
+        let filters: Vec<String> = rules.map(TopicRule::filter).collect();
+        let outcome = match connection::probe(broker, &filters).await {
+            Ok(opened) if opened.refused_filters.is_empty() => {
+                Ok(format!("{} filters are granted", filters.len()))
+            }
+            Ok(opened) => {
+                let refused = opened.refused_filters.iter();
+                let words: Vec<String> =
+                    refused.map(|(filter, reason)| format!("`{filter}`: {reason}")).collect();
+                Err(format!("refuses {}; mend its access list", words.join(", ")))
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        let what = format!("broker {} ({})", broker.network, broker.url);
+        tried.push(Tried { what, outcome });
+    }
     if let Some(influx) = &config.influx {
         let outcome = query::probe(influx).await.map(|health| {
             let version = health.version.unwrap_or_else(|| "of unknown version".to_owned());

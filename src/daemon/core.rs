@@ -1,0 +1,471 @@
+//! The pipeline and the batch it fills: what an input caused is rendered, counted and laid beside
+//! the input, until the committer takes it all in one transaction.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::daemon::edition::Edition;
+use crate::daemon::recover;
+use crate::domain::alert::AlertEvent;
+use crate::domain::input::{Arrival, Input, Message, ReceiveFault};
+use crate::domain::ledger::Ledger;
+use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
+use crate::domain::registry::Registry;
+use crate::domain::reject::Reject;
+use crate::domain::time::{Moment, Timestamp};
+use crate::influx::line::Renderer;
+use crate::journal::batch::{
+    AlertRow, Batch, DeadLetter, DeadLetterId, EditionRow, NotificationRow,
+};
+use crate::journal::store::StoredObservation;
+use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
+use crate::notify;
+use crate::pipeline::{Fate, Pipeline, Processed, snapshot};
+
+/// A batch is handed over when it holds this many messages,
+pub const BATCH_MESSAGES_MAX: usize = 1_000;
+/// or this many bytes of topics and payloads.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+/// How many batches may wait for the committer; at the limit nothing more is read from brokers.
+pub const BATCHES_MAX: usize = 8;
+
+/// How often a rebuild looks whether it can go on.
+const REBUILD_AGAIN: Duration = Duration::from_millis(20);
+
+/// A batch with the right to acknowledge what is in it.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// What is to be committed.
+    pub batch: Batch,
+    /// What is to be acknowledged afterwards, by connection.
+    pub acks: Vec<(Acknowledger, Vec<AckToken>)>,
+    messages: usize,
+    bytes: usize,
+    urgent: bool,
+    /// Whether it has been waiting since the last beat.
+    aged: bool,
+}
+
+impl Load {
+    /// Empties the load and keeps its buffers.
+    pub fn clear(&mut self) {
+        self.batch.clear();
+        self.acks.clear();
+        (self.messages, self.bytes, self.urgent, self.aged) = (0, 0, false, false);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.batch.inputs.is_empty() && self.batch.names.is_empty()
+    }
+}
+
+/// What the committer is given to do.
+#[derive(Debug)]
+pub enum Work {
+    /// A batch.
+    Load(Box<Load>),
+    /// A snapshot of the state after all batches before it.
+    Snapshot(Box<Snapshot>),
+    /// What sinks and channels report, and whom to tell when it is safe.
+    Notes(Box<Batch>, oneshot::Sender<()>),
+}
+
+/// The parts of a snapshot, cheap clones of the state.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// The stations, by id.
+    pub stations: Vec<Option<Arc<crate::pipeline::state::StationState>>>,
+    /// The closing part.
+    pub closing: Vec<u8>,
+}
+
+/// Where points go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Store {
+    /// As lines, to InfluxDB.
+    Influx,
+    /// As rows, into the journal itself.
+    Embedded,
+}
+
+/// The facts of the installation that the core needs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where points go.
+    pub store: Store,
+    /// The channels of notification.
+    pub channels: Vec<Box<str>>,
+    /// The zone of weir's own times.
+    pub home: TimeZone,
+    /// The folder of the journal, from which a broken state is rebuilt.
+    pub data_folder: PathBuf,
+}
+
+/// The ways between the core and the committer.
+#[derive(Debug)]
+pub struct Ways {
+    /// What is to be committed.
+    pub work: mpsc::Sender<Work>,
+    /// Batches whose buffers can be used again.
+    pub spare: mpsc::UnboundedReceiver<Box<Load>>,
+    /// How many batches are committed and their acks on their way.
+    pub committed: Arc<AtomicU64>,
+}
+
+/// The pipeline, its names, and the batch in hand.
+#[derive(Debug)]
+pub struct Core {
+    pipeline: Pipeline,
+    names: Names,
+    settings: Settings,
+    renderer: Renderer,
+    processed: Processed,
+    load: Box<Load>,
+    ways: Ways,
+    /// How many batches were handed to the committer.
+    handed: u64,
+    /// Dead letters that were run again, so that none is counted as retried twice.
+    retried: HashSet<DeadLetterId>,
+    last: Moment,
+}
+
+impl Core {
+    /// Begins with a recovered pipeline.
+    #[must_use]
+    pub fn new(
+        pipeline: Pipeline,
+        names: Names,
+        settings: Settings,
+        ways: Ways,
+        last: Moment,
+    ) -> Self {
+        Self {
+            renderer: Renderer::new(pipeline.registry()),
+            pipeline,
+            names,
+            settings,
+            processed: Processed::default(),
+            load: Box::default(),
+            ways,
+            handed: 0,
+            retried: HashSet::new(),
+            last,
+        }
+    }
+
+    /// Gives the edition in force.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        self.pipeline.registry()
+    }
+
+    /// Gives the pipeline, for views.
+    #[must_use]
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Says whether more may be read from brokers: whether the batch in hand can be handed over.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.load.messages < BATCH_MESSAGES_MAX && self.load.bytes < BATCH_BYTES_MAX
+            || self.ways.work.capacity() > 0
+    }
+
+    /// Says whether everything that was handed over is committed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.load.is_empty() && self.ways.committed.load(Ordering::Acquire) == self.handed
+    }
+
+    /// Gives the id of a network of the configuration.
+    pub fn network(&mut self, name: &str) -> NetworkId {
+        NetworkId(self.names.id(NameKind::Network, name))
+    }
+
+    /// Takes a message in, with the right to acknowledge it.
+    pub fn take_message(
+        &mut self,
+        at: Moment,
+        message: Message<'_>,
+        ack: Option<(AckToken, &Acknowledger)>,
+    ) {
+        if let Err(fault) = self.process(at, Input::Message(message)) {
+            let fault = Some(ReceiveFault::Crashed(&fault));
+            // It is refused before anybody looks inside again, now and in every replay.
+            self.process(at, Input::Message(Message { fault, ..message })).ok();
+        }
+        self.load.messages += 1;
+        self.load.bytes += message.topic.len() + message.payload.len();
+        if let Some((token, acknowledger)) = ack {
+            let ordinal = self.processed.fate.map_or(0, |fate| fate.ordinal);
+            let token = token.numbered(ordinal);
+            match self.load.acks.last_mut().filter(|(of, _)| of.same_as(acknowledger)) {
+                Some((_, tokens)) => tokens.push(token),
+                None => self.load.acks.push((acknowledger.clone(), vec![token])),
+            }
+        }
+        if self.load.messages >= BATCH_MESSAGES_MAX || self.load.bytes >= BATCH_BYTES_MAX {
+            self.hand_over();
+        }
+    }
+
+    /// Takes any other input in.
+    pub fn take(&mut self, at: Moment, input: Input<'_>) {
+        if let Err(fault) = self.process(at, input) {
+            tracing::error!(fault, "An input that is no message was left out.");
+        }
+    }
+
+    /// Runs a dead letter through the pipeline again; it is none any more if it ends well.
+    pub fn retry(&mut self, at: Moment, letter: &DeadLetter, id: DeadLetterId) -> bool {
+        if self.retried.contains(&id) {
+            return true;
+        }
+        let message = Message {
+            network: letter.network,
+            packet_id: 0,
+            dup: false,
+            retain: letter.retain,
+            qos: letter.qos,
+            topic: &letter.topic,
+            payload: &letter.payload,
+            fault: None,
+        };
+        let channel = letter.channel.as_deref();
+        let act = crate::domain::input::Act::Retry { message, channel, received: letter.received };
+        let taken = self.process(at, Input::Act(act)).is_ok();
+        let ended = taken && self.processed.rejects.is_empty();
+        if ended {
+            self.load.batch.retried.push(id);
+            self.retried.insert(id);
+        }
+        self.load.urgent = true;
+        ended
+    }
+
+    /// Takes another edition in, if it is sound and may follow the one in force.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; the one in force stays.
+    pub fn take_edition(
+        &mut self,
+        at: Moment,
+        edition: &Edition,
+    ) -> Result<bool, Vec<crate::domain::fault::Fault>> {
+        let registry = edition.compile(&mut self.names)?;
+        crate::seed::may_follow(self.pipeline.registry(), &registry)?;
+        if registry.digest == self.pipeline.registry().digest {
+            return Ok(false);
+        }
+        self.note_edition(at, edition, &registry);
+        self.take(at, Input::Edition(registry));
+        self.renderer = Renderer::new(self.pipeline.registry());
+        self.load.urgent = true;
+        Ok(true)
+    }
+
+    /// Lays an edition beside its names into the batch.
+    pub fn note_edition(&mut self, at: Moment, edition: &Edition, registry: &Registry) {
+        self.load.batch.names.extend(self.names.take_fresh());
+        self.load.batch.edition = Some(EditionRow {
+            digest: registry.digest.clone(),
+            taken_at: at.wall,
+            tables: edition.to_bytes(),
+        });
+    }
+
+    fn process(&mut self, at: Moment, input: Input<'_>) -> Result<(), String> {
+        let arrival = Arrival { at, input };
+        let (pipeline, processed) = (&mut self.pipeline, &mut self.processed);
+        let went = catch_unwind(AssertUnwindSafe(|| pipeline.process(&arrival, processed)));
+        if let Err(panic) = went {
+            let fault = words(panic.as_ref());
+            tracing::error!(fault, "weir broke on an input; its state is rebuilt. Report this.");
+            self.rebuild();
+            return Err(fault);
+        }
+        self.last = at;
+        let keep = !matches!(arrival.input, Input::Tick) || self.processed.changed;
+        if !keep {
+            return Ok(());
+        }
+        self.load.batch.inputs.push(&arrival);
+        self.lay(&arrival);
+        Ok(())
+    }
+
+    /// Lays what an input caused into the batch.
+    fn lay(&mut self, arrival: &Arrival<'_>) {
+        let Processed { observations, assessments, alerts, rejects, fate, .. } = &self.processed;
+        let registry = self.pipeline.registry();
+        let batch = &mut self.load.batch;
+        match self.settings.store {
+            Store::Influx => {
+                let lines = &mut batch.lines;
+                let count =
+                    self.renderer.render(registry, observations, assessments, alerts, lines);
+                batch.line_count += count as u64;
+            }
+            Store::Embedded => {
+                batch.observations.extend(observations.iter().map(StoredObservation::from));
+            }
+        }
+        if let Some(fate) = fate {
+            count(&mut batch.ledger, fate);
+        }
+        if !rejects.is_empty()
+            && let Input::Message(message) = &arrival.input
+        {
+            let letters = rejects.iter().map(|reject| dead_letter(arrival.at, message, reject));
+            batch.dead_letters.extend(letters);
+        }
+        for event in alerts {
+            self.load.urgent = true;
+            let told = notify::notification(registry, event, "weir", &self.settings.home);
+            batch.alerts.push(alert_row(event, &told));
+            if !self.settings.channels.is_empty() {
+                batch.notifications.push(NotificationRow {
+                    id: told.id,
+                    channels: self.settings.channels.clone(),
+                    body: told.body.to_string(),
+                });
+            }
+        }
+    }
+
+    /// Hands the batch over if it can't wait: after each turn of a connection.
+    pub fn hand_over_if_urgent(&mut self, small_window: bool) {
+        if self.load.urgent || small_window && self.load.messages > 0 {
+            self.hand_over();
+        }
+    }
+
+    /// Hands the batch over if it has waited for a beat.
+    pub fn beat(&mut self) {
+        if self.load.is_empty() {
+            return;
+        }
+        if self.load.urgent || self.load.aged {
+            self.hand_over();
+        } else {
+            self.load.aged = true;
+        }
+    }
+
+    /// Hands the batch to the committer; it stays in hand if the committer is behind.
+    pub fn hand_over(&mut self) -> bool {
+        if self.load.is_empty() {
+            return true;
+        }
+        let Ok(place) = self.ways.work.try_reserve() else { return false };
+        let next = self.ways.spare.try_recv().unwrap_or_default();
+        self.handed += 1;
+        self.load.batch.at = self.last.wall;
+        place.send(Work::Load(std::mem::replace(&mut self.load, next)));
+        true
+    }
+
+    /// Gives the state as it is after the batch in hand, which is handed over first.
+    pub fn snapshot(&mut self) -> Option<Snapshot> {
+        if !self.hand_over() {
+            return None;
+        }
+        let state = self.pipeline.state();
+        Some(Snapshot {
+            taken_at: self.last.wall,
+            stations: state.stations.clone(),
+            closing: snapshot::closing(state, &self.pipeline.registry().digest, self.last),
+        })
+    }
+
+    /// Hands a snapshot over, unless the committer is behind.
+    pub fn hand_over_snapshot(&mut self) {
+        if let Some(snapshot) = self.snapshot() {
+            self.ways.work.try_send(Work::Snapshot(Box::new(snapshot))).ok();
+        }
+    }
+
+    /// Puts the state back to what the journal says, because a panic may have left half of it
+    /// changed. Nothing else goes on meanwhile: what is not read waits in the broker.
+    fn rebuild(&mut self) {
+        loop {
+            self.hand_over();
+            if self.is_settled() {
+                match recover::recover(&self.settings.data_folder) {
+                    Ok(Some(recovered)) => {
+                        self.pipeline = recovered.pipeline;
+                        self.renderer = Renderer::new(self.pipeline.registry());
+                        return;
+                    }
+                    Ok(None) => return,
+                    Err(error) => tracing::error!(%error, "The state can't be rebuilt yet."),
+                }
+            }
+            std::thread::sleep(REBUILD_AGAIN);
+        }
+    }
+}
+
+fn count(ledger: &mut Vec<(Option<TopicId>, Ledger)>, fate: &Fate) {
+    match ledger.iter_mut().find(|(topic, _)| *topic == fate.topic) {
+        Some((_, row)) => *row += fate.ledger,
+        None => ledger.push((fate.topic, fate.ledger)),
+    }
+}
+
+fn dead_letter(at: Moment, message: &Message<'_>, reject: &Reject) -> DeadLetter {
+    DeadLetter {
+        at: at.wall,
+        network: message.network,
+        topic: message.topic.to_vec(),
+        payload: message.payload.to_vec(),
+        qos: message.qos,
+        retain: message.retain,
+        packet_id: message.packet_id,
+        stage: reject.stage,
+        code: reject.reason.code().into(),
+        words: reject.reason.to_string(),
+        device: reject.device.as_deref().map(str::to_owned),
+        channel: reject.channel.as_deref().map(str::to_owned),
+        received: at,
+    }
+}
+
+fn alert_row(event: &AlertEvent, told: &notify::Notification) -> AlertRow {
+    AlertRow {
+        alert: event.alert,
+        rule: event.rule,
+        subject: subject_words(event),
+        change: event.change,
+        since: event.since,
+        at: event.at,
+        json: told.body.to_string(),
+    }
+}
+
+fn subject_words(event: &AlertEvent) -> String {
+    use crate::domain::alert::Subject;
+    match event.subject {
+        Subject::Datastream(id) => format!("datastream {}", id.0),
+        Subject::Station(id) => format!("station {}", id.0),
+        Subject::Weir { condition, network: None } => condition.word().to_owned(),
+        Subject::Weir { condition, network: Some(id) } => format!("{} {}", condition.word(), id.0),
+    }
+}
+
+/// Gives what a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no words".to_owned())
+}

@@ -1,0 +1,105 @@
+//! From the journal to the state it describes: the newest snapshot, and the inputs after it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::daemon::edition::{Damaged, Edition};
+use crate::domain::fault::Fault;
+use crate::domain::input::{Arrival, Input};
+use crate::domain::name::Names;
+use crate::domain::registry::Registry;
+use crate::domain::time::Moment;
+use crate::journal;
+use crate::journal::inputs::{Kept, Torn, Unpacked};
+use crate::journal::read::Reader;
+use crate::pipeline::{Pipeline, Processed, snapshot};
+
+/// What keeps the state from being recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// A snapshot of another weir, or of none.
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::Error),
+    /// An edition in the journal.
+    #[error(transparent)]
+    Edition(#[from] Damaged),
+    /// An edition in the journal that this weir does not take.
+    #[error("an edition of the journal is not taken by this weir: {}", list(.0))]
+    Faults(Vec<Fault>),
+    /// An edition that the journal names and does not hold.
+    #[error("edition {0} is not in the journal")]
+    NoEdition(String),
+    /// Inputs that end in the middle.
+    #[error("batch {0}: {1}")]
+    Torn(u64, Torn),
+}
+
+fn list(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What was recovered.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The pipeline in the state after the last batch.
+    pub pipeline: Pipeline,
+    /// The names.
+    pub names: Names,
+    /// The moment of the last input.
+    pub last: Moment,
+    /// How many inputs were replayed.
+    pub replayed: u64,
+}
+
+/// Recovers the state; nothing of a new journal. Emits nothing: what was committed stands.
+///
+/// # Errors
+/// The journal can't be read, or describes what this weir can't follow.
+pub fn recover(folder: &Path) -> Result<Option<Recovered>, Error> {
+    let reader = Reader::open(folder)?;
+    let mut names = Names::from_journal(reader.names()?);
+    let mut pipeline = None;
+    let mut last = Moment::default();
+    let mut after = 0;
+    if let Some(held) = reader.latest_snapshot()? {
+        let header = snapshot::header(&held.closing)?;
+        let registry = edition(&reader, &header.edition, &mut names)?;
+        pipeline = Some(snapshot::restore(&registry, &held.slices, &held.closing)?);
+        (last, after) = (header.at, held.sequence);
+    }
+    let mut replayed = 0;
+    let mut processed = Processed::default();
+    reader.inputs_after(after, |sequence, bytes| {
+        for kept in Unpacked::new(bytes) {
+            let (at, kept) = kept.map_err(|torn| Error::Torn(sequence, torn))?;
+            let input = match kept {
+                Kept::Message(message) => Input::Message(message),
+                Kept::Tick => Input::Tick,
+                Kept::Act(act) => Input::Act(act),
+                Kept::Condition(condition) => Input::Condition(condition),
+                Kept::Edition(digest) => Input::Edition(edition(&reader, digest, &mut names)?),
+            };
+            let ready = match (&mut pipeline, &input) {
+                (Some(ready), _) => ready,
+                (none, Input::Edition(registry)) => {
+                    none.insert(Pipeline::new(Arc::clone(registry), at))
+                }
+                // Nothing comes before the first edition.
+                (None, _) => continue,
+            };
+            ready.process(&Arrival { at, input }, &mut processed);
+            last = at;
+            replayed += 1;
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok(pipeline.map(|pipeline| Recovered { pipeline, names, last, replayed }))
+}
+
+fn edition(reader: &Reader, digest: &str, names: &mut Names) -> Result<Arc<Registry>, Error> {
+    let held = reader.edition(digest)?.ok_or_else(|| Error::NoEdition(digest.to_owned()))?;
+    Edition::from_bytes(&held.tables)?.compile(names).map_err(Error::Faults)
+}

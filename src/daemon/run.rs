@@ -1,0 +1,279 @@
+//! The daemon: its threads and tasks, the ways between them, start and stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, bail};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::daemon::clock::Clock;
+use crate::daemon::commit::Committer;
+use crate::daemon::core::{BATCHES_MAX, Core, Settings, Store, Ways};
+use crate::daemon::deliver::{self, Deliverer};
+use crate::daemon::edition::Edition;
+use crate::daemon::ingest::{Command, Ingest};
+use crate::daemon::outlet::Outlet;
+use crate::daemon::recover::{Recovered, recover};
+use crate::daemon::status::Status;
+use crate::daemon::tell::Teller;
+use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
+use crate::domain::fault::Fault;
+use crate::domain::input::Input;
+use crate::domain::name::Names;
+use crate::domain::registry::Registry;
+use crate::domain::time::Moment;
+use crate::journal::batch::{DeadLetter, DeadLetterId, NotificationRow};
+use crate::journal::write::Journal;
+use crate::notify::{self, Channel};
+use crate::pipeline::Pipeline;
+
+/// A daemon at work.
+#[derive(Debug)]
+pub struct Daemon {
+    /// What it tells of itself.
+    pub status: Arc<Status>,
+    /// The folder of its journal.
+    pub data_folder: PathBuf,
+    /// Its clock.
+    pub clock: Clock,
+    /// The configuration it runs by.
+    pub config: Config,
+    commands: Commands,
+    stop: watch::Sender<bool>,
+    ingest: JoinHandle<std::io::Result<()>>,
+    committer: JoinHandle<()>,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+/// The way to the pipeline of a daemon at work.
+#[derive(Clone, Debug)]
+pub struct Commands(mpsc::UnboundedSender<Command>);
+
+impl Commands {
+    /// Runs dead letters again and says how many ended well.
+    ///
+    /// # Errors
+    /// The daemon has ended.
+    pub async fn retry(&self, letters: Vec<(DeadLetterId, DeadLetter)>) -> anyhow::Result<usize> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Command::Retry(letters, answer)).context("weir has ended")?;
+        answered.await.context("weir has ended")
+    }
+
+    /// Has an edition taken; says whether it was another one than that in force.
+    ///
+    /// # Errors
+    /// The daemon has ended. The inner result: what is wrong with the edition.
+    pub async fn take(&self, edition: Edition) -> anyhow::Result<Result<bool, Vec<Fault>>> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Command::Take(Box::new(edition), answer)).context("weir has ended")?;
+        answered.await.context("weir has ended")
+    }
+}
+
+/// The pipeline as it begins: recovered, or new under the folder's edition.
+struct Beginning {
+    pipeline: Pipeline,
+    names: Names,
+    last: Moment,
+    is_new: bool,
+}
+
+impl Daemon {
+    /// Starts: recovers the state, takes the edition, connects, delivers.
+    ///
+    /// # Errors
+    /// The journal can't be used, or the edition may not follow the one in force.
+    pub fn start(config: Config, edition: &Edition, mut clock: Clock) -> anyhow::Result<Self> {
+        let mut journal = Journal::open(&config.journal, clock.now().wall)?;
+        let beginning = begin(&journal, edition, &mut clock)?;
+        let channels: Vec<Channel> =
+            config.channels.iter().map(Channel::new).collect::<Result<_, _>>()?;
+        let settings = Settings {
+            store: if config.influx.is_some() { Store::Influx } else { Store::Embedded },
+            channels: channels.iter().map(|channel| channel.name().into()).collect(),
+            home: config.home(),
+            data_folder: journal.folder().to_owned(),
+        };
+        if config.influx.is_some() {
+            deliver::register(&mut journal)?;
+        }
+        let data_folder = journal.folder().to_owned();
+        let status = Arc::new(Status::default());
+        let (work, work_out) = mpsc::channel(BATCHES_MAX);
+        let (spare_in, spare) = mpsc::unbounded_channel();
+        let (conditions_in, conditions) = mpsc::unbounded_channel();
+        let (commands_in, commands) = mpsc::unbounded_channel();
+        let (news_in, news) = watch::channel(0);
+        let (stop, stopped) = watch::channel(false);
+        let committed = Arc::new(AtomicU64::new(0));
+        let full_notice = full_notice(beginning.pipeline.registry(), &settings, clock.now());
+        let ways = Ways { work: work.clone(), spare, committed: Arc::clone(&committed) };
+        let core = core(beginning, settings, ways, edition, &clock)?;
+
+        let committer = Committer {
+            journal,
+            work: work_out,
+            spare: spare_in,
+            committed,
+            news: news_in,
+            conditions: conditions_in.clone(),
+            full_notice,
+            clock: clock.clone(),
+            status: Arc::clone(&status),
+        };
+        let committer = std::thread::Builder::new()
+            .name("weir-commit".to_owned())
+            .spawn(move || committer.run())?;
+        let outlet = Outlet {
+            data_folder: data_folder.clone(),
+            work,
+            news,
+            conditions: conditions_in,
+            stop: stopped,
+            clock: clock.clone(),
+            status: Arc::clone(&status),
+        };
+        let tasks = outlets(&config, channels, &outlet);
+        let ingest_status = Arc::clone(&status);
+        let (brokers, ingest_clock) = (config.brokers.clone(), clock.clone());
+        // The pipeline and what it shares are made on the thread that works with them.
+        let ingest =
+            std::thread::Builder::new().name("weir-ingest".to_owned()).spawn(move || {
+                let status = ingest_status;
+                Ingest { core, brokers, clock: ingest_clock, commands, conditions, status }.run()
+            })?;
+        let commands = Commands(commands_in);
+        Ok(Self { status, data_folder, clock, config, commands, stop, ingest, committer, tasks })
+    }
+
+    /// Gives the way to the pipeline.
+    #[must_use]
+    pub fn commands(&self) -> Commands {
+        self.commands.clone()
+    }
+
+    /// Waits until a part of the daemon ends that should not.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        let mut beat = tokio::time::interval(std::time::Duration::from_millis(200));
+        loop {
+            tokio::select! {
+                _ = beat.tick() => {
+                    if self.ingest.is_finished() || self.committer.is_finished() {
+                        return anyhow::anyhow!("a thread of weir has ended");
+                    }
+                }
+                Some(ended) = self.tasks.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return error,
+                    Err(error) => return error.into(),
+                }
+            }
+        }
+    }
+
+    /// Stops in order: what was read is committed and acknowledged, connections are closed, what
+    /// is committed is delivered once more, the state is written.
+    ///
+    /// # Errors
+    /// A part of the daemon broke.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let Self { status, commands, stop, ingest, committer, mut tasks, .. } = self;
+        status.stopping.store(true, Ordering::Release);
+        // If it is gone already, joining it says so.
+        commands.0.send(Command::Stop).ok();
+        let joined = tokio::task::spawn_blocking(move || ingest.join()).await?;
+        let ended = joined.map_err(|_| anyhow::anyhow!("the ingest thread broke"));
+        stop.send(true).ok();
+        while let Some(task) = tasks.join_next().await {
+            task??;
+        }
+        // The last who could give it work is gone.
+        let joined = tokio::task::spawn_blocking(move || committer.join()).await?;
+        if joined.is_err() {
+            bail!("the committing thread broke");
+        }
+        ended??;
+        Ok(())
+    }
+}
+
+fn outlets(
+    config: &Config,
+    channels: Vec<Channel>,
+    outlet: &Outlet,
+) -> JoinSet<anyhow::Result<()>> {
+    let mut tasks = JoinSet::new();
+    if let Some(influx) = &config.influx {
+        let deliverer = Deliverer { config: influx.clone(), outlet: outlet.clone() };
+        tasks.spawn_local(deliverer.run());
+    }
+    for channel in channels {
+        tasks.spawn_local(Teller { channel, outlet: outlet.clone() }.run());
+    }
+    tasks
+}
+
+fn begin(journal: &Journal, edition: &Edition, clock: &mut Clock) -> anyhow::Result<Beginning> {
+    if let Some(recovered) = recover(journal.folder()).context("the state can't be recovered")? {
+        let Recovered { pipeline, names, last, replayed } = recovered;
+        clock.resume(last);
+        tracing::info!(batch = journal.sequence(), replayed, "The state is recovered.");
+        return Ok(Beginning { pipeline, names, last, is_new: false });
+    }
+    let mut names = Names::from_journal(journal.names()?);
+    let registry = edition.compile(&mut names).map_err(|faults| refused(&faults))?;
+    let last = clock.now();
+    Ok(Beginning { pipeline: Pipeline::new(registry, last), names, last, is_new: true })
+}
+
+fn core(
+    beginning: Beginning,
+    settings: Settings,
+    ways: Ways,
+    edition: &Edition,
+    clock: &Clock,
+) -> anyhow::Result<Core> {
+    let Beginning { pipeline, names, last, is_new } = beginning;
+    let registry = Arc::clone(pipeline.registry());
+    let mut core = Core::new(pipeline, names, settings, ways, last);
+    let now = clock.now();
+    if is_new {
+        core.note_edition(now, edition, &registry);
+        core.take(now, Input::Edition(registry));
+    } else if core.take_edition(now, edition).map_err(|faults| refused(&faults))? {
+        tracing::info!(edition = %core.registry().digest, "The folder's edition is in force.");
+    }
+    Ok(core)
+}
+
+fn refused(faults: &[Fault]) -> anyhow::Error {
+    let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!("the seeds are refused:\n{}", list.join("\n"))
+}
+
+/// Makes the notification that there is no room, while there is.
+fn full_notice(registry: &Registry, settings: &Settings, at: Moment) -> Option<NotificationRow> {
+    let full = WeirCondition::JournalFull;
+    let (_, rule) = registry.weir_rules.iter().find(|(condition, _)| *condition == full)?;
+    let event = AlertEvent {
+        alert: AlertId(0),
+        rule: *rule,
+        subject: Subject::Weir { condition: full, network: None },
+        change: AlertChange::Fired,
+        at: at.wall,
+        since: at.wall,
+        value: None,
+        limit: None,
+        multiple: None,
+        unconfirmed: false,
+        upstream: None,
+    };
+    let told = notify::notification(registry, &event, "weir", &settings.home);
+    let channels = settings.channels.clone();
+    Some(NotificationRow { id: "journal-full".to_owned(), channels, body: told.body.to_string() })
+}
