@@ -13,6 +13,7 @@ use crate::daemon::run::{Commands, Daemon};
 use crate::domain::fault::Fault;
 use crate::domain::name::Names;
 use crate::domain::time::Timestamp;
+use crate::http::door::Fallback;
 use crate::seed::{self, Tables};
 use crate::telemetry;
 
@@ -108,6 +109,8 @@ async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut daemon = Daemon::start(sound.config, &sound.edition, clock)?;
+    let page = daemon.serve(Fallback::Refuse).await?;
+    tracing::info!("The page is at http://{page}/");
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     let failed = loop {
         tokio::select! {

@@ -8,6 +8,7 @@ pub mod deliver;
 pub mod edition;
 pub mod ingest;
 pub mod outlet;
+pub mod page;
 pub mod recover;
 pub mod run;
 pub mod status;

@@ -1,4 +1,9 @@
-//! The operator page. So far: what the configuration says of it.
+//! The operator page, health, readiness and metrics. Shows what it is given; knows nobody.
+
+pub mod door;
+pub mod metrics;
+pub mod page;
+pub mod view;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -34,7 +34,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["daemon", "config", "domain", "seed", "telemetry"]),
+    ("demo", &["domain", "pipeline", "mqtt", "journal", "http", "seed", "config", "daemon"]),
+    ("cli", &["daemon", "demo", "config", "domain", "http", "journal", "seed", "telemetry"]),
 ];
 
 /// Crates that one room alone, or two, may name.

@@ -1,5 +1,6 @@
 //! The daemon: its threads and tasks, the ways between them, start and stop.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,7 @@ use crate::daemon::deliver::{self, Deliverer};
 use crate::daemon::edition::Edition;
 use crate::daemon::ingest::{Command, Ingest};
 use crate::daemon::outlet::Outlet;
+use crate::daemon::page::Observer;
 use crate::daemon::recover::{Recovered, recover};
 use crate::daemon::status::Status;
 use crate::daemon::tell::Teller;
@@ -26,6 +28,7 @@ use crate::domain::input::Input;
 use crate::domain::name::Names;
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
+use crate::http::door::{Fallback, Server};
 use crate::journal::batch::{DeadLetter, DeadLetterId, NotificationRow};
 use crate::journal::write::Journal;
 use crate::notify::{self, Channel};
@@ -155,6 +158,36 @@ impl Daemon {
     #[must_use]
     pub fn commands(&self) -> Commands {
         self.commands.clone()
+    }
+
+    /// Gives eyes on the daemon, for page and terminal.
+    ///
+    /// # Errors
+    /// The journal can't be opened.
+    pub fn observer(&self) -> Result<Observer, crate::journal::Error> {
+        let sink = match &self.config.influx {
+            Some(influx) => influx.dialect.word().to_owned(),
+            None => "embedded store".to_owned(),
+        };
+        Observer::new(Arc::clone(&self.status), &self.data_folder, self.config.home(), sink)
+    }
+
+    /// Serves the page while the daemon runs.
+    ///
+    /// # Errors
+    /// The address is taken, the token can't be read, or the journal not be opened.
+    pub async fn serve(&mut self, fallback: Fallback) -> anyhow::Result<SocketAddr> {
+        let server = Server::bind(&self.config.http, fallback).await?;
+        let address = server.address();
+        let source = self.observer()?.source();
+        let mut stopped = self.stop.subscribe();
+        self.tasks.spawn_local(async move {
+            let until = async move {
+                stopped.wait_for(|stop| *stop).await.ok();
+            };
+            Ok(server.serve(source, until).await?)
+        });
+        Ok(address)
     }
 
     /// Waits until a part of the daemon ends that should not.

@@ -1,0 +1,406 @@
+//! What page, terminal and metrics show: the newest view of the state and what the journal says,
+//! in the words of people.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::daemon::deliver::SINK;
+use crate::daemon::status::{Status, View};
+use crate::domain::assessment::{NotAssessable, Verdict, WaterClass};
+use crate::domain::ledger::{Counts, Ledger};
+use crate::domain::observation::{ObservationResult, Period, Side};
+use crate::domain::registry::{Datastream, Registry, Station};
+use crate::http::door::Source;
+use crate::http::metrics::{self, Kind, Metric};
+use crate::http::view::{
+    AlertView, BrokerView, CountsView, LedgerView, PageView, PlaceView, SinkView, StationView,
+    Text, ValueView,
+};
+use crate::journal::Error;
+use crate::journal::read::Reader;
+use crate::pipeline::state::{StationState, StreamState};
+
+/// Reads status and journal for whoever shows them.
+#[derive(Debug)]
+pub struct Observer {
+    status: Arc<Status>,
+    reader: Mutex<Reader>,
+    home: TimeZone,
+    /// The name of the place where points go.
+    sink: String,
+}
+
+impl Observer {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// The journal can't be opened.
+    pub fn new(
+        status: Arc<Status>,
+        data_folder: &Path,
+        home: TimeZone,
+        sink: String,
+    ) -> Result<Self, Error> {
+        let reader = Mutex::new(Reader::open(data_folder)?);
+        Ok(Self { status, reader, home, sink })
+    }
+
+    /// Gives what the door shows.
+    #[must_use]
+    pub fn source(self) -> Source {
+        let observer = Arc::new(self);
+        let (page, unready) = (Arc::clone(&observer), Arc::clone(&observer));
+        Source {
+            page: Box::new(move || page.page()),
+            unready: Box::new(move || unready.unready()),
+            metrics: Box::new(move || observer.metrics()),
+        }
+    }
+
+    /// Tells why weir can't do its work now; nothing if it can.
+    #[must_use]
+    pub fn unready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.status.stopping.load(Ordering::Acquire) {
+            reasons.push("weir is stopping".to_owned());
+        }
+        if let Some(full) = &*self.status.full.load() {
+            reasons.push(format!("nothing is acknowledged: {full}"));
+        }
+        let brokers = self.status.brokers();
+        if brokers.is_empty() {
+            reasons.push("no broker is connected yet".to_owned());
+        }
+        for broker in brokers {
+            if let Some(fault) = broker.fault {
+                reasons.push(format!("broker {}: {fault}", broker.network));
+            }
+        }
+        reasons
+    }
+
+    /// Gives the whole page.
+    #[must_use]
+    pub fn page(&self) -> PageView {
+        let mut page =
+            PageView { version: env!("CARGO_PKG_VERSION").to_owned(), ..PageView::default() };
+        if let Some(view) = &*self.status.view.load() {
+            page.at = view.at.wall.rfc3339(&self.home);
+            page.edition = view.registry.digest.chars().take(12).collect();
+            page.places = places(view);
+        }
+        page.full = self.status.full.load().as_ref().map(|full| full.to_string());
+        let brokers = self.status.brokers().into_iter();
+        page.brokers = brokers
+            .map(|broker| BrokerView { network: broker.network, fault: broker.fault })
+            .collect();
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.add_journal(&mut page, &reader) {
+            tracing::warn!(%error, "The page lacks what the journal says.");
+        }
+        page
+    }
+
+    fn add_journal(&self, page: &mut PageView, reader: &Reader) -> Result<(), Error> {
+        let mut alerts: Vec<AlertView> =
+            reader.open_alerts()?.iter().map(|alert| alert_view(&alert.json)).collect();
+        let rank = |alert: &AlertView| match alert.severity.as_str() {
+            "critical" => 0,
+            "warning" => 1,
+            _ => 2,
+        };
+        alerts.sort_by_key(rank);
+        page.alerts = alerts;
+        let ledger = reader.ledger()?;
+        let total = ledger.total();
+        page.ledger = LedgerView {
+            since: ledger.since.rfc3339(&self.home),
+            messages: counts(total.messages),
+            readings: counts(total.readings),
+            unprotected: total.unprotected,
+            balances: total.balances(),
+        };
+        let cursor = reader.cursor(SINK)?;
+        page.sink = SinkView {
+            name: self.sink.clone(),
+            waiting: cursor.map_or(0, |cursor| cursor.waiting),
+            refused: cursor.map_or(0, |cursor| cursor.refused),
+            fault: self.status.sink_fault.load().as_ref().map(|fault| fault.to_string()),
+        };
+        Ok(())
+    }
+
+    /// Gives the metrics as text.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut given = own_metrics(&self.status);
+        match journal_metrics(&reader) {
+            Ok(more) => given.extend(more),
+            Err(error) => tracing::warn!(%error, "Metrics lack what the journal says."),
+        }
+        metrics::text(given)
+    }
+}
+
+fn counts(counts: Counts) -> CountsView {
+    let Counts { received, stored, rejected, duplicate } = counts;
+    CountsView { received, stored, rejected, duplicate }
+}
+
+fn alert_view(json: &str) -> AlertView {
+    let body: Value = serde_json::from_str(json).unwrap_or_default();
+    let text = |part: &str, key: &str| {
+        body.pointer(&format!("/{part}/{key}")).and_then(Value::as_str).unwrap_or("").to_owned()
+    };
+    let both = |key: &str| Text {
+        en: text("commonAnnotations", &format!("{key}_en")),
+        zh: text("commonAnnotations", &format!("{key}_zh")),
+    };
+    AlertView {
+        sentence: both("summary"),
+        advice: both("advice"),
+        severity: text("commonLabels", "severity"),
+        since: text("alerts/0", "startsAt"),
+    }
+}
+
+fn places(view: &View) -> Vec<PlaceView> {
+    let registry = &view.registry;
+    let mut places = Vec::new();
+    for place in registry.places.iter() {
+        let stations = registry.stations.iter().filter(|station| station.place == place.id);
+        let stations: Vec<StationView> = stations
+            .filter_map(|station| {
+                let state = view.stations.get(station.id.index())?.as_ref()?;
+                let values = station_values(view, station, state);
+                (!values.is_empty()).then(|| station_view(station, state, values))
+            })
+            .collect();
+        if !stations.is_empty() {
+            let name = Text { en: place.name_en.to_string(), zh: place.name_zh.to_string() };
+            places.push(PlaceView { name, stations });
+        }
+    }
+    places
+}
+
+fn station_view(
+    station: &Station,
+    state: &StationState,
+    values: Vec<(ValueView, Option<WaterClass>)>,
+) -> StationView {
+    let class = values.iter().filter_map(|(_, class)| *class).max();
+    let values: Vec<ValueView> = values.into_iter().map(|(value, _)| value).collect();
+    StationView {
+        id: station.name.to_string(),
+        name: Text { en: station.name_en.to_string(), zh: station.name_zh.to_string() },
+        target: station.target_class.to_string(),
+        class: class.map_or_else(String::new, |class| class.name().to_owned()),
+        exceeds: values.iter().any(|value| value.exceeds),
+        silent: state.silence.firing.is_some(),
+        values,
+    }
+}
+
+fn station_values(
+    view: &View,
+    station: &Station,
+    state: &StationState,
+) -> Vec<(ValueView, Option<WaterClass>)> {
+    let ids = station.datastreams.iter();
+    let streams = ids.filter_map(|id| view.registry.datastream(*id));
+    streams
+        .filter_map(|stream| {
+            let held = state.streams.get(usize::from(stream.slot))?;
+            value_view(view, station, stream, held)
+        })
+        .collect()
+}
+
+fn value_view(
+    view: &View,
+    station: &Station,
+    stream: &Datastream,
+    held: &StreamState,
+) -> Option<(ValueView, Option<WaterClass>)> {
+    let registry = &view.registry;
+    let newest = held.newest?;
+    let property = registry.property(stream.property)?;
+    let decimals = usize::from(property.decimals);
+    let value = match newest.result {
+        ObservationResult::Value(value) => format!("{value:.decimals$}"),
+        ObservationResult::Censored { side: Side::Below, limit } => format!("<{limit:.decimals$}"),
+        ObservationResult::Censored { side: Side::Above, limit } => format!(">{limit:.decimals$}"),
+        ObservationResult::Nil(_) => "–".to_owned(),
+    };
+    let told = held.last.verdict(Period::Native).or_else(|| held.last.verdict(Period::Hour));
+    let verdict = told.map(|(verdict, _)| verdict);
+    let value = ValueView {
+        property: Text { en: property.name_en.to_string(), zh: property.name_zh.to_string() },
+        symbol: property.symbol.to_string(),
+        position: stream.position.to_string(),
+        value,
+        unit: registry.unit_name(property).to_owned(),
+        flag: newest.flag.number(),
+        verdict: verdict.map(|verdict| verdict_text(registry, verdict)).unwrap_or_default(),
+        exceeds: matches!(verdict, Some(Verdict::Exceeds { .. })),
+        silent: held.silence.firing.is_some(),
+        at: newest.time.rfc3339(&station.zone),
+        age_s: (view.at.wall.since(newest.time) / 1_000).max(0),
+    };
+    Some((value, told.and_then(|(_, class)| class)))
+}
+
+fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {
+    let name = |limit| {
+        registry.limit(limit).map_or_else(String::new, |limit| {
+            let class = if limit.class.is_empty() { "" } else { " " };
+            format!("{}{class}{}", limit.instrument, limit.class)
+        })
+    };
+    match verdict {
+        Verdict::Within { limit } => {
+            let name = name(limit);
+            Text { en: format!("meets {name}"), zh: format!("符合 {name}") }
+        }
+        Verdict::Exceeds { limit, .. } => {
+            let name = name(limit);
+            Text { en: format!("exceeds {name}"), zh: format!("超过 {name}") }
+        }
+        Verdict::NotAssessable(reason) => {
+            let (en, zh) = match reason {
+                NotAssessable::NoLimit => ("", ""),
+                NotAssessable::NoneInForce => ("no limit in force then", "当时无有效限值"),
+                NotAssessable::Quality => ("not assessable: quality", "无法评价：质量"),
+                NotAssessable::Missing => ("not assessable: no value", "无法评价：缺测"),
+                NotAssessable::Censored => ("not assessable: censored", "无法评价：未检出"),
+                NotAssessable::Incomplete => ("not assessable: incomplete", "无法评价：不完整"),
+            };
+            Text { en: en.to_owned(), zh: zh.to_owned() }
+        }
+    }
+}
+
+fn metric(name: &'static str, help: &'static str, kind: Kind, number: f64) -> Metric {
+    Metric { name, help, kind, samples: vec![(Vec::new(), number)] }
+}
+
+fn own_metrics(status: &Status) -> Vec<Metric> {
+    let number = |from: &std::sync::atomic::AtomicU64| from.load(Ordering::Relaxed) as f64;
+    let connected = status.brokers().into_iter().map(|broker| {
+        let up = if broker.fault.is_none() { 1.0 } else { 0.0 };
+        (vec![("network", broker.network)], up)
+    });
+    let full = if status.full.load().is_some() { 1.0 } else { 0.0 };
+    let told = |outcome: &str, count| (vec![("outcome", outcome.to_owned())], count);
+    vec![
+        Metric {
+            name: "weir_broker_connected",
+            help: "1 while the session with the broker is up",
+            kind: Kind::Gauge,
+            samples: connected.collect(),
+        },
+        metric(
+            "weir_commits",
+            "Transactions of the journal",
+            Kind::Counter,
+            number(&status.commits),
+        ),
+        metric(
+            "weir_commit_seconds",
+            "Time spent in transactions of the journal, s",
+            Kind::Counter,
+            number(&status.commit_micros) / 1e6,
+        ),
+        metric(
+            "weir_journal_full",
+            "1 while the journal takes nothing and nothing is acknowledged",
+            Kind::Gauge,
+            full,
+        ),
+        metric(
+            "weir_points_delivered",
+            "Points that the database took since the start",
+            Kind::Counter,
+            number(&status.points_delivered),
+        ),
+        Metric {
+            name: "weir_notifications",
+            help: "Attempts to notify since the start, by outcome",
+            kind: Kind::Counter,
+            samples: vec![
+                told("confirmed", number(&status.notifications_confirmed)),
+                told("failed", number(&status.notifications_failed)),
+            ],
+        },
+    ]
+}
+
+fn journal_metrics(reader: &Reader) -> Result<Vec<Metric>, Error> {
+    let Ledger { messages, readings, unprotected, .. } = reader.ledger()?.total();
+    let outcomes = |counts: Counts| {
+        let Counts { received, stored, rejected, duplicate } = counts;
+        let named = [
+            ("received", received),
+            ("stored", stored),
+            ("rejected", rejected),
+            ("duplicate", duplicate),
+        ];
+        named.map(|(name, count)| (vec![("outcome", name.to_owned())], count as f64)).to_vec()
+    };
+    let cursor = reader.cursor(SINK)?;
+    let letters = reader.dead_letter_counts()?.into_iter().map(|count| {
+        let labels =
+            vec![("device", count.device), ("channel", count.channel), ("reason", count.code)];
+        (labels, count.total as f64)
+    });
+    Ok(vec![
+        Metric {
+            name: "weir_messages",
+            help: "Messages since the journal was made, by where they ended",
+            kind: Kind::Counter,
+            samples: outcomes(messages),
+        },
+        Metric {
+            name: "weir_readings",
+            help: "Readings since the journal was made, by where they ended",
+            kind: Kind::Counter,
+            samples: outcomes(readings),
+        },
+        metric(
+            "weir_messages_unprotected",
+            "Messages that came at QoS 0",
+            Kind::Counter,
+            unprotected as f64,
+        ),
+        metric(
+            "weir_points_waiting",
+            "Points in the journal that the database does not have yet",
+            Kind::Gauge,
+            cursor.map_or(0.0, |cursor| cursor.waiting as f64),
+        ),
+        metric(
+            "weir_points_refused",
+            "Points and fields that the database refused for good",
+            Kind::Counter,
+            cursor.map_or(0.0, |cursor| cursor.refused as f64),
+        ),
+        Metric {
+            name: "weir_dead_letters",
+            help: "Dead letters by device, channel and reason, the hundred largest",
+            kind: Kind::Gauge,
+            samples: letters.take(100).collect(),
+        },
+        metric(
+            "weir_journal_bytes",
+            "Size of the journal, bytes",
+            Kind::Gauge,
+            reader.bytes()? as f64,
+        ),
+    ])
+}

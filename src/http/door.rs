@@ -1,0 +1,361 @@
+//! The door: who may come in, and what each address answers.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{
+    ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
+    REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+
+use crate::http::Config;
+use crate::http::page::{Language, Page};
+use crate::http::view::PageView;
+
+/// Where the door gets what it shows.
+pub struct Source {
+    /// The page's content.
+    pub page: Box<dyn Fn() -> PageView + Send + Sync>,
+    /// Why weir is not ready; empty if it is.
+    pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Metrics as text.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Source").finish_non_exhaustive()
+    }
+}
+
+/// What to do when the port is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fallback {
+    /// Say so.
+    Refuse,
+    /// Take any free one.
+    FreePort,
+}
+
+/// What keeps the door shut.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address can't be listened on.
+    #[error("http.listen `{listen}`: {fault}; name another port")]
+    Taken {
+        /// The address.
+        listen: String,
+        /// Why.
+        fault: std::io::Error,
+    },
+    /// The token can't be read.
+    #[error("http.{key}: {fault}")]
+    Token {
+        /// The setting.
+        key: &'static str,
+        /// Why.
+        fault: String,
+    },
+    /// The template of the page is broken, which a test rules out.
+    #[error("the page can't be made: {0}")]
+    Page(#[from] minijinja::Error),
+}
+
+/// A door that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    guard: Guard,
+    page: Page,
+}
+
+/// Who may come in.
+#[derive(Clone, Debug)]
+struct Guard {
+    /// The digest of the token, so that comparing takes the same time whatever is offered.
+    token: Option<[u8; 32]>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    source: Source,
+    page: Page,
+}
+
+impl Server {
+    /// Listens. Elsewhere than on loopback only with a token.
+    ///
+    /// # Errors
+    /// The port is taken, or the token can't be read.
+    pub async fn bind(config: &Config, fallback: Fallback) -> Result<Self, Error> {
+        let taken = |fault| Error::Taken { listen: config.listen.clone(), fault };
+        let listener = match TcpListener::bind(&config.listen).await {
+            Ok(listener) => listener,
+            Err(_) if fallback == Fallback::FreePort => {
+                TcpListener::bind("127.0.0.1:0").await.map_err(taken)?
+            }
+            Err(fault) => return Err(taken(fault)),
+        };
+        let address = listener.local_addr().map_err(taken)?;
+        let token = token(config)?.map(|token| Sha256::digest(token.expose_secret()).into());
+        Ok(Self { listener, address, guard: Guard { token }, page: Page::new()? })
+    }
+
+    /// Gives the address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until it is told to end.
+    ///
+    /// # Errors
+    /// The socket breaks.
+    pub async fn serve(
+        self,
+        source: Source,
+        until: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let shared = Arc::new(Shared { source, page: self.page });
+        let guarded = Router::new()
+            .route("/", get(page))
+            .route("/api/page", get(page_json))
+            .route("/ready", get(ready))
+            .route("/metrics", get(metrics))
+            .route("/style.css", get(style))
+            .with_state(shared)
+            .fallback(nothing)
+            .layer(middleware::from_fn_with_state(self.guard, guard));
+        let router = Router::new()
+            .route("/health", get(async || "ok\n"))
+            .merge(guarded)
+            .layer(middleware::map_response(harden));
+        axum::serve(self.listener, router).with_graceful_shutdown(until).await
+    }
+}
+
+fn token(config: &Config) -> Result<Option<SecretString>, Error> {
+    let (key, text) = match (&config.token_file, &config.token_env) {
+        (Some(path), _) => {
+            let fault = |error: std::io::Error| Error::Token {
+                key: "token_file",
+                fault: format!("`{}`: {error}", path.display()),
+            };
+            ("token_file", std::fs::read_to_string(path).map_err(fault)?)
+        }
+        (None, Some(name)) => {
+            let fault =
+                |_| Error::Token { key: "token_env", fault: format!("`{name}` is not set") };
+            ("token_env", std::env::var(name).map_err(fault)?)
+        }
+        (None, None) => return Ok(None),
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Error::Token { key, fault: "it is empty".to_owned() });
+    }
+    Ok(Some(SecretString::from(text)))
+}
+
+async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match guard.token {
+        Some(token) if !carries(request.headers(), &token) => (
+            StatusCode::UNAUTHORIZED,
+            [(WWW_AUTHENTICATE, "Basic realm=\"weir\", charset=\"UTF-8\"")],
+            "the token is asked for: as Bearer, or as the password of any user\n",
+        )
+            .into_response(),
+        // Without a token, a page elsewhere could read this one through a name of its own.
+        None if !is_loopback(request.headers()) => {
+            (StatusCode::MISDIRECTED_REQUEST, "ask for 127.0.0.1 or localhost\n").into_response()
+        }
+        Some(_) | None => next.run(request).await,
+    }
+}
+
+fn carries(headers: &HeaderMap, token: &[u8; 32]) -> bool {
+    let offered = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+    let Some((scheme, rest)) = offered.and_then(|offered| offered.split_once(' ')) else {
+        return false;
+    };
+    let matches = |secret: &[u8]| <[u8; 32]>::from(Sha256::digest(secret)) == *token;
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => matches(rest.trim().as_bytes()),
+        "basic" => STANDARD.decode(rest.trim()).is_ok_and(|pair| {
+            let colon = pair.iter().position(|byte| *byte == b':');
+            colon.and_then(|at| pair.get(at + 1..)).is_some_and(matches)
+        }),
+        _ => false,
+    }
+}
+
+fn is_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "::1")
+}
+
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+        frame-ancestors 'none'";
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, policy),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    lang: Option<String>,
+}
+
+async fn page(
+    State(shared): State<Arc<Shared>>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let accepts = headers.get(ACCEPT_LANGUAGE).and_then(|accepts| accepts.to_str().ok());
+    let language = Language::choose(asked.lang.as_deref(), accepts);
+    match shared.page.render(&(shared.source.page)(), language) {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn page_json(State(shared): State<Arc<Shared>>) -> Json<PageView> {
+    Json((shared.source.page)())
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let reasons = (shared.source.unready)();
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], (shared.source.metrics)()).into_response()
+}
+
+async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
+}
+
+async fn nothing() -> Response {
+    let words = "there is / (the page), /api/page, /health, /ready and /metrics\n";
+    (StatusCode::NOT_FOUND, words).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    fn source() -> Source {
+        Source {
+            page: Box::new(PageView::default),
+            unready: Box::new(|| vec!["broker rivers is away".to_owned()]),
+            metrics: Box::new(|| "weir_up 1\n".to_owned()),
+        }
+    }
+
+    async fn served(config: &Config) -> SocketAddr {
+        let server = Server::bind(config, Fallback::Refuse).await.unwrap();
+        let address = server.address();
+        tokio::spawn(server.serve(source(), std::future::pending()));
+        address
+    }
+
+    async fn ask(address: SocketAddr, path: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    fn open() -> Config {
+        Config { listen: "127.0.0.1:0".to_owned(), ..Config::default() }
+    }
+
+    #[tokio::test]
+    async fn every_address_answers() {
+        let address = served(&open()).await;
+        let host = "Host: localhost:1\r\n";
+        let page = ask(address, "/", host).await;
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("lang=\"en\""), "{page}");
+        assert!(page.contains("content-security-policy: default-src 'none'"));
+        let chinese = ask(address, "/", &format!("{host}Accept-Language: zh-CN\r\n")).await;
+        assert!(chinese.contains("lang=\"zh\""));
+        assert!(ask(address, "/health", "Host: x\r\n").await.starts_with("HTTP/1.1 200"));
+        let ready = ask(address, "/ready", host).await;
+        assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("rivers is away"), "{ready}");
+        assert!(ask(address, "/metrics", host).await.contains("weir_up 1"));
+        assert!(ask(address, "/api/page", host).await.contains("\"alerts\":[]"));
+        assert!(ask(address, "/style.css", host).await.contains("text/css"));
+        assert!(ask(address, "/x", host).await.starts_with("HTTP/1.1 404"));
+    }
+
+    #[tokio::test]
+    async fn a_name_of_somebody_else_is_turned_away() {
+        let address = served(&open()).await;
+        assert!(ask(address, "/", "Host: evil.example\r\n").await.starts_with("HTTP/1.1 421"));
+        assert!(ask(address, "/", "Host: [::1]:80\r\n").await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn with_a_token_nobody_comes_in_without_it() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "s3cret\n").unwrap();
+        let address = served(&Config { token_file: Some(file), ..open() }).await;
+        let refused = ask(address, "/", "Host: x\r\n").await;
+        assert!(refused.starts_with("HTTP/1.1 401") && !refused.contains("s3cret"), "{refused}");
+        let wrong = ask(address, "/metrics", "Host: x\r\nAuthorization: Bearer s3cre\r\n").await;
+        assert!(wrong.starts_with("HTTP/1.1 401"));
+        let bearer = "Host: x\r\nAuthorization: Bearer s3cret\r\n";
+        assert!(ask(address, "/", bearer).await.starts_with("HTTP/1.1 200"));
+        let basic = format!("Host: x\r\nAuthorization: Basic {}\r\n", STANDARD.encode("u:s3cret"));
+        assert!(ask(address, "/", &basic).await.starts_with("HTTP/1.1 200"));
+        assert!(ask(address, "/health", "Host: x\r\n").await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_refused_or_another_one_found() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listen = taken.local_addr().unwrap().to_string();
+        let config = Config { listen, ..Config::default() };
+        assert!(Server::bind(&config, Fallback::Refuse).await.is_err());
+        let server = Server::bind(&config, Fallback::FreePort).await.unwrap();
+        assert_ne!(server.address(), taken.local_addr().unwrap());
+    }
+}
