@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+#[cfg(feature = "demo")]
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,6 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
 use crate::daemon::run::{Commands, Daemon};
+#[cfg(feature = "demo")]
+use crate::demo;
 use crate::domain::fault::Fault;
 use crate::domain::name::Names;
 use crate::domain::time::Timestamp;
@@ -29,6 +33,26 @@ pub struct Cli {
 /// What weir can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show what weir does: an embedded broker, simulated stations of Shenyang, and weir itself.
+    ///
+    /// A pollution wave goes down a river, a probe sticks, a station falls silent, messages are
+    /// broken. Nothing of it was measured. At the end the ledger is printed; exits with 1 if it
+    /// does not balance, nothing was stored, or a message was lost.
+    #[cfg(feature = "demo")]
+    Demo {
+        /// For how long, such as 30s or 5m; until Ctrl-C without.
+        #[arg(long = "for", value_name = "TIME", value_parser = length)]
+        length: Option<Duration>,
+        /// How many times as fast as real time.
+        #[arg(long, default_value_t = 300.0, value_parser = speed)]
+        speed: f64,
+        /// Which world: the same number is the same world.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Keep the journal in this folder, to look at it afterwards.
+        #[arg(long, value_name = "FOLDER")]
+        data: Option<PathBuf>,
+    },
     /// Run the daemon: subscribe, judge, store, alert, until SIGTERM or Ctrl-C.
     ///
     /// A message is acknowledged only after the journal holds it and all it caused. SIGHUP takes
@@ -80,6 +104,10 @@ pub enum Seeds {
 /// What the command can't go on without.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(match cli.command {
+        #[cfg(feature = "demo")]
+        Command::Demo { length, speed, seed, data } => {
+            return run_demo(&demo::Options { length, speed, seed, data }).await;
+        }
         Command::Run { config, clock_start, speed } => {
             let clock = match clock_start {
                 None => Clock::real(),
@@ -89,6 +117,29 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Check { config, connect } => run_check(&config, connect).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
+    })
+}
+
+/// Reads a time span such as `30s`.
+#[cfg(feature = "demo")]
+fn length(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a time such as 30s, 5m or 1h".to_owned();
+    let span: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    Duration::try_from(span).map_err(|_| expected())
+}
+
+#[cfg(feature = "demo")]
+async fn run_demo(options: &demo::Options) -> anyhow::Result<ExitCode> {
+    // Log lines would run through the picture; what goes wrong is still said.
+    let log = telemetry::Config { level: "error".to_owned(), ..telemetry::Config::default() };
+    telemetry::start(&log)?;
+    let outcome = demo::run(options).await?;
+    Ok(match outcome.fault() {
+        None => ExitCode::SUCCESS,
+        Some(fault) => {
+            writeln!(io::stderr().lock(), "{fault}")?;
+            ExitCode::FAILURE
+        }
     })
 }
 

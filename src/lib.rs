@@ -9,6 +9,8 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod decode;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod domain;
 pub mod http;
 pub mod influx;

@@ -62,17 +62,19 @@ impl Pipeline {
     /// Notes that a datastream and its station were heard; what was silent is so no more.
     fn hear(&mut self, datastream: &Datastream, now: Moment, out: &mut Processed) {
         let Some(station) = self.station_mut(datastream.station) else { return };
-        station.silence.heard_ms = now.elapsed_ms;
+        // In elapsed time, so that a wall clock that was set changes no span.
+        let since = |heard_ms: i64| now.wall.plus(heard_ms - now.elapsed_ms);
+        let heard_ms = std::mem::replace(&mut station.silence.heard_ms, now.elapsed_ms);
         if let (Some(alert), Some(rule)) = (station.silence.firing.take(), station.silence_rule) {
             station.resumed_ms = now.elapsed_ms;
             let subject = Subject::Station(datastream.station);
-            out.alerts.push(resolved(alert, rule, subject, now.wall));
+            out.alerts.push(resolved(alert, rule, subject, now.wall, since(heard_ms)));
         }
         let Some(stream) = station.streams.get_mut(usize::from(datastream.slot)) else { return };
-        stream.silence.heard_ms = now.elapsed_ms;
+        let heard_ms = std::mem::replace(&mut stream.silence.heard_ms, now.elapsed_ms);
         if let (Some(alert), Some(rule)) = (stream.silence.firing.take(), stream.silence_rule) {
             let subject = Subject::Datastream(datastream.id);
-            out.alerts.push(resolved(alert, rule, subject, now.wall));
+            out.alerts.push(resolved(alert, rule, subject, now.wall, since(heard_ms)));
         }
     }
 
@@ -226,8 +228,9 @@ fn resolved(
     rule: crate::domain::name::RuleId,
     subject: Subject,
     at: Timestamp,
+    since: Timestamp,
 ) -> AlertEvent {
-    plain_event(alert, rule, subject, AlertChange::Resolved, at, at)
+    plain_event(alert, rule, subject, AlertChange::Resolved, at, since)
 }
 
 /// Says what a datastream holds of an observation. What a logger repeats of a sample before the

@@ -51,22 +51,22 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compiles the tree. A pointer `#` is the whole payload.
+    /// Compiles the tree.
     #[must_use]
     pub fn new(rule: &TopicRule, profile: &Profile) -> Self {
         let pointers = &rule.pointers;
         let long = !pointers.channel.is_empty() || !pointers.value.is_empty();
         let long = long || rule.levels.contains(&Level::Channel);
-        let record = if long {
-            let mut leaves = vec![
+        let record = if long && pointers.value.is_empty() {
+            // The record is the value.
+            Target::Value
+        } else if long {
+            let leaves = vec![
                 (&*pointers.channel, Target::Name),
                 (&*pointers.value, Target::Value),
                 (&*pointers.unit, Target::Unit),
                 (&*pointers.time, Target::Time),
             ];
-            if pointers.value.is_empty() {
-                leaves.push(("#", Target::Value));
-            }
             tree(leaves, false)
         } else {
             let channels = profile.channels.iter().enumerate().map(|(index, channel)| {
@@ -83,7 +83,8 @@ impl Plan {
         };
         let root = match pointers.each.as_deref() {
             None => record,
-            Some("#") => Target::Records(Box::new(record)),
+            // RFC 6901: the empty pointer is the whole document.
+            Some("") => Target::Records(Box::new(record)),
             Some(each) => tree(
                 vec![(each, Target::Records(Box::new(record))), (&*pointers.time, Target::Time)],
                 false,
@@ -96,9 +97,6 @@ impl Plan {
 fn tree(leaves: Vec<(&str, Target)>, strict: bool) -> Target {
     let mut root = Node { strict, ..Node::default() };
     for (pointer, target) in leaves {
-        if pointer == "#" {
-            return target;
-        }
         if let Some(path) = pointer.strip_prefix('/') {
             insert(&mut root, path, target);
         }

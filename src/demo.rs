@@ -1,0 +1,270 @@
+//! The demonstration: a broker, simulated stations that publish to it over real MQTT, and weir as
+//! it runs in production, in one process.
+
+pub mod broker;
+mod screen;
+pub mod seeds;
+pub mod world;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use tokio::time::{Instant, interval, sleep, timeout};
+
+use crate::config::Config;
+use crate::daemon::clock::Clock;
+use crate::daemon::edition::Edition;
+use crate::daemon::page::Observer;
+use crate::daemon::run::Daemon;
+use crate::demo::broker::EmbeddedBroker;
+use crate::demo::world::{Publication, World};
+use crate::domain::input::Qos;
+use crate::domain::time::Timestamp;
+use crate::http::door::Fallback;
+use crate::http::view::PageView;
+use crate::journal::read::Reader;
+use crate::mqtt::publisher::Publisher;
+
+/// When the story begins: 2026-06-01T06:00:00+08:00.
+const START: Timestamp = Timestamp(1_780_264_800_000);
+/// How often stations look whether they have something to say.
+const BEAT: Duration = Duration::from_millis(50);
+/// How often the screen is drawn on a terminal, and how often lines are written elsewhere.
+const DRAW: Duration = Duration::from_secs(1);
+const REPORT: Duration = Duration::from_secs(10);
+/// How long connecting and finishing may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is asked of the demonstration.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// For how long it runs; until Ctrl-C without.
+    pub length: Option<Duration>,
+    /// How many times as fast as real time.
+    pub speed: f64,
+    /// Which world.
+    pub seed: u64,
+    /// Where the journal goes, to be looked at afterwards; else into a folder that is removed.
+    pub data: Option<PathBuf>,
+}
+
+/// What was seen.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outcome {
+    /// How many messages the stations published.
+    pub published: i64,
+    /// The last page.
+    pub page: PageView,
+    /// How many alerts fired, and how many resolved.
+    pub fired: usize,
+    /// How many resolved.
+    pub resolved: usize,
+}
+
+impl Outcome {
+    /// Tells what is wrong with it; nothing is as it should be.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let ledger = &self.page.ledger;
+        if !ledger.balances {
+            return Some("the ledger does not balance".to_owned());
+        }
+        if ledger.messages.stored == 0 || ledger.readings.stored == 0 {
+            return Some("nothing was stored".to_owned());
+        }
+        let (published, received) = (self.published, ledger.messages.received);
+        (published != received)
+            .then(|| format!("{published} messages were published and {received} received"))
+    }
+}
+
+/// Runs the demonstration, writes what happens to standard output, and the ledger at the end.
+///
+/// # Errors
+/// A part of it can't be started or broke.
+pub async fn run(options: &Options) -> anyhow::Result<Outcome> {
+    let broker = EmbeddedBroker::start().await?;
+    let own = std::env::temp_dir().join(format!("weir-demo-{}", std::process::id()));
+    let folder = options.data.clone().unwrap_or_else(|| own.clone());
+    let outcome = run_in(&folder, &broker, options).await;
+    broker.stop().await;
+    if options.data.is_none()
+        && let Err(error) = std::fs::remove_dir_all(&own)
+    {
+        tracing::debug!(%error, "The folder of the demonstration stays.");
+    }
+    outcome
+}
+
+async fn run_in(
+    folder: &Path,
+    broker: &EmbeddedBroker,
+    options: &Options,
+) -> anyhow::Result<Outcome> {
+    let url = format!("mqtt://{}", broker.address());
+    let config = config(&url, folder)?;
+    let networks = config.networks();
+    let judgement = config.judgement.judgement();
+    let edition = Edition { judgement, networks, tables: seeds::tables() };
+    let clock = Clock::scaled(START, options.speed);
+    let mut daemon = Daemon::start(config, &edition, clock)?;
+    let address = daemon.serve(Fallback::FreePort).await?.to_string();
+    let observer = daemon.observer()?;
+    let events = Reader::open(&daemon.data_folder)?;
+    until(PATIENCE, || observer.unready().is_empty()).await.context("the broker is not reached")?;
+
+    let publisher = Publisher::connect(&url, "stations")?;
+    let mut show = Show::new(&address);
+    let clock = daemon.clock.clone();
+    let published = tokio::select! {
+        published = play(&publisher, &clock, options) => published?,
+        error = daemon.failed() => return Err(error),
+        error = watch(&observer, &events, &mut show) => return Err(error),
+    };
+    publisher.flush().await;
+    let all = || observer.page().ledger.messages.received >= published;
+    // If some never come, the outcome says so.
+    until(PATIENCE, all).await.ok();
+    publisher.close().await;
+    daemon.stop().await?;
+    show.events(&events)?;
+    let page = observer.page();
+    let mut out = io::stdout().lock();
+    write!(out, "\n{published} messages were published.\n{}", screen::ledger(&page.ledger))?;
+    writeln!(out, "{} alerts fired, {} resolved.", show.fired, show.resolved)?;
+    Ok(Outcome { published, page, fired: show.fired, resolved: show.resolved })
+}
+
+fn config(url: &str, folder: &Path) -> anyhow::Result<Config> {
+    let broker = |network: &str| {
+        format!("[[broker]]\nnetwork = '{network}'\nurl = '{url}'\nclient_id = 'weir-{network}'\n")
+    };
+    let data = toml::Value::from(folder.display().to_string());
+    let text = format!(
+        "seeds = '.'\n{}{}[journal]\ndata_folder = {data}\n",
+        broker("rivers"),
+        broker("parks")
+    );
+    Config::parse("demo", &text).map_err(|faults| {
+        let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(list.join("\n"))
+    })
+}
+
+/// Lets the stations publish until the time is up or somebody presses Ctrl-C; gives how many
+/// messages they published.
+async fn play(publisher: &Publisher, clock: &Clock, options: &Options) -> anyhow::Result<i64> {
+    let end = options.length.map(|length| Instant::now() + length);
+    let mut world = World::new(options.seed, clock.now().wall);
+    let mut beat = interval(BEAT);
+    let mut published = 0;
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
+    loop {
+        tokio::select! {
+            _ = &mut interrupted => return Ok(published),
+            _ = beat.tick() => {}
+        }
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return Ok(published);
+        }
+        let mut said: Vec<Publication> = Vec::new();
+        world.until(clock.now().wall, &mut |publication| said.push(publication));
+        for Publication { topic, payload, .. } in said {
+            publisher.publish(&topic, payload, Qos::AtLeastOnce, false).await?;
+            published += 1;
+        }
+    }
+}
+
+/// Shows what is going on, for ever.
+async fn watch(observer: &Observer, events: &Reader, show: &mut Show) -> anyhow::Error {
+    let mut beat = interval(DRAW);
+    loop {
+        beat.tick().await;
+        if let Err(error) = show.draw(observer, events) {
+            return error;
+        }
+    }
+}
+
+/// What was shown so far.
+struct Show {
+    address: String,
+    terminal: bool,
+    reported: Option<Instant>,
+    told: usize,
+    fired: usize,
+    resolved: usize,
+    /// The last events, for the screen.
+    last: Vec<String>,
+}
+
+impl Show {
+    fn new(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            terminal: io::stdout().is_terminal(),
+            reported: None,
+            told: 0,
+            fired: 0,
+            resolved: 0,
+            last: Vec::new(),
+        }
+    }
+
+    fn draw(&mut self, observer: &Observer, events: &Reader) -> anyhow::Result<()> {
+        self.events(events)?;
+        let due = self.reported.is_none_or(|at| at.elapsed() >= REPORT);
+        let page = observer.page();
+        let ready = !page.places.is_empty();
+        if self.terminal {
+            let mut out = io::stdout().lock();
+            write!(out, "{}{}", screen::HOME, screen::draw(&page, &self.address, true))?;
+            for line in self.last.iter().rev().take(8).rev() {
+                writeln!(out, "{line}")?;
+            }
+        } else if due && ready {
+            self.reported = Some(Instant::now());
+            write!(io::stdout().lock(), "{}", screen::draw(&page, &self.address, false))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the changes of alerts since the last call.
+    fn events(&mut self, events: &Reader) -> anyhow::Result<()> {
+        let mut history = events.alert_history(10_000)?;
+        history.reverse();
+        for event in history.iter().skip(self.told) {
+            let body: Value = serde_json::from_str(&event.json).unwrap_or_default();
+            let sentence = body.pointer("/commonAnnotations/summary_en").and_then(Value::as_str);
+            let line = format!("  {:<9} {}", event.change, sentence.unwrap_or_default());
+            match event.change.as_str() {
+                "firing" => self.fired += 1,
+                "resolved" => self.resolved += 1,
+                _ => {}
+            }
+            if !self.terminal {
+                writeln!(io::stdout().lock(), "{line}")?;
+            }
+            self.last.push(line);
+        }
+        self.told = history.len();
+        Ok(())
+    }
+}
+
+async fn until(patience: Duration, holds: impl Fn() -> bool) -> anyhow::Result<()> {
+    let waiting = async {
+        while !holds() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    if timeout(patience, waiting).await.is_err() {
+        bail!("waited {} s in vain", patience.as_secs());
+    }
+    Ok(())
+}

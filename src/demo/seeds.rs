@@ -1,0 +1,54 @@
+//! The example seeds, carried in the program: the demonstration needs no folder.
+
+use crate::seed::Tables;
+
+macro_rules! tables {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../seeds/", $name)))),*]
+    };
+}
+
+const TABLES: [(&str, &str); 16] = tables![
+    "averages.csv",
+    "calibrations.csv",
+    "devices.csv",
+    "limits/GB3095-2012.csv",
+    "limits/GB3095-2026.csv",
+    "limits/GB3838-2002.csv",
+    "limits/GBT12325-2008.csv",
+    "places.csv",
+    "profiles.csv",
+    "properties.csv",
+    "qc.csv",
+    "reaches.csv",
+    "rules.csv",
+    "stations.csv",
+    "topics.csv",
+    "units.csv",
+];
+
+/// Gives the example seeds.
+#[must_use]
+pub fn tables() -> Tables {
+    let mut tables = Tables::default();
+    for (name, text) in TABLES {
+        tables.put(name, text.as_bytes().to_vec());
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::domain::registry::Judgement;
+
+    #[test]
+    fn they_are_those_of_the_folder() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+        let read = Tables::read(&folder).unwrap();
+        let judgement = Judgement::default();
+        assert_eq!(tables().digest(&judgement), read.digest(&judgement));
+    }
+}

@@ -1,0 +1,120 @@
+//! The demonstration's story, told to the pipeline without a broker: it is what `world.rs` says.
+#![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weir::demo::seeds;
+use weir::demo::world::{Publication, World};
+use weir::domain::alert::Subject;
+use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
+use weir::domain::ledger::{Ledger, Outcome};
+use weir::domain::name::{NameKind, Names, NetworkId};
+use weir::domain::registry::{Judgement, Registry};
+use weir::domain::time::{MINUTE, Moment, SECOND, Timestamp};
+use weir::pipeline::{Pipeline, Processed};
+use weir::seed::compile;
+
+/// 2026-06-01T06:00:00+08:00.
+const START: Timestamp = Timestamp(1_780_264_800_000);
+
+fn told(seed: u64, step: i64) -> Vec<Publication> {
+    let mut world = World::new(seed, START);
+    let mut said = Vec::new();
+    let mut now = START;
+    while now.since(START) < 60 * MINUTE {
+        now = now.plus(step);
+        world.until(now, &mut |publication| said.push(publication));
+    }
+    said
+}
+
+#[test]
+fn the_same_number_is_the_same_world_however_it_is_asked() {
+    let world = told(7, 10 * SECOND);
+    assert_eq!(world, told(7, 60 * MINUTE));
+    assert_ne!(world, told(8, 60 * MINUTE));
+    assert!(world.is_sorted_by_key(|publication| publication.at));
+}
+
+fn name(registry: &Registry, subject: Subject) -> String {
+    match subject {
+        Subject::Datastream(id) => registry.datastream(id).unwrap().name.to_string(),
+        Subject::Station(id) => registry.station(id).unwrap().name.to_string(),
+        Subject::Weir { condition, .. } => condition.word().to_owned(),
+    }
+}
+
+#[test]
+fn the_story_is_what_alerts_and_dead_letters_say_and_nothing_else() {
+    let networks = ["rivers".to_owned(), "parks".to_owned()];
+    let mut names = Names::default();
+    let registry =
+        Arc::new(compile(&seeds::tables(), Judgement::default(), &networks, &mut names).unwrap());
+    let id = |names: &mut Names, name: &str| NetworkId(names.id(NameKind::Network, name));
+    let (rivers, parks) = (id(&mut names, "rivers"), id(&mut names, "parks"));
+    let at = |ms: i64| Moment { wall: START.plus(ms), elapsed_ms: ms };
+    let mut pipeline = Pipeline::new(Arc::clone(&registry), at(0));
+    let mut out = Processed::default();
+    for network in [rivers, parks] {
+        let input = Input::Condition(Condition::Connected(network));
+        pipeline.process(&Arrival { at: at(0), input }, &mut out);
+    }
+    let mut world = World::new(1, START);
+    let mut ledger = Ledger::default();
+    let mut repeats = 0;
+    let mut alerts = Vec::new();
+    let mut letters = Vec::new();
+    for second in 0..3 * 3_600 {
+        let now = at(second * SECOND);
+        let mut said = Vec::new();
+        world.until(now.wall, &mut |publication| said.push(publication));
+        for (index, publication) in said.iter().enumerate() {
+            let message = Message {
+                network: if publication.network == "rivers" { rivers } else { parks },
+                packet_id: u16::try_from(index).unwrap() + 1,
+                dup: false,
+                retain: false,
+                qos: Qos::AtLeastOnce,
+                topic: publication.topic.as_bytes(),
+                payload: &publication.payload,
+                fault: None,
+            };
+            pipeline.process(&Arrival { at: now, input: Input::Message(message) }, &mut out);
+            let fate = out.fate.unwrap();
+            ledger += fate.ledger;
+            // What analysers repeat of a sample is one sample; a sonde repeats nothing.
+            let sonde = publication.topic.starts_with("water/sonde");
+            repeats += usize::from(sonde && fate.outcome == Outcome::Duplicate);
+            letters.append(&mut out.rejects);
+            alerts.extend(out.alerts.drain(..).map(|event| (second / 60, event)));
+        }
+        pipeline.process(&Arrival { at: now, input: Input::Tick }, &mut out);
+        alerts.extend(out.alerts.drain(..).map(|event| (second / 60, event)));
+    }
+    assert!(ledger.balances(), "{ledger:?}");
+    assert_eq!(repeats, 1);
+    let codes: Vec<&str> = letters.iter().map(|letter| letter.reason.code()).collect();
+    assert_eq!(codes, ["malformed", "wrong_type", "unknown_device"]);
+
+    let mut story: BTreeMap<String, Vec<(i64, &str)>> = BTreeMap::new();
+    for (minute, event) in &alerts {
+        let station = name(&registry, event.subject);
+        story.entry(station).or_default().push((*minute, event.change.word()));
+    }
+    let minutes = |name: &str| story.get(name).cloned().unwrap_or_default();
+    let huishan = minutes("puhe-huishan/dissolved_oxygen");
+    assert_eq!(huishan.iter().map(|one| one.1).collect::<Vec<_>>(), ["firing", "resolved"]);
+    assert!((18..24).contains(&huishan[0].0) && (60..75).contains(&huishan[1].0), "{huishan:?}");
+    let silent = minutes("hunhe-dongling");
+    assert_eq!(silent.iter().map(|one| one.1).collect::<Vec<_>>(), ["firing", "resolved"]);
+    assert!((33..37).contains(&silent[0].0) && (59..62).contains(&silent[1].0), "{silent:?}");
+    let spoke = alerts.iter().find(|(minute, _)| *minute == silent[1].0).unwrap().1;
+    assert!(spoke.at.since(spoke.since) > 29 * MINUTE, "how long it was silent is said");
+    let daoyi = minutes("puhe-daoyi/dissolved_oxygen");
+    assert_eq!(daoyi.first().map(|one| one.1), Some("firing"));
+    let wave = alerts.iter().find(|(minute, _)| *minute > 100).unwrap();
+    assert!(wave.1.upstream.is_some(), "the wave is recognised downstream");
+    assert_eq!(story.len(), 3, "{story:#?}");
+}
