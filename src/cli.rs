@@ -1,6 +1,9 @@
 //! The command line.
 
-use std::io::{self, Write};
+mod ledger;
+mod letters;
+
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 #[cfg(feature = "demo")]
@@ -9,15 +12,20 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use self::letters::Letters;
+use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
 use crate::daemon::run::{Commands, Daemon};
+use crate::daemon::socket::{self, Answer, Request};
+use crate::daemon::tap::{Style, tap};
 #[cfg(feature = "demo")]
 use crate::demo;
 use crate::domain::fault::Fault;
 use crate::domain::name::Names;
 use crate::domain::time::Timestamp;
 use crate::http::door::Fallback;
+use crate::journal::backup;
 use crate::seed::{self, Tables};
 use crate::telemetry;
 
@@ -80,9 +88,52 @@ pub enum Command {
         #[arg(long)]
         connect: bool,
     },
-    /// Compare editions of the seeds.
+    /// Show what comes in and what weir makes of it, message by message.
+    ///
+    /// A client of its own: a daemon at work is not touched, and nothing is stored.
+    Tap {
+        /// An MQTT filter such as `water/+/data`; without it, what the seeds subscribe to.
+        pattern: Option<String>,
+        /// One JSON object a message.
+        #[arg(long)]
+        json: bool,
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
+    /// Print where every message and reading ended: received = stored + rejected + duplicate.
+    ///
+    /// Works while the daemon runs. Exits with 1 if the ledger does not balance.
+    Ledger {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
+    /// Look at what was turned away, and run it again.
+    #[command(subcommand)]
+    DeadLetters(Letters),
+    /// Compare and change editions of the seeds.
     #[command(subcommand)]
     Seeds(Seeds),
+    /// Copy the journal into a file while the daemon writes on.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
+    /// Put a copy of a journal into a data folder that has none.
+    Restore {
+        /// The file that `weir backup` wrote.
+        file: PathBuf,
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
 }
 
 /// What can be done with seeds.
@@ -90,6 +141,16 @@ pub enum Command {
 pub enum Seeds {
     /// Tell what the seeds of another folder would change.
     Diff {
+        /// The folder of the other edition.
+        folder: PathBuf,
+        /// The configuration whose seeds are in force.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
+    /// Put the seeds of another folder in force, without a gap, and into the configured folder.
+    ///
+    /// An edition with a fault is refused whole and the one in force stays.
+    Apply {
         /// The folder of the other edition.
         folder: PathBuf,
         /// The configuration whose seeds are in force.
@@ -116,7 +177,21 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             return run_daemon(&config, clock).await;
         }
         Command::Check { config, connect } => run_check(&config, connect).await?,
+        Command::Tap { pattern, json, config } => {
+            return run_tap(&config, pattern.as_deref(), json).await;
+        }
+        Command::Ledger { json, config } => ledger::run(&read(&config)?, json)?,
+        Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
+        Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,
+        Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,
+        Command::Restore { file, config } => {
+            let config = read(&config)?;
+            backup::restore(&file, &config.journal.data_folder)?;
+            let folder = config.journal.data_folder.display();
+            writeln!(io::stdout(), "{} is the journal of {folder} now", file.display())?;
+            ExitCode::SUCCESS
+        }
     })
 }
 
@@ -150,6 +225,76 @@ fn speed(text: &str) -> Result<f64, String> {
     if fits { Ok(speed) } else { Err("expected 1 to 100000".to_owned()) }
 }
 
+/// Reads a configuration for a command that needs no seeds.
+fn read(file: &Path) -> anyhow::Result<Config> {
+    Config::read(file).map_err(|faults| {
+        let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(list.join("\n"))
+    })
+}
+
+/// Prints what a daemon answered.
+fn answer(answer: Option<Answer>, nobody: &str) -> anyhow::Result<ExitCode> {
+    let Some(answer) = answer else { anyhow::bail!("{nobody}") };
+    for words in &answer.words {
+        if answer.done {
+            writeln!(io::stdout(), "{words}")?;
+        } else {
+            writeln!(io::stderr(), "{words}")?;
+        }
+    }
+    Ok(if answer.done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run_tap(file: &Path, pattern: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    let sound = match check::check(file) {
+        Ok(sound) => sound,
+        Err(faults) => return Ok(tell(&faults)?),
+    };
+    telemetry::start(&sound.config.log)?;
+    let style =
+        if json { Style::Json } else { Style::Human { colour: io::stdout().is_terminal() } };
+    tokio::select! {
+        ended = tap(&sound, pattern, style) => ended?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_backup(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
+    let terminal = io::stderr().is_terminal();
+    let mut tell = |progress: backup::Progress| {
+        if terminal {
+            write!(io::stderr(), "\r{} of {} pages", progress.done, progress.of).ok();
+        }
+    };
+    backup::backup(&config.journal.data_folder, file, &mut tell)?;
+    if terminal {
+        writeln!(io::stderr())?;
+    }
+    writeln!(io::stdout(), "the journal is copied to {}", file.display())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has a daemon at work take an edition; without one, checks it and installs it.
+async fn run_apply(file: &Path, folder: &Path) -> anyhow::Result<ExitCode> {
+    let config = read(file)?;
+    let folder = folder.canonicalize()?;
+    let request = Request::Apply { folder: folder.clone() };
+    let answered = socket::ask(&config.journal.data_folder, &request).await?;
+    if answered.is_some() {
+        return answer(answered, "");
+    }
+    let changed = run_diff(file, &folder)?;
+    if changed == ExitCode::SUCCESS {
+        let tables = Tables::read(&folder)
+            .map_err(|faults| anyhow::anyhow!("{} faults in the seeds", faults.len()))?;
+        tables.write_to(&config.seeds)?;
+        writeln!(io::stdout(), "no weir is at work; it takes them when it starts")?;
+    }
+    Ok(changed)
+}
+
 async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
     let sound = match check::check(file) {
         Ok(sound) => sound,
@@ -160,6 +305,7 @@ async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut daemon = Daemon::start(sound.config, &sound.edition, clock)?;
+    daemon.hear_the_shell();
     let page = daemon.serve(Fallback::Refuse).await?;
     tracing::info!("The page is at http://{page}/");
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();

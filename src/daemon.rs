@@ -11,5 +11,7 @@ pub mod outlet;
 pub mod page;
 pub mod recover;
 pub mod run;
+pub mod socket;
 pub mod status;
+pub mod tap;
 pub mod tell;

@@ -20,6 +20,7 @@ use crate::daemon::ingest::{Command, Ingest};
 use crate::daemon::outlet::Outlet;
 use crate::daemon::page::Observer;
 use crate::daemon::recover::{Recovered, recover};
+use crate::daemon::socket;
 use crate::daemon::status::Status;
 use crate::daemon::tell::Teller;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
@@ -188,6 +189,27 @@ impl Daemon {
             Ok(server.serve(source, until).await?)
         });
         Ok(address)
+    }
+
+    /// Takes requests from the shell over a socket in the data folder. Without one, all else
+    /// works.
+    pub fn hear_the_shell(&mut self) {
+        let listener = match socket::listen(&self.data_folder) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::warn!(%error, "No requests from the shell: the socket can't be made.");
+                return;
+            }
+        };
+        let (config, commands) = (self.config.clone(), self.commands());
+        let mut stopped = self.stop.subscribe();
+        self.tasks.spawn_local(async move {
+            tokio::select! {
+                () = socket::serve(listener, config, commands) => {}
+                _ = stopped.wait_for(|stop| *stop) => {}
+            }
+            Ok(())
+        });
     }
 
     /// Waits until a part of the daemon ends that should not.

@@ -136,3 +136,329 @@ impl Mosquitto {
 fn root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
+
+/// Asks over HTTP and gives status and body.
+pub fn get(port: u16, path: &str) -> (u16, String) {
+    use std::io::{Read as _, Write as _};
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (0, String::new()) };
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned();
+    (status, body)
+}
+
+/// Escapes what stands in a query.
+pub fn escaped(text: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let each = text
+        .bytes()
+        .map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
+    each.collect()
+}
+
+/// Debian's InfluxDB 1.6.7 with one database, `weir`.
+#[derive(Debug)]
+pub struct Influx {
+    process: Process,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Influx {
+    pub fn start() -> Self {
+        let (folder, port, rpc) = (TempDir::new().unwrap(), free_port(), free_port());
+        let path = folder.path().display();
+        let text = format!(
+            "reporting-disabled = true\nbind-address = \"127.0.0.1:{rpc}\"\n\
+             [meta]\ndir = \"{path}/meta\"\n[data]\ndir = \"{path}/data\"\n\
+             wal-dir = \"{path}/wal\"\n[http]\nbind-address = \"127.0.0.1:{port}\"\n\
+             log-enabled = false\n[logging]\nlevel = \"error\"\n"
+        );
+        fs::write(folder.path().join("influx.conf"), text).unwrap();
+        let process = Self::spawn(folder.path());
+        let influx = Self { process, folder, port };
+        until("influxd", || get(influx.port, "/ping").0 == 204);
+        influx
+    }
+
+    fn spawn(folder: &Path) -> Process {
+        let config = folder.join("influx.conf");
+        Process::start(
+            Command::new(program("influxd", "influxdb"))
+                .arg("-config")
+                .arg(config)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null()),
+        )
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn stop(&mut self) {
+        self.process.terminate();
+    }
+
+    pub fn start_again(&mut self) {
+        self.process = Self::spawn(self.folder.path());
+        until("influxd", || get(self.port, "/ping").0 == 204);
+    }
+
+    /// Gives the rows of a query, each a list of values.
+    pub fn query(&self, query: &str) -> Vec<Vec<serde_json::Value>> {
+        let path = format!("/query?db=weir&epoch=ms&q={}", escaped(query));
+        let (status, body) = get(self.port, &path);
+        assert_eq!(status, 200, "{body}");
+        let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let series = answer.pointer("/results/0/series").and_then(|series| series.as_array());
+        let rows = series.into_iter().flatten().flat_map(|one| {
+            one.get("values").and_then(|values| values.as_array()).cloned().unwrap_or_default()
+        });
+        rows.map(|row| row.as_array().cloned().unwrap_or_default()).collect()
+    }
+
+    pub fn config(&self) -> String {
+        format!(
+            "[influx]\nurl = 'http://127.0.0.1:{}'\ndialect = 'influx1'\nbucket = 'weir'\n",
+            self.port
+        )
+    }
+}
+
+/// Debian's VictoriaMetrics.
+#[derive(Debug)]
+pub struct Victoria {
+    _process: Process,
+    _folder: TempDir,
+    port: u16,
+}
+
+impl Victoria {
+    pub fn start() -> Self {
+        let (folder, port) = (TempDir::new().unwrap(), free_port());
+        let process = Process::start(
+            Command::new(program("victoria-metrics", "victoria-metrics"))
+                .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
+                .arg(format!("-storageDataPath={}", folder.path().display()))
+                .arg("-retentionPeriod=100y")
+                .arg("-dedup.minScrapeInterval=1ms")
+                .arg("-loggerLevel=ERROR")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null()),
+        );
+        let victoria = Self { _process: process, _folder: folder, port };
+        until("victoria-metrics", || get(victoria.port, "/health").0 == 200);
+        victoria
+    }
+
+    /// Gives every value of a metric with its time, ms.
+    pub fn export(&self, metric: &str) -> Vec<(i64, f64)> {
+        get(self.port, "/internal/force_flush");
+        let (_, body) = get(self.port, &format!("/api/v1/export?match[]={}", escaped(metric)));
+        let mut samples = Vec::new();
+        for line in body.lines() {
+            let series: serde_json::Value = serde_json::from_str(line).unwrap();
+            let list = |key: &str| series.get(key).and_then(|list| list.as_array()).cloned();
+            let times = list("timestamps").unwrap_or_default();
+            let values = list("values").unwrap_or_default();
+            samples.extend(
+                times
+                    .iter()
+                    .zip(&values)
+                    .filter_map(|(at, value)| Some((at.as_i64()?, value.as_f64()?))),
+            );
+        }
+        samples
+    }
+
+    pub fn config(&self) -> String {
+        format!("[influx]\nurl = 'http://127.0.0.1:{}'\ndialect = 'victoria'\n", self.port)
+    }
+}
+
+/// A receiver of webhooks that remembers ids and bodies in the order in which they came.
+#[derive(Debug)]
+pub struct Hook {
+    port: u16,
+    got: std::sync::Arc<std::sync::Mutex<Vec<(String, serde_json::Value)>>>,
+}
+
+impl Hook {
+    pub fn start() -> Self {
+        use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let got = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let taken = std::sync::Arc::clone(&got);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let taken = std::sync::Arc::clone(&taken);
+                std::thread::spawn(move || {
+                    let mut reader = BufReader::new(stream);
+                    loop {
+                        let (mut length, mut id, mut lines) = (0, String::new(), 0);
+                        loop {
+                            let mut line = String::new();
+                            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                                return;
+                            }
+                            lines += 1;
+                            let lower = line.to_ascii_lowercase();
+                            if let Some(rest) = lower.strip_prefix("content-length:") {
+                                length = rest.trim().parse().unwrap_or(0);
+                            }
+                            if lower.starts_with("x-weir-notification-id:") {
+                                id = line.split_once(':').unwrap().1.trim().to_owned();
+                            }
+                            if line == "\r\n" {
+                                break;
+                            }
+                        }
+                        if lines == 0 {
+                            return;
+                        }
+                        let mut body = vec![0; length];
+                        if reader.read_exact(&mut body).is_err() {
+                            return;
+                        }
+                        if let Ok(body) = serde_json::from_slice(&body) {
+                            taken.lock().unwrap().push((id, body));
+                        }
+                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                        if reader.get_mut().write_all(answer).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { port, got }
+    }
+
+    pub fn got(&self) -> Vec<(String, serde_json::Value)> {
+        self.got.lock().unwrap().clone()
+    }
+
+    pub fn config(&self) -> String {
+        format!(
+            "[[channel]]\nname = 'duty'\nkind = 'webhook'\nurl = 'http://127.0.0.1:{}/a'\n",
+            self.port
+        )
+    }
+}
+
+/// An installation of weir in a folder of its own, with the example seeds.
+#[derive(Debug)]
+pub struct Weir {
+    folder: TempDir,
+    page: u16,
+    process: Option<Process>,
+}
+
+impl Weir {
+    /// Writes the configuration; starts nothing.
+    pub fn install(url: &str, more: &str) -> Self {
+        let (folder, page) = (TempDir::new().unwrap(), free_port());
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds"), &folder.path().join("seeds"));
+        let broker = |network: &str| {
+            format!(
+                "[[broker]]\nnetwork = '{network}'\nurl = '{url}'\nclient_id = 'weir-{network}'\n"
+            )
+        };
+        let text = format!(
+            "seeds = 'seeds'\n{}{}[journal]\ndata_folder = 'data'\n\
+             [http]\nlisten = '127.0.0.1:{page}'\n{more}",
+            broker("rivers"),
+            broker("parks")
+        );
+        fs::write(folder.path().join("weir.toml"), text).unwrap();
+        Self { folder, page, process: None }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn page(&self) -> u16 {
+        self.page
+    }
+
+    /// Starts the daemon and waits until it is ready.
+    pub fn start(&mut self) {
+        self.start_with(&[]);
+        until("weir", || get(self.page, "/ready").0 == 200);
+    }
+
+    pub fn start_with(&mut self, arguments: &[&str]) {
+        let path = self.folder.path().join("log");
+        let log = fs::File::options().create(true).append(true).open(path).unwrap();
+        self.process = Some(Process::start(
+            Command::new(env!("CARGO_BIN_EXE_weir"))
+                .arg("run")
+                .args(["--config".as_ref(), self.folder.path().join("weir.toml").as_os_str()])
+                .args(arguments)
+                .stderr(log),
+        ));
+    }
+
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().unwrap()
+    }
+
+    pub fn kill(&mut self) {
+        self.process().kill();
+    }
+
+    /// Stops it as a service manager does.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        let status = self.process().terminate();
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Runs another command of weir and gives whether it succeeded and what it said.
+    pub fn command(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(arguments)
+            .args(["--config".as_ref(), self.folder.path().join("weir.toml").as_os_str()])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Gives the ledger as the command tells it.
+    #[track_caller]
+    pub fn ledger(&self) -> serde_json::Value {
+        let (_, said) = self.command(&["ledger", "--json"]);
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+    }
+
+    /// Gives a number of the ledger, such as `/total/messages/stored`.
+    #[track_caller]
+    pub fn count(&self, pointer: &str) -> i64 {
+        self.ledger().pointer(pointer).and_then(|count| count.as_i64()).unwrap_or(-1)
+    }
+}
+
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The way from the shell to a daemon at work: a Unix socket in its data folder, which only its
+//! own user may enter. One line of JSON asks, one line answers.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::daemon::edition::Edition;
+use crate::daemon::run::Commands;
+use crate::journal::batch::DeadLetterId;
+use crate::journal::read::Reader;
+use crate::seed::Tables;
+
+/// The socket's file in the data folder.
+const SOCKET: &str = "weir.sock";
+/// How long a request may be.
+const REQUEST_MAX: u64 = 4 << 20;
+/// How long asking and answering may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Request {
+    /// Run dead letters again.
+    Retry {
+        /// Their numbers.
+        ids: Vec<i64>,
+    },
+    /// Take the seeds of a folder, and put them into the folder of the configuration.
+    Apply {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether it was done.
+    pub done: bool,
+    /// What came of it, line by line.
+    pub words: Vec<String>,
+}
+
+impl Answer {
+    fn done(words: String) -> Self {
+        Self { done: true, words: vec![words] }
+    }
+
+    fn refused(words: Vec<String>) -> Self {
+        Self { done: false, words }
+    }
+}
+
+/// Asks a daemon at work; `None` if there is none.
+///
+/// # Errors
+/// It does not answer.
+pub async fn ask(data_folder: &Path, request: &Request) -> anyhow::Result<Option<Answer>> {
+    let Ok(mut stream) = UnixStream::connect(data_folder.join(SOCKET)).await else {
+        return Ok(None);
+    };
+    let asking = async {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<Answer, anyhow::Error>(serde_json::from_str(&answer)?)
+    };
+    let answer = timeout(PATIENCE, asking).await.context("weir does not answer in time")??;
+    Ok(Some(answer))
+}
+
+/// Answers requests until it is told to end.
+///
+/// # Errors
+/// The socket can't be made.
+pub fn listen(data_folder: &Path) -> std::io::Result<UnixListener> {
+    let path = data_folder.join(SOCKET);
+    // The folder is locked: what is left here is of a weir that is no more.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    UnixListener::bind(path)
+}
+
+/// Serves requests for ever, one at a time.
+pub async fn serve(listener: UnixListener, config: Config, commands: Commands) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let served = timeout(PATIENCE, serve_one(stream, &config, &commands)).await;
+        if let Ok(Err(error)) = served {
+            tracing::warn!(%error, "A request from the shell failed.");
+        }
+    }
+}
+
+async fn serve_one(stream: UnixStream, config: &Config, commands: &Commands) -> anyhow::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    (&mut stream).take(REQUEST_MAX).read_line(&mut line).await?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(Request::Retry { ids }) => retry(config, commands, &ids).await?,
+        Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
+        Err(error) => Answer::refused(vec![format!("not a request: {error}")]),
+    };
+    let mut out = serde_json::to_vec(&answer)?;
+    out.push(b'\n');
+    stream.write_all(&out).await?;
+    stream.shutdown().await?;
+    Ok(())
+}
+
+async fn retry(config: &Config, commands: &Commands, ids: &[i64]) -> anyhow::Result<Answer> {
+    let reader = Reader::open(&config.journal.data_folder)?;
+    let mut letters = Vec::new();
+    for id in ids {
+        let held = reader.dead_letter(DeadLetterId(*id))?;
+        // What is cut off is never whole again.
+        let held = held.filter(|held| held.retried_at.is_none());
+        if let Some(held) = held.filter(|held| &*held.letter.code != "payload_too_long") {
+            letters.push((held.id, held.letter));
+        }
+    }
+    let tried = letters.len();
+    let ended_well = commands.retry(letters).await?;
+    Ok(Answer::done(format!("{tried} tried, {ended_well} ended well")))
+}
+
+async fn apply(config: &Config, commands: &Commands, folder: &Path) -> anyhow::Result<Answer> {
+    let told = |faults: Vec<crate::domain::fault::Fault>| {
+        Answer::refused(faults.iter().map(ToString::to_string).collect())
+    };
+    let tables = match Tables::read(folder) {
+        Ok(tables) => tables,
+        Err(faults) => return Ok(told(faults)),
+    };
+    let (judgement, networks) = (config.judgement.judgement(), config.networks());
+    let edition = Edition { judgement, networks, tables };
+    Ok(match commands.take(edition.clone()).await? {
+        Err(faults) => told(faults),
+        Ok(taken) => {
+            edition.tables.write_to(&config.seeds)?;
+            let words = if taken { "the edition is in force" } else { "it was in force already" };
+            Answer::done(words.to_owned())
+        }
+    })
+}

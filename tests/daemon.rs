@@ -1,0 +1,396 @@
+//! The daemon as its users run it: the program itself, between a real broker, real databases and
+//! a receiver of alerts.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test asks its own clock")]
+
+mod peer;
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use peer::{Hook, Influx, Mosquitto, Victoria, Weir, get, until};
+use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
+use weir::domain::name::{NameKind, Names, NetworkId};
+use weir::domain::registry::Judgement;
+use weir::domain::time::{Moment, Timestamp};
+use weir::mqtt::publisher::Publisher;
+use weir::pipeline::{Pipeline, Processed};
+use weir::seed::{Tables, compile};
+
+/// A time a few hours ago, on a whole minute.
+fn hours_ago(hours: i64) -> i64 {
+    let now = jiff::Timestamp::now().as_millisecond();
+    (now - hours * 3_600_000) / 60_000 * 60_000
+}
+
+fn sonde(ts: i64, oxygen: f64) -> String {
+    format!(
+        "{{\"ts\":{ts},\"temp\":18.5,\"ph\":7.61,\"do\":{oxygen},\"ec\":720,\"turb\":12.5,\
+         \"battery\":12.6}}"
+    )
+}
+
+fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
+    let port = broker.port().to_string();
+    let status = Command::new("mosquitto_pub")
+        .args(["-p", &port, "-q", "1", "-t", topic, "-m", payload])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// Oxygen of a bad hour: below Class IV (3 mg/L) for 20 minutes, then well again for 40.
+fn bad_hour(minute: i64) -> f64 {
+    if (0..20).contains(&minute) { 2.0 + minute as f64 / 100.0 } else { 6.5 }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readings_stand_in_influxdb_and_the_alert_reaches_the_webhook() {
+    let (broker, influx, hook) = (Mosquitto::start(""), Influx::start(), Hook::start());
+    let mut weir = Weir::install(&broker.url(), &format!("{}{}", influx.config(), hook.config()));
+    weir.start();
+    let start = hours_ago(2);
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    for minute in 0..60 {
+        let payload = sonde(start + minute * 60_000, bad_hour(minute)).into_bytes();
+        publisher.publish("water/sonde-02/data", payload, Qos::AtLeastOnce, false).await.unwrap();
+    }
+    publisher.flush().await;
+    let query = "SELECT dissolved_oxygen, conductivity, ph FROM water";
+    until("60 points", || influx.query(query).len() == 60);
+    for (minute, row) in influx.query(query).iter().enumerate() {
+        let minute = minute as i64;
+        assert_eq!(row[0].as_i64(), Some(start + minute * 60_000));
+        // The calibration of this station in the example seeds: 1.02 x - 0.05.
+        let want = bad_hour(minute) * 1.02 - 0.05;
+        assert!((row[1].as_f64().unwrap() - want).abs() < 1e-12, "{row:?}");
+        assert_eq!((row[2].as_f64(), row[3].as_f64()), (Some(720.0), Some(7.61)));
+    }
+    until("both alerts", || hook.got().len() == 2);
+    let told: Vec<String> =
+        hook.got().iter().map(|(_, body)| body["status"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told, ["firing", "resolved"]);
+    let labels = &hook.got()[0].1["commonLabels"];
+    assert_eq!(
+        (labels["station"].as_str(), labels["property"].as_str()),
+        (Some("puhe-daoyi"), Some("dissolved_oxygen"))
+    );
+    assert!(influx.query("SELECT * FROM alert").len() == 2);
+    until("the page", || {
+        let page = get(weir.page(), "/?lang=en").1;
+        page.contains("Puhe at Daoyi") && page.contains("6.58")
+    });
+    assert!(get(weir.page(), "/metrics").1.contains("weir_readings_total{outcome=\"stored\"} 300"));
+
+    weir.stop();
+    let ledger = weir.ledger();
+    assert_eq!(ledger["balances"], true);
+    assert_eq!(weir.count("/total/messages/stored"), 60);
+    assert_eq!(weir.count("/total/readings/stored"), 300);
+    assert_eq!(weir.count("/influx/waiting_points"), 0);
+    // Everything was acknowledged: a new start is given nothing again.
+    weir.start();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(weir.count("/total/messages/received"), 60);
+    publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn victoria_metrics_takes_the_lines_of_influxdb_2() {
+    let (broker, victoria) = (Mosquitto::start(""), Victoria::start());
+    let mut weir = Weir::install(&broker.url(), &victoria.config());
+    let (sound, said) = weir.command(&["check", "--connect"]);
+    assert!(sound, "{said}");
+    weir.start();
+    let start = hours_ago(1);
+    for minute in 0..5 {
+        let payload = sonde(start + minute * 60_000, 7.0 + minute as f64 / 8.0);
+        publish(&broker, "water/sonde-01/data", &payload);
+    }
+    let metric = "water_dissolved_oxygen";
+    until("5 points", || victoria.export(metric).len() == 5);
+    let want: Vec<(i64, f64)> =
+        (0..5).map(|minute| (start + minute * 60_000, 7.0 + minute as f64 / 8.0)).collect();
+    assert_eq!(victoria.export(metric), want);
+    weir.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn influxdb_away_loses_nothing_and_is_said() {
+    let (broker, mut influx) = (Mosquitto::start(""), Influx::start());
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    weir.start();
+    let start = hours_ago(1);
+    publish(&broker, "water/sonde-01/data", &sonde(start, 7.0));
+    until("the first point", || influx.query("SELECT ph FROM water").len() == 1);
+    influx.stop();
+    for minute in 1..20 {
+        publish(&broker, "water/sonde-01/data", &sonde(start + minute * 60_000, 7.0));
+    }
+    until("the ledger", || weir.count("/total/messages/stored") == 20);
+    until("points that wait", || weir.count("/influx/waiting_points") >= 19);
+    until("the page", || get(weir.page(), "/").1.contains("takes no points"));
+    influx.start_again();
+    until("all points", || influx.query("SELECT ph FROM water").len() == 20);
+    until("none waits", || weir.count("/influx/waiting_points") == 0);
+    weir.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_restarts_with_or_without_its_memory_costs_nothing_acknowledged() {
+    let mut broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    weir.start();
+    let start = hours_ago(3);
+    let send = |broker: &Mosquitto, from: i64, to: i64| {
+        for minute in from..to {
+            publish(broker, "water/sonde-01/data", &sonde(start + minute * 60_000, 7.0));
+        }
+    };
+    send(&broker, 0, 10);
+    until("ten", || weir.count("/total/messages/stored") == 10);
+    broker.restart(false);
+    until("weir", || get(weir.page(), "/ready").0 == 200);
+    send(&broker, 10, 20);
+    until("twenty", || weir.count("/total/messages/stored") == 20);
+    // While weir is away the broker keeps what comes.
+    weir.stop();
+    send(&broker, 20, 30);
+    broker.restart(false);
+    weir.start();
+    until("thirty", || weir.count("/total/messages/stored") == 30);
+    let sessions = || weir.log().matches("session=\"new\"").count();
+    let before = sessions();
+    broker.restart(true);
+    // Until weir is back, a broker that forgot keeps nothing for it.
+    until("new sessions", || sessions() == before + 2);
+    send(&broker, 30, 40);
+    until("forty", || weir.count("/total/messages/stored") == 40);
+    weir.stop();
+    // Redelivered is what was committed and whose ack the broker had not seen: a duplicate.
+    let ledger = weir.ledger();
+    assert_eq!(ledger["balances"], true);
+    assert_eq!(weir.count("/total/messages/stored"), 40, "{ledger}");
+    assert_eq!(weir.count("/total/readings/stored"), 200, "{ledger}");
+    // Means of an hour that is over may stand beside them.
+    assert!(weir.count("/embedded_observations") >= 200);
+}
+
+/// What the pipeline alone makes of the same messages: the alerts that must be told, in order.
+fn oracle(messages: &[(String, String)]) -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+    let networks = ["rivers".to_owned(), "parks".to_owned()];
+    let mut names = Names::default();
+    let tables = Tables::read(&folder).unwrap();
+    let registry = compile(&tables, Judgement::default(), &networks, &mut names).unwrap();
+    let rivers = NetworkId(names.id(NameKind::Network, "rivers"));
+    let now = jiff::Timestamp::now().as_millisecond();
+    let at = Moment { wall: Timestamp(now), elapsed_ms: 0 };
+    let mut pipeline = Pipeline::new(Arc::new(registry), at);
+    let (mut out, mut told) = (Processed::default(), Vec::new());
+    let connected = Input::Condition(Condition::Connected(rivers));
+    pipeline.process(&Arrival { at, input: connected }, &mut out);
+    for (topic, payload) in messages {
+        let message = Message {
+            network: rivers,
+            packet_id: 1,
+            dup: false,
+            retain: false,
+            qos: Qos::AtLeastOnce,
+            topic: topic.as_bytes(),
+            payload: payload.as_bytes(),
+            fault: None,
+        };
+        pipeline.process(&Arrival { at, input: Input::Message(message) }, &mut out);
+        told.extend(out.alerts.iter().map(|event| {
+            format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis())
+        }));
+    }
+    told
+}
+
+/// Publishes as four devices until it is told to stop; gives what the broker confirmed.
+async fn load(url: String, stop: Arc<AtomicBool>) -> Vec<(String, String)> {
+    let start = hours_ago(24);
+    let publisher = Publisher::connect(&url, "load").unwrap();
+    let mut sent = Vec::new();
+    let mut step = 0;
+    while !stop.load(Ordering::Acquire) {
+        for device in 1..=4 {
+            // Each device has a bad 20 minutes of 60, one after the other.
+            let oxygen = bad_hour((step / 6 + device * 15) % 60);
+            let payload = sonde(start + step * 10_000 + device, oxygen);
+            let topic = format!("water/sonde-0{device}/data");
+            let bytes = payload.clone().into_bytes();
+            publisher.publish(&topic, bytes, Qos::AtLeastOnce, false).await.unwrap();
+            sent.push((topic, payload));
+        }
+        step += 1;
+        tokio::time::sleep(Duration::from_millis(8)).await;
+    }
+    publisher.flush().await;
+    publisher.close().await;
+    sent
+}
+
+/// Kills weir again and again under load. `WEIR_CRASH_ROUNDS` says how often.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_no_message_and_no_alert_and_tells_none_anew() {
+    let rounds: u32 =
+        std::env::var("WEIR_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    let (broker, influx, hook) = (Mosquitto::start(""), Influx::start(), Hook::start());
+    let mut weir = Weir::install(&broker.url(), &format!("{}{}", influx.config(), hook.config()));
+    weir.start();
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn(load(broker.url(), Arc::clone(&stop)));
+    let mut random = fastrand::Rng::with_seed(0x77_65_69_72);
+    for _ in 0..rounds {
+        tokio::time::sleep(Duration::from_millis(random.u64(50..700))).await;
+        weir.kill();
+        weir.start_with(&[]);
+    }
+    stop.store(true, Ordering::Release);
+    let sent = load.await.unwrap();
+    let count = sent.len() as i64;
+    until("weir", || get(weir.page(), "/ready").0 == 200);
+    until("every message", || {
+        weir.count("/total/messages/stored") >= count && weir.count("/influx/waiting_points") == 0
+    });
+    let expected = oracle(&sent);
+    until("every alert", || {
+        let mut ids: Vec<String> = hook.got().into_iter().map(|(id, _)| id).collect();
+        ids.dedup();
+        ids.len() >= expected.len()
+    });
+    weir.stop();
+
+    let ledger = weir.ledger();
+    let got: Vec<String> = hook.got().into_iter().map(|(id, _)| id).collect();
+    let mut once = got.clone();
+    once.dedup();
+    println!(
+        "crash: {rounds} kills, {count} messages published, {} duplicates, {} alerts, {} told twice",
+        ledger["total"]["messages"]["duplicate"],
+        expected.len(),
+        got.len() - once.len()
+    );
+    assert_eq!(ledger["balances"], true, "{ledger}");
+    assert_eq!(weir.count("/total/messages/stored"), count, "{ledger}");
+    assert_eq!(weir.count("/total/readings/stored"), count * 5, "{ledger}");
+    assert_eq!(once, expected);
+    assert!(got.len() - once.len() <= rounds as usize, "at most one a kill");
+    let points = influx.query("SELECT count(ph) FROM water");
+    assert_eq!(points[0][1].as_i64(), Some(count));
+    let rows =
+        influx.query("SELECT ph, dissolved_oxygen FROM water WHERE station = 'puhe-huishan'");
+    let wanted = sent.iter().filter(|(topic, _)| topic.contains("sonde-01"));
+    for (row, (_, payload)) in rows.iter().zip(wanted) {
+        let payload: serde_json::Value = serde_json::from_str(payload).unwrap();
+        assert_eq!(
+            (row[0].as_i64(), row[2].as_f64()),
+            (payload["ts"].as_i64(), payload["do"].as_f64())
+        );
+    }
+}
+
+#[test]
+fn every_command_does_what_its_help_says() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    let (there, said) = weir.command(&["ledger"]);
+    assert!(!there && said.contains("no journal"), "{said}");
+    weir.start();
+    let start = hours_ago(1);
+    publish(&broker, "water/sonde-01/data", &sonde(start, 7.0));
+    publish(&broker, "water/sonde-99/data", &sonde(start, 7.0));
+    publish(&broker, "water/sonde-01/data", "{\"ts\":");
+    until("three", || weir.count("/total/messages/received") == 3);
+    assert!(weir.command(&["ledger"]).1.contains("the ledger balances"));
+
+    let (_, list) = weir.command(&["dead-letters", "ls"]);
+    assert!(list.contains("unknown_device") && list.contains("malformed"), "{list}");
+    let (_, shown) = weir.command(&["dead-letters", "show", "1"]);
+    assert!(shown.contains("water/sonde-99/data") && shown.contains("\"do\":7"), "{shown}");
+    assert!(!weir.command(&["dead-letters", "show", "77"]).0);
+    assert_eq!(weir.command(&["dead-letters", "export"]).1.lines().count(), 2);
+
+    // The device is put into the seeds: no restart, and its letter ends well.
+    let mended = weir.folder().join("mended");
+    peer::copy(&weir.folder().join("seeds"), &mended);
+    let devices = fs::read_to_string(mended.join("devices.csv")).unwrap();
+    let line = "rivers,sonde-99,nanyun-longtan,spare,river-sonde,device,,,,,,made for a test\n";
+    fs::write(mended.join("devices.csv"), format!("{devices}{line}")).unwrap();
+    let path = mended.display().to_string();
+    assert!(weir.command(&["seeds", "diff", &path]).1.contains("sonde-99"));
+    let (applied, said) = weir.command(&["seeds", "apply", &path]);
+    assert!(applied && said.contains("in force"), "{said}");
+    let (retried, said) = weir.command(&["dead-letters", "retry", "1", "2"]);
+    assert!(retried && said.contains("2 tried, 1 ended well"), "{said}");
+    until("the retried one", || weir.count("/total/messages/stored") == 2);
+    assert_eq!(weir.count("/total/messages/received"), 3);
+    assert!(weir.command(&["dead-letters", "retry", "1"]).1.contains("0 tried"));
+    publish(&broker, "water/sonde-99/data", &sonde(start + 60_000, 7.0));
+    until("the new device", || weir.count("/total/messages/stored") == 3);
+
+    // A faulty edition is refused and changes nothing.
+    fs::write(mended.join("units.csv"), "unit\n").unwrap();
+    let (applied, said) = weir.command(&["seeds", "apply", &path]);
+    assert!(!applied && said.contains("units.csv"), "{said}");
+    publish(&broker, "water/sonde-99/data", &sonde(start + 120_000, 7.0));
+    until("it goes on", || weir.count("/total/messages/stored") == 4);
+
+    let copy = weir.folder().join("copy.sqlite").display().to_string();
+    assert!(weir.command(&["backup", &copy]).0);
+    assert!(!weir.command(&["backup", &copy]).0, "never over a file");
+    assert!(!weir.command(&["restore", &copy]).0, "never over a journal at work");
+    weir.stop();
+    fs::remove_dir_all(weir.folder().join("data")).unwrap();
+    let (restored, said) = weir.command(&["restore", &copy]);
+    assert!(restored, "{said}");
+    weir.start();
+    assert_eq!(weir.count("/total/messages/stored"), 4);
+    weir.stop();
+}
+
+#[test]
+fn tap_shows_each_message_and_leaves_the_daemon_alone() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    weir.start();
+    let mut tap = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["tap", "water/+/data", "--json", "--config"])
+        .arg(weir.folder().join("weir.toml"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    publish(&broker, "water/sonde-01/data", &sonde(hours_ago(1), 2.5));
+    let mut line = String::new();
+    let out = tap.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+    tap.kill().unwrap();
+    tap.wait().unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(shown["topic"], "water/sonde-01/data");
+    let oxygen = shown["observations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["datastream"].as_str().unwrap().contains("dissolved_oxygen"));
+    assert!(oxygen.unwrap()["verdict"].as_str().unwrap().starts_with("exceeds GB 3838-2002"));
+    until("the daemon", || weir.count("/total/messages/stored") == 1);
+    weir.stop();
+}
+
+#[test]
+fn a_second_daemon_on_one_journal_is_refused() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    weir.start();
+    let (ran, said) = weir.command(&["run"]);
+    assert!(!ran && said.contains("in use by another weir"), "{said}");
+    weir.stop();
+}
