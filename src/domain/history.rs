@@ -1,5 +1,5 @@
-//! What a datastream remembers of itself: the observations of the last hours, delta-coded by the
-//! hour. At once the memory of quality control, of duplicates and of late data.
+//! What a datastream remembers of itself: the observations of the last hours, delta-coded in
+//! chunks. At once the memory of quality control, of duplicates and of late data.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,10 +9,13 @@ use minicbor::{Decode, Encode};
 use crate::domain::observation::{NilReason, ObservationResult, Side};
 use crate::domain::packed::{push_varint, take_varint};
 use crate::domain::quality::Flag;
-use crate::domain::time::{HOUR, Timestamp};
+use crate::domain::time::Timestamp;
 
-/// The most entries one open hour may hold before it is sealed early: one a second, and some.
-const OPEN_MAX: usize = 4_096;
+/// How many entries are held as they are before they are packed; an hour of minutes. An entry takes
+/// 32 bytes here and about 5 in a chunk.
+const OPEN_MAX: usize = 64;
+/// A chunk that late entries make longer than this is split, so that none is dear to change.
+const CHUNK_MAX: usize = 2 * OPEN_MAX;
 
 /// One remembered observation.
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
@@ -39,7 +42,7 @@ pub enum Held {
     Other(Entry),
 }
 
-/// An hour that is over, packed. Shared between clones, because it hardly ever changes.
+/// Entries that are over, packed. Shared between clones, because they hardly ever change.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
 struct Sealed {
     #[n(0)]
@@ -48,6 +51,21 @@ struct Sealed {
     last: Timestamp,
     #[cbor(n(2), encode_with = "encode_bytes", decode_with = "decode_bytes")]
     packed: Arc<[u8]>,
+}
+
+fn encode_chunks<C, W: minicbor::encode::Write>(
+    chunks: &Arc<VecDeque<Sealed>>,
+    out: &mut minicbor::Encoder<W>,
+    context: &mut C,
+) -> Result<(), minicbor::encode::Error<W::Error>> {
+    chunks.as_ref().encode(out, context)
+}
+
+fn decode_chunks<C>(
+    from: &mut minicbor::Decoder<'_>,
+    context: &mut C,
+) -> Result<Arc<VecDeque<Sealed>>, minicbor::decode::Error> {
+    VecDeque::decode(from, context).map(Arc::new)
 }
 
 fn encode_bytes<C, W: minicbor::encode::Write>(
@@ -69,8 +87,9 @@ fn decode_bytes<C>(
 /// The observations of the last hours, in order of time, one a time.
 #[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
 pub struct History {
-    #[n(0)]
-    sealed: VecDeque<Sealed>,
+    /// Behind one handle, so that a view of the state copies no chunk.
+    #[cbor(n(0), encode_with = "encode_chunks", decode_with = "decode_chunks")]
+    sealed: Arc<VecDeque<Sealed>>,
     #[n(1)]
     open: Vec<Entry>,
 }
@@ -81,7 +100,7 @@ impl History {
     pub fn newest(&self) -> Option<Entry> {
         match self.open.last() {
             Some(entry) => Some(*entry),
-            None => self.sealed.back().and_then(|hour| unpack(&hour.packed).last().copied()),
+            None => self.sealed.back().and_then(|chunk| unpack(&chunk.packed).last().copied()),
         }
     }
 
@@ -101,58 +120,68 @@ impl History {
         let not_after =
             |entries: &[Entry]| entries.iter().rev().find(|entry| entry.time <= time).copied();
         not_after(&self.open).or_else(|| {
-            let hour = self.sealed.iter().rev().find(|hour| hour.first <= time)?;
-            not_after(&unpack(&hour.packed))
+            let chunk = self.sealed.iter().rev().find(|chunk| chunk.first <= time)?;
+            not_after(&unpack(&chunk.packed))
         })
     }
 
     /// Takes an entry in at its place in time, for another of the same time if there is one.
     pub fn put(&mut self, entry: Entry) {
-        let opens = self.open.first().map(|first| first.time.millis().div_euclid(HOUR));
-        let hour = entry.time.millis().div_euclid(HOUR);
-        let after_sealed = self.sealed.back().is_none_or(|sealed| sealed.last < entry.time);
-        if !after_sealed {
-            self.put_sealed(entry);
-            return;
-        }
-        if opens.is_some_and(|open| open < hour) || self.open.len() >= OPEN_MAX {
-            self.seal();
-            if self.sealed.back().is_some_and(|sealed| sealed.last >= entry.time) {
-                self.put_sealed(entry);
-                return;
+        let after = |last: Timestamp| last < entry.time;
+        match (self.open.last().map(|last| last.time), self.sealed.back().map(|chunk| chunk.last)) {
+            // Nearly every entry is newer than all before it.
+            (Some(last), _) if after(last) => {
+                if self.open.len() >= OPEN_MAX {
+                    self.seal();
+                }
+                self.open.push(entry);
             }
+            (None, None) => self.open.push(entry),
+            (None, Some(last)) if after(last) => self.open.push(entry),
+            (Some(_), sealed) if sealed.is_none_or(after) => {
+                put_sorted(&mut self.open, entry);
+                if self.open.len() > OPEN_MAX {
+                    self.seal();
+                }
+            }
+            (Some(_) | None, _) => self.put_sealed(entry),
         }
-        put_sorted(&mut self.open, entry);
     }
 
     fn put_sealed(&mut self, entry: Entry) {
-        let at = self.sealed.iter().rposition(|hour| hour.first <= entry.time).unwrap_or(0);
-        if let Some(hour) = self.sealed.get_mut(at) {
-            let mut entries = unpack(&hour.packed);
-            put_sorted(&mut entries, entry);
-            *hour = pack(&entries);
+        let sealed = Arc::make_mut(&mut self.sealed);
+        let at = sealed.iter().rposition(|chunk| chunk.first <= entry.time).unwrap_or(0);
+        let Some(chunk) = sealed.get_mut(at) else { return };
+        let mut entries = unpack(&chunk.packed);
+        put_sorted(&mut entries, entry);
+        if entries.len() > CHUNK_MAX {
+            let later = entries.split_off(OPEN_MAX);
+            *chunk = pack(&entries);
+            sealed.insert(at + 1, pack(&later));
+        } else {
+            *chunk = pack(&entries);
         }
     }
 
     fn seal(&mut self) {
         if !self.open.is_empty() {
-            self.sealed.push_back(pack(&self.open));
+            Arc::make_mut(&mut self.sealed).push_back(pack(&self.open));
             self.open.clear();
         }
     }
 
-    /// Forgets the hours that ended before a time.
+    /// Forgets the chunks that ended before a time.
     pub fn forget_before(&mut self, time: Timestamp) {
-        while self.sealed.front().is_some_and(|hour| hour.last < time) {
-            self.sealed.pop_front();
+        while self.sealed.front().is_some_and(|chunk| chunk.last < time) {
+            Arc::make_mut(&mut self.sealed).pop_front();
         }
     }
 
     /// Gives every entry from a time on, oldest first.
     #[must_use]
     pub fn since(&self, time: Timestamp) -> Vec<Entry> {
-        let sealed = self.sealed.iter().filter(|hour| hour.last >= time);
-        let mut entries: Vec<Entry> = sealed.flat_map(|hour| unpack(&hour.packed)).collect();
+        let sealed = self.sealed.iter().filter(|chunk| chunk.last >= time);
+        let mut entries: Vec<Entry> = sealed.flat_map(|chunk| unpack(&chunk.packed)).collect();
         entries.extend(&self.open);
         entries.retain(|entry| entry.time >= time);
         entries
@@ -275,13 +304,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::time::HOUR;
 
     fn entry(time: i64, value: f64) -> Entry {
         Entry { time: Timestamp(time), result: ObservationResult::Value(value), flag: Flag::Pass }
     }
 
     #[test]
-    fn what_is_held_survives_the_sealing_of_its_hour() {
+    fn what_is_held_survives_the_sealing_of_its_chunk() {
         let mut history = History::default();
         for minute in 0..300 {
             history.put(entry(minute * 60_000, 7.0 + minute as f64 / 3.0));
@@ -308,7 +338,24 @@ mod tests {
             history.put(entry(hour * HOUR, 1.0));
         }
         history.forget_before(Timestamp(26 * HOUR));
-        assert_eq!(history.since(Timestamp(0)).len(), 4);
+        assert_eq!(history.since(Timestamp(0)).len(), 30, "the open entries are not forgotten");
+        for minute in 0..200 {
+            history.put(entry(40 * HOUR + minute * 60_000, 1.0));
+        }
+        history.forget_before(Timestamp(40 * HOUR));
+        let held = history.since(Timestamp(0)).len();
+        assert!(held < 200 + OPEN_MAX, "at most the chunk in which the time lies: {held}");
+    }
+
+    #[test]
+    fn a_backfill_makes_no_long_chunk() {
+        let mut history = History::default();
+        history.put(entry(100 * HOUR, 1.0));
+        for second in 0..5_000 {
+            history.put(entry(second * 1_000, second as f64));
+        }
+        assert_eq!(history.since(Timestamp(0)).len(), 5_001);
+        assert!(history.sealed.iter().all(|chunk| unpack(&chunk.packed).len() <= CHUNK_MAX));
     }
 
     fn results() -> impl Strategy<Value = ObservationResult> {
