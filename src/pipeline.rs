@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::decode::Decoded;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
 use crate::domain::assessment::Assessment;
-use crate::domain::input::{Act, Arrival, Condition, Input};
+use crate::domain::input::{Arrival, Condition, Input};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{NetworkId, RuleId, TopicId};
 use crate::domain::observation::{QualifiedObservation, Reading};
@@ -115,9 +115,7 @@ impl Pipeline {
         match &arrival.input {
             Input::Message(message) => self.take_message(message, at, out),
             Input::Tick => self.tick(at, out),
-            Input::Act(Act::Retry { message, channel, received }) => {
-                self.retry(message, *channel, *received, at, out);
-            }
+            Input::Act(act) => self.retry(act, at, out),
             Input::Edition(registry) => {
                 self.adopt(registry, at, out);
                 out.changed = true;

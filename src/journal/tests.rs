@@ -53,8 +53,8 @@ fn letter(device: &str, payload: &[u8]) -> DeadLetter {
     DeadLetter {
         at: at(5).wall,
         network: NetworkId(0),
-        topic: b"water/\xff".to_vec(),
-        payload: payload.to_vec(),
+        topic: b"water/\xff".as_slice().into(),
+        payload: payload.into(),
         qos: Qos::AtMostOnce,
         retain: true,
         packet_id: 0,
@@ -63,7 +63,11 @@ fn letter(device: &str, payload: &[u8]) -> DeadLetter {
         words: "not JSON".to_owned(),
         device: Some(device.to_owned()),
         channel: None,
+        record: 0,
         received: at(5),
+        pattern: None,
+        message_rejected: true,
+        more: 0,
     }
 }
 

@@ -328,6 +328,7 @@ fn write_rows(
     }
     let mut change = tallies.write(transaction, &batch.dead_letters)?;
     tallies.write_retried(transaction, &batch.retried, batch.at, &mut change)?;
+    Tallies::write_mended(transaction, &batch.mended)?;
     for row in &batch.alerts {
         transaction
             .prepare_cached(

@@ -19,22 +19,32 @@ use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, plain_event};
 use crate::qc;
 
+/// When an observation came, and whether it shows that its device is alive.
+#[derive(Clone, Copy)]
+pub(super) struct Hearing {
+    pub(super) now: Moment,
+    pub(super) live: bool,
+}
+
 impl Pipeline {
     /// Takes one observation in and says where it ended.
     pub(super) fn observe(
         &mut self,
         registry: &Registry,
         observation: Observation,
-        now: Moment,
+        hearing: Hearing,
         ledger: &mut Ledger,
         out: &mut Processed,
     ) -> Outcome {
         let Some(datastream) = registry.datastream(observation.datastream) else {
             return Outcome::Rejected;
         };
+        let Hearing { now, live } = hearing;
         let time = observation.phenomenon_time.start();
         let late = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
-        self.hear(datastream, now, out);
+        if live {
+            self.hear(datastream, now, out);
+        }
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         let held = if late { Held::Nothing } else { held(stream, datastream, &observation) };
         let old = match held {

@@ -2,20 +2,22 @@
 
 use std::collections::HashMap;
 
-use crate::decode::{self, Plan};
+use crate::decode::{self, Plan, number};
 use crate::domain::name::{DeviceId, NetworkId, StationId, TopicId};
 use crate::domain::registry::{Level, ProfileIndex, Registry, TopicRule};
 
 /// How many topics are remembered for a network; at the limit all are forgotten and learned anew.
 const TOPICS_MAX: usize = 65_536;
+/// How long a topic may be to be remembered; a longer one is matched every time.
+const TOPIC_BYTES_MAX: usize = 256;
 
 /// Who speaks on a topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Speaker {
     /// A device of the seeds.
     Known(DeviceId),
-    /// A name that is in no seed.
-    Unknown(Box<str>),
+    /// A name that is in no seed, cut to a length for people, and the known one most like it.
+    Unknown { name: Box<str>, nearest: Option<Box<str>> },
     /// The payload says.
     InPayload,
 }
@@ -32,20 +34,33 @@ pub(super) struct Route {
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     /// By network: the topics seen.
-    seen: Vec<HashMap<Box<[u8]>, Route>>,
-    /// By topic and profile: the compiled formats.
-    plans: HashMap<(TopicId, ProfileIndex), Vec<Plan>>,
+    seen: Vec<Seen>,
+    /// By topic, then by profile: the compiled formats.
+    plans: Vec<Vec<Vec<Plan>>>,
     /// By station: the networks that its devices speak on.
     networks: Vec<Vec<NetworkId>>,
 }
 
+/// The topics seen of one network, each with its place among the routes.
+#[derive(Debug, Default)]
+struct Seen {
+    places: HashMap<Box<[u8]>, usize>,
+    routes: Vec<Route>,
+    /// The route of a topic that is too long to be remembered.
+    passing: Option<Route>,
+}
+
 impl Routes {
     pub(super) fn new(registry: &Registry) -> Self {
-        let mut plans = HashMap::new();
+        let mut plans = Vec::new();
         for rule in registry.topics.iter() {
-            for (index, profile) in registry.profiles.iter().enumerate() {
-                let index = ProfileIndex(u16::try_from(index).unwrap_or(u16::MAX));
-                plans.insert((rule.id, index), decode::plans(rule, profile));
+            let of_profiles = registry.profiles.iter().map(|profile| decode::plans(rule, profile));
+            let index = rule.id.index();
+            if plans.len() <= index {
+                plans.resize_with(index + 1, Vec::new);
+            }
+            if let Some(place) = plans.get_mut(index) {
+                *place = of_profiles.collect();
             }
         }
         let mut networks = vec![Vec::new(); registry.stations.len()];
@@ -63,7 +78,8 @@ impl Routes {
 
     /// Gives the compiled formats of a topic for a profile.
     pub(super) fn plans(&self, topic: TopicId, profile: ProfileIndex) -> &[Plan] {
-        self.plans.get(&(topic, profile)).map_or(&[], Vec::as_slice)
+        let of_topic = self.plans.get(topic.index());
+        of_topic.and_then(|plans| plans.get(usize::from(profile.0))).map_or(&[], Vec::as_slice)
     }
 
     /// Gives the networks that a station's devices speak on.
@@ -79,17 +95,23 @@ impl Routes {
         topic: &[u8],
     ) -> Option<&Route> {
         if self.seen.len() <= network.index() {
-            self.seen.resize_with(network.index() + 1, HashMap::new);
+            self.seen.resize_with(network.index() + 1, Seen::default);
         }
         let seen = self.seen.get_mut(network.index())?;
-        if !seen.contains_key(topic) {
-            let route = matched(registry, network, std::str::from_utf8(topic).ok()?)?;
-            if seen.len() >= TOPICS_MAX {
-                seen.clear();
-            }
-            seen.insert(topic.into(), route);
+        if let Some(place) = seen.places.get(topic) {
+            return seen.routes.get(*place);
         }
-        seen.get(topic)
+        let route = matched(registry, network, std::str::from_utf8(topic).ok()?)?;
+        if topic.len() > TOPIC_BYTES_MAX {
+            return Some(seen.passing.insert(route));
+        }
+        if seen.routes.len() >= TOPICS_MAX {
+            seen.places.clear();
+            seen.routes.clear();
+        }
+        seen.places.insert(topic.into(), seen.routes.len());
+        seen.routes.push(route);
+        seen.routes.last()
     }
 }
 
@@ -117,7 +139,11 @@ fn route(registry: &Registry, rule: &TopicRule, topic: &str) -> Option<Route> {
         None => Speaker::InPayload,
         Some(name) => match registry.device_ids.get(&(rule.network, Box::from(name))) {
             Some(id) => Speaker::Known(*id),
-            None => Speaker::Unknown(name.into()),
+            None => {
+                let name = number::cut(name);
+                let nearest = nearest_device(registry, rule.network, &name);
+                Speaker::Unknown { name, nearest }
+            }
         },
     };
     Some(Route { topic: rule.id, speaker, channel })
