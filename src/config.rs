@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::domain::fault::Fault;
 use crate::domain::registry::Judgement;
-use crate::domain::time::{HOUR, MINUTE, SECOND};
+use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::{http, influx, journal, mqtt, notify, telemetry};
 
 /// The whole configuration. Relative paths are relative to its file.
@@ -56,6 +56,9 @@ pub struct JudgementSection {
     pub clock_ahead_max_s: u32,
     /// By how many hours ahead a time is rejected. Default 24.
     pub clock_ahead_reject_h: u32,
+    /// By how many days a device's clock may be behind before its time is flagged: data that waited
+    /// in a logger for less is late and good. Default 31.
+    pub clock_behind_max_d: u32,
     /// How many minutes after its end an hour that is not complete is given out. Default 10.
     pub settle_hour_min: u32,
 }
@@ -66,6 +69,7 @@ impl Default for JudgementSection {
             lateness_horizon_h: 26,
             clock_ahead_max_s: 300,
             clock_ahead_reject_h: 24,
+            clock_behind_max_d: 31,
             settle_hour_min: 10,
         }
     }
@@ -79,6 +83,7 @@ impl JudgementSection {
             lateness_horizon_ms: i64::from(self.lateness_horizon_h) * HOUR,
             clock_ahead_max_ms: i64::from(self.clock_ahead_max_s) * SECOND,
             clock_ahead_reject_ms: i64::from(self.clock_ahead_reject_h) * HOUR,
+            clock_behind_max_ms: i64::from(self.clock_behind_max_d) * DAY,
             settle_hour_ms: i64::from(self.settle_hour_min) * MINUTE,
         }
     }

@@ -136,6 +136,7 @@ impl Pipeline {
                 let network = self.state.network(network);
                 network.connected_since_ms = None;
                 network.away_since_ms = Some(at.elapsed_ms);
+                self.silence_due_ms.fill(0);
             }
             Condition::Settled { network, ordinal } => {
                 self.state.network(network).settle(ordinal);

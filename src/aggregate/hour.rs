@@ -40,6 +40,9 @@ struct HourSum {
 pub struct Hours {
     #[n(0)]
     hours: VecDeque<HourSum>,
+    /// The start of the newest hour given out.
+    #[n(1)]
+    newest_given: Option<Timestamp>,
 }
 
 /// One value on its way into or out of an hour.
@@ -66,6 +69,9 @@ pub struct Mean {
     pub completeness: Completeness,
     /// Whether it takes the place of one given out before.
     pub revision: bool,
+    /// Whether it is newer than all given out before. An older one that comes late says nothing
+    /// of now: it changes no alert.
+    pub news: bool,
 }
 
 /// What a value adds to a sum: pH is averaged as the concentration of hydrogen ions, here in
@@ -103,10 +109,7 @@ impl Hours {
         if new.hour.plus(KEPT_MS) < now {
             return None;
         }
-        while self.hours.front().is_some_and(|hour| hour.start.plus(KEPT_MS) < now) {
-            self.hours.pop_front();
-        }
-        let hour = self.hour(new.hour)?;
+        let hour = self.hour(new.hour, now)?;
         if let Some(old) = old {
             hour.received = hour.received.saturating_sub(1);
             if let Some(out) = term(combine, old.result, old.flag) {
@@ -128,7 +131,15 @@ impl Hours {
         hour.due
     }
 
-    fn hour(&mut self, start: Timestamp) -> Option<&mut HourSum> {
+    fn hour(&mut self, start: Timestamp, now: Timestamp) -> Option<&mut HourSum> {
+        // Nearly every value is of the newest hour.
+        let newest = self.hours.back().is_some_and(|hour| hour.start == start);
+        if newest {
+            return self.hours.back_mut();
+        }
+        while self.hours.front().is_some_and(|hour| hour.start.plus(KEPT_MS) < now) {
+            self.hours.pop_front();
+        }
         let at = self.hours.partition_point(|hour| hour.start < start);
         if self.hours.get(at).is_none_or(|hour| hour.start != start) {
             let fresh = HourSum {
@@ -169,7 +180,10 @@ impl Hours {
             let flag = if hour.suspect > 0 { Flag::Suspect } else { Flag::Pass };
             let (received, valid, expected) = (hour.received, hour.valid, rule.expected);
             let completeness = Completeness { received, valid, expected };
-            out(Mean { start: hour.start, result, flag, completeness, revision: hour.given });
+            let (start, revision) = (hour.start, hour.given);
+            let news = self.newest_given.is_none_or(|newest| newest < start);
+            out(Mean { start, result, flag, completeness, revision, news });
+            self.newest_given = self.newest_given.max(Some(start));
             hour.given = true;
             hour.due = None;
         }

@@ -31,7 +31,11 @@ pub struct Run {
 
 impl Run {
     fn extended(run: Option<Self>, at: Timestamp) -> Self {
-        run.map_or(Self { since: at, values: 1 }, |run| Self { values: run.values + 1, ..run })
+        // A clock that ran ahead may have begun it in the future.
+        run.map_or(Self { since: at, values: 1 }, |run| Self {
+            since: run.since.min(at),
+            values: run.values + 1,
+        })
     }
 
     fn lasts(self, at: Timestamp, persistence: Persistence) -> bool {

@@ -43,6 +43,7 @@ impl Pipeline {
         for (id, mut station) in gone {
             withdraw_station(id, &mut station, at, out);
         }
+        self.withdraw_weir(registry, at, out);
         self.routes = Routes::new(registry);
         self.registry = Arc::clone(registry);
         self.silence_due_ms = vec![0; registry.stations.len()];
@@ -50,6 +51,28 @@ impl Pipeline {
             let of_station = station.streams.iter().filter_map(|stream| stream.hours.due()).min();
             [due, of_station].into_iter().flatten().min()
         });
+    }
+}
+
+impl Pipeline {
+    /// Withdraws alerts about brokers that left the configuration, and those without a rule.
+    fn withdraw_weir(&mut self, registry: &Registry, at: Moment, out: &mut Processed) {
+        let firing = std::mem::take(&mut self.state.weir);
+        for ((condition, network), (alert, since)) in firing {
+            let rule_of = |registry: &Registry| {
+                let rules = &registry.weir_rules;
+                rules.iter().find(|(of, _)| *of == condition).map(|(_, rule)| *rule)
+            };
+            let known =
+                network.is_none_or(|network| registry.networks.get(network.index()).is_some());
+            if known && rule_of(registry).is_some() {
+                self.state.weir.insert((condition, network), (alert, since));
+            } else if let Some(rule) = rule_of(&self.registry) {
+                let subject = Subject::Weir { condition, network };
+                let change = AlertChange::Withdrawn;
+                out.alerts.push(plain_event(alert, rule, subject, change, at.wall, since));
+            }
+        }
     }
 }
 

@@ -59,6 +59,9 @@ impl Pipeline {
         if late {
             return Outcome::Stored;
         }
+        // A device whose clock ran ahead once must not be deaf until real time has caught up.
+        let believable = now.wall.plus(registry.judgement.clock_ahead_max_ms);
+        stream.newest = stream.newest.filter(|newest| newest.time <= time.max(believable));
         let before = stream.newest.map(|newest| newest.time);
         remember(stream, registry, &qualified, now.wall);
         self.sum(registry, datastream, &qualified, old, now.wall);
@@ -75,8 +78,10 @@ impl Pipeline {
         // In elapsed time, so that a wall clock that was set changes no span.
         let since = |heard_ms: i64| now.wall.plus(heard_ms - now.elapsed_ms);
         let heard_ms = std::mem::replace(&mut station.silence.heard_ms, now.elapsed_ms);
+        let mut spoke_again = false;
         if let (Some(alert), Some(rule)) = (station.silence.firing.take(), station.silence_rule) {
             station.resumed_ms = now.elapsed_ms;
+            spoke_again = true;
             let subject = Subject::Station(datastream.station);
             out.alerts.push(resolved(alert, rule, subject, now.wall, since(heard_ms)));
         }
@@ -85,6 +90,11 @@ impl Pipeline {
         if let (Some(alert), Some(rule)) = (stream.silence.firing.take(), stream.silence_rule) {
             let subject = Subject::Datastream(datastream.id);
             out.alerts.push(resolved(alert, rule, subject, now.wall, since(heard_ms)));
+            spoke_again = true;
+        }
+        // What was silent has a deadline again, now and in a replay.
+        if spoke_again && let Some(due) = self.silence_due_ms.get_mut(datastream.station.index()) {
+            *due = 0;
         }
     }
 
@@ -152,7 +162,7 @@ impl Pipeline {
         let (revision, completeness) = (mean.revision, Some(mean.completeness));
         let qualified = QualifiedObservation { observation, quality, revision, completeness };
         out.observations.push(qualified);
-        self.judge(registry, datastream, &qualified, !mean.revision, out);
+        self.judge(registry, datastream, &qualified, mean.news, out);
     }
 
     /// Assesses an observation; if it is news, its alert may change.
@@ -165,7 +175,7 @@ impl Pipeline {
         out: &mut Processed,
     ) {
         let Some(stream) = self.stream_mut(datastream) else { return };
-        let assessment = assess::assess(registry, datastream, qualified, &mut stream.last);
+        let assessment = assess::assess(registry, datastream, qualified, news, &mut stream.last);
         out.assessments.push(assessment);
         if news {
             self.alert(registry, datastream, &assessment, out);
@@ -271,7 +281,9 @@ fn remember(
     let time = observation.phenomenon_time.start();
     let entry = Entry { time, result: observation.result, flag: qualified.flag() };
     stream.history.put(entry);
-    stream.history.forget_before(now.plus(-registry.judgement.lateness_horizon_ms - HOUR));
+    if stream.history.just_sealed() {
+        stream.history.forget_before(now.plus(-registry.judgement.lateness_horizon_ms - HOUR));
+    }
     if stream.newest.is_none_or(|newest| newest.time <= time) {
         stream.newest = Some(entry);
         stream.received = now;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::decode::{self, Plan, number};
-use crate::domain::name::{DeviceId, NetworkId, StationId, TopicId};
+use crate::domain::name::{DatastreamId, DeviceId, NetworkId, TopicId};
 use crate::domain::registry::{Level, ProfileIndex, Registry, TopicRule};
 
 /// How many topics are remembered for a network; at the limit all are forgotten and learned anew.
@@ -37,7 +37,7 @@ pub(super) struct Routes {
     seen: Vec<Seen>,
     /// By topic, then by profile: the compiled formats.
     plans: Vec<Vec<Vec<Plan>>>,
-    /// By station: the networks that its devices speak on.
+    /// By datastream: the networks that its devices speak on.
     networks: Vec<Vec<NetworkId>>,
 }
 
@@ -63,10 +63,11 @@ impl Routes {
                 *place = of_profiles.collect();
             }
         }
-        let mut networks = vec![Vec::new(); registry.stations.len()];
+        let mut networks = vec![Vec::new(); registry.datastreams.len()];
         for device in registry.devices.iter() {
-            for assignment in &device.assignments {
-                if let Some(of) = networks.get_mut(assignment.station.index())
+            let assignments = device.assignments.iter();
+            for stream in assignments.flat_map(|assignment| assignment.streams.iter().flatten()) {
+                if let Some(of) = networks.get_mut(stream.datastream.index())
                     && !of.contains(&device.network)
                 {
                     of.push(device.network);
@@ -82,9 +83,9 @@ impl Routes {
         of_topic.and_then(|plans| plans.get(usize::from(profile.0))).map_or(&[], Vec::as_slice)
     }
 
-    /// Gives the networks that a station's devices speak on.
-    pub(super) fn networks(&self, station: StationId) -> &[NetworkId] {
-        self.networks.get(station.index()).map_or(&[], Vec::as_slice)
+    /// Gives the networks that a datastream's devices speak on.
+    pub(super) fn networks(&self, datastream: DatastreamId) -> &[NetworkId] {
+        self.networks.get(datastream.index()).map_or(&[], Vec::as_slice)
     }
 
     /// Finds what a topic means; `None` if no pattern matches.
