@@ -130,6 +130,11 @@ fn a_success_in_part_is_taken_apart() {
 }
 
 #[test]
+fn a_page_is_no_success_whatever_its_status() {
+    check_again(&[Answer::Full(200, "", "<!DOCTYPE html><p>Your credit is used up.")]);
+}
+
+#[test]
 fn a_line_that_is_none_is_kept_whole() {
     let refused = [("rubbish", "unable to parse 'rubbish'")];
     let answers = ["a rubbish: 400", "a: 204", "rubbish: 400"];
@@ -251,6 +256,14 @@ fn an_answer_that_breaks_off_discards_nothing() {
     check_again(&[Answer::Broken("HTTP/1.1 20")]);
     check_again(&[Answer::Broken("HTTP/1.1 500 X\r\nContent-Length: 90\r\n\r\n{\"code\":")]);
     check_again(&[Answer::Broken("HTTP/1.1 400 X\r\nContent-Length: 90\r\n\r\n")]);
+}
+
+#[test]
+fn a_refusal_that_breaks_off_refuses_nothing() {
+    check_again(&[Answer::Broken(
+        "HTTP/1.1 422 X\r\nContent-Length: 90\r\n\r\n{\"code\":\"unprocessable entity\",\"mess",
+    )]);
+    check_again(&[Answer::Broken("HTTP/1.1 201 X\r\nContent-Length: 90\r\n\r\n")]);
 }
 
 #[test]
