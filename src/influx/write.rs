@@ -212,12 +212,15 @@ fn is_page(words: &str) -> bool {
     words.trim_start().starts_with('<')
 }
 
-/// Reads `dropped=N` or `dropped N points` from the server's words.
+/// Reads the last of `dropped=N` or `dropped N points` from the server's words, which may be cut
+/// off, and may say before that a point was dropped because of something.
 fn dropped(words: &str) -> Option<u64> {
-    let after = words.rsplit("dropped").next().filter(|after| after.len() < words.len())?;
-    let digits = after.trim_start_matches(['=', ' ']);
-    let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
-    digits.get(..end)?.parse().ok()
+    let counts = words.split("dropped").skip(1).filter_map(|after| {
+        let digits = after.trim_start_matches(['=', ' ']);
+        let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+        digits.get(..end)?.parse().ok()
+    });
+    counts.last()
 }
 
 /// Reads how many seconds the server asks to wait. A date instead of a number is not read: it
@@ -258,6 +261,7 @@ mod tests {
         assert_eq!(dropped("partial write: field type conflict: … dropped=12"), Some(12));
         assert_eq!(dropped("dropped 3 points outside retention policy of"), Some(3));
         assert_eq!(dropped("{\"error\":\"… dropped=1\"}"), Some(1));
+        assert_eq!(dropped("dropped 4 points … dropped because it violates a"), Some(4));
         assert_eq!(dropped("unable to parse"), None);
     }
 
