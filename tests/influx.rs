@@ -311,6 +311,22 @@ fn a_proxy_that_takes_no_body_at_all_discards_nothing() {
 }
 
 #[test]
+fn what_takes_too_long_goes_in_halves() {
+    let rules = Rules { lines_in_time: 1_000, ..Rules::of(Kind::Two) };
+    let lines = many(2_000, 2_000);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let database = Database::start(rules, &[]);
+    let batches: Vec<&[&str]> = lines.chunks(500).collect();
+    let config = Config { timeout_s: 2, ..config(database.port, Kind::Two, "") };
+    let delivery = Delivery::start(config, &batches);
+    delivery.until_none_waits();
+    let sent: Vec<usize> = database.state().seen.iter().map(|seen| seen.lines.len()).collect();
+    assert_eq!(sent, [2_000, 1_000, 1_000]);
+    nothing_is_lost(&lines, &database, &delivery);
+    delivery.stop();
+}
+
+#[test]
 fn a_server_that_never_answers_is_asked_again() {
     let database = Database::start(Rules::of(Kind::Two), &[Answer::Never]);
     let config = Config { timeout_s: 2, ..config(database.port, Kind::Two, "") };

@@ -24,6 +24,8 @@ pub const REQUESTS_MAX: usize = 64;
 const APART_MS: i64 = HOUR;
 /// How many refused fields are remembered; beyond, each refusal is found by halves again.
 const APART_MAX: usize = 1_024;
+/// What more points than these can't be stored in time is tried in halves.
+const SLOW_POINTS_MIN: u64 = 1_000;
 
 /// Points of one commit as the journal holds them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -245,7 +247,11 @@ impl Lane {
                 Err(Progress::Later { after: None, fault })
             }
             Answer::Later { after, fault } => {
-                work.waiting.push(waiting);
+                let slow =
+                    fault == Fault::Timeout && points(&waiting.piece, members) > SLOW_POINTS_MIN;
+                if !slow || !split(work, &waiting, members) {
+                    work.waiting.push(waiting);
+                }
                 Err(Progress::Later { after, fault })
             }
         }
