@@ -12,6 +12,7 @@ mod peer;
 mod scripted;
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -94,6 +95,12 @@ fn check_again(answers: &[Answer]) -> Database {
     nothing_is_lost(&[A, B, C, D], &database, &delivery);
     delivery.stop();
     database
+}
+
+/// How long it was between the first request and the second.
+fn first_wait(database: &Database) -> Duration {
+    let state = database.state();
+    state.seen[1].at - state.seen[0].at
 }
 
 fn held(kind: Kind) -> Rules {
@@ -293,6 +300,17 @@ fn a_refusal_that_breaks_off_refuses_nothing() {
         "HTTP/1.1 422 X\r\nContent-Length: 90\r\n\r\n{\"code\":\"unprocessable entity\",\"mess",
     )]);
     check_again(&[Answer::Broken("HTTP/1.1 201 X\r\nContent-Length: 90\r\n\r\n")]);
+}
+
+#[test]
+fn a_server_that_wants_time_is_given_it() {
+    for status in [429, 503] {
+        let database = check_again(&[Answer::Full(status, "Retry-After: 1\r\n", "")]);
+        let wait = first_wait(&database);
+        assert!((1..3).contains(&wait.as_secs()), "{wait:?}");
+    }
+    let database = check_again(&[Answer::Full(503, "Retry-After: 0\r\n", "")]);
+    assert!(first_wait(&database) > Duration::from_millis(450), "not without a pause");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::daemon::outlet::Outlet;
 use crate::domain::alert::WeirCondition;
@@ -23,7 +23,7 @@ pub const SINK: &str = "influx";
 const GATHER: Duration = Duration::from_millis(200);
 /// How many bytes of members one request takes, about.
 const REQUEST_BYTES: usize = 1 << 20;
-/// The first and the longest wait after a failure.
+/// The first and the longest wait after a failure, where the server asks for none.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// After how long the database counts as away.
 const AWAY_AFTER: Duration = Duration::from_mins(1);
@@ -111,11 +111,8 @@ impl Deliverer {
                 Progress::More => {}
                 Progress::Later { after, fault } => {
                     self.note_trouble(trouble, &fault.to_string());
-                    let doubled = AGAIN.0.saturating_mul(1 << trouble.failures.min(10));
-                    let wait = after.unwrap_or(doubled).min(AGAIN.1);
-                    tokio::select! {
-                        () = sleep(wait) => {}
-                        _ = self.outlet.stop.wait_for(|stop| *stop) => return false,
+                    if !self.wait(trouble, after).await {
+                        return false;
                     }
                 }
             }
@@ -151,16 +148,31 @@ impl Deliverer {
 
     fn note_trouble(&self, trouble: &mut Trouble, words: &str) {
         trouble.failures += 1;
-        let since = *trouble.since.get_or_insert_with(Instant::now);
+        trouble.since.get_or_insert_with(Instant::now);
         if trouble.words != words {
             tracing::warn!("InfluxDB takes no points: {words}. They wait in the journal.");
             words.clone_into(&mut trouble.words);
             self.outlet.status.sink_fault.store(Some(Arc::new(words.to_owned())));
         }
-        if !trouble.told && since.elapsed() >= AWAY_AFTER {
-            trouble.told = true;
-            self.outlet.say(WeirCondition::SinkAway, true);
+    }
+
+    /// Waits before it is tried again; `false` if weir stops.
+    async fn wait(&mut self, trouble: &mut Trouble, after: Option<Duration>) -> bool {
+        let now = Instant::now();
+        let until = now + pause(after, trouble.failures);
+        // A server may ask for an hour; that it is away is said in time all the same.
+        let away = trouble.since.unwrap_or(now) + AWAY_AFTER;
+        for step in [away.min(until), until] {
+            tokio::select! {
+                () = sleep_until(step) => {}
+                _ = self.outlet.stop.wait_for(|stop| *stop) => return false,
+            }
+            if !trouble.told && away <= Instant::now() {
+                trouble.told = true;
+                self.outlet.say(WeirCondition::SinkAway, true);
+            }
         }
+        true
     }
 
     fn note_success(&self, trouble: &mut Trouble) {
@@ -176,6 +188,13 @@ impl Deliverer {
     }
 }
 
+/// Gives how long to wait after so many failures: as long as the server asks for, or longer each
+/// time.
+fn pause(after: Option<Duration>, failures: u32) -> Duration {
+    let doubled = AGAIN.0.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(AGAIN.1);
+    after.map_or(doubled, |after| after.max(AGAIN.0))
+}
+
 /// Registers the sink before there are points, so that none is let go before it has them.
 ///
 /// # Errors
@@ -186,4 +205,18 @@ pub fn register(journal: &mut crate::journal::write::Journal) -> Result<(), Erro
     }
     let cursors = vec![CursorRow { sink: SINK.into(), sequence: 0 }];
     journal.commit(&Batch { cursors, ..Batch::default() }).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_given_the_time_it_asks_for_and_never_asked_without_a_pause() {
+        assert_eq!(pause(Some(Duration::from_secs(600)), 1), Duration::from_secs(600));
+        assert_eq!(pause(Some(Duration::ZERO), 1), AGAIN.0);
+        assert_eq!(pause(None, 1), AGAIN.0);
+        assert_eq!(pause(None, 2), AGAIN.0 * 2);
+        assert_eq!(pause(None, u32::MAX), AGAIN.1);
+    }
 }
