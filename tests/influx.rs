@@ -12,12 +12,12 @@ mod peer;
 mod scripted;
 
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use peer::Influx;
+use peer::{Influx, until};
 use scripted::delivery::{Delivery, config, runtime};
 use scripted::{Answer, Database, Kind, Rules, short, stands};
 use weir::daemon::deliver;
@@ -355,6 +355,17 @@ fn a_server_that_never_answers_is_asked_again() {
     assert_eq!(database.requests(), ["a: 0", "a: 204", "b: 204"]);
     nothing_is_lost(&[A, B], &database, &delivery);
     delivery.stop();
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_server_that_never_answers() {
+    let database = Database::start(Rules::of(Kind::Two), &[Answer::Never, Answer::Never]);
+    let config = Config { timeout_s: 60, ..config(database.port, Kind::Two, "") };
+    let delivery = Delivery::start(config, &[&[A]]);
+    until("the request", || !database.state().seen.is_empty());
+    let stopped = Instant::now();
+    delivery.stop();
+    assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
 }
 
 #[test]

@@ -25,6 +25,8 @@ const GATHER: Duration = Duration::from_millis(200);
 const REQUEST_BYTES: usize = 1 << 20;
 /// The first and the longest wait after a failure, where the server asks for none.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// For how long it goes on when weir stops; what is not delivered then stays in the journal.
+const LAST: Duration = Duration::from_secs(5);
 /// After how long the database counts as away.
 const AWAY_AFTER: Duration = Duration::from_mins(1);
 
@@ -47,11 +49,27 @@ struct Trouble {
 }
 
 impl Deliverer {
-    /// Delivers until weir stops; then once more what is there.
+    /// Delivers until weir stops; then once more what is there, as far as it can be done soon.
     ///
     /// # Errors
     /// The configuration of the database is wrong, or the journal can't be read.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let mut stop = self.outlet.stop.clone();
+        let late = async move {
+            // If nobody can say so any more, weir stops too.
+            stop.wait_for(|stop| *stop).await.ok();
+            sleep(LAST).await;
+        };
+        tokio::select! {
+            ended = self.work() => ended,
+            () = late => {
+                tracing::info!("What InfluxDB did not take in time waits in the journal.");
+                Ok(())
+            }
+        }
+    }
+
+    async fn work(mut self) -> anyhow::Result<()> {
         let writer = Writer::new(&self.config)?;
         match query::ensure_bucket(&self.config).await {
             Ok(query::Ensured::Made) => {
