@@ -20,6 +20,7 @@ use flate2::write::GzEncoder;
 use peer::{Influx, until};
 use scripted::delivery::{Delivery, config, runtime};
 use scripted::{Answer, Database, Kind, Rules, short, stands};
+use tempfile::TempDir;
 use weir::daemon::deliver;
 use weir::domain::time::{MINUTE, Moment, Timestamp};
 use weir::influx::Config;
@@ -378,6 +379,35 @@ fn nothing_listening_costs_nothing() {
     delivery.until_none_waits();
     assert_eq!(database.requests(), ["a b: 204", "c: 204"]);
     nothing_is_lost(&[A, B, C], &database, &delivery);
+    delivery.stop();
+}
+
+#[test]
+fn a_database_that_comes_after_weir_gets_its_bucket() {
+    let port = peer::free_port();
+    let delivery = Delivery::start(config(port, Kind::One, ""), &[&[A]]);
+    delivery.until_it_fails();
+    let rules = Rules { has_bucket: false, ..Rules::of(Kind::One) };
+    let database = Database::start_on(port, rules, &[]);
+    delivery.until_none_waits();
+    nothing_is_lost(&[A], &database, &delivery);
+    delivery.stop();
+}
+
+#[test]
+fn a_token_that_is_mended_is_read_again() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "old").unwrap();
+    let rules = Rules { token: Some("new"), ..Rules::of(Kind::Two) };
+    let database = Database::start(rules, &[]);
+    let config = config(database.port, Kind::Two, &format!("token_file='{}'", file.display()));
+    let delivery = Delivery::start(config, &[&[A]]);
+    delivery.until_it_fails();
+    std::fs::write(&file, "new").unwrap();
+    delivery.until_none_waits();
+    assert!(database.requests().ends_with(&["a: 401".to_owned(), "a: 204".to_owned()]));
+    nothing_is_lost(&[A], &database, &delivery);
     delivery.stop();
 }
 

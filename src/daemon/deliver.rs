@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::daemon::outlet::Outlet;
 use crate::domain::alert::WeirCondition;
 use crate::influx::deliver::{Delivered, Lane, Member, Progress};
-use crate::influx::write::Writer;
+use crate::influx::write::{Fault, Writer};
 use crate::influx::{self, query};
 use crate::journal::Error;
 use crate::journal::batch::{Batch, CursorRow, RefusedRow};
@@ -37,6 +37,14 @@ pub struct Deliverer {
     pub config: influx::Config,
     /// Its ways.
     pub outlet: Outlet,
+}
+
+/// The way to the database, and how it goes with it.
+struct Sink {
+    writer: Writer,
+    lane: Lane,
+    has_bucket: bool,
+    trouble: Trouble,
 }
 
 /// Since when the database takes nothing.
@@ -71,21 +79,19 @@ impl Deliverer {
 
     async fn work(mut self) -> anyhow::Result<()> {
         let writer = Writer::new(&self.config)?;
-        match query::ensure_bucket(&self.config).await {
-            Ok(query::Ensured::Made) => {
-                tracing::info!(bucket = self.config.bucket, "The bucket was made.");
-            }
-            Ok(query::Ensured::Held) => {}
-            Err(error) => tracing::warn!("{error}; points wait in the journal."),
-        }
+        let has_bucket = self.ensure_bucket().await.unwrap_or_else(|error| {
+            tracing::warn!("{error}; points wait in the journal.");
+            false
+        });
+        let (lane, trouble) = (Lane::default(), Trouble::default());
+        let mut sink = Sink { writer, lane, has_bucket, trouble };
         let reader = Reader::open(&self.outlet.data_folder)?;
         let mut cursor = reader.cursor(SINK)?.map_or(0, |cursor| cursor.sequence);
-        let (mut lane, mut trouble) = (Lane::default(), Trouble::default());
         loop {
             let stopping = *self.outlet.stop.borrow();
             while let Some(lines) = reader.lines_after(cursor, REQUEST_BYTES)? {
                 let sequence = lines.sequence;
-                if !self.deliver(&writer, &mut lane, lines, &mut trouble).await {
+                if !self.deliver(&mut sink, lines).await {
                     break;
                 }
                 cursor = sequence;
@@ -104,14 +110,15 @@ impl Deliverer {
         }
     }
 
+    async fn ensure_bucket(&self) -> Result<bool, influx::Error> {
+        if query::ensure_bucket(&self.config).await? == query::Ensured::Made {
+            tracing::info!(bucket = self.config.bucket, "The bucket was made.");
+        }
+        Ok(true)
+    }
+
     /// Delivers some batches whole; gives up only when weir stops.
-    async fn deliver(
-        &mut self,
-        writer: &Writer,
-        lane: &mut Lane,
-        lines: Lines,
-        trouble: &mut Trouble,
-    ) -> bool {
+    async fn deliver(&mut self, sink: &mut Sink, lines: Lines) -> bool {
         let members: Vec<Member> = lines
             .members
             .into_iter()
@@ -123,19 +130,20 @@ impl Deliverer {
                 break Vec::new();
             }
             let Delivered { refused, progress } =
-                lane.deliver(writer, &members, self.outlet.clock.now()).await;
+                sink.lane.deliver(&sink.writer, &members, self.outlet.clock.now()).await;
             match progress {
                 Progress::Done => break refused,
                 Progress::More => {}
                 Progress::Later { after, fault } => {
-                    self.note_trouble(trouble, &fault.to_string());
-                    if !self.wait(trouble, after).await {
+                    self.note_trouble(&mut sink.trouble, &fault.to_string());
+                    if !self.wait(&mut sink.trouble, after).await {
                         return false;
                     }
+                    self.mend(sink, &fault).await;
                 }
             }
         };
-        self.note_success(trouble);
+        self.note_success(&mut sink.trouble);
         let at = self.outlet.clock.now().wall;
         let mut notes = Batch { at, ..Batch::default() };
         notes.cursors.push(CursorRow { sink: SINK.into(), sequence: lines.sequence });
@@ -191,6 +199,23 @@ impl Deliverer {
             }
         }
         true
+    }
+
+    /// Does what weir itself can about a fault: an operator may have changed the token, and the
+    /// bucket can't have been made while there was no database.
+    async fn mend(&self, sink: &mut Sink, fault: &Fault) {
+        let Fault::Status { status, .. } = fault else { return };
+        match *status {
+            401 | 403 => {
+                if let Ok(writer) = Writer::new(&self.config) {
+                    sink.writer = writer;
+                }
+            }
+            404 if !sink.has_bucket => {
+                sink.has_bucket = self.ensure_bucket().await.unwrap_or(false);
+            }
+            _ => {}
+        }
     }
 
     fn note_success(&self, trouble: &mut Trouble) {
