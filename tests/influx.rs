@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use peer::{Influx, until};
+use peer::{Influx, Mosquitto, Weir, until};
 use scripted::delivery::{Delivery, config, runtime};
 use scripted::{Answer, Database, Kind, Rules, short, stands};
 use tempfile::TempDir;
@@ -529,4 +529,40 @@ fn a_real_influxdb_keeps_the_good_fields_of_a_conflict() {
     ];
     assert_eq!(refused, want);
     delivery.stop();
+}
+
+fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
+    let port = broker.port().to_string();
+    let status = std::process::Command::new("mosquitto_pub")
+        .args(["-p", &port, "-q", "1", "-t", topic, "-m", payload])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// The daemon itself: a field that InfluxDB holds as text costs the others nothing, is counted,
+/// and is not complained of at each message.
+#[test]
+fn a_conflict_is_counted_and_said_once() {
+    let (broker, influx) = (Mosquitto::start(""), Influx::start());
+    influx.query("CREATE DATABASE weir");
+    let start = jiff::Timestamp::now().as_millisecond() / 60_000 * 60_000 - 3_600_000;
+    let text = [start, start + 19 * MINUTE].map(|at| format!("water ph=\"acid\" {at}\n")).concat();
+    let writer =
+        Writer::new(&toml::from_str(influx.config().trim_start_matches("[influx]")).unwrap());
+    let sent = runtime().block_on(writer.unwrap().send(gzip(&text)));
+    assert_eq!(sent, weir::influx::write::Answer::Stored);
+
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    weir.start();
+    for minute in 0..20 {
+        let at = start + minute * MINUTE;
+        let payload = format!("{{\"ts\":{at},\"ph\":7.5,\"do\":8.0}}");
+        publish(&broker, "water/sonde-01/data", &payload);
+    }
+    until("20 points", || influx.query("SELECT dissolved_oxygen FROM water").len() == 20);
+    until("none waits", || weir.count("/influx/waiting_points") == 0);
+    assert_eq!(weir.count("/influx/refused"), 20);
+    weir.stop();
+    assert_eq!(weir.log().matches("InfluxDB refuses").count(), 1, "{}", weir.log());
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::daemon::outlet::Outlet;
 use crate::domain::alert::WeirCondition;
-use crate::influx::deliver::{Delivered, Lane, Member, Progress};
+use crate::influx::deliver::{Delivered, Lane, Member, Progress, RefusedField};
 use crate::influx::write::{Fault, Writer};
 use crate::influx::{self, query};
 use crate::journal::Error;
@@ -27,6 +27,8 @@ const REQUEST_BYTES: usize = 1 << 20;
 const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// For how long it goes on when weir stops; what is not delivered then stays in the journal.
 const LAST: Duration = Duration::from_secs(5);
+/// How often it is said at most that something was refused; each is counted.
+const REFUSALS_TOLD_EVERY: Duration = Duration::from_mins(1);
 /// After how long the database counts as away.
 const AWAY_AFTER: Duration = Duration::from_mins(1);
 
@@ -45,6 +47,7 @@ struct Sink {
     lane: Lane,
     has_bucket: bool,
     trouble: Trouble,
+    refusals_told: Option<Instant>,
 }
 
 /// Since when the database takes nothing.
@@ -84,7 +87,7 @@ impl Deliverer {
             false
         });
         let (lane, trouble) = (Lane::default(), Trouble::default());
-        let mut sink = Sink { writer, lane, has_bucket, trouble };
+        let mut sink = Sink { writer, lane, has_bucket, trouble, refusals_told: None };
         let reader = Reader::open(&self.outlet.data_folder)?;
         let mut cursor = reader.cursor(SINK)?.map_or(0, |cursor| cursor.sequence);
         loop {
@@ -159,8 +162,8 @@ impl Deliverer {
         }
         let taken = points.saturating_sub(refused.len() as u64);
         self.outlet.status.points_delivered.fetch_add(taken, Ordering::Relaxed);
+        tell_refusals(&mut sink.refusals_told, &refused);
         for field in refused {
-            tracing::warn!(line = field.line, words = %field.words, "InfluxDB refuses a field.");
             notes.refused.push(RefusedRow {
                 sink: SINK.into(),
                 at,
@@ -236,6 +239,15 @@ impl Deliverer {
 fn pause(after: Option<Duration>, failures: u32) -> Duration {
     let doubled = AGAIN.0.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(AGAIN.1);
     after.map_or(doubled, |after| after.max(AGAIN.0))
+}
+
+fn tell_refusals(told: &mut Option<Instant>, refused: &[RefusedField]) {
+    let Some(RefusedField { line, words, .. }) = refused.first() else { return };
+    if told.is_none_or(|told| told.elapsed() >= REFUSALS_TOLD_EVERY) {
+        *told = Some(Instant::now());
+        let count = refused.len();
+        tracing::warn!(count, line, %words, "InfluxDB refuses fields; they are counted.");
+    }
 }
 
 /// Registers the sink before there are points, so that none is let go before it has them.
