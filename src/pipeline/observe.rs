@@ -61,20 +61,24 @@ impl Pipeline {
 
     /// Notes that a datastream and its station were heard; what was silent is so no more.
     fn hear(&mut self, datastream: &Datastream, now: Moment, out: &mut Processed) {
-        let Some(station) = self.station_mut(datastream.station) else { return };
-        // In elapsed time, so that a wall clock that was set changes no span.
-        let since = |heard_ms: i64| now.wall.plus(heard_ms - now.elapsed_ms);
+        let due = self.silence_due_ms.get_mut(datastream.station.index());
+        let Some(station) = self.state.stations.get_mut(datastream.station.index()) else { return };
+        let Some(station) = station.as_mut().map(Arc::make_mut) else { return };
         let heard_ms = std::mem::replace(&mut station.silence.heard_ms, now.elapsed_ms);
         if let (Some(alert), Some(rule)) = (station.silence.firing.take(), station.silence_rule) {
             station.resumed_ms = now.elapsed_ms;
             let subject = Subject::Station(datastream.station);
-            out.alerts.push(resolved(alert, rule, subject, now.wall, since(heard_ms)));
+            out.alerts.push(resolved(alert, rule, subject, now.wall, now.wall_of(heard_ms)));
+            // While it was silent nothing else of it was judged.
+            if let Some(due) = due {
+                *due = 0;
+            }
         }
         let Some(stream) = station.streams.get_mut(usize::from(datastream.slot)) else { return };
         let heard_ms = std::mem::replace(&mut stream.silence.heard_ms, now.elapsed_ms);
         if let (Some(alert), Some(rule)) = (stream.silence.firing.take(), stream.silence_rule) {
             let subject = Subject::Datastream(datastream.id);
-            out.alerts.push(resolved(alert, rule, subject, now.wall, since(heard_ms)));
+            out.alerts.push(resolved(alert, rule, subject, now.wall, now.wall_of(heard_ms)));
         }
     }
 
