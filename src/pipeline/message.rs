@@ -31,9 +31,11 @@ struct Spoken {
 
 /// When a message came, and when its readings are of if they state no time themselves.
 #[derive(Clone, Copy)]
-struct Times {
-    now: Moment,
-    received: Moment,
+pub(super) struct Times {
+    pub(super) now: Moment,
+    pub(super) received: Moment,
+    /// Whether its device speaks now: what a broker kept, or a dead letter, breaks no silence.
+    pub(super) live: bool,
 }
 
 impl Pipeline {
@@ -47,7 +49,7 @@ impl Pipeline {
         } else {
             (ordinal, duplicate) = self.note_packet(message);
         }
-        let times = Times { now: at, received: at };
+        let times = Times { now: at, received: at, live: !message.retain };
         let topic = if duplicate {
             self.routes
                 .find(&self.registry, message.network, message.topic)
@@ -72,7 +74,7 @@ impl Pipeline {
     ) {
         out.changed = true;
         let mut ledger = Ledger::default();
-        let times = Times { now: at, received };
+        let times = Times { now: at, received, live: false };
         let message = Message { fault: None, ..*message };
         let topic = self.read_message(&message, channel, times, &mut ledger, out);
         let outcome = fate(&ledger, out);
@@ -259,7 +261,7 @@ impl Pipeline {
             match normalize::normalize(context, reading) {
                 Ok(None) => {}
                 Ok(Some(observation)) => {
-                    let outcome = self.observe(&registry, observation, times.now, ledger, out);
+                    let outcome = self.observe(&registry, observation, times, ledger, out);
                     ledger.readings.count(outcome);
                 }
                 Err(reason) => {

@@ -15,6 +15,7 @@ use crate::domain::observation::{Observation, ObservationResult, Period, Qualifi
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Registry, RuleKind, Sampling};
 use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
+use crate::pipeline::message::Times;
 use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, plain_event};
 use crate::qc;
@@ -25,16 +26,19 @@ impl Pipeline {
         &mut self,
         registry: &Registry,
         observation: Observation,
-        now: Moment,
+        times: Times,
         ledger: &mut Ledger,
         out: &mut Processed,
     ) -> Outcome {
         let Some(datastream) = registry.datastream(observation.datastream) else {
             return Outcome::Rejected;
         };
+        let now = times.now;
         let time = observation.phenomenon_time.start();
         let late = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
-        self.hear(datastream, now, out);
+        if times.live {
+            self.hear(datastream, now, out);
+        }
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         let held = if late { Held::Nothing } else { held(stream, datastream, &observation) };
         let old = match held {
