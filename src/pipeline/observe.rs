@@ -53,10 +53,11 @@ impl Pipeline {
         if late {
             return Outcome::Stored;
         }
-        let before = stream.newest.map(|newest| newest.time);
-        remember(stream, registry, &qualified, now.wall);
+        let before = newest(stream, registry, &observation, now.wall);
+        let news = before.is_none_or(|before| before <= time);
+        remember(stream, registry, &qualified, news, now.wall);
         self.sum(registry, datastream, &qualified, old, now.wall);
-        if before.is_none_or(|before| before <= time) {
+        if news {
             let again = before == Some(time);
             self.judge(registry, datastream, &qualified, !again, out);
         }
@@ -246,9 +247,10 @@ fn resolved(
 fn held(stream: &StreamState, datastream: &Datastream, observation: &Observation) -> Held {
     let time = observation.phenomenon_time.start();
     // Nearly every observation is newer than all before it.
-    let newer = stream.newest.is_none_or(|newest| newest.time < time);
+    let last = stream.history.newest();
+    let newer = last.is_none_or(|last| last.time < time);
     if let Sampling::Sampled { cycle_ms, .. } = datastream.sampling {
-        let sample = if newer { stream.newest } else { stream.history.at_or_before(time) };
+        let sample = if newer { last } else { stream.history.at_or_before(time) };
         let repeats = sample.is_some_and(|sample| {
             sample.result == observation.result && time.since(sample.time) < cycle_ms
         });
@@ -259,10 +261,24 @@ fn held(stream: &StreamState, datastream: &Datastream, observation: &Observation
     if newer { Held::Nothing } else { stream.history.held(time, observation.result) }
 }
 
+/// Gives the time of the newest observation, which an older one is no news after. A time that
+/// only a clock ahead can have said counts no more once a clock can be believed again.
+fn newest(
+    stream: &StreamState,
+    registry: &Registry,
+    observation: &Observation,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let newest = stream.newest?.time;
+    let ahead = newest.since(now) > registry.judgement.clock_ahead_max_ms;
+    (!ahead || observation.clock == Flag::Suspect).then_some(newest)
+}
+
 fn remember(
     stream: &mut StreamState,
     registry: &Registry,
     qualified: &QualifiedObservation,
+    news: bool,
     now: Timestamp,
 ) {
     let observation = &qualified.observation;
@@ -270,7 +286,7 @@ fn remember(
     let entry = Entry { time, result: observation.result, flag: qualified.flag() };
     stream.history.put(entry);
     stream.history.forget_before(now.plus(-registry.judgement.lateness_horizon_ms - HOUR));
-    if stream.newest.is_none_or(|newest| newest.time <= time) {
+    if news {
         stream.newest = Some(entry);
         stream.received = now;
     }
