@@ -126,7 +126,8 @@ impl Pipeline {
         };
     }
 
-    /// Turns a mean that is due into an observation and judges it.
+    /// Turns a mean that is due into an observation and judges it. An hour before the newest has
+    /// a verdict of its own and is no news: it neither fires nor resolves.
     pub(super) fn give_mean(
         &mut self,
         registry: &Registry,
@@ -151,7 +152,13 @@ impl Pipeline {
         let (revision, completeness) = (mean.revision, Some(mean.completeness));
         let qualified = QualifiedObservation { observation, quality, revision, completeness };
         out.observations.push(qualified);
-        self.judge(registry, datastream, &qualified, !mean.revision, out);
+        if mean.newest {
+            self.judge(registry, datastream, &qualified, !mean.revision, out);
+        } else if let Some(stream) = self.stream_mut(datastream) {
+            let mut last = stream.last;
+            let assessment = assess::assess(registry, datastream, &qualified, &mut last);
+            out.assessments.push(Assessment { changed: true, ..assessment });
+        }
     }
 
     /// Assesses an observation; if it is news, its alert may change.
