@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::daemon::edition::Edition;
 use crate::daemon::recover;
 use crate::domain::alert::AlertEvent;
-use crate::domain::input::{Arrival, Input, Message, ReceiveFault};
+use crate::domain::input::{Act, Arrival, Input, Message, ReceiveFault};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
 use crate::domain::registry::Registry;
@@ -242,9 +242,12 @@ impl Core {
             fault: None,
         };
         let channel = letter.channel.as_deref();
-        let act = crate::domain::input::Act::Retry { message, channel, received: letter.received };
+        let act = Act::Retry { message, channel, received: letter.received };
         let taken = self.process(at, Input::Act(act)).is_ok();
-        let ended = taken && self.processed.rejects.is_empty();
+        // Readings of a whole message that are rejected now are letters of their own.
+        let rejects = &self.processed.rejects;
+        let again = rejects.iter().any(|one| channel.is_some() || one.channel.is_none());
+        let ended = taken && !again;
         if ended {
             self.load.batch.retried.push(id);
             self.retried.insert(id);
@@ -277,7 +280,7 @@ impl Core {
     /// Lays an edition beside its names into the batch.
     pub fn note_edition(&mut self, at: Moment, edition: &Edition, registry: &Registry) {
         self.load.batch.names.extend(self.names.take_fresh());
-        self.load.batch.edition = Some(EditionRow {
+        self.load.batch.editions.push(EditionRow {
             digest: registry.digest.clone(),
             taken_at: at.wall,
             tables: edition.to_bytes(),
@@ -286,6 +289,8 @@ impl Core {
 
     fn process(&mut self, at: Moment, input: Input<'_>) -> Result<(), String> {
         let arrival = Arrival { at, input };
+        let old = matches!(arrival.input, Input::Edition(_))
+            .then(|| Arc::clone(self.pipeline.registry()));
         let (pipeline, processed) = (&mut self.pipeline, &mut self.processed);
         let went = catch_unwind(AssertUnwindSafe(|| pipeline.process(&arrival, processed)));
         if let Err(panic) = went {
@@ -300,14 +305,15 @@ impl Core {
             return Ok(());
         }
         self.load.batch.inputs.push(&arrival);
-        self.lay(&arrival);
+        self.lay(&arrival, old.as_ref());
         Ok(())
     }
 
-    /// Lays what an input caused into the batch.
-    fn lay(&mut self, arrival: &Arrival<'_>) {
+    /// Lays what an input caused into the batch. What an edition causes are alerts that end, told
+    /// in the names of the old one: the new one may not know them.
+    fn lay(&mut self, arrival: &Arrival<'_>, old: Option<&Arc<Registry>>) {
         let Processed { observations, assessments, alerts, rejects, fate, .. } = &self.processed;
-        let registry = self.pipeline.registry();
+        let registry = old.unwrap_or(self.pipeline.registry());
         let batch = &mut self.load.batch;
         match self.settings.store {
             Store::Influx => {
@@ -323,11 +329,8 @@ impl Core {
         if let Some(fate) = fate {
             count(&mut batch.ledger, fate);
         }
-        if !rejects.is_empty()
-            && let Input::Message(message) = &arrival.input
-        {
-            let letters = rejects.iter().map(|reject| dead_letter(arrival.at, message, reject));
-            batch.dead_letters.extend(letters);
+        if !rejects.is_empty() {
+            batch.dead_letters.extend(dead_letters(arrival, rejects));
         }
         for event in alerts {
             self.load.urgent = true;
@@ -423,7 +426,21 @@ fn count(ledger: &mut Vec<(Option<TopicId>, Ledger)>, fate: &Fate) {
     }
 }
 
-fn dead_letter(at: Moment, message: &Message<'_>, reject: &Reject) -> DeadLetter {
+/// Gives the dead letters that an input makes. One that is run again and stays one makes none.
+fn dead_letters(arrival: &Arrival<'_>, rejects: &[Reject]) -> Vec<DeadLetter> {
+    let (message, received, whole) = match &arrival.input {
+        Input::Message(message) => (message, arrival.at, true),
+        Input::Act(Act::Retry { message, channel: None, received }) => (message, *received, false),
+        Input::Act(Act::Retry { channel: Some(_), .. })
+        | Input::Tick
+        | Input::Edition(_)
+        | Input::Condition(_) => return Vec::new(),
+    };
+    let made = rejects.iter().filter(|reject| whole || reject.channel.is_some());
+    made.map(|reject| dead_letter(arrival.at, received, message, reject)).collect()
+}
+
+fn dead_letter(at: Moment, received: Moment, message: &Message<'_>, reject: &Reject) -> DeadLetter {
     DeadLetter {
         at: at.wall,
         network: message.network,
@@ -437,7 +454,7 @@ fn dead_letter(at: Moment, message: &Message<'_>, reject: &Reject) -> DeadLetter
         words: reject.reason.to_string(),
         device: reject.device.as_deref().map(str::to_owned),
         channel: reject.channel.as_deref().map(str::to_owned),
-        received: at,
+        received,
     }
 }
 

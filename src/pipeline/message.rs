@@ -63,7 +63,7 @@ impl Pipeline {
     }
 
     /// Runs a dead letter again: the whole message, or the one reading that was rejected. Its
-    /// place in the ledger moves; it is not received anew.
+    /// place in the ledger moves, if it moves; it is not received anew.
     pub(super) fn retry(
         &mut self,
         message: &Message<'_>,
@@ -78,7 +78,10 @@ impl Pipeline {
         let message = Message { fault: None, ..*message };
         let topic = self.read_message(&message, channel, times, &mut ledger, out);
         let outcome = fate(&ledger, out);
-        if channel.is_some() {
+        if channel.is_some() && !out.rejects.is_empty() {
+            // It is a dead letter still.
+            ledger = Ledger::default();
+        } else if channel.is_some() {
             ledger.readings.received -= 1;
             ledger.readings.rejected -= 1;
         } else {
