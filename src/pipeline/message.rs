@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use crate::decode;
+use crate::decode::{self, number};
 use crate::domain::input::{Message, Qos, ReceiveFault};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{DeviceId, TopicId};
@@ -138,7 +138,7 @@ impl Pipeline {
         let refuse = |stage, reason| Refusal { stage, device: None, reason };
         let registry = &self.registry;
         let route = self.routes.find(registry, message.network, message.topic);
-        let topic = route.map(|route| route.topic);
+        let topic = route.as_ref().map(|route| route.topic);
         if let Some(fault) = message.fault {
             return Err((topic, received_fault(fault)));
         }
@@ -158,9 +158,10 @@ impl Pipeline {
             },
         };
         let unknown = |name: &str| {
-            let nearest = nearest_device(registry, message.network, name);
+            let name = number::cut(name);
+            let nearest = nearest_device(registry, message.network, &name);
             let reason = Reason::UnknownDevice { nearest };
-            (topic, Refusal { stage: Stage::Normalize, device: Some(name.into()), reason })
+            (topic, Refusal { stage: Stage::Normalize, device: Some(name), reason })
         };
         let device = match (&route.speaker, named) {
             (Speaker::Known(device), None) => *device,
@@ -168,6 +169,7 @@ impl Pipeline {
                 let known = registry.devices.get(device.index());
                 let said = known.map_or_else(Box::default, |known| known.name.clone());
                 if said != payload {
+                    let payload = number::cut(&payload);
                     let reason = Reason::DevicesDiffer { payload, topic: said };
                     return Err((topic, refuse(Stage::Decode, reason)));
                 }

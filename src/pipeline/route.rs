@@ -1,20 +1,23 @@
 //! From a topic to what it means. Patterns are matched once a topic; afterwards it is one look-up.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::decode::{self, Plan};
+use crate::decode::{self, Plan, number};
 use crate::domain::name::{DeviceId, NetworkId, StationId, TopicId};
 use crate::domain::registry::{Level, ProfileIndex, Registry, TopicRule};
 
 /// How many topics are remembered for a network; at the limit all are forgotten and learned anew.
 const TOPICS_MAX: usize = 65_536;
+/// A topic of more bytes is matched anew each time: anybody can publish on such.
+const TOPIC_BYTES_MAX: usize = 1_024;
 
 /// Who speaks on a topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Speaker {
     /// A device of the seeds.
     Known(DeviceId),
-    /// A name that is in no seed.
+    /// A name that is in no seed, cut.
     Unknown(Box<str>),
     /// The payload says.
     InPayload,
@@ -77,19 +80,23 @@ impl Routes {
         registry: &Registry,
         network: NetworkId,
         topic: &[u8],
-    ) -> Option<&Route> {
+    ) -> Option<Cow<'_, Route>> {
+        let text = |topic| std::str::from_utf8(topic).ok();
+        if topic.len() > TOPIC_BYTES_MAX {
+            return matched(registry, network, text(topic)?).map(Cow::Owned);
+        }
         if self.seen.len() <= network.index() {
             self.seen.resize_with(network.index() + 1, HashMap::new);
         }
         let seen = self.seen.get_mut(network.index())?;
         if !seen.contains_key(topic) {
-            let route = matched(registry, network, std::str::from_utf8(topic).ok()?)?;
+            let route = matched(registry, network, text(topic)?)?;
             if seen.len() >= TOPICS_MAX {
                 seen.clear();
             }
             seen.insert(topic.into(), route);
         }
-        seen.get(topic)
+        seen.get(topic).map(Cow::Borrowed)
     }
 }
 
@@ -117,7 +124,7 @@ fn route(registry: &Registry, rule: &TopicRule, topic: &str) -> Option<Route> {
         None => Speaker::InPayload,
         Some(name) => match registry.device_ids.get(&(rule.network, Box::from(name))) {
             Some(id) => Speaker::Known(*id),
-            None => Speaker::Unknown(name.into()),
+            None => Speaker::Unknown(number::cut(name)),
         },
     };
     Some(Route { topic: rule.id, speaker, channel })
@@ -130,9 +137,10 @@ pub(super) fn nearest_device(
     name: &str,
 ) -> Option<Box<str>> {
     const ALIKE_MIN: f64 = 0.7;
+    let name = name.to_lowercase();
     let of_network = registry.devices.iter().filter(|device| device.network == network);
     of_network
-        .map(|device| (strsim::jaro_winkler(name, &device.name), &device.name))
+        .map(|device| (strsim::jaro_winkler(&name, &device.name.to_lowercase()), &device.name))
         .filter(|(alike, _)| *alike >= ALIKE_MIN)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name.clone())
