@@ -51,13 +51,11 @@ impl Last {
     }
 }
 
-/// Assesses one observation and notes the verdict. An hour that is no `news`, because a newer one
-/// was told already, is told for itself and leaves the last verdict as it is.
+/// Assesses one observation and notes the verdict.
 pub fn assess(
     registry: &Registry,
     datastream: &Datastream,
     qualified: &QualifiedObservation,
-    news: bool,
     last: &mut Last,
 ) -> Assessment {
     let observation = &qualified.observation;
@@ -79,12 +77,8 @@ pub fn assess(
         Period::Native => &mut last.native,
         Period::Hour => &mut last.hour,
     };
-    let late_hour = observation.period == Period::Hour && !news;
-    let limited = verdict != Verdict::NotAssessable(NotAssessable::NoLimit);
-    let changed = if late_hour { limited } else { *place != told };
-    if !late_hour {
-        *place = told;
-    }
+    let changed = *place != told;
+    *place = told;
     Assessment {
         datastream: datastream.id,
         period: observation.period,

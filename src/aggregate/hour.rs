@@ -40,9 +40,6 @@ struct HourSum {
 pub struct Hours {
     #[n(0)]
     hours: VecDeque<HourSum>,
-    /// The start of the newest hour given out.
-    #[n(1)]
-    newest_given: Option<Timestamp>,
 }
 
 /// One value on its way into or out of an hour.
@@ -69,9 +66,8 @@ pub struct Mean {
     pub completeness: Completeness,
     /// Whether it takes the place of one given out before.
     pub revision: bool,
-    /// Whether it is newer than all given out before. An older one that comes late says nothing
-    /// of now: it changes no alert.
-    pub news: bool,
+    /// Whether no later hour was given out. One of a clock that is ahead is no later hour.
+    pub newest: bool,
 }
 
 /// What a value adds to a sum: pH is averaged as the concentration of hydrogen ions, here in
@@ -164,6 +160,8 @@ impl Hours {
         now: Timestamp,
         mut out: impl FnMut(Mean),
     ) {
+        let given = self.hours.iter().filter(|hour| hour.given && hour.start <= now);
+        let last = given.map(|hour| hour.start).max();
         for hour in &mut self.hours {
             if hour.due.is_none_or(|due| due > now) {
                 continue;
@@ -181,9 +179,8 @@ impl Hours {
             let (received, valid, expected) = (hour.received, hour.valid, rule.expected);
             let completeness = Completeness { received, valid, expected };
             let (start, revision) = (hour.start, hour.given);
-            let news = self.newest_given.is_none_or(|newest| newest < start);
-            out(Mean { start, result, flag, completeness, revision, news });
-            self.newest_given = self.newest_given.max(Some(start));
+            let newest = last.is_none_or(|last| last <= start);
+            out(Mean { start, result, flag, completeness, revision, newest });
             hour.given = true;
             hour.due = None;
         }
@@ -258,8 +255,23 @@ mod tests {
         given(&mut hours, 2 * HOUR);
         count(&mut hours, 5.0, Some(2.0), 3 * HOUR);
         let mean = given(&mut hours, 3 * HOUR)[0];
-        assert!(mean.revision);
+        assert!(mean.revision && mean.newest);
         assert_eq!(mean.result, ObservationResult::Value(3.0));
+    }
+
+    #[test]
+    fn an_hour_before_one_that_was_given_is_not_the_newest() {
+        let mut hours = Hours::default();
+        let rule = HourMean { needs: 1, expected: 1 };
+        let mut give = |hour: i64, now: i64| {
+            let result = ObservationResult::Value(1.0);
+            let term = Term { hour: Timestamp(hour * HOUR), result, flag: Flag::Pass };
+            hours.count(Combine::Mean, rule, 0, (term, None), Timestamp(now * HOUR));
+            given(&mut hours, now * HOUR)[0].newest
+        };
+        assert_eq!((give(5, 6), give(4, 6), give(6, 7)), (true, false, true));
+        // From a clock that is ahead, and then from one that is not.
+        assert_eq!((give(20, 8), give(8, 9)), (true, true));
     }
 
     #[test]

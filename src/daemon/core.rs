@@ -296,7 +296,7 @@ impl Core {
     /// Lays an edition beside its names into the batch.
     pub fn note_edition(&mut self, at: Moment, edition: &Edition, registry: &Registry) {
         self.load.batch.names.extend(self.names.take_fresh());
-        self.load.batch.edition = Some(EditionRow {
+        self.load.batch.editions.push(EditionRow {
             digest: registry.digest.clone(),
             taken_at: at.wall,
             tables: edition.to_bytes(),
@@ -305,6 +305,8 @@ impl Core {
 
     fn process(&mut self, at: Moment, input: Input<'_>) -> Result<(), String> {
         let arrival = Arrival { at, input };
+        let old = matches!(arrival.input, Input::Edition(_))
+            .then(|| Arc::clone(self.pipeline.registry()));
         let (pipeline, processed) = (&mut self.pipeline, &mut self.processed);
         let went = catch_unwind(AssertUnwindSafe(|| pipeline.process(&arrival, processed)));
         if let Err(panic) = went {
@@ -319,14 +321,15 @@ impl Core {
             return Ok(());
         }
         self.load.batch.inputs.push(&arrival);
-        self.lay(&arrival);
+        self.lay(&arrival, old.as_ref());
         Ok(())
     }
 
-    /// Lays what an input caused into the batch.
-    fn lay(&mut self, arrival: &Arrival<'_>) {
+    /// Lays what an input caused into the batch. What an edition causes are alerts that end, told
+    /// in the names of the old one: the new one may not know them.
+    fn lay(&mut self, arrival: &Arrival<'_>, old: Option<&Arc<Registry>>) {
         let Processed { observations, assessments, alerts, rejects, fate, .. } = &self.processed;
-        let registry = self.pipeline.registry();
+        let registry = old.unwrap_or(self.pipeline.registry());
         let batch = &mut self.load.batch;
         match self.settings.store {
             Store::Influx => {

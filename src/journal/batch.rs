@@ -18,8 +18,8 @@ pub struct Batch {
     pub at: Timestamp,
     /// Names that were given an id; before anything that uses the ids.
     pub names: Vec<Named>,
-    /// An edition that came into force.
-    pub edition: Option<EditionRow>,
+    /// Editions that came into force.
+    pub editions: Vec<EditionRow>,
     /// The inputs.
     pub inputs: Inputs,
     /// The points made of them, as line protocol.
@@ -55,7 +55,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.at = Timestamp::default();
         self.names.clear();
-        self.edition = None;
+        self.editions.clear();
         self.inputs.clear();
         self.lines.clear();
         self.line_count = 0;

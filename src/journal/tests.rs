@@ -79,7 +79,7 @@ fn what_is_committed_is_there_after_a_restart() {
     let mut first = batch(1, b"one");
     first.names = vec![Named { kind: NameKind::Network, name: "rivers".into(), id: 0 }];
     let edition = EditionRow { digest: "d".into(), taken_at: at(1).wall, tables: vec![1; 9] };
-    first.edition = Some(edition);
+    first.editions = vec![edition];
     assert_eq!(journal.commit(&first).unwrap().sequence, 1);
     assert_eq!(journal.commit(&batch(2, b"two")).unwrap().sequence, 2);
     drop(journal);

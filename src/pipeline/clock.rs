@@ -77,12 +77,13 @@ impl Pipeline {
             if self.registry.networks.get(network.index()).is_none() {
                 continue;
             }
-            let away = self.state.networks.get(index).is_some_and(|network| {
+            let away = self.state.networks.get(index).and_then(|network| {
                 let since = network.away_since_ms.filter(|_| network.connected_since_ms.is_none());
-                since.is_some_and(|since| at.elapsed_ms - since >= BROKER_AWAY_MS)
+                since.filter(|since| at.elapsed_ms - since >= BROKER_AWAY_MS)
             });
-            if away {
-                self.weir_condition(WeirCondition::BrokerAway, Some(network), true, at, out);
+            if let Some(since_ms) = away {
+                let since = Some(at.wall_of(since_ms));
+                self.weir_condition(WeirCondition::BrokerAway, Some(network), since, at, out);
             }
         }
     }
@@ -95,7 +96,9 @@ impl Pipeline {
                     Some(station) if station.validity.holds(at.wall) => {
                         self.judge_station(&registry, station, at, out)
                     }
-                    Some(_) | None => None,
+                    // The wall says when its service begins, and the wall may be set.
+                    Some(_) => Some(at.elapsed_ms),
+                    None => None,
                 };
                 if let Some(place) = self.silence_due_ms.get_mut(index) {
                     *place = due.unwrap_or(at.elapsed_ms + IDLE_MS).max(at.elapsed_ms + 1);
@@ -166,7 +169,7 @@ impl Pipeline {
         let Some(station) = self.station_mut(id) else { return };
         station.silence.firing = Some(alert);
         station.silence_rule = Some(rule);
-        let since = at.wall.plus(station.silence.heard_ms - at.elapsed_ms);
+        let since = at.wall_of(station.silence.heard_ms);
         let subject = Subject::Station(id);
         out.alerts.push(plain_event(alert, rule, subject, AlertChange::Fired, at.wall, since));
     }
@@ -184,7 +187,7 @@ impl Pipeline {
         let Some(stream) = station.streams.get_mut(usize::from(slot)) else { return };
         stream.silence.firing = Some(alert);
         stream.silence_rule = Some(rule);
-        let since = at.wall.plus(stream.silence.heard_ms - at.elapsed_ms);
+        let since = at.wall_of(stream.silence.heard_ms);
         let subject = Subject::Datastream(stream.id);
         out.alerts.push(plain_event(alert, rule, subject, AlertChange::Fired, at.wall, since));
     }

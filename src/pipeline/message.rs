@@ -149,7 +149,7 @@ impl Pipeline {
         let refuse = |stage, reason| Refusal { stage, device: None, reason };
         let registry = &self.registry;
         let route = self.routes.find(registry, message.network, message.topic);
-        let topic = route.map(|route| route.topic);
+        let topic = route.as_ref().map(|route| route.topic);
         if let Some(fault) = message.fault {
             return Err((topic, received_fault(fault)));
         }

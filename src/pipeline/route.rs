@@ -1,5 +1,6 @@
 //! From a topic to what it means. Patterns are matched once a topic; afterwards it is one look-up.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::decode::{self, Plan, number};
@@ -46,8 +47,6 @@ pub(super) struct Routes {
 struct Seen {
     places: HashMap<Box<[u8]>, usize>,
     routes: Vec<Route>,
-    /// The route of a topic that is too long to be remembered.
-    passing: Option<Route>,
 }
 
 impl Routes {
@@ -94,17 +93,17 @@ impl Routes {
         registry: &Registry,
         network: NetworkId,
         topic: &[u8],
-    ) -> Option<&Route> {
+    ) -> Option<Cow<'_, Route>> {
         if self.seen.len() <= network.index() {
             self.seen.resize_with(network.index() + 1, Seen::default);
         }
         let seen = self.seen.get_mut(network.index())?;
         if let Some(place) = seen.places.get(topic) {
-            return seen.routes.get(*place);
+            return seen.routes.get(*place).map(Cow::Borrowed);
         }
         let route = matched(registry, network, std::str::from_utf8(topic).ok()?)?;
         if topic.len() > TOPIC_BYTES_MAX {
-            return Some(seen.passing.insert(route));
+            return Some(Cow::Owned(route));
         }
         if seen.routes.len() >= TOPICS_MAX {
             seen.places.clear();
@@ -112,7 +111,7 @@ impl Routes {
         }
         seen.places.insert(topic.into(), seen.routes.len());
         seen.routes.push(route);
-        seen.routes.last()
+        seen.routes.last().map(Cow::Borrowed)
     }
 }
 
@@ -157,9 +156,10 @@ pub(super) fn nearest_device(
     name: &str,
 ) -> Option<Box<str>> {
     const ALIKE_MIN: f64 = 0.7;
+    let name = name.to_lowercase();
     let of_network = registry.devices.iter().filter(|device| device.network == network);
     of_network
-        .map(|device| (strsim::jaro_winkler(name, &device.name), &device.name))
+        .map(|device| (strsim::jaro_winkler(&name, &device.name.to_lowercase()), &device.name))
         .filter(|(alike, _)| *alike >= ALIKE_MIN)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name.clone())
