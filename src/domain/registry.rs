@@ -2,6 +2,7 @@
 //! the way of a reading needs no search.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -432,9 +433,9 @@ pub struct Datastream {
     /// Whether weir makes hour means of it, and what makes them valid.
     pub hour_mean: Option<HourMean>,
     /// Limits of the station's target, any date.
-    pub limits: Vec<LimitId>,
+    pub limits: Arc<[LimitId]>,
     /// Limits of all water classes for the property and section, best class first, any date.
-    pub class_limits: Vec<(WaterClass, LimitId)>,
+    pub class_limits: Arc<[(WaterClass, LimitId)]>,
     /// The rule for exceedance, of the narrowest scope that has one.
     pub exceedance_rule: Option<RuleId>,
     /// The rule for silence, of the narrowest scope that has one.
@@ -575,6 +576,17 @@ impl Registry {
     #[must_use]
     pub fn unit_name(&self, property: &ObservedProperty) -> &str {
         self.units.get(property.unit).map_or("", |unit| &unit.name)
+    }
+
+    /// Gives the canonical unit of a property as people write it; empty where they write none.
+    #[must_use]
+    pub fn unit_label(&self, property: &ObservedProperty) -> &str {
+        // The table's names are for machines, after UCUM.
+        match self.unit_name(property) {
+            "Cel" => "°C",
+            "pH" | "1" => "",
+            name => name,
+        }
     }
 
     /// Gives the MQTT filters of a network, one a pattern.

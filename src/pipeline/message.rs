@@ -14,7 +14,6 @@ use crate::domain::time::Moment;
 use crate::normalize;
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::route::{Speaker, nearest_device};
-use crate::pipeline::state::Suspect;
 use crate::pipeline::{Fate, Pipeline, Processed};
 
 /// Why a whole message ends as a dead letter.
@@ -108,10 +107,8 @@ impl Pipeline {
         let digest = xxh3_128_with_seed(message.payload, xxh3_64(message.topic));
         let digest = ((digest >> 64) as u64, digest as u64);
         let network = self.state.network(message.network);
-        network.ordinal += 1;
-        let ordinal = network.ordinal;
-        let before = network.suspects.insert(message.packet_id, Suspect { digest, ordinal });
-        (ordinal, message.dup && before.is_some_and(|before| before.digest == digest))
+        let repeated = message.dup && network.is_repeated(message.packet_id, digest);
+        (network.note(message.packet_id, digest), repeated)
     }
 
     /// Reads a message and stores its readings; gives the pattern it came under.
