@@ -27,6 +27,9 @@ struct Placed {
 /// Where a limit stands and what would be a second one at its side.
 type Rivals = HashMap<[Box<str>; 5], Vec<(u64, Box<str>, Validity)>>;
 
+/// The limits of a target, and those of all water classes.
+type Applicable = (Arc<[LimitId]>, Arc<[(WaterClass, LimitId)]>);
+
 /// Reads the tables of limits, and gives every datastream those of its station's target and of
 /// all water classes.
 pub(super) fn limits(sheets: &Sheets, draft: &mut Draft) {
@@ -40,7 +43,7 @@ pub(super) fn limits(sheets: &Sheets, draft: &mut Draft) {
     targets(sheets.get(&STATIONS), draft, &placed, readable);
     placed.sort_by_key(|limit| (limit.water_class, limit.from, limit.id));
     // Shared by all datastreams of one kind of place, so that they stay near the processor.
-    let mut shared: HashMap<_, (Arc<[LimitId]>, Arc<[(WaterClass, LimitId)]>)> = HashMap::new();
+    let mut shared: HashMap<_, Applicable> = HashMap::new();
     let ids: Vec<DatastreamId> = draft.datastreams.ids.values().copied().collect();
     for id in ids {
         let Some(stream) = draft.registry.datastreams.get_mut(id.index()) else { continue };
