@@ -4,6 +4,7 @@
 //!
 //! `cargo bench --bench path`; `WEIR_BENCH_MESSAGES` says how many at full speed.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may panic, and prints")]
+#![expect(clippy::panic, clippy::indexing_slicing, reason = "a bench may panic")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures by the system's clock")]
 
 #[path = "../tests/peer/mod.rs"]
@@ -232,8 +233,8 @@ impl Sink {
                 let fields = line.split(' ').nth(1).unwrap_or_default();
                 values += fields.split(',').filter(|field| !field.contains('_')).count() as u64;
                 let named = PROPERTIES.iter().filter(|(name, ..)| name.contains('_'));
-                values += named.filter(|(name, ..)| fields.contains(&format!("{name}="))).count()
-                    as u64;
+                values +=
+                    named.filter(|(name, ..)| fields.contains(&format!("{name}="))).count() as u64;
             }
         }
         (bodies.len(), values)
