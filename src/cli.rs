@@ -247,7 +247,7 @@ fn answer(answer: Option<Answer>, nobody: &str) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_tap(file: &Path, pattern: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    let sound = match check::check(file) {
+    let sound = match check::edition(file) {
         Ok(sound) => sound,
         Err(faults) => return Ok(tell(&faults)?),
     };
@@ -328,7 +328,7 @@ async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
 
 /// Takes the seeds of the folder, and the settings that belong to the edition, anew.
 async fn reload(file: &Path, commands: &Commands) -> anyhow::Result<()> {
-    let faults = match check::check(file) {
+    let faults = match check::edition(file) {
         Ok(sound) => match commands.take(sound.edition).await? {
             Ok(true) => {
                 tracing::info!("Another edition of the seeds is in force.");
@@ -389,7 +389,7 @@ async fn run_check(file: &Path, connect: bool) -> io::Result<ExitCode> {
 }
 
 fn run_diff(file: &Path, folder: &Path) -> io::Result<ExitCode> {
-    let sound = match check::check(file) {
+    let sound = match check::edition(file) {
         Ok(sound) => sound,
         Err(faults) => return tell(&faults),
     };

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, Reading};
 use crate::daemon::edition::Edition;
 use crate::domain::fault::Fault;
 use crate::domain::name::Names;
@@ -26,15 +26,50 @@ pub struct Sound {
     pub registry: Arc<Registry>,
 }
 
-/// Reads configuration and seeds whole. Reaches nothing.
+/// Reads configuration and seeds whole, with every file that they name. Reaches nothing.
 ///
 /// # Errors
-/// Every fault of the configuration; where it is sound, every fault of the seeds.
+/// Every fault of both.
 pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
-    let config = Config::read(file)?;
-    let judgement = config.judgement.judgement();
-    let (networks, tables) = (config.networks(), Tables::read(&config.seeds)?);
-    let edition = Edition { judgement, networks, tables };
+    sound(Config::survey(file))
+}
+
+/// Reads the seeds that a configuration names, and of the configuration only what belongs to the
+/// edition: secrets and other files need not be there.
+///
+/// # Errors
+/// Every fault that was met.
+pub fn edition(file: &Path) -> Result<Sound, Vec<Fault>> {
+    sound(Config::survey_judgement(file))
+}
+
+fn sound(reading: Reading) -> Result<Sound, Vec<Fault>> {
+    let Reading { config, mut faults, names_seeds } = reading;
+    let Some(config) = config else { return Err(faults) };
+    if !names_seeds {
+        return Err(faults);
+    }
+    let (judgement, networks) = (config.judgement.judgement(), config.networks());
+    let compiled = Tables::read(&config.seeds).and_then(|tables| {
+        let edition = Edition { judgement, networks, tables };
+        let registry = compiled(&edition)?;
+        Ok((edition, registry))
+    });
+    match compiled {
+        Ok((edition, registry)) if faults.is_empty() => Ok(Sound { config, edition, registry }),
+        Ok(_) => Err(faults),
+        Err(more) => {
+            faults.extend(more);
+            Err(faults)
+        }
+    }
+}
+
+/// Compiles an edition and refuses one whose datastreams would overwrite each other.
+///
+/// # Errors
+/// Every fault of its tables.
+pub fn compiled(edition: &Edition) -> Result<Arc<Registry>, Vec<Fault>> {
     let registry = edition.compile(&mut Names::default())?;
     let name = |id: crate::domain::name::DatastreamId| {
         registry.datastream(id).map_or_else(String::new, |stream| stream.name.to_string())
@@ -48,7 +83,7 @@ pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
             expected: "another position for one of them".to_owned(),
         })
         .collect();
-    if faults.is_empty() { Ok(Sound { config, edition, registry }) } else { Err(faults) }
+    if faults.is_empty() { Ok(registry) } else { Err(faults) }
 }
 
 /// One thing that was tried.

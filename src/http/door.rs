@@ -151,7 +151,7 @@ impl Server {
     }
 }
 
-fn token(config: &Config) -> Result<Option<SecretString>, Error> {
+pub(super) fn token(config: &Config) -> Result<Option<SecretString>, Error> {
     let (key, text) = match (&config.token_file, &config.token_env) {
         (Some(path), _) => {
             let fault = |error: std::io::Error| Error::Token {
