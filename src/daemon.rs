@@ -15,3 +15,4 @@ pub mod socket;
 pub mod status;
 pub mod tap;
 pub mod tell;
+pub mod terminal;

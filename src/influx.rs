@@ -291,6 +291,12 @@ impl Config {
         faults
     }
 
+    /// Gives the address without what might be a password.
+    #[must_use]
+    pub fn shown_url(&self) -> String {
+        shown(&self.url)
+    }
+
     /// Gives the settings that the dialect needs and that are empty.
     fn lacks(&self) -> impl Iterator<Item = &'static str> {
         let needs: &[(&'static str, &str)] = match self.dialect {

@@ -5,8 +5,10 @@
 mod peer;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 
-use peer::Weir;
+use peer::{Influx, Mosquitto, Victoria, Weir};
 
 /// A configuration in which nearly every setting is wrong.
 const WRONG: &str = r#"
@@ -163,4 +165,88 @@ fn an_empty_file_tells_what_it_lacks() {
     for part in ["`seeds`", "`journal`", "no [[broker]]"] {
         assert!(said.contains(part), "{part}\n{said}");
     }
+}
+
+/// A peer that answers each connection by what came first on it.
+fn scripted(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut asked = [0; 4096];
+            let read = stream.read(&mut asked).unwrap_or(0);
+            stream.write_all(&answer(&String::from_utf8_lossy(&asked[..read]))).ok();
+        }
+    });
+    port
+}
+
+fn http(status: &str, body: &str) -> Vec<u8> {
+    let head = "Content-Type: application/json\r\nConnection: close";
+    format!("HTTP/1.1 {status}\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
+
+fn influx2(port: u16) -> String {
+    format!(
+        "[influx]\nurl = 'http://127.0.0.1:{port}'\norg = 'o'\nbucket = 'b'\n\
+         token_file = 'token'\n"
+    )
+}
+
+/// What a sick or hostile peer says, with an escape sequence that would clear the screen.
+const HOSTILE: &str = "go\u{1b}[2J\u{202e}away";
+
+#[test]
+fn what_peers_say_cannot_drive_the_terminal() {
+    let broker = scripted(|_| {
+        let words = HOSTILE.as_bytes();
+        let length = u8::try_from(words.len()).unwrap();
+        // CONNACK of MQTT 5: not authorized, with a reason string.
+        let head = [0x20, length + 6, 0, 0x87, length + 3, 0x1f, 0, length];
+        [&head[..], words].concat()
+    });
+    let database = scripted(|asked| match asked.split(' ').nth(1).unwrap_or_default() {
+        "/health" => http("200 OK", r#"{"name":"influxdb","status":"pass","version":"v2.7.4"}"#),
+        "/ready" => http("200 OK", r#"{"status":"ready"}"#),
+        _ => http("401 Unauthorized", HOSTILE),
+    });
+    let weir = Weir::install(&format!("mqtt://127.0.0.1:{broker}"), &influx2(database));
+    fs::write(weir.folder().join("token"), "t").unwrap();
+    let (reached, said) = weir.command(&["check", "--connect"]);
+    assert!(!reached);
+    assert!(said.contains("401") && said.contains("mend the token"), "{said}");
+    assert!(said.contains("go") && said.contains("away"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
+}
+
+#[test]
+fn a_database_that_is_not_ready_is_said_with_its_version() {
+    let database = scripted(|asked| match asked.split(' ').nth(1).unwrap_or_default() {
+        "/health" => http("200 OK", r#"{"name":"influxdb","status":"fail","version":"v2.7.4"}"#),
+        "/ready" => http("200 OK", r#"{"status":"ready"}"#),
+        _ => http("204 No Content", ""),
+    });
+    let broker = Mosquitto::start("");
+    let weir = Weir::install(&broker.url(), &influx2(database));
+    fs::write(weir.folder().join("token"), "t").unwrap();
+    let (reached, said) = weir.command(&["check", "--connect"]);
+    assert!(!reached && said.contains("v2.7.4") && said.contains("not ready"), "{said}");
+    assert!(said.contains("filters are granted"), "{said}");
+}
+
+#[test]
+fn versions_are_told_where_they_are_known() {
+    let (broker, influx, victoria) = (Mosquitto::start(""), Influx::start(), Victoria::start());
+    let (reached, said) =
+        Weir::install(&broker.url(), &influx.config()).command(&["check", "--connect"]);
+    // The database itself is made by `weir run`, so a write to it is answered 404 before.
+    assert!(!reached && said.contains("404"), "{said}");
+    influx.query("CREATE DATABASE weir");
+    let (reached, said) =
+        Weir::install(&broker.url(), &influx.config()).command(&["check", "--connect"]);
+    assert!(reached && said.contains("influx1 1.6"), "{said}");
+    let (reached, said) =
+        Weir::install(&broker.url(), &victoria.config()).command(&["check", "--connect"]);
+    assert!(reached && said.contains("reached, victoria, the credentials may write"), "{said}");
 }

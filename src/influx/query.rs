@@ -52,6 +52,10 @@ pub async fn probe(config: &Config) -> Result<Health, Error> {
     let response = writer.send_nothing().await.map_err(|error| away(config, error))?;
     let status = response.status();
     health.version = health.version.or_else(|| version(&response));
+    if config.dialect == Dialect::Victoria {
+        // It names the version of InfluxDB that it stands in for.
+        health.version = None;
+    }
     if status.is_success() {
         return Ok(health);
     }
