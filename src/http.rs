@@ -1,5 +1,6 @@
 //! The operator page, health, readiness and metrics. Shows what it is given; knows nobody.
 
+mod connections;
 pub mod door;
 pub mod metrics;
 pub mod page;

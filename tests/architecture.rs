@@ -45,6 +45,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("influxdb2", &["influx"]),
     ("reqwest", &["influx", "notify"]),
     ("axum", &["http"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
 ];
 
 /// What may not stand in domain, the stages and the pipeline.
