@@ -23,6 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "domain",
+            "decode",
             "pipeline",
             "mqtt",
             "journal",

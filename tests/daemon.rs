@@ -386,6 +386,35 @@ fn tap_shows_each_message_and_leaves_the_daemon_alone() {
 }
 
 #[test]
+fn tap_goes_on_without_a_dead_broker_and_shows_a_message_once() {
+    let broker = Mosquitto::start("");
+    let dead = "[[broker]]\nnetwork = 'dead'\nurl = 'mqtt://127.0.0.1:1'\nclient_id = 'x'\n";
+    let weir = Weir::install(&broker.url(), dead);
+    let mut tap = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["tap", "#", "--json", "--config"])
+        .arg(weir.folder().join("weir.toml"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1_000));
+    let start = hours_ago(1);
+    publish(&broker, "air/air-setdz/records", &sonde(start, 7.0));
+    publish(&broker, "water/sonde-01/data", &sonde(start + 1, 7.0));
+    let mut out = std::io::BufReader::new(tap.stdout.take().unwrap());
+    let mut shown = || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        let shown: serde_json::Value = serde_json::from_str(&line).unwrap();
+        (shown["network"].as_str().unwrap().to_owned(), shown["topic"].as_str().unwrap().to_owned())
+    };
+    // Two networks are on this broker, and each message is of one of them.
+    assert_eq!(shown(), ("parks".to_owned(), "air/air-setdz/records".to_owned()));
+    assert_eq!(shown(), ("rivers".to_owned(), "water/sonde-01/data".to_owned()));
+    tap.kill().unwrap();
+    tap.wait().unwrap();
+}
+
+#[test]
 fn a_second_daemon_on_one_journal_is_refused() {
     let broker = Mosquitto::start("");
     let mut weir = Weir::install(&broker.url(), "");
