@@ -16,13 +16,13 @@ pub use self::letters::Letters;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
+use crate::daemon::edition::Edition;
 use crate::daemon::run::{Commands, Daemon};
 use crate::daemon::socket::{self, Answer, Request};
 use crate::daemon::tap::{Style, tap};
 #[cfg(feature = "demo")]
 use crate::demo;
 use crate::domain::fault::Fault;
-use crate::domain::name::Names;
 use crate::domain::time::Timestamp;
 use crate::http::door::Fallback;
 use crate::journal::backup;
@@ -397,15 +397,14 @@ fn run_diff(file: &Path, folder: &Path) -> io::Result<ExitCode> {
         (Ok(old), Ok(new)) => (old, new),
         (Err(faults), _) | (_, Err(faults)) => return tell(&faults),
     };
-    let judgement = sound.config.judgement.judgement();
-    let networks = sound.config.networks();
-    let compiled = seed::compile(&new, judgement, &networks, &mut Names::default());
+    let changes = seed::diff(&old, &new);
+    let edition = Edition { tables: new, ..sound.edition };
+    let compiled = check::compiled(&edition);
     if let Err(faults) = compiled.and_then(|registry| seed::may_follow(&sound.registry, &registry))
     {
         return tell(&faults);
     }
     let mut out = io::stdout().lock();
-    let changes = seed::diff(&old, &new);
     for change in &changes {
         writeln!(out, "{change}")?;
     }

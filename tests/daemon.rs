@@ -342,6 +342,27 @@ fn every_command_does_what_its_help_says() {
     publish(&broker, "water/sonde-99/data", &sonde(start + 120_000, 7.0));
     until("it goes on", || weir.count("/total/messages/stored") == 4);
 
+    // Two datastreams that would write one field are refused as `weir check` refuses them.
+    fs::remove_dir_all(&mended).unwrap();
+    peer::copy(&weir.folder().join("seeds"), &mended);
+    let more = [
+        ("properties.csv", "ph_raw,pHr,pH,pH,water,pH,2,0,mean,,,made for a test"),
+        (
+            "profiles.csv",
+            "river-sonde,sonde,ph_raw,,/ph2,pH,1,number,continuous,,,instant,,60s,,made for a test",
+        ),
+    ];
+    for (table, line) in more {
+        let held = fs::read_to_string(mended.join(table)).unwrap();
+        fs::write(mended.join(table), format!("{held}{line}\n")).unwrap();
+    }
+    for verb in ["apply", "diff"] {
+        let (applied, said) = weir.command(&["seeds", verb, &path]);
+        assert!(!applied && said.contains("in one field"), "{verb}: {said}");
+    }
+    let socket = fs::metadata(weir.folder().join("data/weir.sock")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&socket) & 0o777, 0o600);
+
     let copy = weir.folder().join("copy.sqlite").display().to_string();
     assert!(weir.command(&["backup", &copy]).0);
     assert!(!weir.command(&["backup", &copy]).0, "never over a file");
