@@ -103,8 +103,12 @@ pub enum Command {
     },
     /// Print where every message and reading ended: received = stored + rejected + duplicate.
     ///
-    /// Works while the daemon runs. Exits with 1 if the ledger does not balance.
+    /// Works while the daemon runs. Exits with 1 if the ledger does not balance, or if InfluxDB
+    /// holds other points than it was given.
     Ledger {
+        /// Also ask InfluxDB how many values it holds, and name what differs.
+        #[arg(long)]
+        reconcile: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -180,7 +184,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tap { pattern, json, config } => {
             return run_tap(&config, pattern.as_deref(), json).await;
         }
-        Command::Ledger { json, config } => ledger::run(&read(&config)?, json)?,
+        Command::Ledger { reconcile, json, config } => {
+            ledger::run(&read(&config)?, json, reconcile).await?
+        }
         Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,

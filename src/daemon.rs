@@ -9,6 +9,7 @@ pub mod edition;
 pub mod ingest;
 pub mod outlet;
 pub mod page;
+pub mod reconcile;
 pub mod recover;
 pub mod run;
 pub mod socket;
