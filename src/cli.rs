@@ -16,13 +16,13 @@ pub use self::letters::Letters;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
+use crate::daemon::edition::Edition;
 use crate::daemon::run::{Commands, Daemon};
 use crate::daemon::socket::{self, Answer, Request};
 use crate::daemon::tap::{Style, tap};
 #[cfg(feature = "demo")]
 use crate::demo;
 use crate::domain::fault::Fault;
-use crate::domain::name::Names;
 use crate::domain::time::Timestamp;
 use crate::http::door::Fallback;
 use crate::journal::backup;
@@ -103,8 +103,12 @@ pub enum Command {
     },
     /// Print where every message and reading ended: received = stored + rejected + duplicate.
     ///
-    /// Works while the daemon runs. Exits with 1 if the ledger does not balance.
+    /// Works while the daemon runs. Exits with 1 if the ledger does not balance, or if InfluxDB
+    /// holds other points than it was given.
     Ledger {
+        /// Also ask InfluxDB how many values it holds, and name what differs.
+        #[arg(long)]
+        reconcile: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -180,7 +184,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tap { pattern, json, config } => {
             return run_tap(&config, pattern.as_deref(), json).await;
         }
-        Command::Ledger { json, config } => ledger::run(&read(&config)?, json)?,
+        Command::Ledger { reconcile, json, config } => {
+            ledger::run(&read(&config)?, json, reconcile).await?
+        }
         Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,
@@ -247,7 +253,7 @@ fn answer(answer: Option<Answer>, nobody: &str) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_tap(file: &Path, pattern: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
-    let sound = match check::check(file) {
+    let sound = match check::edition(file) {
         Ok(sound) => sound,
         Err(faults) => return Ok(tell(&faults)?),
     };
@@ -328,7 +334,7 @@ async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
 
 /// Takes the seeds of the folder, and the settings that belong to the edition, anew.
 async fn reload(file: &Path, commands: &Commands) -> anyhow::Result<()> {
-    let faults = match check::check(file) {
+    let faults = match check::edition(file) {
         Ok(sound) => match commands.take(sound.edition).await? {
             Ok(true) => {
                 tracing::info!("Another edition of the seeds is in force.");
@@ -389,7 +395,7 @@ async fn run_check(file: &Path, connect: bool) -> io::Result<ExitCode> {
 }
 
 fn run_diff(file: &Path, folder: &Path) -> io::Result<ExitCode> {
-    let sound = match check::check(file) {
+    let sound = match check::edition(file) {
         Ok(sound) => sound,
         Err(faults) => return tell(&faults),
     };
@@ -397,15 +403,14 @@ fn run_diff(file: &Path, folder: &Path) -> io::Result<ExitCode> {
         (Ok(old), Ok(new)) => (old, new),
         (Err(faults), _) | (_, Err(faults)) => return tell(&faults),
     };
-    let judgement = sound.config.judgement.judgement();
-    let networks = sound.config.networks();
-    let compiled = seed::compile(&new, judgement, &networks, &mut Names::default());
+    let changes = seed::diff(&old, &new);
+    let edition = Edition { tables: new, ..sound.edition };
+    let compiled = check::compiled(&edition);
     if let Err(faults) = compiled.and_then(|registry| seed::may_follow(&sound.registry, &registry))
     {
         return tell(&faults);
     }
     let mut out = io::stdout().lock();
-    let changes = seed::diff(&old, &new);
     for change in &changes {
         writeln!(out, "{change}")?;
     }

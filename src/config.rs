@@ -1,12 +1,15 @@
 //! `config/weir.toml`: how this installation runs. Each edge declares its own section beside the
 //! code that uses it; here they are put together and every fault is told at once.
 
+mod file;
+
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use crate::domain::fault::Fault;
+use crate::config::file::{File, Section};
+use crate::domain::fault::{Fault, SettingFault};
 use crate::domain::registry::Judgement;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::{http, influx, journal, mqtt, notify, telemetry};
@@ -87,22 +90,71 @@ impl JudgementSection {
             settle_hour_ms: i64::from(self.settle_hour_min) * MINUTE,
         }
     }
+
+    fn faults(&self) -> Vec<SettingFault> {
+        let Self {
+            lateness_horizon_h,
+            clock_ahead_max_s,
+            clock_ahead_reject_h,
+            clock_behind_max_d,
+            settle_hour_min,
+        } = *self;
+        let ahead_max_s = u64::from(clock_ahead_reject_h).saturating_mul(3_600);
+        let ranges = [
+            ("lateness_horizon_h", lateness_horizon_h, 1..=720),
+            // A clock that is flagged only where it is rejected already is never flagged.
+            ("clock_ahead_max_s", clock_ahead_max_s, 1..=ahead_max_s.max(1)),
+            ("clock_ahead_reject_h", clock_ahead_reject_h, 1..=8_760),
+            ("clock_behind_max_d", clock_behind_max_d, 1..=36_500),
+            ("settle_hour_min", settle_hour_min, 0..=1_440),
+        ];
+        let faults =
+            ranges.map(|(key, number, range)| SettingFault::range(key, u64::from(number), range));
+        faults.into_iter().flatten().collect()
+    }
+}
+
+/// A configuration as far as it could be read, and everything that is wrong with it.
+#[derive(Debug)]
+pub struct Reading {
+    /// The configuration; what could not be read of it is as by default or empty.
+    pub config: Option<Config>,
+    /// Every fault, in the order of the lines.
+    pub faults: Vec<Fault>,
+    /// Whether the seeds' folder is known.
+    pub names_seeds: bool,
 }
 
 impl Config {
-    /// Reads a file.
+    /// Reads a file for a command that needs to know only where things are: files that it names
+    /// and ranges of settings are not looked at.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with its line.
+    /// Everything in it that can't be read, each with its line.
     pub fn read(file: &Path) -> Result<Self, Vec<Fault>> {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            let (found, expected) = (error.to_string(), "a readable TOML file".to_owned());
-            vec![Fault { file: name.clone(), line: None, found, expected }]
-        })?;
-        let mut config = Self::parse(&name, &text)?;
-        config.resolve(file.parent().unwrap_or(Path::new("")));
-        Ok(config)
+        let (mut read, config) = open(file)?;
+        match config {
+            Some(config) if read.faults.is_empty() => Ok(config),
+            Some(_) | None => Err(std::mem::take(&mut read.faults)),
+        }
+    }
+
+    /// Reads a file whole, with all that it names but the seeds.
+    #[must_use]
+    pub fn survey(file: &Path) -> Reading {
+        match open(file) {
+            Ok((read, config)) => survey(read, config, Self::note_all),
+            Err(faults) => Reading { config: None, faults, names_seeds: false },
+        }
+    }
+
+    /// Reads a file of which only what belongs to the edition is needed.
+    #[must_use]
+    pub fn survey_judgement(file: &Path) -> Reading {
+        match open(file) {
+            Ok((read, config)) => survey(read, config, Self::note_judgement),
+            Err(faults) => Reading { config: None, faults, names_seeds: false },
+        }
     }
 
     /// Reads a text; paths stay as they are written.
@@ -110,9 +162,12 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, each with its line.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<Fault>> {
-        let config: Self = toml::from_str(text).map_err(|whole| faults(name, text, &whole))?;
-        let faults = config.contradictions(name, text);
-        if faults.is_empty() { Ok(config) } else { Err(faults) }
+        let (read, config) = File::read(name, text);
+        let Reading { config, faults, .. } = survey(read, config, Self::note_all);
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            Some(_) | None => Err(faults),
+        }
     }
 
     /// Makes relative paths absolute, seen from the file's folder.
@@ -152,49 +207,80 @@ impl Config {
         zone_named(&self.zone).unwrap_or(TimeZone::UTC)
     }
 
-    fn contradictions(&self, name: &str, text: &str) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut fault = |word: &str, found: String, expected: &str| {
-            let line = text.lines().position(|line| line.contains(word));
-            let line = line.and_then(|line| u64::try_from(line + 1).ok());
-            faults.push(Fault {
-                file: name.to_owned(),
-                line,
-                found,
-                expected: expected.to_owned(),
-            });
-        };
+    /// Has every room look at its section.
+    fn note_all(&self, file: &mut File) {
+        let top = Section::one("");
         if self.brokers.is_empty() {
-            fault("[[broker]]", "no [[broker]]".to_owned(), "at least one, with network and url");
+            let expected = "at least one, with network and url";
+            file.note(&top, [SettingFault::new("broker", "no [[broker]]", expected)]);
         }
         for (index, broker) in self.brokers.iter().enumerate() {
             let others = self.brokers.get(..index).unwrap_or_default();
+            let section = Section::nth("broker", index);
             if others.iter().any(|other| other.network == broker.network) {
                 let found = format!("network `{}` twice", broker.network);
-                fault(&broker.network, found, "one [[broker]] a network");
+                let fault = SettingFault::new("network", found, "one [[broker]] a network");
+                file.note(&section, [fault]);
             }
-        }
-        for broker in &self.brokers {
-            for (found, expected) in broker.faults() {
-                fault(&format!("\"{}\"", broker.network), found, expected);
+            let session = |one: &mqtt::config::Config| (one.url.clone(), one.client_id.clone());
+            if others.iter().any(|other| session(other) == session(broker)) {
+                let found =
+                    format!("two brokers with one url and client_id `{}`", broker.client_id);
+                let expected = "a client_id of its own, or each throws the other off";
+                file.note(&section, [SettingFault::new("client_id", found, expected)]);
             }
+            file.note(&section, broker.faults());
         }
-        if let Some((found, expected)) = self.http.fault() {
-            fault("listen", found, expected);
+        file.note(&Section::one("journal"), self.journal.faults());
+        if let Some(influx) = &self.influx {
+            file.note(&Section::one("influx"), influx.faults());
         }
         for (index, channel) in self.channels.iter().enumerate() {
             let others = self.channels.get(..index).unwrap_or_default();
+            let section = Section::nth("channel", index);
             if others.iter().any(|other| other.name == channel.name) {
                 let found = format!("channel `{}` twice", channel.name);
-                fault(&channel.name, found, "a name of its own for each channel");
+                let expected = "a name of its own for each channel";
+                file.note(&section, [SettingFault::new("name", found, expected)]);
             }
+            file.note(&section, channel.faults());
         }
+        file.note(&Section::one("http"), self.http.faults());
+        file.note(&Section::one("log"), self.log.faults());
         if zone_named(&self.zone).is_none() {
             let found = format!("zone `{}`", self.zone);
-            fault(&self.zone, found, "an IANA name such as Asia/Shanghai, or +08:00");
+            let expected = "an IANA name such as Asia/Shanghai, or +08:00";
+            file.note(&top, [SettingFault::new("zone", found, expected)]);
         }
-        faults
+        self.note_judgement(file);
     }
+
+    fn note_judgement(&self, file: &mut File) {
+        file.note(&Section::one("judgement"), self.judgement.faults());
+    }
+}
+
+/// Opens a file and makes its paths absolute.
+fn open(file: &Path) -> Result<(File, Option<Config>), Vec<Fault>> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let (found, expected) = (error.to_string(), "a readable TOML file".to_owned());
+        vec![Fault { file: name.clone(), line: None, found, expected }]
+    })?;
+    let (read, mut config) = File::read(&name, &text);
+    if let Some(config) = &mut config {
+        config.resolve(file.parent().unwrap_or(Path::new("")));
+    }
+    Ok((read, config))
+}
+
+fn survey(mut read: File, config: Option<Config>, look: fn(&Config, &mut File)) -> Reading {
+    if let Some(config) = &config {
+        look(config, &mut read);
+    }
+    let names_seeds = config.is_some() && !read.lacks("", "seeds");
+    read.faults.sort_by_key(|fault| fault.line);
+    Reading { config, faults: read.faults, names_seeds }
 }
 
 fn zone_named(name: &str) -> Option<TimeZone> {
@@ -210,46 +296,6 @@ fn zone_named(name: &str) -> Option<TimeZone> {
         _ => return None,
     };
     Some(TimeZone::fixed(jiff::tz::Offset::from_seconds(seconds).ok()?))
-}
-
-/// Tells every section's fault. The parser stops at its first, so each section is read alone,
-/// with all others blanked out so that lines keep their numbers.
-fn faults(name: &str, text: &str, whole: &toml::de::Error) -> Vec<Fault> {
-    let mut found = vec![fault(name, text, whole)];
-    let lines: Vec<&str> = text.lines().collect();
-    let heads = lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with('['));
-    let mut starts: Vec<usize> = heads.map(|(index, _)| index).collect();
-    starts.insert(0, 0);
-    starts.dedup();
-    for (index, start) in starts.iter().enumerate() {
-        let end = starts.get(index + 1).copied().unwrap_or(lines.len());
-        let blank = "\n".repeat(*start);
-        let section = lines.get(*start..end).unwrap_or_default().join("\n");
-        let alone = format!("{blank}{section}");
-        if let Err(error) = toml::from_str::<Config>(&alone) {
-            // Alone, a section lacks the others, which is said of line 1; that is no fault.
-            let one = fault(name, &alone, &error);
-            let lacks = error.message().starts_with("missing field");
-            if one.line.is_some_and(|line| !lacks || line > 1 && line > *start as u64) {
-                found.push(one);
-            }
-        }
-    }
-    found.sort();
-    found.dedup_by(|a, b| a.line == b.line);
-    found
-}
-
-fn fault(name: &str, text: &str, error: &toml::de::Error) -> Fault {
-    let line = error.span().map(|span| {
-        let before = text.get(..span.start.min(text.len())).unwrap_or_default();
-        u64::try_from(before.matches('\n').count() + 1).unwrap_or(u64::MAX)
-    });
-    let (found, expected) = match error.message().split_once(", expected ") {
-        Some((found, expected)) => (found.to_owned(), expected.to_owned()),
-        None => (error.message().to_owned(), "what config/weir.toml shows".to_owned()),
-    };
-    Fault { file: name.to_owned(), line, found, expected }
 }
 
 #[cfg(test)]
@@ -282,14 +328,19 @@ mod tests {
         let text = SOUND.replace("client_id", "clientid").replace("data_folder", "data_foldr");
         check(
             &text,
-            &["weir.toml:6: found unknown field `clientid`", "weir.toml:9: found unknown"],
+            &[
+                "weir.toml:3: found no `client_id`",
+                "weir.toml:6: found unknown field `clientid`",
+                "weir.toml:8: found no `data_folder`",
+                "weir.toml:9: found unknown",
+            ],
         );
     }
 
     #[test]
     fn two_brokers_of_one_network_are_refused() {
         let broker = "[[broker]]\nnetwork = \"rivers\"\nurl = \"mqtt://b\"\nclient_id = \"w\"\n";
-        check(&format!("{SOUND}{broker}"), &["weir.toml:4: found network `rivers` twice"]);
+        check(&format!("{SOUND}{broker}"), &["weir.toml:11: found network `rivers` twice"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The operator page, health, readiness and metrics. Shows what it is given; knows nobody.
 
+mod connections;
 pub mod door;
 pub mod metrics;
 pub mod page;
@@ -9,6 +10,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+
+use crate::domain::fault::SettingFault;
 
 /// The section `[http]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,17 +32,33 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Tells what is wrong with the section: what was found, what was expected.
+    /// Tells everything that is wrong with the section.
     #[must_use]
-    pub fn fault(&self) -> Option<(String, &'static str)> {
-        let Ok(address) = self.listen.parse::<SocketAddr>() else {
-            return Some((format!("listen `{}`", self.listen), "an address and a port"));
-        };
-        let token = self.token_file.is_some() || self.token_env.is_some();
-        (!address.ip().is_loopback() && !token).then(|| {
-            let found = format!("listen `{}` without a token", self.listen);
-            (found, "token_file or token_env, or a loopback address such as 127.0.0.1:8420")
-        })
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let has_token = self.token_file.is_some() || self.token_env.is_some();
+        match self.listen.parse::<SocketAddr>() {
+            Err(_) => {
+                let found = format!("listen `{}`", self.listen);
+                faults.push(SettingFault::new("listen", found, "an address and a port"));
+            }
+            Ok(address) if !address.ip().is_loopback() && !has_token => {
+                let found = format!("listen `{}` without a token", self.listen);
+                let expected =
+                    "token_file or token_env, or a loopback address such as 127.0.0.1:8420";
+                faults.push(SettingFault::new("listen", found, expected));
+            }
+            Ok(_) => {}
+        }
+        if self.token_file.is_some() && self.token_env.is_some() {
+            let found = "token_file and token_env";
+            faults.push(SettingFault::new("token_env", found, "one place that holds the token"));
+        }
+        if let Err(door::Error::Token { key, fault }) = door::token(self) {
+            let found = format!("http.{key}: {fault}");
+            faults.push(SettingFault::new(key, found, "a token, in a file that weir may read"));
+        }
+        faults
     }
 }
 
@@ -50,9 +69,9 @@ mod tests {
     #[test]
     fn beyond_loopback_a_token_is_needed() {
         let mut config = Config { listen: "0.0.0.0:80".to_owned(), ..Config::default() };
-        assert!(config.fault().unwrap().0.contains("without a token"));
-        config.token_env = Some("WEIR_TOKEN".to_owned());
-        assert_eq!(config.fault(), None);
-        assert_eq!(Config::default().fault(), None);
+        assert!(config.faults()[0].found.contains("without a token"));
+        config.token_env = Some("PATH".to_owned());
+        assert_eq!(config.faults(), []);
+        assert_eq!(Config::default().faults(), []);
     }
 }

@@ -4,13 +4,18 @@
 pub mod deliver;
 pub mod line;
 pub mod query;
+pub mod tally;
 pub mod write;
 
 use std::path::PathBuf;
 
 use reqwest::Url;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use secrecy::SecretString;
 use serde::Deserialize;
+
+use crate::domain::fault::SettingFault;
 
 /// Which database it is: decides paths, credentials and how a refusal reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Deserialize)]
@@ -69,6 +74,9 @@ pub struct Config {
     #[serde(default = "connect_timeout_s")]
     pub connect_timeout_s: u64,
 }
+
+/// The longest that a request or a connection may take, s.
+const TIMEOUT_S_MAX: u64 = 3_600;
 
 fn timeout_s() -> u64 {
     30
@@ -235,15 +243,76 @@ impl Config {
             .map_err(|error| Error::Url { url: shown(&self.url), fault: error.to_string() })
     }
 
-    /// Checks that what the dialect needs is there.
-    fn check(&self) -> Result<(), Error> {
+    /// Tells everything that is wrong with the section.
+    #[must_use]
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let mut note = |key: &'static str, found: String, expected: &str| {
+            faults.push(SettingFault::new(key, found, expected));
+        };
+        if let Err(error) = self.address() {
+            let expected = "an address such as http://127.0.0.1:8086, no credentials in it";
+            note("url", error.to_string(), expected);
+        }
+        for key in self.lacks() {
+            let found = Error::Empty { key, dialect: self.dialect }.to_string();
+            note(key, found, "its name");
+        }
+        let tokens =
+            [("token_file", self.token_file.is_some()), ("token_env", self.token_env.is_some())];
+        if tokens.iter().all(|(_, set)| *set) {
+            let error = Error::Both { first: "token_file", second: "token_env" };
+            note("token_env", error.to_string(), "one place that holds the token");
+        }
+        if let Some((key, _)) = tokens.iter().find(|(_, set)| *set && self.user.is_some()) {
+            let error = Error::Both { first: "user", second: key };
+            note("user", error.to_string(), "a token, or a user with a password");
+        }
+        if self.user.is_none() && self.password_file.is_some() {
+            let found = "influx.password_file without user".to_owned();
+            note("password_file", found, "the user it is of");
+        }
+        let token_file = self.token_file.as_deref().map(|path| read_secret("token_file", path));
+        let token_env = self.token_env.as_deref().map(variable);
+        let password = self.password_file.as_deref().map(|path| read_secret("password_file", path));
+        let secrets =
+            [("token_file", token_file), ("token_env", token_env), ("password_file", password)];
+        for (key, secret) in secrets {
+            if let Some(Err(error)) = secret {
+                note(key, error.to_string(), "a secret, where weir may read it");
+            }
+        }
+        if let Err(error) = self.client() {
+            note("ca_file", error.to_string(), "a PEM file that weir may read");
+        }
+        let timeouts =
+            [("timeout_s", self.timeout_s), ("connect_timeout_s", self.connect_timeout_s)];
+        let out = |(key, seconds)| SettingFault::range(key, seconds, 1..=TIMEOUT_S_MAX);
+        faults.extend(timeouts.into_iter().filter_map(out));
+        faults
+    }
+
+    /// Gives the address without what might be a password.
+    #[must_use]
+    pub fn shown_url(&self) -> String {
+        shown(&self.url)
+    }
+
+    /// Gives the settings that the dialect needs and that are empty.
+    fn lacks(&self) -> impl Iterator<Item = &'static str> {
         let needs: &[(&'static str, &str)] = match self.dialect {
             Dialect::Influx2 => &[("org", &self.org), ("bucket", &self.bucket)],
             Dialect::Influx1 => &[("bucket", &self.bucket)],
             Dialect::Victoria => &[],
         };
-        match needs.iter().find(|(_, value)| value.trim().is_empty()) {
-            Some((key, _)) => Err(Error::Empty { key, dialect: self.dialect }),
+        let empty = needs.iter().filter(|(_, value)| value.trim().is_empty());
+        empty.map(|(key, _)| *key).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Checks that what the dialect needs is there.
+    fn check(&self) -> Result<(), Error> {
+        match self.lacks().next() {
+            Some(key) => Err(Error::Empty { key, dialect: self.dialect }),
             None => Ok(()),
         }
     }
@@ -263,8 +332,7 @@ impl Config {
             return read_secret("token_file", path).map(Credentials::Token);
         }
         let Some(name) = &self.token_env else { return Ok(Credentials::None) };
-        let token = std::env::var(name).map_err(|_| Error::Environment { name: name.clone() })?;
-        usable("token_env", &token).map(Credentials::Token)
+        variable(name).map(Credentials::Token)
     }
 
     /// Sets up the client that the writer and influxdb2 share the settings of.
@@ -282,9 +350,14 @@ impl Config {
                 path: path.clone(),
                 source,
             })?;
-            let authority = reqwest::Certificate::from_pem(&pem).map_err(|error| {
-                Error::Certificate { path: path.clone(), fault: error.to_string() }
-            })?;
+            let fault = |fault: String| Error::Certificate { path: path.clone(), fault };
+            // reqwest takes a file without a certificate for an authority that trusts nobody.
+            let held = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+            if held.map_err(|error| fault(error.to_string()))?.is_empty() {
+                return Err(fault("there is none in it".to_owned()));
+            }
+            let authority =
+                reqwest::Certificate::from_pem(&pem).map_err(|error| fault(error.to_string()))?;
             builder = builder.add_root_certificate(authority);
         }
         Ok(builder)
@@ -306,6 +379,11 @@ fn read_secret(key: &'static str, path: &std::path::Path) -> Result<SecretString
         source,
     })?;
     usable(key, &text)
+}
+
+fn variable(name: &str) -> Result<SecretString, Error> {
+    let token = std::env::var(name).map_err(|_| Error::Environment { name: name.to_owned() })?;
+    usable("token_env", &token)
 }
 
 fn usable(key: &'static str, text: &str) -> Result<SecretString, Error> {

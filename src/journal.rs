@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::domain::fault::SettingFault;
+
 /// The section `[journal]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +38,9 @@ pub struct Config {
     pub raw_keep_days: u32,
 }
 
+/// The least that a journal may be limited to, bytes: an empty one takes a part of it.
+const JOURNAL_BYTES_MIN: u64 = 1 << 20;
+
 fn journal_bytes_max() -> u64 {
     8 << 30
 }
@@ -45,6 +50,24 @@ fn raw_keep_days() -> u32 {
 }
 
 impl Config {
+    /// Tells everything that is wrong with the section.
+    #[must_use]
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        if self.data_folder.as_os_str().is_empty() || self.data_folder.is_file() {
+            let found = format!("data_folder `{}`", self.data_folder.display());
+            faults.push(SettingFault::new("data_folder", found, "a folder"));
+        }
+        if self.journal_bytes_max < JOURNAL_BYTES_MIN {
+            let found = format!("journal_bytes_max = {}", self.journal_bytes_max);
+            let expected = format!("{JOURNAL_BYTES_MIN} or more");
+            faults.push(SettingFault::new("journal_bytes_max", found, expected));
+        }
+        let days = u64::from(self.raw_keep_days);
+        faults.extend(SettingFault::range("raw_keep_days", days, 1..=36_500));
+        faults
+    }
+
     /// A journal in a folder, all else as by default.
     #[must_use]
     pub fn at(folder: &Path) -> Self {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::alert::{AlertChange, AlertEvent, Subject};
+use crate::domain::fault::SettingFault;
 use crate::domain::registry::{Registry, RuleKind};
 
 use self::sentence::Scene;
@@ -54,6 +55,45 @@ pub struct Config {
 
 fn timeout_s() -> u64 {
     10
+}
+
+/// The longest that a request may take, s.
+const TIMEOUT_S_MAX: u64 = 300;
+
+impl Config {
+    /// Tells everything that is wrong with the section.
+    #[must_use]
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        if self.name.trim().is_empty() {
+            faults.push(SettingFault::new("name", "an empty name", "a name of its own"));
+        }
+        let found = match self.kind {
+            Kind::Webhook => Webhook::faults(self, &sample()),
+        };
+        faults.extend(found.iter().map(|error| {
+            let (key, expected) = error.setting();
+            SettingFault::new(key, error.to_string(), expected)
+        }));
+        faults.extend(SettingFault::range("timeout_s", self.timeout_s, 1..=TIMEOUT_S_MAX));
+        faults
+    }
+}
+
+/// A notification such as a template may be tried on: every part of it is there.
+fn sample() -> Value {
+    let labels = json!({
+        "alertname": "sample", "severity": "warning", "place": "sample", "station": "sample",
+        "position": "sample", "property": "sample", "condition": "sample", "network": "sample",
+        "kind": "sample",
+    });
+    let event = Told { status: "firing", ends: NO_END.to_owned(), since: NO_END.to_owned() };
+    let annotations = json!({
+        "summary_en": "sample", "summary_zh": "sample", "advice_en": "sample",
+        "advice_zh": "sample", "limit": "3", "clause": "sample", "value": "2.5",
+        "state": "fired",
+    });
+    body(&event, "sample", &labels, &annotations, "0000000000000000")
 }
 
 /// What is wrong with a channel.
@@ -139,6 +179,25 @@ pub enum Error {
         /// What the connection says.
         fault: String,
     },
+}
+
+impl Error {
+    /// Gives the setting to mend, and what was expected of it.
+    fn setting(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Url { .. } | Self::Client { .. } | Self::Away { .. } => {
+                ("url", "an address such as https://host/path")
+            }
+            Self::File { key, .. } => (key, "a file that weir may read"),
+            Self::Secret { key, .. } => (key, "a secret"),
+            Self::BothSecrets { .. } => ("secret_env", "one place that holds the secret"),
+            Self::Environment { .. } => ("secret_env", "a variable that is set"),
+            Self::Template { .. } => {
+                ("template", "a template of minijinja that names what a notification has")
+            }
+            Self::Certificate { .. } => ("ca_file", "a certificate, PEM"),
+        }
+    }
 }
 
 /// A channel, ready to send.
@@ -246,7 +305,7 @@ pub fn notification(
         AlertChange::Resolved | AlertChange::Withdrawn => "resolved",
     };
     let ends = match event.change {
-        AlertChange::Fired => String::from("0001-01-01T00:00:00Z"),
+        AlertChange::Fired => NO_END.to_owned(),
         AlertChange::Resolved | AlertChange::Withdrawn => event.at.rfc3339(&scene.zone),
     };
     let labels = labels(registry, event, &scene);
@@ -261,9 +320,33 @@ pub fn notification(
         "value": scene.value_text(),
         "state": event.change.word(),
     });
-    let alertname = labels.get("alertname").cloned().unwrap_or_default();
     let fingerprint = format!("{:016x}", event.alert.0);
-    let body = json!({
+    let told = Told { status, ends, since: event.since.rfc3339(&scene.zone) };
+    let body = body(&told, receiver, &labels, &annotations, &fingerprint);
+    let id = format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis());
+    Notification { id, body }
+}
+
+/// What Alertmanager writes for an end that is not known.
+const NO_END: &str = "0001-01-01T00:00:00Z";
+
+/// What is told of a change.
+struct Told {
+    status: &'static str,
+    since: String,
+    ends: String,
+}
+
+fn body(
+    told: &Told,
+    receiver: &str,
+    labels: &Value,
+    annotations: &Value,
+    fingerprint: &str,
+) -> Value {
+    let Told { status, since, ends } = told;
+    let alertname = labels.get("alertname").cloned().unwrap_or_default();
+    json!({
         "version": "4",
         "groupKey": format!("weir/{fingerprint}"),
         "truncatedAlerts": 0,
@@ -277,14 +360,12 @@ pub fn notification(
             "status": status,
             "labels": labels,
             "annotations": annotations,
-            "startsAt": event.since.rfc3339(&scene.zone),
+            "startsAt": since,
             "endsAt": ends,
             "generatorURL": "",
             "fingerprint": fingerprint,
         }],
-    });
-    let id = format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis());
-    Notification { id, body }
+    })
 }
 
 /// Labels are the same when an alert fires and when it resolves: receivers match them.

@@ -5,7 +5,10 @@ use std::io::IsTerminal as _;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::time::SystemTime;
+
+use crate::domain::fault::SettingFault;
 
 /// How log lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -49,14 +52,41 @@ pub struct Error {
     fault: String,
 }
 
+impl Config {
+    /// Tells what is wrong with the section, and with WEIR_LOG.
+    #[must_use]
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let own = filter(&self.level).err().map(|error| (error, "level"));
+        let variable = std::env::var("WEIR_LOG").ok().and_then(|level| filter(&level).err());
+        let variable = variable.map(|error| (error, "level, in the variable WEIR_LOG"));
+        let faults = own.into_iter().chain(variable);
+        let expected = "error, warn, info, debug, trace or off, or such as warn,weir=debug";
+        let told = |(error, key): (Error, &str)| {
+            SettingFault::new("level", format!("{key}: {error}"), expected)
+        };
+        faults.map(told).collect()
+    }
+}
+
+/// Reads a filter. A single word must be a level: tracing would take it for the name of a part.
+fn filter(level: &str) -> Result<EnvFilter, Error> {
+    let fault = |fault: String| Error { level: level.to_owned(), fault };
+    let is_level = |word: &str| {
+        word.is_empty() || word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok()
+    };
+    if let Some(word) = level.split(',').find(|word| !is_level(word.trim())) {
+        return Err(fault(format!("`{word}` is no level")));
+    }
+    EnvFilter::try_new(level).map_err(|error| fault(error.to_string()))
+}
+
 /// Starts writing log lines. A second call in one process changes nothing.
 ///
 /// # Errors
 /// The filter can't be read.
 pub fn start(config: &Config) -> Result<(), Error> {
     let level = std::env::var("WEIR_LOG").unwrap_or_else(|_| config.level.clone());
-    let filter = EnvFilter::try_new(&level)
-        .map_err(|error| Error { level: level.clone(), fault: error.to_string() })?;
+    let filter = filter(&level)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -23,6 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "domain",
+            "decode",
             "pipeline",
             "mqtt",
             "journal",
@@ -45,6 +46,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("influxdb2", &["influx"]),
     ("reqwest", &["influx", "notify"]),
     ("axum", &["http"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
 ];
 
 /// What may not stand in domain, the stages and the pipeline.

@@ -342,6 +342,27 @@ fn every_command_does_what_its_help_says() {
     publish(&broker, "water/sonde-99/data", &sonde(start + 120_000, 7.0));
     until("it goes on", || weir.count("/total/messages/stored") == 4);
 
+    // Two datastreams that would write one field are refused as `weir check` refuses them.
+    fs::remove_dir_all(&mended).unwrap();
+    peer::copy(&weir.folder().join("seeds"), &mended);
+    let more = [
+        ("properties.csv", "ph_raw,pHr,pH,pH,water,pH,2,0,mean,,,made for a test"),
+        (
+            "profiles.csv",
+            "river-sonde,sonde,ph_raw,,/ph2,pH,1,number,continuous,,,instant,,60s,,made for a test",
+        ),
+    ];
+    for (table, line) in more {
+        let held = fs::read_to_string(mended.join(table)).unwrap();
+        fs::write(mended.join(table), format!("{held}{line}\n")).unwrap();
+    }
+    for verb in ["apply", "diff"] {
+        let (applied, said) = weir.command(&["seeds", verb, &path]);
+        assert!(!applied && said.contains("in one field"), "{verb}: {said}");
+    }
+    let socket = fs::metadata(weir.folder().join("data/weir.sock")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&socket) & 0o777, 0o600);
+
     let copy = weir.folder().join("copy.sqlite").display().to_string();
     assert!(weir.command(&["backup", &copy]).0);
     assert!(!weir.command(&["backup", &copy]).0, "never over a file");
@@ -383,6 +404,35 @@ fn tap_shows_each_message_and_leaves_the_daemon_alone() {
     assert!(oxygen.unwrap()["verdict"].as_str().unwrap().starts_with("exceeds GB 3838-2002"));
     until("the daemon", || weir.count("/total/messages/stored") == 1);
     weir.stop();
+}
+
+#[test]
+fn tap_goes_on_without_a_dead_broker_and_shows_a_message_once() {
+    let broker = Mosquitto::start("");
+    let dead = "[[broker]]\nnetwork = 'dead'\nurl = 'mqtt://127.0.0.1:1'\nclient_id = 'x'\n";
+    let weir = Weir::install(&broker.url(), dead);
+    let mut tap = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["tap", "#", "--json", "--config"])
+        .arg(weir.folder().join("weir.toml"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1_000));
+    let start = hours_ago(1);
+    publish(&broker, "air/air-setdz/records", &sonde(start, 7.0));
+    publish(&broker, "water/sonde-01/data", &sonde(start + 1, 7.0));
+    let mut out = std::io::BufReader::new(tap.stdout.take().unwrap());
+    let mut shown = || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        let shown: serde_json::Value = serde_json::from_str(&line).unwrap();
+        (shown["network"].as_str().unwrap().to_owned(), shown["topic"].as_str().unwrap().to_owned())
+    };
+    // Two networks are on this broker, and each message is of one of them.
+    assert_eq!(shown(), ("parks".to_owned(), "air/air-setdz/records".to_owned()));
+    assert_eq!(shown(), ("rivers".to_owned(), "water/sonde-01/data".to_owned()));
+    tap.kill().unwrap();
+    tap.wait().unwrap();
 }
 
 #[test]

@@ -4,14 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, Reading};
 use crate::daemon::edition::Edition;
+use crate::daemon::terminal::plain;
 use crate::domain::fault::Fault;
 use crate::domain::name::Names;
 use crate::domain::registry::{Registry, TopicRule};
 use crate::influx::line::collision;
-use crate::influx::query;
-use crate::mqtt::connection;
+use crate::influx::{self, query};
+use crate::mqtt::{self, connection};
 use crate::notify::{self, Channel};
 use crate::seed::Tables;
 
@@ -26,15 +27,50 @@ pub struct Sound {
     pub registry: Arc<Registry>,
 }
 
-/// Reads configuration and seeds whole. Reaches nothing.
+/// Reads configuration and seeds whole, with every file that they name. Reaches nothing.
 ///
 /// # Errors
-/// Every fault of the configuration; where it is sound, every fault of the seeds.
+/// Every fault of both.
 pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
-    let config = Config::read(file)?;
-    let judgement = config.judgement.judgement();
-    let (networks, tables) = (config.networks(), Tables::read(&config.seeds)?);
-    let edition = Edition { judgement, networks, tables };
+    sound(Config::survey(file))
+}
+
+/// Reads the seeds that a configuration names, and of the configuration only what belongs to the
+/// edition: secrets and other files need not be there.
+///
+/// # Errors
+/// Every fault that was met.
+pub fn edition(file: &Path) -> Result<Sound, Vec<Fault>> {
+    sound(Config::survey_judgement(file))
+}
+
+fn sound(reading: Reading) -> Result<Sound, Vec<Fault>> {
+    let Reading { config, mut faults, names_seeds } = reading;
+    let Some(config) = config else { return Err(faults) };
+    if !names_seeds {
+        return Err(faults);
+    }
+    let (judgement, networks) = (config.judgement.judgement(), config.networks());
+    let compiled = Tables::read(&config.seeds).and_then(|tables| {
+        let edition = Edition { judgement, networks, tables };
+        let registry = compiled(&edition)?;
+        Ok((edition, registry))
+    });
+    match compiled {
+        Ok((edition, registry)) if faults.is_empty() => Ok(Sound { config, edition, registry }),
+        Ok(_) => Err(faults),
+        Err(more) => {
+            faults.extend(more);
+            Err(faults)
+        }
+    }
+}
+
+/// Compiles an edition and refuses one whose datastreams would overwrite each other.
+///
+/// # Errors
+/// Every fault of its tables.
+pub fn compiled(edition: &Edition) -> Result<Arc<Registry>, Vec<Fault>> {
     let registry = edition.compile(&mut Names::default())?;
     let name = |id: crate::domain::name::DatastreamId| {
         registry.datastream(id).map_or_else(String::new, |stream| stream.name.to_string())
@@ -48,7 +84,7 @@ pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
             expected: "another position for one of them".to_owned(),
         })
         .collect();
-    if faults.is_empty() { Ok(Sound { config, edition, registry }) } else { Err(faults) }
+    if faults.is_empty() { Ok(registry) } else { Err(faults) }
 }
 
 /// One thing that was tried.
@@ -65,36 +101,18 @@ pub struct Tried {
 pub async fn connect(sound: &Sound) -> Vec<Tried> {
     let Sound { config, registry, .. } = sound;
     let mut tried = Vec::new();
+    let mut note = |what: String, outcome: Result<String, String>| {
+        let outcome = outcome.map(|words| plain(&words)).map_err(|words| plain(&words));
+        tried.push(Tried { what: plain(&what), outcome });
+    };
     for broker in &config.brokers {
-        let rules = registry.topics.iter().filter(|rule| {
-            registry
-                .networks
-                .get(rule.network.index())
-                .is_some_and(|name| **name == *broker.network)
-        });
-        let filters: Vec<String> = rules.map(TopicRule::filter).collect();
-        let outcome = match connection::probe(broker, &filters).await {
-            Ok(opened) if opened.refused_filters.is_empty() => {
-                Ok(format!("{} filters are granted", filters.len()))
-            }
-            Ok(opened) => {
-                let refused = opened.refused_filters.iter();
-                let words: Vec<String> =
-                    refused.map(|(filter, reason)| format!("`{filter}`: {reason}")).collect();
-                Err(format!("refuses {}; mend its access list", words.join(", ")))
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        let what = format!("broker {} ({})", broker.network, broker.url);
-        tried.push(Tried { what, outcome });
+        let shown = broker.shown_url();
+        let outcome = try_broker(broker, registry).await;
+        let outcome = outcome.map_err(|words| words.replace(&broker.url, &shown));
+        note(format!("broker {} ({shown})", broker.network), outcome);
     }
     if let Some(influx) = &config.influx {
-        let outcome = query::probe(influx).await.map(|health| {
-            let version = health.version.unwrap_or_else(|| "of unknown version".to_owned());
-            format!("{} {version}, the credentials may write", influx.dialect.word())
-        });
-        let outcome = outcome.map_err(|error| error.to_string());
-        tried.push(Tried { what: format!("influx {}", influx.url), outcome });
+        note(format!("influx {}", influx.shown_url()), try_influx(influx).await);
     }
     for channel in &config.channels {
         let outcome = match Channel::new(channel) {
@@ -102,10 +120,37 @@ pub async fn connect(sound: &Sound) -> Vec<Tried> {
             Err(error) => Err(error),
         };
         let outcome = outcome.map(|()| "its host answers".to_owned());
-        let outcome = outcome.map_err(|error| error.to_string());
-        tried.push(Tried { what: format!("channel {}", channel.name), outcome });
+        note(format!("channel {}", channel.name), outcome.map_err(|error| error.to_string()));
     }
     tried
+}
+
+async fn try_broker(broker: &mqtt::config::Config, registry: &Registry) -> Result<String, String> {
+    let named = |rule: &&TopicRule| {
+        let name = registry.networks.get(rule.network.index());
+        name.is_some_and(|name| **name == *broker.network)
+    };
+    let filters: Vec<String> =
+        registry.topics.iter().filter(named).map(TopicRule::filter).collect();
+    let opened = connection::probe(broker, &filters).await.map_err(|error| error.to_string())?;
+    if opened.refused_filters.is_empty() {
+        return Ok(format!("{} filters are granted", filters.len()));
+    }
+    let refused = opened.refused_filters.iter();
+    let words: Vec<String> =
+        refused.map(|(filter, reason)| format!("`{filter}`: {reason}")).collect();
+    Err(format!("refuses {}; mend its access list", words.join(", ")))
+}
+
+async fn try_influx(influx: &influx::Config) -> Result<String, String> {
+    let health = query::probe(influx).await.map_err(|error| error.to_string())?;
+    let version = health.version.map_or_else(String::new, |version| format!(" {version}"));
+    let name = format!("{}{version}", influx.dialect.word());
+    if health.ready {
+        Ok(format!("{name}, the credentials may write"))
+    } else {
+        Err(format!("{name} calls itself not ready for work; see its own log"))
+    }
 }
 
 #[cfg(test)]

@@ -186,7 +186,8 @@ impl Daemon {
             let until = async move {
                 stopped.wait_for(|stop| *stop).await.ok();
             };
-            Ok(server.serve(source, until).await?)
+            server.serve(source, until).await;
+            Ok(())
         });
         Ok(address)
     }

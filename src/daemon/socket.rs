@@ -1,6 +1,9 @@
 //! The way from the shell to a daemon at work: a Unix socket in its data folder, which only its
 //! own user may enter. One line of JSON asks, one line answers.
 
+use std::fs::Permissions;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::daemon::check;
 use crate::daemon::edition::Edition;
 use crate::daemon::run::Commands;
 use crate::journal::batch::DeadLetterId;
@@ -19,6 +23,8 @@ use crate::seed::Tables;
 
 /// The socket's file in the data folder.
 const SOCKET: &str = "weir.sock";
+/// Its name until it is ready.
+const SOCKET_NEW: &str = "weir.new";
 /// How long a request may be.
 const REQUEST_MAX: u64 = 4 << 20;
 /// How long asking and answering may take.
@@ -62,10 +68,21 @@ impl Answer {
 /// Asks a daemon at work; `None` if there is none.
 ///
 /// # Errors
-/// It does not answer.
+/// It does not answer, or nobody can tell whether there is one.
 pub async fn ask(data_folder: &Path, request: &Request) -> anyhow::Result<Option<Answer>> {
-    let Ok(mut stream) = UnixStream::connect(data_folder.join(SOCKET)).await else {
-        return Ok(None);
+    let path = data_folder.join(SOCKET);
+    let mut stream = match UnixStream::connect(&path).await {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => {
+            let path = path.display();
+            let words = format!("`{path}` can't be entered; is this the user that weir runs as?");
+            return Err(anyhow::Error::new(error).context(words));
+        }
     };
     let asking = async {
         let mut line = serde_json::to_vec(request)?;
@@ -90,7 +107,13 @@ pub fn listen(data_folder: &Path) -> std::io::Result<UnixListener> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    UnixListener::bind(path)
+    // It takes its place only once nobody else may enter it.
+    let closed = data_folder.join(SOCKET_NEW);
+    std::fs::remove_file(&closed).ok();
+    let listener = UnixListener::bind(&closed)?;
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o600))?;
+    std::fs::rename(&closed, path)?;
+    Ok(listener)
 }
 
 /// Serves requests for ever, one at a time.
@@ -146,6 +169,9 @@ async fn apply(config: &Config, commands: &Commands, folder: &Path) -> anyhow::R
     };
     let (judgement, networks) = (config.judgement.judgement(), config.networks());
     let edition = Edition { judgement, networks, tables };
+    if let Err(faults) = check::compiled(&edition) {
+        return Ok(told(faults));
+    }
     Ok(match commands.take(edition.clone()).await? {
         Err(faults) => told(faults),
         Ok(taken) => {
@@ -154,4 +180,32 @@ async fn apply(config: &Config, commands: &Commands, folder: &Path) -> anyhow::R
             Answer::done(words.to_owned())
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_its_own_user_may_enter() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let _listener = listen(folder.path()).unwrap();
+        let mode = std::fs::metadata(folder.path().join(SOCKET)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        // What another weir left is replaced.
+        listen(folder.path()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_at_work_is_another_thing_than_a_door_that_is_shut() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let request = Request::Retry { ids: vec![1] };
+        assert_eq!(ask(folder.path(), &request).await.unwrap(), None);
+        drop(listen(folder.path()).unwrap());
+        assert_eq!(ask(folder.path(), &request).await.unwrap(), None, "left by one that died");
+        let no_folder = folder.path().join("file");
+        std::fs::write(&no_folder, "").unwrap();
+        let error = ask(&no_folder, &request).await.unwrap_err();
+        assert!(error.to_string().contains("can't be entered"), "{error}");
+    }
 }

@@ -1,21 +1,20 @@
 //! `weir tap`: what comes in and what weir makes of it, message by message, beside a daemon at
 //! work and without touching its session.
 
-use std::io::{self, Write as _};
+mod heard;
+mod show;
+
+use std::io;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::daemon::check::Sound;
-use crate::daemon::clock::Clock;
-use crate::domain::assessment::{Assessment, Verdict};
-use crate::domain::input::{Arrival, Input, Message, Qos};
+use crate::daemon::tap::show::Tap;
+use crate::daemon::terminal;
+use crate::domain::input::Message;
 use crate::domain::name::{NameKind, Names, NetworkId};
-use crate::domain::observation::{ObservationResult, QualifiedObservation, Side};
-use crate::domain::registry::Registry;
+use crate::mqtt;
 use crate::mqtt::acknowledgement::AckToken;
-use crate::mqtt::connection::{Connection, Session};
-use crate::pipeline::{Pipeline, Processed};
+use crate::mqtt::connection::{self, Connection, Session};
 
 /// How lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,11 +28,11 @@ pub enum Style {
     Json,
 }
 
-/// Shows messages until the connection ends or the task is dropped. Without a pattern, those that
-/// the seeds subscribe to.
+/// Shows messages until every connection has ended or the task is dropped. Without a pattern,
+/// those that the seeds subscribe to. A broker that goes is told; the others are listened to on.
 ///
 /// # Errors
-/// A broker refuses or goes away.
+/// All brokers refuse or go away.
 pub async fn tap(sound: &Sound, pattern: Option<&str>, style: Style) -> anyhow::Result<()> {
     let mut names = Names::default();
     let registry = sound
@@ -41,186 +40,86 @@ pub async fn tap(sound: &Sound, pattern: Option<&str>, style: Style) -> anyhow::
         .compile(&mut names)
         .map_err(|faults| anyhow::anyhow!("{} faults in the seeds", faults.len()))?;
     let mut taps = tokio::task::JoinSet::new();
-    for broker in &sound.config.brokers {
-        let network = NetworkId(names.id(NameKind::Network, &broker.network));
+    for (broker, networks) in brokers(&sound.config.brokers) {
+        let networks: Vec<NetworkId> = networks
+            .iter()
+            .map(|network| NetworkId(names.id(NameKind::Network, network)))
+            .collect();
         let filters = match pattern {
             Some(pattern) => vec![pattern.to_owned()],
-            None => registry.filters(network),
+            None => networks.iter().flat_map(|network| registry.filters(*network)).collect(),
         };
-        let (registry, broker) = (Arc::clone(&registry), broker.clone());
+        let view = Tap::new(Arc::clone(&registry), style, networks);
         taps.spawn_local(async move {
-            let session = Session::Private { purpose: "tap" };
-            let (mut connection, opened) =
-                Connection::open(&broker, session, &filters, network).await?;
-            for (filter, reason) in &opened.refused_filters {
-                tracing::error!(filter, reason, "The broker refuses a filter.");
-            }
-            let mut view = Tap::new(registry, style, broker.network);
-            let acknowledger = connection.acknowledger();
-            loop {
-                let mut tokens = Vec::new();
-                let mut broken = None;
-                let mut take = |message: Message<'_>, token: Option<AckToken>| {
-                    tokens.extend(token);
-                    broken = view.show(&message).err().or(broken.take());
-                };
-                connection.turn(true, &mut take).await?;
-                acknowledger.acknowledge(&mut tokens);
-                if let Some(error) = broken {
-                    return Err(anyhow::Error::from(error));
-                }
-            }
+            let ended = listen(&broker, &filters, view).await;
+            (broker, ended)
         });
     }
-    match taps.join_next().await {
-        Some(ended) => ended?,
-        None => Ok(()),
+    let mut others = taps.len();
+    while let Some(ended) = taps.join_next().await {
+        let (broker, ended) = ended?;
+        others -= 1;
+        let fault = match ended {
+            // Whoever read this has enough.
+            End::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            End::Output(error) => return Err(error.into()),
+            End::Broker(error) => error.to_string().replace(&broker.url, &broker.shown_url()),
+        };
+        let words = format!("{}: {}", broker.shown_url(), terminal::plain(&fault));
+        if others == 0 {
+            anyhow::bail!("no broker is left: {words}");
+        }
+        tracing::error!("{words}; {others} others are listened to on.");
     }
+    Ok(())
 }
 
-struct Tap {
-    pipeline: Pipeline,
-    clock: Clock,
-    style: Style,
-    network: String,
-    out: Processed,
+/// Puts networks of one broker together, so that a message is shown once. Under another user a
+/// broker may show others.
+fn brokers(configured: &[mqtt::config::Config]) -> Vec<(mqtt::config::Config, Vec<String>)> {
+    let mut found: Vec<(mqtt::config::Config, Vec<String>)> = Vec::new();
+    for broker in configured {
+        let same = |of: &mqtt::config::Config| of.url == broker.url && of.user == broker.user;
+        match found.iter_mut().find(|(of, _)| same(of)) {
+            Some((_, networks)) => networks.push(broker.network.clone()),
+            None => found.push((broker.clone(), vec![broker.network.clone()])),
+        }
+    }
+    found
 }
 
-impl Tap {
-    fn new(registry: Arc<Registry>, style: Style, network: String) -> Self {
-        let clock = Clock::real();
-        let pipeline = Pipeline::new(registry, clock.now());
-        Self { pipeline, clock, style, network, out: Processed::default() }
-    }
-
-    fn show(&mut self, message: &Message<'_>) -> io::Result<()> {
-        let at = self.clock.now();
-        self.pipeline.process(&Arrival { at, input: Input::Message(*message) }, &mut self.out);
-        let mut out = io::stdout().lock();
-        match self.style {
-            Style::Json => writeln!(out, "{}", self.json(message)),
-            Style::Human { colour } => out.write_all(self.text(message, colour).as_bytes()),
-        }
-    }
-
-    fn json(&self, message: &Message<'_>) -> Value {
-        let registry = self.pipeline.registry();
-        let observations = self.out.observations.iter().filter_map(|qualified| {
-            let stream = registry.datastream(qualified.observation.datastream)?;
-            let property = registry.property(stream.property)?;
-            let assessment = self.assessment(qualified);
-            Some(json!({
-                "datastream": &*stream.name,
-                "time_ms": qualified.observation.phenomenon_time.start().millis(),
-                "value": qualified.observation.result.number(),
-                "unit": registry.unit_name(property),
-                "flag": qualified.flag().number(),
-                "revision": qualified.revision,
-                "verdict": assessment.map(|assessment| verdict(registry, assessment.verdict)),
-            }))
-        });
-        let rejects = self.out.rejects.iter().map(|reject| {
-            json!({
-                "stage": reject.stage.word(),
-                "code": reject.reason.code(),
-                "channel": reject.channel.as_deref(),
-                "device": reject.device.as_deref(),
-                "words": reject.reason.to_string(),
-            })
-        });
-        json!({
-            "network": self.network,
-            "topic": String::from_utf8_lossy(message.topic),
-            "qos": qos(message.qos),
-            "retain": message.retain,
-            "payload": String::from_utf8_lossy(message.payload),
-            "outcome": self.out.fate.map(|fate| format!("{:?}", fate.outcome).to_lowercase()),
-            "observations": observations.collect::<Vec<_>>(),
-            "rejects": rejects.collect::<Vec<_>>(),
-        })
-    }
-
-    fn assessment(&self, qualified: &QualifiedObservation) -> Option<&Assessment> {
-        let of = &qualified.observation;
-        self.out.assessments.iter().find(|one| {
-            one.datastream == of.datastream
-                && one.period == of.period
-                && one.phenomenon_time == of.phenomenon_time
-        })
-    }
-
-    fn text(&self, message: &Message<'_>, colour: bool) -> String {
-        let registry = self.pipeline.registry();
-        let paint = |code: &'static str| if colour { code } else { "" };
-        let (bold, red, dim, plain) =
-            (paint("\x1b[1m"), paint("\x1b[31m"), paint("\x1b[2m"), paint("\x1b[0m"));
-        // What comes from outside must not drive the terminal.
-        let topic = String::from_utf8_lossy(message.topic).escape_debug().to_string();
-        let payload: String = String::from_utf8_lossy(message.payload)
-            .chars()
-            .map(|one| if one.is_control() { ' ' } else { one })
-            .take(400)
-            .collect();
-        let mut text = format!(
-            "{bold}{} {topic}{plain} {dim}QoS {}{}{plain}\n  {dim}{payload}{plain}\n",
-            self.network,
-            qos(message.qos),
-            if message.retain { ", retained" } else { "" }
-        );
-        for qualified in &self.out.observations {
-            let Some(stream) = registry.datastream(qualified.observation.datastream) else {
-                continue;
-            };
-            let Some(property) = registry.property(stream.property) else { continue };
-            let value = match qualified.observation.result {
-                ObservationResult::Value(value) => value.to_string(),
-                ObservationResult::Censored { side: Side::Below, limit } => format!("<{limit}"),
-                ObservationResult::Censored { side: Side::Above, limit } => format!(">{limit}"),
-                ObservationResult::Nil(_) => "no value".to_owned(),
-            };
-            let flag = qualified.flag().number();
-            let told = self.assessment(qualified);
-            let exceeds = told.is_some_and(|one| matches!(one.verdict, Verdict::Exceeds { .. }));
-            let words = told.map_or_else(String::new, |one| verdict(registry, one.verdict));
-            let mark = if exceeds || flag != 1 { red } else { "" };
-            text.push_str(&format!(
-                "  {mark}{} {value} {} flag {flag} {words}{plain}\n",
-                stream.name,
-                registry.unit_name(property)
-            ));
-        }
-        for reject in &self.out.rejects {
-            let channel = reject.channel.as_deref().unwrap_or("message");
-            let words = reject.reason.to_string().escape_debug().to_string();
-            text.push_str(&format!("  {red}{channel} rejected: {words}{plain}\n"));
-        }
-        if self.out.observations.is_empty() && self.out.rejects.is_empty() {
-            text.push_str("  held already, or nothing to read in it\n");
-        }
-        text
-    }
+/// Why a tap ends.
+enum End {
+    Broker(connection::Error),
+    Output(io::Error),
 }
 
-fn qos(qos: Qos) -> u8 {
-    match qos {
-        Qos::AtMostOnce => 0,
-        Qos::AtLeastOnce => 1,
-        Qos::ExactlyOnce => 2,
-    }
-}
-
-fn verdict(registry: &Registry, verdict: Verdict) -> String {
-    let name = |id| {
-        registry.limit(id).map_or_else(String::new, |limit| {
-            format!("{} {} class {}", limit.instrument, limit.clause, limit.class)
-        })
+async fn listen(broker: &mqtt::config::Config, filters: &[String], mut view: Tap) -> End {
+    let session = Session::Private { purpose: "tap" };
+    // Which network a message is of is looked at message by message.
+    let opened = Connection::open(broker, session, filters, NetworkId(0)).await;
+    let (mut connection, opened) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return End::Broker(error),
     };
-    match verdict {
-        Verdict::Within { limit } => format!("meets {}", name(limit)),
-        Verdict::Exceeds { limit, multiple: None } => format!("exceeds {}", name(limit)),
-        Verdict::Exceeds { limit, multiple: Some(multiple) } => {
-            format!("exceeds {} {multiple:.2} times", name(limit))
+    for (filter, reason) in &opened.refused_filters {
+        let reason = terminal::plain(reason);
+        tracing::error!(filter, reason, "The broker refuses a filter.");
+    }
+    let acknowledger = connection.acknowledger();
+    loop {
+        let mut tokens = Vec::new();
+        let mut broken = None;
+        let mut take = |message: Message<'_>, token: Option<AckToken>| {
+            tokens.extend(token);
+            broken = broken.take().or_else(|| view.show(&message).err());
+        };
+        if let Err(error) = connection.turn(true, &mut take).await {
+            return End::Broker(error);
         }
-        Verdict::NotAssessable(reason) => format!("not assessable: {}", reason.word()),
+        acknowledger.acknowledge(&mut tokens);
+        if let Some(error) = broken {
+            return End::Output(error);
+        }
     }
 }

@@ -27,3 +27,32 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// A fault of one setting, told by the room that owns the setting; in which file and line it
+/// stands, the reader of the configuration knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SettingFault {
+    /// The setting.
+    pub key: &'static str,
+    /// What stands there.
+    pub found: String,
+    /// What was expected.
+    pub expected: String,
+}
+
+impl SettingFault {
+    /// Names a fault.
+    pub fn new(key: &'static str, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { key, found: found.into(), expected: expected.into() }
+    }
+
+    /// Tells of a number that is not in its range.
+    pub fn range(
+        key: &'static str,
+        number: u64,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Self> {
+        let expected = || format!("{} to {}", range.start(), range.end());
+        (!range.contains(&number)).then(|| Self::new(key, format!("{key} = {number}"), expected()))
+    }
+}

@@ -25,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 
 use crate::http::Config;
+use crate::http::connections::{self, LIMITS};
 use crate::http::page::{Language, Page};
 use crate::http::view::PageView;
 
@@ -124,15 +125,8 @@ impl Server {
         self.address
     }
 
-    /// Serves until it is told to end.
-    ///
-    /// # Errors
-    /// The socket breaks.
-    pub async fn serve(
-        self,
-        source: Source,
-        until: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
+    /// Serves until it is told to end; then what is under way has a little time left.
+    pub async fn serve(self, source: Source, until: impl Future<Output = ()>) {
         let shared = Arc::new(Shared { source, page: self.page });
         let guarded = Router::new()
             .route("/", get(page))
@@ -147,11 +141,11 @@ impl Server {
             .route("/health", get(async || "ok\n"))
             .merge(guarded)
             .layer(middleware::map_response(harden));
-        axum::serve(self.listener, router).with_graceful_shutdown(until).await
+        connections::serve(self.listener, router, until, LIMITS).await;
     }
 }
 
-fn token(config: &Config) -> Result<Option<SecretString>, Error> {
+pub(super) fn token(config: &Config) -> Result<Option<SecretString>, Error> {
     let (key, text) = match (&config.token_file, &config.token_env) {
         (Some(path), _) => {
             let fault = |error: std::io::Error| Error::Token {

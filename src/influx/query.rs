@@ -1,6 +1,7 @@
 //! What the database says of itself and of what it holds. influxdb2 is kept in a task of its own:
 //! it panics on some answers, and that must end a question and not the daemon.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use fallible_iterator::FallibleIterator as _;
@@ -12,11 +13,15 @@ use influxdb2::{ClientBuilder, RequestError};
 use influxdb2_structmap::value::Value;
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 
-use crate::domain::time::Timestamp;
+use crate::domain::time::{HOUR, Timestamp};
 
 use super::write::{Writer, authorise, read_words};
 use super::{Config, Credentials, Dialect, Error, causes};
+
+/// How many hours are asked for at once.
+const HOURS_ASKED: i64 = 1_000;
 
 /// What a database said when it was asked how it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,6 +57,10 @@ pub async fn probe(config: &Config) -> Result<Health, Error> {
     let response = writer.send_nothing().await.map_err(|error| away(config, error))?;
     let status = response.status();
     health.version = health.version.or_else(|| version(&response));
+    if config.dialect == Dialect::Victoria {
+        // It names the version of InfluxDB that it stands in for.
+        health.version = None;
+    }
     if status.is_success() {
         return Ok(health);
     }
@@ -78,40 +87,131 @@ pub async fn ensure_bucket(config: &Config) -> Result<Ensured, Error> {
     }
 }
 
-/// Counts the points of one field of a measurement from `start` to before `stop`, by Flux.
+/// How many values there are, by the hour, counted from 1970.
+pub type Hours = BTreeMap<i64, u64>;
+
+/// Counts the values of a measurement, every field of every series, hour by hour from `first` to
+/// before `last`. Hours without a value are left out.
 ///
 /// # Errors
-/// The dialect has no Flux, the database is away or refuses, or its answer is unreadable.
+/// The dialect can't be asked, the database is away or refuses, or its answer is unreadable.
 pub async fn count(
     config: &Config,
     measurement: &str,
-    field: &str,
-    start: Timestamp,
-    stop: Timestamp,
-) -> Result<u64, Error> {
+    first: i64,
+    last: i64,
+) -> Result<Hours, Error> {
+    let mut hours = Hours::new();
+    let mut from = first;
+    while from < last {
+        // An answer has a row an hour, and its length is limited.
+        let to = last.min(from + HOURS_ASKED);
+        let period = (Timestamp(from * HOUR), Timestamp(to * HOUR));
+        let counted = match config.dialect {
+            Dialect::Influx2 | Dialect::Victoria => by_flux(config, measurement, period).await?,
+            Dialect::Influx1 => by_influxql(config, measurement, period).await?,
+        };
+        for (at, count) in counted {
+            *hours.entry(at.div_euclid(HOUR)).or_default() += count;
+        }
+        from = to;
+    }
+    Ok(hours)
+}
+
+async fn by_flux(
+    config: &Config,
+    measurement: &str,
+    (start, stop): (Timestamp, Timestamp),
+) -> Result<Vec<(i64, u64)>, Error> {
     let client = client(config)?;
+    // Counts are of one type, whatever is counted, so they may be put together.
     let flux = format!(
         "from(bucket: {}) |> range(start: {}, stop: {}) \
-         |> filter(fn: (r) => r._measurement == {} and r._field == {}) |> group() |> count()",
+         |> filter(fn: (r) => r._measurement == {}) |> window(every: 1h) |> count() \
+         |> keep(columns: [\"_start\", \"_value\"]) |> group(columns: [\"_start\"]) |> sum()",
         quoted(&config.bucket),
         start.rfc3339(&TimeZone::UTC),
         stop.rfc3339(&TimeZone::UTC),
         quoted(measurement),
-        quoted(field),
     );
     apart(config, "a count", async move {
         // The other two query functions panic on an answer that breaks off.
         let answer = client.query_raw_iter(Some(Query::new(flux))).await?;
         let mut records = answer.result();
-        let mut count = 0_u64;
+        let mut counted = Vec::new();
         while let Some(record) = records.next()? {
-            if let Some(Value::Long(counted)) = record.values.get("_value") {
-                count = count.saturating_add(u64::try_from(*counted).unwrap_or(0));
+            let (start, value) = (record.values.get("_start"), record.values.get("_value"));
+            if let (Some(Value::TimeRFC(start)), Some(Value::Long(count))) = (start, value) {
+                counted.push((start.timestamp_millis(), u64::try_from(*count).unwrap_or(0)));
             }
         }
-        Ok(count)
+        Ok(counted)
     })
     .await
+}
+
+async fn by_influxql(
+    config: &Config,
+    measurement: &str,
+    (start, stop): (Timestamp, Timestamp),
+) -> Result<Vec<(i64, u64)>, Error> {
+    const WHAT: &str = "a count";
+    config.check()?;
+    let client =
+        config.client()?.build().map_err(|error| Error::Client { fault: causes(&error) })?;
+    let statement = format!(
+        "SELECT count(*) FROM {} WHERE time >= {}ms AND time < {}ms GROUP BY time(1h) fill(none)",
+        quoted_identifier(measurement),
+        start.millis(),
+        stop.millis()
+    );
+    let asked = [("db", &*config.bucket), ("epoch", "ms"), ("q", &statement)];
+    let request = client.get(config.door("query")?).query(&asked);
+    let request = authorise(request, &config.credentials()?, config.dialect);
+    let response = request.send().await.map_err(|error| away(config, error))?;
+    let status = response.status();
+    if !status.is_success() {
+        let words = read_words(response).await;
+        return Err(Error::Answer { what: WHAT, status: status.as_u16(), words });
+    }
+    let unreadable = |fault: String| Error::Unreadable { what: WHAT, fault };
+    let body = response.bytes().await.map_err(|error| unreadable(causes(&error.without_url())))?;
+    let answer: Counted =
+        serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
+    answer.rows().map_err(unreadable)
+}
+
+/// What InfluxDB 1 answers to a count: in each row a time, and a number a field.
+#[derive(Deserialize)]
+struct Counted {
+    results: Vec<CountedResult>,
+}
+
+#[derive(Deserialize)]
+struct CountedResult {
+    error: Option<String>,
+    #[serde(default)]
+    series: Vec<CountedSeries>,
+}
+
+#[derive(Deserialize)]
+struct CountedSeries {
+    values: Vec<Vec<serde_json::Value>>,
+}
+
+impl Counted {
+    fn rows(&self) -> Result<Vec<(i64, u64)>, String> {
+        if let Some(error) = self.results.iter().find_map(|result| result.error.clone()) {
+            return Err(error);
+        }
+        let series = self.results.iter().flat_map(|result| &result.series);
+        let rows = series.flat_map(|series| &series.values).filter_map(|row| {
+            let (time, counts) = row.split_first()?;
+            Some((time.as_i64()?, counts.iter().filter_map(serde_json::Value::as_u64).sum()))
+        });
+        Ok(rows.collect())
+    }
 }
 
 /// Sets up influxdb2's client.

@@ -1,9 +1,13 @@
 //! The section `[[broker]]` of the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
 use url::Url;
+
+use crate::domain::fault::SettingFault;
 
 /// The version of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -86,41 +90,143 @@ fn gather_ms() -> u64 {
     20
 }
 
+/// The longest payload that may be taken, bytes: what one packet of MQTT may hold.
+const PAYLOAD_BYTES_MAX: u64 = 268_435_455;
+/// The longest wait for a connection, s.
+const CONNECT_TIMEOUT_S_MAX: u64 = 300;
+/// The longest that messages may gather, ms: they are not acknowledged meanwhile.
+const GATHER_MS_MAX: u64 = 1_000;
+/// The longest client id, bytes, as MQTT writes its length.
+const CLIENT_ID_BYTES_MAX: usize = 65_535;
+
 impl Config {
-    /// Tells everything that is wrong with the section: what was found, what was expected.
+    /// Tells everything that is wrong with the section.
     #[must_use]
-    pub fn faults(&self) -> Vec<(String, &'static str)> {
+    pub fn faults(&self) -> Vec<SettingFault> {
         let mut faults = Vec::new();
-        let secure = match Url::parse(&self.url) {
-            Ok(url) if matches!(url.scheme(), "mqtt" | "mqtts") && url.has_host() => {
-                url.scheme() == "mqtts"
-            }
-            Ok(_) | Err(_) => {
-                let found = format!("url `{}`", self.url);
-                faults.push((found, "mqtt://host:1883 or mqtts://host:8883"));
-                return faults;
-            }
+        let mut fault = |key: &'static str, found: String, expected: &str| {
+            faults.push(SettingFault::new(key, found, expected));
         };
-        if self.client_id.is_empty() {
-            faults.push(("an empty client_id".to_owned(), "a stable name, one a broker"));
+        let address = "mqtt://host:1883 or mqtts://host:8883, and no more";
+        let mut secure = false;
+        match Url::parse(&self.url) {
+            Ok(url) if is_address(&url) => secure = url.scheme() == "mqtts",
+            Ok(_) | Err(_) => fault("url", format!("url `{}`", self.shown_url()), address),
         }
-        if self.password_file.is_some() && self.password_env.is_some() {
-            let found = "password_file and password_env".to_owned();
-            faults.push((found, "one place that holds the password"));
+        if self.network.trim().is_empty() {
+            fault(
+                "network",
+                "an empty network".to_owned(),
+                "the name under which the seeds know it",
+            );
         }
-        if self.certificate_file.is_some() != self.key_file.is_some() {
-            let found = "one of certificate_file and key_file".to_owned();
-            faults.push((found, "both or neither"));
+        if self.client_id.is_empty() || self.client_id.len() > CLIENT_ID_BYTES_MAX {
+            let found = if self.client_id.is_empty() { "an empty" } else { "a too long" };
+            fault("client_id", format!("{found} client_id"), "a stable name, one a broker");
         }
         if secure && self.ca_file.is_none() {
-            faults.push(("mqtts without ca_file".to_owned(), "the authority to trust, PEM"));
+            fault("url", "mqtts without ca_file".to_owned(), "the authority to trust, PEM");
         }
-        if self.receive_maximum == 0 || self.keep_alive_s == 0 {
-            let found = "0 for receive_maximum or keep_alive_s".to_owned();
-            faults.push((found, "at least 1"));
+        faults.extend(self.secret_faults());
+        faults.extend(self.file_faults());
+        let ranges = [
+            ("keep_alive_s", u64::from(self.keep_alive_s), 1..=u64::from(u16::MAX)),
+            ("connect_timeout_s", self.connect_timeout_s, 1..=CONNECT_TIMEOUT_S_MAX),
+            ("receive_maximum", u64::from(self.receive_maximum), 1..=u64::from(u16::MAX)),
+            ("payload_bytes_max", self.payload_bytes_max as u64, 1..=PAYLOAD_BYTES_MAX),
+            ("gather_ms", self.gather_ms, 0..=GATHER_MS_MAX),
+        ];
+        let out = |(key, number, range)| SettingFault::range(key, number, range);
+        faults.extend(ranges.into_iter().filter_map(out));
+        faults
+    }
+
+    /// Gives the address without what might be a password.
+    #[must_use]
+    pub fn shown_url(&self) -> String {
+        match self.url.rsplit_once('@') {
+            Some((_, host)) => format!("…@{host}"),
+            None => self.url.clone(),
+        }
+    }
+
+    fn secret_faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        let key = if self.password_file.is_some() { "password_file" } else { "password_env" };
+        if self.password_file.is_some() && self.password_env.is_some() {
+            let found = "password_file and password_env";
+            faults.push(SettingFault::new(
+                "password_env",
+                found,
+                "one place that holds the password",
+            ));
+        }
+        if self.user.is_none() && (self.password_file.is_some() || self.password_env.is_some()) {
+            faults.push(SettingFault::new(key, format!("{key} without user"), "the user it is of"));
+        }
+        let secret = match (&self.password_file, &self.password_env) {
+            (Some(path), _) => std::fs::read_to_string(path)
+                .map_err(|error| format!("`{}`: {error}", path.display())),
+            (None, Some(name)) => {
+                std::env::var(name).map_err(|_| format!("`{name}`, which is not set"))
+            }
+            (None, None) => return faults,
+        };
+        let fault = match secret {
+            Ok(secret) if secret.trim().is_empty() => Some("no password: it is empty".to_owned()),
+            Ok(_) => None,
+            Err(fault) => Some(fault),
+        };
+        let expected = "a password, where weir may read it";
+        faults
+            .extend(fault.map(|fault| SettingFault::new(key, format!("{key} {fault}"), expected)));
+        faults
+    }
+
+    fn file_faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        if self.certificate_file.is_some() != self.key_file.is_some() {
+            let found = "one of certificate_file and key_file";
+            let key = if self.key_file.is_some() { "key_file" } else { "certificate_file" };
+            faults.push(SettingFault::new(key, found, "both or neither"));
+        }
+        let unusable = |key: &'static str, path: &Path, fault: &str| {
+            let found = format!("{key} `{}`: {fault}", path.display());
+            SettingFault::new(key, found, "a PEM file that weir may read")
+        };
+        for (key, path) in
+            [("ca_file", &self.ca_file), ("certificate_file", &self.certificate_file)]
+        {
+            let Some(path) = path else { continue };
+            let read = CertificateDer::pem_file_iter(path)
+                .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>());
+            match read {
+                Ok(certificates) if certificates.is_empty() => {
+                    faults.push(unusable(key, path, "no certificate in it"));
+                }
+                Ok(_) => {}
+                Err(error) => faults.push(unusable(key, path, &error.to_string())),
+            }
+        }
+        if let Some(path) = &self.key_file
+            && let Err(error) = PrivateKeyDer::from_pem_file(path)
+        {
+            faults.push(unusable("key_file", path, &error.to_string()));
         }
         faults
     }
+}
+
+/// Whether an address is a broker's. What else an address may hold would not be looked at, and a
+/// password in it would be shown in log lines.
+fn is_address(url: &Url) -> bool {
+    matches!(url.scheme(), "mqtt" | "mqtts")
+        && url.host_str().is_some_and(|host| !host.is_empty())
+        && url.username().is_empty()
+        && url.password().is_none()
+        && matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.fragment().is_none()
 }
 
 #[cfg(test)]
@@ -130,7 +236,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, want: &[&str]) {
         let config: Config = toml::from_str(text).unwrap();
-        let found: Vec<String> = config.faults().into_iter().map(|(found, _)| found).collect();
+        let found: Vec<String> = config.faults().into_iter().map(|fault| fault.found).collect();
         assert_eq!(found, want);
     }
 
@@ -142,11 +248,12 @@ mod tests {
     #[test]
     fn everything_wrong_is_told_at_once() {
         check(
-            "network='n'\nurl='mqtts://b'\nclient_id=''\nkey_file='k'",
+            "network='n'\nurl='mqtts://b'\nclient_id=''\nkeep_alive_s=0\npassword_env='PATH'",
             &[
                 "an empty client_id",
-                "one of certificate_file and key_file",
                 "mqtts without ca_file",
+                "password_env without user",
+                "keep_alive_s = 0",
             ],
         );
     }
@@ -154,5 +261,7 @@ mod tests {
     #[test]
     fn an_address_of_another_kind_is_refused() {
         check("network='n'\nurl='http://b'\nclient_id='w'", &["url `http://b`"]);
+        check("network='n'\nurl='mqtt://b/a?c=1'\nclient_id='w'", &["url `mqtt://b/a?c=1`"]);
+        check("network='n'\nurl='mqtt://u:p@b'\nclient_id='w'", &["url `…@b`"]);
     }
 }

@@ -9,6 +9,8 @@ use minijinja::Environment;
 use minijinja::value::Serde;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sha2::Sha256;
@@ -47,36 +49,37 @@ impl fmt::Debug for Webhook {
 
 impl Webhook {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
-        let channel = || config.name.clone();
-        let fault = |fault: String| Error::Url { channel: channel(), fault };
-        let url = Url::parse(&config.url).map_err(|error| fault(error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(fault(String::from("expected http://… or https://…")));
-        }
         let timeout = Duration::from_secs(config.timeout_s);
-        let mut client = reqwest::Client::builder()
-            .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
-            .timeout(timeout)
-            // A redirected POST becomes a GET, which would be taken for a receipt.
-            .redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = &config.ca_file {
-            let pem = read(config, "ca_file", path)?;
-            let authority = reqwest::Certificate::from_pem(pem.as_bytes()).map_err(|error| {
-                let (path, fault) = (path.clone(), error.to_string());
-                Error::Certificate { channel: channel(), path, fault }
-            })?;
-            client = client.add_root_certificate(authority);
-        }
         Ok(Self {
-            name: channel(),
-            url,
+            name: config.name.clone(),
+            url: address(config)?,
             secret: secret(config)?,
-            template: config.template.as_deref().map(|path| template(config, path)).transpose()?,
-            client: client
-                .build()
-                .map_err(|error| Error::Client { channel: channel(), fault: causes(&error) })?,
+            template: template(config)?,
+            client: client(config, timeout)?,
             timeout,
         })
+    }
+
+    /// Gives everything that is wrong with a channel; the template is tried on a sample.
+    pub(super) fn faults(config: &Config, sample: &Value) -> Vec<Error> {
+        let timeout = Duration::from_secs(config.timeout_s);
+        let written = template(config).and_then(|template| match (template, &config.template) {
+            (Some(template), Some(path)) => {
+                template.write("sample", sample).map(|_| ()).map_err(|error| Error::Template {
+                    channel: config.name.clone(),
+                    path: path.clone(),
+                    fault: error.to_string(),
+                })
+            }
+            (None, _) | (_, None) => Ok(()),
+        });
+        let faults = [
+            address(config).err(),
+            secret(config).err(),
+            written.err(),
+            client(config, timeout).err(),
+        ];
+        faults.into_iter().flatten().collect()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -134,15 +137,55 @@ impl Webhook {
     fn write(&self, id: &str, body: &Value) -> Result<(String, &'static str), minijinja::Error> {
         const JSON: &str = "application/json";
         let Some(template) = &self.template else { return Ok((body.to_string(), JSON)) };
-        let context = minijinja::context! { id, ..minijinja::Value::from(Serde(body)) };
-        let text = template.environment.get_template(&template.name)?.render(context)?;
+        let text = template.write(id, body)?;
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
         Ok((text, if is_json { JSON } else { "text/plain; charset=utf-8" }))
     }
 }
 
-/// Compiles the template. Its file's ending decides what is escaped: `.json` and `.html` are.
-fn template(config: &Config, path: &Path) -> Result<Template, Error> {
+impl Template {
+    fn write(&self, id: &str, body: &Value) -> Result<String, minijinja::Error> {
+        let context = minijinja::context! { id, ..minijinja::Value::from(Serde(body)) };
+        self.environment.get_template(&self.name)?.render(context)
+    }
+}
+
+fn address(config: &Config) -> Result<Url, Error> {
+    let fault = |fault: String| Error::Url { channel: config.name.clone(), fault };
+    let url = Url::parse(&config.url).map_err(|error| fault(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(fault(String::from("expected http://… or https://…")));
+    }
+    Ok(url)
+}
+
+fn client(config: &Config, timeout: Duration) -> Result<reqwest::Client, Error> {
+    let channel = || config.name.clone();
+    let mut client = reqwest::Client::builder()
+        .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
+        .timeout(timeout)
+        // A redirected POST becomes a GET, which would be taken for a receipt.
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some(path) = &config.ca_file {
+        let pem = read(config, "ca_file", path)?;
+        let fault =
+            |fault: String| Error::Certificate { channel: channel(), path: path.clone(), fault };
+        // reqwest takes a file without a certificate for an authority that trusts nobody.
+        let held = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+        if held.map_err(|error| fault(error.to_string()))?.is_empty() {
+            return Err(fault("there is none in it".to_owned()));
+        }
+        let authority = reqwest::Certificate::from_pem(pem.as_bytes())
+            .map_err(|error| fault(error.to_string()))?;
+        client = client.add_root_certificate(authority);
+    }
+    client.build().map_err(|error| Error::Client { channel: channel(), fault: causes(&error) })
+}
+
+/// Compiles the template, if there is one. Its file's ending decides what is escaped: `.json` and
+/// `.html` are.
+fn template(config: &Config) -> Result<Option<Template>, Error> {
+    let Some(path) = config.template.as_deref() else { return Ok(None) };
     let text = read(config, "template", path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut environment = Environment::new();
@@ -152,7 +195,7 @@ fn template(config: &Config, path: &Path) -> Result<Template, Error> {
         path: path.to_owned(),
         fault: error.to_string(),
     })?;
-    Ok(Template { name, environment })
+    Ok(Some(Template { name, environment }))
 }
 
 fn secret(config: &Config) -> Result<Option<SecretString>, Error> {

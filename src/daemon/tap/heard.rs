@@ -1,0 +1,119 @@
+//! What a device said, as it said it: the readings of a message before anybody knows what they
+//! mean. Beside the pipeline, which gives only what they became.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::decode::{self, Context, Decoded, Plan};
+use crate::domain::input::Message;
+use crate::domain::name::{NetworkId, TopicId};
+use crate::domain::observation::ObservationResult;
+use crate::domain::registry::{Device, Level, ProfileIndex, Registry, TopicRule};
+use crate::domain::time::Timestamp;
+
+/// One reading.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Heard {
+    /// The channel, as the device names it.
+    pub(super) channel: Box<str>,
+    /// The number as sent.
+    pub(super) result: ObservationResult,
+    /// The unit as sent, or the one that the profile states.
+    pub(super) unit: Box<str>,
+    /// The device's own time, if it stated one.
+    pub(super) device_time: Option<Timestamp>,
+}
+
+/// Decodes what comes by, with the formats compiled once.
+#[derive(Debug)]
+pub(super) struct Ear {
+    registry: Arc<Registry>,
+    plans: HashMap<(TopicId, ProfileIndex), Vec<Plan>>,
+    decoded: Decoded,
+}
+
+/// What a topic says besides its pattern.
+#[derive(Default)]
+struct Words<'t> {
+    device: Option<&'t str>,
+    channel: Option<&'t str>,
+}
+
+impl Ear {
+    pub(super) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, plans: HashMap::new(), decoded: Decoded::default() }
+    }
+
+    /// Gives the network, of several on one broker, that knows a topic.
+    pub(super) fn network(&self, of: &[NetworkId], topic: &[u8]) -> Option<NetworkId> {
+        let topic = std::str::from_utf8(topic).ok()?;
+        let rules = || self.registry.topics.iter();
+        of.iter().copied().find(|network| {
+            rules().any(|rule| rule.network == *network && matched(rule, topic).is_some())
+        })
+    }
+
+    /// Gives the readings of a message; none where nobody can tell what it says.
+    pub(super) fn hear(&mut self, message: &Message<'_>, at: Timestamp) -> Vec<Heard> {
+        self.decoded.clear();
+        self.decode(message, at).unwrap_or_default()
+    }
+
+    fn decode(&mut self, message: &Message<'_>, at: Timestamp) -> Option<Vec<Heard>> {
+        if message.fault.is_some() {
+            return None;
+        }
+        let registry = Arc::clone(&self.registry);
+        let topic = std::str::from_utf8(message.topic).ok()?;
+        let rules = registry.topics.iter().filter(|rule| rule.network == message.network);
+        let (rule, words) = rules.filter_map(|rule| Some((rule, matched(rule, topic)?))).next()?;
+        let device = device(&registry, rule, &words, message)?;
+        let assignment = device.assignment(at)?;
+        let profile = registry.profiles.get(usize::from(assignment.profile.0))?;
+        let plans = self.plans.entry((rule.id, assignment.profile));
+        let plans = plans.or_insert_with(|| decode::plans(rule, profile));
+        let (zone, channel) = (&device.zone, words.channel);
+        let context = Context { profile, rule, zone, units: &registry.units, channel };
+        decode::decode(plans, context, message.payload, &mut self.decoded).ok()?;
+        let heard = self.decoded.readings.iter().filter_map(|reading| {
+            let channel = profile.channels.get(usize::from(reading.channel))?;
+            let unit = reading.unit.or(channel.unit).and_then(|unit| registry.units.get(unit));
+            Some(Heard {
+                channel: channel.name.clone(),
+                result: reading.result,
+                unit: unit.map_or_else(Box::default, |unit| unit.name.clone()),
+                device_time: reading.device_time,
+            })
+        });
+        Some(heard.collect())
+    }
+}
+
+fn device<'r>(
+    registry: &'r Registry,
+    rule: &TopicRule,
+    words: &Words<'_>,
+    message: &Message<'_>,
+) -> Option<&'r Device> {
+    let name: Box<str> = match words.device {
+        Some(name) => name.into(),
+        None => decode::device_name(rule, message.payload).ok()?,
+    };
+    let id = registry.device_ids.get(&(rule.network, name))?;
+    registry.devices.get(id.index())
+}
+
+fn matched<'t>(rule: &TopicRule, topic: &'t str) -> Option<Words<'t>> {
+    let mut found = Words::default();
+    let mut words = topic.split('/');
+    for level in &rule.levels {
+        let word = words.next()?;
+        match level {
+            Level::Literal(literal) if **literal != *word => return None,
+            Level::Literal(_) | Level::Place => {}
+            Level::Device => found.device = Some(word),
+            Level::Channel => found.channel = Some(word),
+        }
+    }
+    words.next().is_none().then_some(found)
+}

@@ -1,0 +1,282 @@
+//! What a tapped message looks like: raw, as readings, as observations with flags and verdicts.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use crate::daemon::clock::Clock;
+use crate::daemon::tap::Style;
+use crate::daemon::tap::heard::{Ear, Heard};
+use crate::daemon::terminal::plain;
+use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::input::{Arrival, Input, Message, Qos};
+use crate::domain::name::NetworkId;
+use crate::domain::observation::{ObservationResult, QualifiedObservation, Side};
+use crate::domain::quality::{Flag, Test};
+use crate::domain::registry::Registry;
+use crate::pipeline::{Pipeline, Processed};
+
+/// How much of a payload is shown to people, characters.
+const PAYLOAD_SHOWN: usize = 400;
+
+/// One connection's view: what it shows comes out of a pipeline of its own.
+pub(super) struct Tap {
+    pipeline: Pipeline,
+    ear: Ear,
+    clock: Clock,
+    style: Style,
+    networks: Vec<NetworkId>,
+    heard: Vec<Heard>,
+    out: Processed,
+}
+
+impl Tap {
+    pub(super) fn new(registry: Arc<Registry>, style: Style, networks: Vec<NetworkId>) -> Self {
+        let clock = Clock::real();
+        let ear = Ear::new(Arc::clone(&registry));
+        let pipeline = Pipeline::new(registry, clock.now());
+        let (heard, out) = (Vec::new(), Processed::default());
+        Self { pipeline, ear, clock, style, networks, heard, out }
+    }
+
+    pub(super) fn show(&mut self, message: &Message<'_>) -> io::Result<()> {
+        let shown = self.shown(message);
+        io::stdout().lock().write_all(shown.as_bytes())
+    }
+
+    fn shown(&mut self, message: &Message<'_>) -> String {
+        let network = self.ear.network(&self.networks, message.topic);
+        let network = network.or(self.networks.first().copied()).unwrap_or(message.network);
+        let message = Message { network, ..*message };
+        let at = self.clock.now();
+        self.heard = self.ear.hear(&message, at.wall);
+        self.pipeline.process(&Arrival { at, input: Input::Message(message) }, &mut self.out);
+        match self.style {
+            Style::Json => format!("{}\n", self.json(&message)),
+            Style::Human { colour } => self.text(&message, colour),
+        }
+    }
+
+    fn network_name(&self, network: NetworkId) -> &str {
+        self.pipeline.registry().networks.get(network.index()).map_or("", |name| name)
+    }
+
+    fn json(&self, message: &Message<'_>) -> Value {
+        let registry = self.pipeline.registry();
+        let readings = self.heard.iter().map(|heard| {
+            json!({
+                "channel": &*heard.channel,
+                "value": heard.result.number(),
+                "unit": &*heard.unit,
+                "device_time_ms": heard.device_time.map(|time| time.millis()),
+            })
+        });
+        let observations = self.out.observations.iter().filter_map(|qualified| {
+            let stream = registry.datastream(qualified.observation.datastream)?;
+            let property = registry.property(stream.property)?;
+            let assessment = self.assessment(qualified);
+            Some(json!({
+                "datastream": &*stream.name,
+                "time_ms": qualified.observation.phenomenon_time.start().millis(),
+                "value": qualified.observation.result.number(),
+                "unit": registry.unit_name(property),
+                "flag": qualified.flag().number(),
+                "flags": flags(qualified),
+                "revision": qualified.revision,
+                "verdict": assessment.map(|assessment| verdict(registry, assessment.verdict)),
+            }))
+        });
+        let rejects = self.out.rejects.iter().map(|reject| {
+            json!({
+                "stage": reject.stage.word(),
+                "code": reject.reason.code(),
+                "channel": reject.channel.as_deref(),
+                "device": reject.device.as_deref(),
+                "words": reject.reason.to_string(),
+            })
+        });
+        json!({
+            "network": self.network_name(message.network),
+            "topic": String::from_utf8_lossy(message.topic),
+            "qos": qos(message.qos),
+            "retain": message.retain,
+            "payload": String::from_utf8_lossy(message.payload),
+            "outcome": self.out.fate.map(|fate| format!("{:?}", fate.outcome).to_lowercase()),
+            "readings": readings.collect::<Vec<_>>(),
+            "observations": observations.collect::<Vec<_>>(),
+            "rejects": rejects.collect::<Vec<_>>(),
+        })
+    }
+
+    fn assessment(&self, qualified: &QualifiedObservation) -> Option<&Assessment> {
+        let of = &qualified.observation;
+        self.out.assessments.iter().find(|one| {
+            one.datastream == of.datastream
+                && one.period == of.period
+                && one.phenomenon_time == of.phenomenon_time
+        })
+    }
+
+    /// What comes from outside is made plain: it must not drive the terminal.
+    fn text(&self, message: &Message<'_>, colour: bool) -> String {
+        let paint = |code: &'static str| if colour { code } else { "" };
+        let (bold, red, dim, end) =
+            (paint("\x1b[1m"), paint("\x1b[31m"), paint("\x1b[2m"), paint("\x1b[0m"));
+        let topic = plain(&String::from_utf8_lossy(message.topic));
+        let payload: String =
+            plain(&String::from_utf8_lossy(message.payload)).chars().take(PAYLOAD_SHOWN).collect();
+        let mut text = format!(
+            "{bold}{} {topic}{end} {dim}QoS {}{}{end}\n  {dim}{payload}{end}\n",
+            self.network_name(message.network),
+            qos(message.qos),
+            if message.retain { ", retained" } else { "" }
+        );
+        for heard in &self.heard {
+            let time = heard.device_time.map_or_else(
+                || "no time of its own".to_owned(),
+                |time| time.rfc3339(&TimeZone::UTC),
+            );
+            let said =
+                format!("{} = {} {}, {time}", heard.channel, number(heard.result), heard.unit);
+            text.push_str(&format!("  {dim}said{end} {}\n", plain(&said)));
+        }
+        for qualified in &self.out.observations {
+            let (line, marked) = self.observation(qualified);
+            let mark = if marked { red } else { "" };
+            text.push_str(&format!("  {mark}{}{end}\n", plain(&line)));
+        }
+        for reject in &self.out.rejects {
+            let channel = reject.channel.as_deref().unwrap_or("message");
+            let line = format!("{channel} rejected: {}", reject.reason);
+            text.push_str(&format!("  {red}{}{end}\n", plain(&line)));
+        }
+        if self.out.observations.is_empty() && self.out.rejects.is_empty() {
+            text.push_str("  held already, or nothing to read in it\n");
+        }
+        text
+    }
+
+    /// Gives the line of an observation, and whether somebody should look at it.
+    fn observation(&self, qualified: &QualifiedObservation) -> (String, bool) {
+        let registry = self.pipeline.registry();
+        let stream = registry.datastream(qualified.observation.datastream);
+        let property = stream.and_then(|stream| registry.property(stream.property));
+        let (name, unit) = (
+            stream.map_or("", |stream| &*stream.name),
+            property.map_or("", |property| registry.unit_name(property)),
+        );
+        let value = number(qualified.observation.result);
+        let flag = qualified.flag().number();
+        let told = self.assessment(qualified);
+        let exceeds = told.is_some_and(|one| matches!(one.verdict, Verdict::Exceeds { .. }));
+        let words = told.map_or_else(String::new, |one| verdict(registry, one.verdict));
+        let tests = flags(qualified).as_object().map_or_else(String::new, |flags| {
+            let each: Vec<String> =
+                flags.iter().map(|(test, flag)| format!("{test} {flag}")).collect();
+            format!(" ({})", each.join(", "))
+        });
+        let revision = if qualified.revision { ", a revision" } else { "" };
+        let line = format!("{name} {value} {unit} flag {flag}{tests}{revision} {words}");
+        (line.trim_end().to_owned(), exceeds || flag != 1)
+    }
+}
+
+fn number(result: ObservationResult) -> String {
+    match result {
+        ObservationResult::Value(value) => value.to_string(),
+        ObservationResult::Censored { side: Side::Below, limit } => format!("<{limit}"),
+        ObservationResult::Censored { side: Side::Above, limit } => format!(">{limit}"),
+        ObservationResult::Nil(_) => "no value".to_owned(),
+    }
+}
+
+/// Gives the flag of each test that ran.
+fn flags(qualified: &QualifiedObservation) -> Value {
+    let ran = Test::ALL.into_iter().filter_map(|test| {
+        let flag = qualified.quality.flag(test);
+        (flag != Flag::NotEvaluated).then(|| (test.name().to_owned(), Value::from(flag.number())))
+    });
+    Value::Object(ran.collect())
+}
+
+fn qos(qos: Qos) -> u8 {
+    match qos {
+        Qos::AtMostOnce => 0,
+        Qos::AtLeastOnce => 1,
+        Qos::ExactlyOnce => 2,
+    }
+}
+
+fn verdict(registry: &Registry, verdict: Verdict) -> String {
+    let name = |id| {
+        registry.limit(id).map_or_else(String::new, |limit| {
+            format!("{} {} class {}", limit.instrument, limit.clause, limit.class)
+        })
+    };
+    match verdict {
+        Verdict::Within { limit } => format!("meets {}", name(limit)),
+        Verdict::Exceeds { limit, multiple: None } => format!("exceeds {}", name(limit)),
+        Verdict::Exceeds { limit, multiple: Some(multiple) } => {
+            format!("exceeds {} {multiple:.2} times", name(limit))
+        }
+        Verdict::NotAssessable(reason) => format!("not assessable: {}", reason.word()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::daemon::check;
+
+    use super::*;
+
+    fn tap(style: Style) -> Tap {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/weir.toml");
+        let registry = check::check(&file).unwrap().registry;
+        let networks = (0..registry.networks.len()).map(|id| NetworkId(id as u32)).collect();
+        Tap::new(registry, style, networks)
+    }
+
+    fn message<'a>(topic: &'a str, payload: &'a str) -> Message<'a> {
+        Message {
+            network: NetworkId(0),
+            packet_id: 1,
+            dup: false,
+            retain: false,
+            qos: Qos::AtLeastOnce,
+            topic: topic.as_bytes(),
+            payload: payload.as_bytes(),
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_device_made_up_cannot_drive_the_terminal() {
+        let mut tap = tap(Style::Human { colour: false });
+        let record = r#"{"name":"x\u001b[2J\u009b3m","value":1,"unit":"ppm"}"#;
+        let payload = &format!("{{\"records\":[{record}],\"time\":1}}");
+        let shown = tap.shown(&message("air/air-setdz/records", payload));
+        assert!(shown.contains("x[2J3m rejected: "), "{shown:?}");
+        assert!(!shown.contains(['\u{1b}', '\u{9b}']), "{shown:?}");
+        let shown = tap.shown(&message("air/\u{1b}[2J\u{202e}/records", "\u{1b}[2J\u{7}{}"));
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{shown:?}");
+    }
+
+    #[test]
+    fn readings_are_shown_as_the_device_said_them() {
+        let mut tap = tap(Style::Json);
+        let now = Clock::real().now().wall.millis();
+        let payload = format!("{{\"ts\":{now},\"temp\":18.5,\"do\":7.5,\"ec\":0.72}}");
+        let shown = tap.shown(&message("water/sonde-01/data", &payload));
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["network"], "rivers");
+        let said = &shown["readings"][0];
+        assert_eq!(said["channel"], "/temp");
+        assert_eq!((said["value"].as_f64(), said["unit"].as_str()), (Some(18.5), Some("Cel")));
+        assert_eq!(said["device_time_ms"].as_i64(), Some(now));
+        assert_eq!(shown["observations"][0]["flags"]["gross_range"], 1);
+    }
+}
