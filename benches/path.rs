@@ -232,8 +232,8 @@ impl Sink {
                 let fields = line.split(' ').nth(1).unwrap_or_default();
                 values += fields.split(',').filter(|field| !field.contains('_')).count() as u64;
                 let named = PROPERTIES.iter().filter(|(name, ..)| name.contains('_'));
-                values += named.filter(|(name, ..)| fields.contains(&format!("{name}="))).count()
-                    as u64;
+                values +=
+                    named.filter(|(name, ..)| fields.contains(&format!("{name}="))).count() as u64;
             }
         }
         (bodies.len(), values)

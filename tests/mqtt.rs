@@ -1,6 +1,7 @@
 //! The connection against a scripted broker, for what no real one can be made to do, and against
 //! mosquitto, for what a real one does.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod peer;
 
@@ -21,6 +22,9 @@ fn config(port: u16, more: &str) -> Config {
     );
     toml::from_str(&text).unwrap()
 }
+
+/// For how long a test waits for a packet.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A broker that does what the test says, byte by byte.
 struct Script {
@@ -52,6 +56,11 @@ impl Script {
 
 impl Peer {
     async fn receive(&mut self) -> (u8, Vec<u8>) {
+        let received = tokio::time::timeout(PATIENCE, self.receive_slowly());
+        received.await.expect("a packet from weir")
+    }
+
+    async fn receive_slowly(&mut self) -> (u8, Vec<u8>) {
         let kind = self.0.read_u8().await.unwrap();
         let (mut length, mut shift) = (0_usize, 0);
         loop {
@@ -363,6 +372,36 @@ async fn a_ping_after_the_ack_settles_it_and_silence_ends_the_connection() {
         }
     };
     assert!(matches!(error, Error::Silent));
+}
+
+#[tokio::test]
+async fn pings_go_on_while_nothing_is_read_and_settle_only_what_they_cover() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "keep_alive_s = 1");
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut connection = opened.unwrap().0;
+    for packet_id in [1, 2] {
+        peer.send(&publish(2, b"t", packet_id, &[0], b"x")).await;
+    }
+    let (_, tokens) = gather(&mut connection, 2).await;
+    let mut tokens: Vec<AckToken> =
+        tokens.into_iter().zip(1..).map(|(token, ordinal)| token.numbered(ordinal)).collect();
+    let mut last = vec![tokens.pop().unwrap()];
+    connection.acknowledger().acknowledge(&mut tokens);
+    let until = tokio::time::Instant::now() + Duration::from_millis(2_500);
+    while tokio::time::Instant::now() < until {
+        connection.turn(false, &mut |_, _| panic!("nothing is read")).await.unwrap();
+    }
+    assert_eq!(peer.receive().await, (0x40, vec![0, 1]));
+    for _ in 0..4 {
+        assert_eq!(peer.receive().await.0, 0xc0, "a PINGREQ each half of the keep-alive");
+    }
+    // Each of them covers the first ack alone.
+    connection.acknowledger().acknowledge(&mut last);
+    connection.turn(false, &mut |_, _| ()).await.unwrap();
+    assert_eq!(peer.receive().await, (0x40, vec![0, 2]));
+    peer.send(&[0xd0, 0, 0xd0, 0, 0xd0, 0, 0xd0, 0]).await;
+    assert_eq!(idle(&mut connection).await.unwrap().settled, Some(1));
 }
 
 #[tokio::test]

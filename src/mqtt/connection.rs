@@ -183,8 +183,8 @@ pub struct Connection {
     /// The ordinal of the last message whose ack was written, and how far the broker has seen.
     last_acked: u64,
     settled: u64,
-    /// A ping under way: what had been acknowledged before it.
-    ping: Option<u64>,
+    /// Pings that are not answered yet: what had been acknowledged before each.
+    pings: VecDeque<u64>,
     pinged: Instant,
     last_out: Instant,
     last_in: Instant,
@@ -232,7 +232,7 @@ impl Connection {
             acked: 0,
             last_acked: 0,
             settled: 0,
-            ping: None,
+            pings: VecDeque::new(),
             pinged: now,
             last_out: now,
             last_in: now,
@@ -388,7 +388,7 @@ impl Connection {
                 Packet::Publish(publish) => self.deliver(&publish, turn, take),
                 Packet::Release(packet_id) => self.pen.complete(packet_id, &mut self.out),
                 Packet::Pong => {
-                    if let Some(covered) = self.ping.take()
+                    if let Some(covered) = self.pings.pop_front()
                         && covered > self.settled
                     {
                         self.settled = covered;
@@ -443,23 +443,22 @@ impl Connection {
         }
     }
 
+    /// Pings after silence on our side, whether or not the last one was answered: while nothing is
+    /// read no answer is either, and a broker counts what it gets. To settle, one at a time is enough.
     fn ping_if_due(&mut self) {
-        if self.ping.is_some() {
-            return;
-        }
         let now = Instant::now();
         let quiet = now.duration_since(self.last_out) >= self.keep_alive / 2;
-        let unsettled = self.last_acked > self.settled;
+        let unsettled = self.pings.is_empty() && self.last_acked > self.settled;
         if quiet || unsettled && now.duration_since(self.pinged) >= SETTLE_AFTER {
             self.pen.ping(&mut self.out);
-            self.ping = Some(self.last_acked);
+            self.pings.push_back(self.last_acked);
             self.pinged = now;
         }
     }
 
     fn missed(&self) -> Result<(), Error> {
         let silent = self.last_in.elapsed() >= self.keep_alive.mul_f64(1.5);
-        if silent && self.ping.is_some() { Err(Error::Silent) } else { Ok(()) }
+        if silent && !self.pings.is_empty() { Err(Error::Silent) } else { Ok(()) }
     }
 
     async fn write(&mut self) -> Result<(), Error> {
