@@ -231,6 +231,26 @@ async fn what_comes_before_the_suback_is_kept() {
 }
 
 #[tokio::test]
+async fn what_comes_with_the_suback_waits_for_no_further_byte() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let broker = async {
+        let mut peer = script.accept().await;
+        peer.receive().await;
+        peer.send(&[0x20, 3, 0, 0, 0]).await;
+        let (_, body) = peer.receive().await;
+        let mut segment = vec![0x90, 4, body[0], body[1], 0, 1];
+        segment.extend(publish(2, b"t", 5, &[0], b"in the same segment"));
+        peer.send(&segment).await;
+        peer
+    };
+    let (opened, _peer) = tokio::join!(open(&config), broker);
+    let mut connection = opened.unwrap().0;
+    let (got, _) = gather(&mut connection, 1).await;
+    assert_eq!(got[0].payload, b"in the same segment");
+}
+
+#[tokio::test]
 async fn a_broken_publish_is_handed_on_and_the_connection_goes_on() {
     let (script, port) = Script::new().await;
     let config = config(port, "payload_bytes_max = 10");

@@ -238,7 +238,8 @@ impl Connection {
             last_in: now,
             out: BytesMut::new(),
             early: Vec::new(),
-            busy: false,
+            // More than the CONNACK may have come already.
+            busy: true,
         };
         let session_present = connection.greet(config, session).await?;
         let refused_filters = connection.subscribe(filters).await?;
@@ -368,13 +369,19 @@ impl Connection {
         for publish in std::mem::take(&mut self.early) {
             self.deliver(&publish, turn, take);
         }
-        let wait = if self.outstanding.is_empty() { IDLE } else { ACKS_DUE };
-        match timeout(wait, self.stream.readable()).await {
-            Err(_) => return self.missed(),
-            Ok(readable) => readable.map_err(broken)?,
-        }
-        if !self.busy && !self.gather.is_zero() {
-            sleep(self.gather).await;
+        let given = self.sort(turn, take)?;
+        // What rests inside TLS makes no socket readable, so after much nothing is waited for.
+        if given || self.busy {
+            tokio::task::yield_now().await;
+        } else {
+            let wait = if self.outstanding.is_empty() { IDLE } else { ACKS_DUE };
+            match timeout(wait, self.stream.readable()).await {
+                Err(_) => return self.missed(),
+                Ok(readable) => readable.map_err(broken)?,
+            }
+            if !self.gather.is_zero() {
+                sleep(self.gather).await;
+            }
         }
         let before = self.wire.buffer.len();
         let open = self.stream.drain(&mut self.wire.buffer, TURN_BYTES).await.map_err(broken)?;
@@ -382,8 +389,20 @@ impl Connection {
         self.busy = came >= BUSY_BYTES;
         if came > 0 {
             self.last_in = Instant::now();
+            self.sort(turn, take)?;
         }
+        if open { Ok(()) } else { Err(Error::Broken("closed by the broker".to_owned())) }
+    }
+
+    /// Hands on every whole packet that is there; says whether there was one.
+    fn sort(
+        &mut self,
+        turn: &mut Turn,
+        take: &mut dyn FnMut(Message<'_>, Option<AckToken>),
+    ) -> Result<bool, Error> {
+        let mut given = false;
         while let Some(packet) = self.wire.next().map_err(Error::Unreadable)? {
+            given = true;
             match packet {
                 Packet::Publish(publish) => self.deliver(&publish, turn, take),
                 Packet::Release(packet_id) => self.pen.complete(packet_id, &mut self.out),
@@ -402,7 +421,7 @@ impl Connection {
                 }
             }
         }
-        if open { Ok(()) } else { Err(Error::Broken("closed by the broker".to_owned())) }
+        Ok(given)
     }
 
     fn deliver(
