@@ -11,9 +11,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use weir::domain::input::{Message, Qos, ReceiveFault};
 use weir::domain::name::NetworkId;
+use weir::mqtt::Error;
 use weir::mqtt::acknowledgement::{AckToken, Acknowledger};
 use weir::mqtt::config::Config;
-use weir::mqtt::connection::{Connection, Error, Opened, Session, Turn};
+use weir::mqtt::connection::{Connection, Opened, Session, Turn};
 use weir::mqtt::publisher::Publisher;
 
 fn config(port: u16, more: &str) -> Config {
@@ -231,6 +232,58 @@ async fn what_comes_before_the_suback_is_kept() {
 }
 
 #[tokio::test]
+async fn a_window_that_comes_slowly_before_the_suback_is_delivered_and_acknowledged_at_once() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "connect_timeout_s = 1");
+    let broker = async {
+        let mut peer = script.accept().await;
+        peer.receive().await;
+        peer.send(&[0x20, 3, 1, 0, 0]).await;
+        let (_, body) = peer.receive().await;
+        for packet_id in 1..=8 {
+            peer.send(&publish(0xa, b"t", packet_id, &[0], b"slow")).await;
+            while peer.receive().await.0 != 0x40 {}
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        peer.send(&[0x90, 4, body[0], body[1], 0, 1]).await;
+        peer
+    };
+    let weir = async {
+        let (mut connection, opened) = open(&config).await.unwrap();
+        assert!(opened.session_present);
+        for _ in 1..=8 {
+            assert_eq!(connection.refused_filters(), None);
+            let (_, tokens) = gather(&mut connection, 1).await;
+            settle(&connection.acknowledger(), tokens);
+        }
+        while connection.refused_filters().is_none() {
+            idle(&mut connection).await.unwrap();
+        }
+    };
+    let ((), _peer) = tokio::join!(weir, broker);
+}
+
+#[tokio::test]
+async fn a_suback_that_never_comes_ends_the_connection() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "connect_timeout_s = 1");
+    let broker = async {
+        let mut peer = script.accept().await;
+        peer.receive().await;
+        peer.send(&[0x20, 3, 0, 0, 0]).await;
+        peer
+    };
+    let (opened, _peer) = tokio::join!(open(&config), broker);
+    let mut connection = opened.unwrap().0;
+    let error = loop {
+        if let Err(error) = idle(&mut connection).await {
+            break error;
+        }
+    };
+    assert!(matches!(error, Error::Slow { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn what_comes_with_the_suback_waits_for_no_further_byte() {
     let (script, port) = Script::new().await;
     let config = config(port, "");
@@ -327,7 +380,9 @@ async fn a_refusal_names_the_setting_to_mend() {
         peer
     };
     let (opened, _peer) = tokio::join!(open(&config), broker);
-    let refused = opened.unwrap().1.refused_filters;
+    let mut connection = opened.unwrap().0;
+    idle(&mut connection).await.unwrap();
+    let refused = connection.refused_filters().unwrap();
     assert_eq!(refused, [("#".to_owned(), "NotAuthorized".to_owned())]);
 }
 

@@ -74,11 +74,11 @@ pub async fn connect(sound: &Sound) -> Vec<Tried> {
         });
         let filters: Vec<String> = rules.map(TopicRule::filter).collect();
         let outcome = match connection::probe(broker, &filters).await {
-            Ok(opened) if opened.refused_filters.is_empty() => {
+            Ok(refused) if refused.is_empty() => {
                 Ok(format!("{} filters are granted", filters.len()))
             }
-            Ok(opened) => {
-                let refused = opened.refused_filters.iter();
+            Ok(refused) => {
+                let refused = refused.iter();
                 let words: Vec<String> =
                     refused.map(|(filter, reason)| format!("`{filter}`: {reason}")).collect();
                 Err(format!("refuses {}; mend its access list", words.join(", ")))

@@ -20,9 +20,10 @@ use crate::domain::input::{Condition, Input};
 use crate::domain::name::NetworkId;
 use crate::domain::time::Moment;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
+use crate::mqtt::Error;
 use crate::mqtt::backoff::Backoff;
 use crate::mqtt::config::Config;
-use crate::mqtt::connection::{Connection, Error, Session};
+use crate::mqtt::connection::{Connection, Session};
 
 /// How often a batch that waits is handed over: it is at most twice as old then.
 const BEAT: Duration = Duration::from_millis(50);
@@ -238,12 +239,7 @@ async fn keep(shared: Rc<Shared>, config: Config, network: NetworkId) {
                     "Connected to {}.",
                     config.url
                 );
-                for (filter, reason) in &opened.refused_filters {
-                    tracing::error!(network = name, filter, reason, "The broker refuses a filter.");
-                }
-                shared.status.broker(name, None);
-                shared.take(Input::Condition(Condition::Connected(network)));
-                let end = serve(&shared, connection, network, edition).await;
+                let end = serve(&shared, connection, name, network, edition).await;
                 shared.take(Input::Condition(Condition::Disconnected(network)));
                 backoff.connected(since.elapsed());
                 match end {
@@ -269,9 +265,11 @@ async fn keep(shared: Rc<Shared>, config: Config, network: NetworkId) {
 async fn serve(
     shared: &Shared,
     mut connection: Connection,
+    name: &str,
     network: NetworkId,
     edition: u64,
 ) -> End {
+    let mut answered = false;
     let acknowledger = connection.acknowledger();
     let small_window = connection.small_window();
     loop {
@@ -289,6 +287,19 @@ async fn serve(
                     shared.take(Input::Condition(Condition::Settled { network, ordinal }));
                 }
                 shared.core.borrow_mut().hand_over_if_urgent(small_window);
+                if !answered && let Some(refused) = connection.refused_filters() {
+                    answered = true;
+                    for (filter, reason) in refused {
+                        tracing::error!(
+                            network = name,
+                            filter,
+                            reason,
+                            "The broker refuses a filter."
+                        );
+                    }
+                    shared.status.broker(name, None);
+                    shared.take(Input::Condition(Condition::Connected(network)));
+                }
             }
             Err(error) => return End::Lost(error),
         }

@@ -50,11 +50,8 @@ pub async fn tap(sound: &Sound, pattern: Option<&str>, style: Style) -> anyhow::
         let (registry, broker) = (Arc::clone(&registry), broker.clone());
         taps.spawn_local(async move {
             let session = Session::Private { purpose: "tap" };
-            let (mut connection, opened) =
-                Connection::open(&broker, session, &filters, network).await?;
-            for (filter, reason) in &opened.refused_filters {
-                tracing::error!(filter, reason, "The broker refuses a filter.");
-            }
+            let (mut connection, _) = Connection::open(&broker, session, &filters, network).await?;
+            let mut answered = false;
             let mut view = Tap::new(registry, style, broker.network);
             let acknowledger = connection.acknowledger();
             loop {
@@ -66,6 +63,12 @@ pub async fn tap(sound: &Sound, pattern: Option<&str>, style: Style) -> anyhow::
                 };
                 connection.turn(true, &mut take).await?;
                 acknowledger.acknowledge(&mut tokens);
+                if !answered && let Some(refused) = connection.refused_filters() {
+                    answered = true;
+                    for (filter, reason) in refused {
+                        tracing::error!(filter, reason, "The broker refuses a filter.");
+                    }
+                }
                 if let Some(error) = broken {
                     return Err(anyhow::Error::from(error));
                 }

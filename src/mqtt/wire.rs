@@ -27,7 +27,7 @@ pub(super) enum Packet {
     /// Answers to a SUBSCRIBE, filter by filter: `None` is granted, else the reason.
     Subscribed {
         packet_id: u16,
-        refused: Vec<Option<String>>,
+        codes: Vec<Option<String>>,
     },
     Connected(Welcome),
     /// The broker ends the connection and says why.
@@ -274,11 +274,11 @@ fn read_new(mut frame: BytesMut) -> Result<Packet, String> {
             Packet::Connected(Welcome { session_present, refused, keep_alive_s })
         }
         new::Packet::SubAck(ack) => {
-            let refused = ack.return_codes.iter().map(|code| match code {
+            let codes = ack.return_codes.iter().map(|code| match code {
                 new::SubscribeReasonCode::Success(_) => None,
                 refusal => Some(format!("{refusal:?}")),
             });
-            Packet::Subscribed { packet_id: ack.pkid, refused: refused.collect() }
+            Packet::Subscribed { packet_id: ack.pkid, codes: codes.collect() }
         }
         new::Packet::PubRel(release) => Packet::Release(release.pkid),
         new::Packet::PingResp(_) => Packet::Pong,
@@ -302,11 +302,11 @@ fn read_old(mut frame: BytesMut) -> Result<Packet, String> {
             Packet::Connected(Welcome { session_present, refused, keep_alive_s: None })
         }
         v4::Packet::SubAck(ack) => {
-            let refused = ack.return_codes.iter().map(|code| match code {
+            let codes = ack.return_codes.iter().map(|code| match code {
                 v4::SubscribeReasonCode::Success(_) => None,
                 v4::SubscribeReasonCode::Failure => Some("refused by the broker".to_owned()),
             });
-            Packet::Subscribed { packet_id: ack.pkid, refused: refused.collect() }
+            Packet::Subscribed { packet_id: ack.pkid, codes: codes.collect() }
         }
         v4::Packet::PubRel(release) => Packet::Release(release.pkid),
         v4::Packet::PingResp => Packet::Pong,
