@@ -7,6 +7,7 @@ mod peer;
 
 use std::time::Duration;
 
+use peer::{Mosquitto, Weir, get, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use weir::domain::input::{Message, Qos, ReceiveFault};
@@ -387,6 +388,38 @@ async fn a_refusal_names_the_setting_to_mend() {
 }
 
 #[tokio::test]
+async fn a_filter_granted_at_qos_0_or_not_answered_for_is_refused() {
+    for (protocol, head) in [("5", &[0_u8][..]), ("3.1.1", &[])] {
+        let (script, port) = Script::new().await;
+        let config = config(port, &format!("protocol = '{protocol}'"));
+        let filters = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        let broker = async {
+            let mut peer = script.accept().await;
+            peer.receive().await;
+            peer.send(&[&[0x20, 2 + head.len() as u8, 0, 0], head].concat()).await;
+            let (_, body) = peer.receive().await;
+            let answer = [&[body[0], body[1]], head, &[1, 0]].concat();
+            peer.send(&[&[0x90, answer.len() as u8], &*answer].concat()).await;
+            peer
+        };
+        let opening = Connection::open(&config, Session::Persistent, &filters, NetworkId(0));
+        let (opened, _peer) = tokio::join!(opening, broker);
+        let mut connection = opened.unwrap().0;
+        idle(&mut connection).await.unwrap();
+        let refused = connection.refused_filters().unwrap();
+        let words: Vec<String> =
+            refused.iter().map(|(filter, reason)| format!("{filter}: {reason}")).collect();
+        assert_eq!(
+            words,
+            [
+                "b: granted at QoS 0 only; what is lost before weir nobody can know",
+                "c: the broker gave no answer for it"
+            ]
+        );
+    }
+}
+
+#[tokio::test]
 async fn nobody_there_and_a_silent_broker_are_told_apart() {
     let (script, port) = Script::new().await;
     let slow = config(port, "connect_timeout_s = 1");
@@ -518,7 +551,7 @@ async fn what_is_no_mqtt_ends_the_connection() {
 
 #[tokio::test]
 async fn mosquitto_delivers_again_what_was_not_acknowledged_and_nothing_else() {
-    let broker = peer::Mosquitto::start("");
+    let broker = Mosquitto::start("");
     let config = config(broker.port(), "");
     let (mut first, opened) = open(&config).await.unwrap();
     assert!(!opened.session_present);
@@ -560,11 +593,63 @@ async fn mosquitto_delivers_again_what_was_not_acknowledged_and_nothing_else() {
 
 #[tokio::test]
 async fn a_tools_session_leaves_the_daemons_alone() {
-    let broker = peer::Mosquitto::start("");
+    let broker = Mosquitto::start("");
     let config = config(broker.port(), "");
     let (mut daemon, _) = open(&config).await.unwrap();
     weir::mqtt::connection::probe(&config, &["#".to_owned()]).await.unwrap();
     for _ in 0..5 {
         idle(&mut daemon).await.unwrap();
     }
+}
+
+fn sonde(minutes_ago: i64) -> String {
+    let now = jiff::Timestamp::now().as_millisecond();
+    format!("{{\"ts\":{},\"ph\":7.6}}", now - minutes_ago * 60_000)
+}
+
+async fn send(publisher: &Publisher, topic: &str, payload: String) {
+    publisher.publish(topic, payload.into_bytes(), Qos::AtLeastOnce, false).await.unwrap();
+    publisher.flush().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pattern_that_left_the_seeds_is_no_longer_delivered() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    let [narrow, wider] = ["narrow", "wider"].map(|name| weir.folder().join(name));
+    for folder in [&narrow, &wider] {
+        peer::copy(&weir.folder().join("seeds"), folder);
+    }
+    let topics = std::fs::read_to_string(wider.join("topics.csv")).unwrap();
+    let line = topics.lines().find(|line| line.contains("water/{device}/data")).unwrap();
+    let more = line.replace("water/{device}/data", "former/{device}/data");
+    std::fs::write(wider.join("topics.csv"), format!("{topics}{more}\n")).unwrap();
+    weir.start();
+    let apply = |folder: &std::path::Path| {
+        let (applied, said) = weir.command(&["seeds", "apply", &folder.display().to_string()]);
+        assert!(applied, "{said}");
+    };
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    let received = |count| weir.count("/total/messages/received") == count;
+    apply(&wider);
+    let resumed = |count| {
+        let sessions = weir.log().matches("session=\"resumed\"").count();
+        sessions == count && get(weir.page(), "/ready").0 == 200
+    };
+    until("the wider edition", || resumed(2));
+    send(&publisher, "former/sonde-01/data", sonde(3)).await;
+    until("one of the wider edition", || received(1));
+    apply(&narrow);
+    until("the narrower edition", || resumed(4));
+    send(&publisher, "former/sonde-01/data", sonde(2)).await;
+    send(&publisher, "water/sonde-01/data", sonde(1)).await;
+    until("the second", || received(2));
+    // What is kept for an absent weir is kept by the same filters.
+    weir.stop();
+    send(&publisher, "former/sonde-01/data", sonde(1)).await;
+    weir.start();
+    send(&publisher, "water/sonde-01/data", sonde(0)).await;
+    until("the third", || weir.count("/total/messages/received") == 3);
+    assert_eq!(weir.count("/total/messages/stored"), 3);
+    publisher.close().await;
 }

@@ -102,6 +102,7 @@ impl Ingest {
         let mut connections = Vec::new();
         for config in brokers {
             let network = shared.core.borrow_mut().network(&config.network);
+            shared.status.broker(&config.network, Some("not connected yet".to_owned()));
             // Nothing is known of a broker before its session is up.
             shared.take(Input::Condition(Condition::Disconnected(network)));
             connections.push(tokio::task::spawn_local(keep(Rc::clone(&shared), config, network)));
@@ -228,7 +229,7 @@ async fn keep(shared: Rc<Shared>, config: Config, network: NetworkId) {
         let opened = Connection::open(&config, Session::Persistent, &filters, network).await;
         let error = match opened {
             Err(error) => error,
-            Ok((connection, opened)) => {
+            Ok((mut connection, opened)) => {
                 told.clear();
                 let since = Instant::now();
                 let name = &*config.network;
@@ -239,12 +240,22 @@ async fn keep(shared: Rc<Shared>, config: Config, network: NetworkId) {
                     "Connected to {}.",
                     config.url
                 );
+                if opened.session_present {
+                    let left = shared.core.borrow().left_filters(name, &filters);
+                    if let Err(error) = connection.leave_filters(&left) {
+                        tracing::warn!(network = name, %error, "Former filters stay.");
+                    }
+                }
                 let end = serve(&shared, connection, name, network, edition).await;
                 shared.take(Input::Condition(Condition::Disconnected(network)));
                 backoff.connected(since.elapsed());
                 match end {
                     End::Stop => break,
-                    End::NewFilters => continue,
+                    End::NewFilters => {
+                        let words = "the filters of another edition are not granted yet";
+                        shared.status.broker(name, Some(words.to_owned()));
+                        continue;
+                    }
                     End::Lost(error) => error,
                 }
             }
@@ -290,13 +301,10 @@ async fn serve(
                 if !answered && let Some(refused) = connection.refused_filters() {
                     answered = true;
                     for (filter, reason) in refused {
-                        tracing::error!(
-                            network = name,
-                            filter,
-                            reason,
-                            "The broker refuses a filter."
-                        );
+                        let network = name;
+                        tracing::error!(network, filter, reason, "The broker refuses a filter.");
                     }
+                    shared.status.refused(name, refused);
                     shared.status.broker(name, None);
                     shared.take(Input::Condition(Condition::Connected(network)));
                 }

@@ -131,6 +131,14 @@ impl Connection {
         Ok((connection, opened))
     }
 
+    /// Asks for no more of filters that the session had asked for earlier.
+    ///
+    /// # Errors
+    /// They don't fit into packets.
+    pub fn leave_filters(&mut self, filters: &[String]) -> Result<(), Error> {
+        self.subscription.leave(self.pen, filters, &mut self.out)
+    }
+
     /// Gives the filters that the broker refuses, each with its reason; all others are
     /// subscribed. `None` until it has answered for all of them.
     #[must_use]

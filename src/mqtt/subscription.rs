@@ -8,6 +8,9 @@ use crate::mqtt::wire::Pen;
 /// How many bytes of filters one SUBSCRIBE holds.
 const FILTER_BYTES: usize = 8 << 10;
 
+/// What stands for an answer that the broker left out.
+const NO_ANSWER: &str = "the broker gave no answer for it";
+
 /// The filters of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Subscription {
@@ -33,16 +36,29 @@ impl Subscription {
         Ok(())
     }
 
+    /// Asks for no more of filters that an earlier connection of the session asked for. The
+    /// broker's answer says nothing that is needed.
+    pub(super) fn leave(
+        &mut self,
+        pen: Pen,
+        filters: &[String],
+        out: &mut BytesMut,
+    ) -> Result<(), Error> {
+        for filters in portions(filters) {
+            self.packet_id += 1;
+            pen.unsubscribe(self.packet_id, filters, out).map_err(Error::Unreadable)?;
+        }
+        Ok(())
+    }
+
     /// Notes an answer, filter by filter.
     pub(super) fn answer(&mut self, packet_id: u16, codes: Vec<Option<String>>) {
         let Some(index) = self.asked.iter().position(|(of, _)| *of == packet_id) else { return };
         let (_, filters) = self.asked.swap_remove(index);
-        self.refused.extend(
-            filters
-                .into_iter()
-                .zip(codes)
-                .filter_map(|(filter, reason)| reason.map(|reason| (filter, reason))),
-        );
+        let none = std::iter::repeat_with(|| Some(NO_ANSWER.to_owned()));
+        let answers = filters.into_iter().zip(codes.into_iter().chain(none));
+        let refused = answers.filter_map(|(filter, reason)| Some((filter, reason?)));
+        self.refused.extend(refused);
     }
 
     /// Gives what is refused once everything is answered.

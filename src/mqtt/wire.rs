@@ -17,6 +17,9 @@ pub(super) const PACKET_BYTES_MAX: u32 = 2 << 20;
 /// The head of a PUBLISH at its longest: topic and packet id, before the payload.
 const PUBLISH_HEAD_MAX: usize = 5 + 2 + 65_535 + 2;
 
+/// Why a filter that was granted at QoS 0 counts as refused.
+const NO_PROMISE: &str = "granted at QoS 0 only; what is lost before weir nobody can know";
+
 /// What a broker sends.
 #[derive(Debug)]
 pub(super) enum Packet {
@@ -275,6 +278,7 @@ fn read_new(mut frame: BytesMut) -> Result<Packet, String> {
         }
         new::Packet::SubAck(ack) => {
             let codes = ack.return_codes.iter().map(|code| match code {
+                new::SubscribeReasonCode::Success(QoS::AtMostOnce) => Some(NO_PROMISE.to_owned()),
                 new::SubscribeReasonCode::Success(_) => None,
                 refusal => Some(format!("{refusal:?}")),
             });
@@ -303,6 +307,9 @@ fn read_old(mut frame: BytesMut) -> Result<Packet, String> {
         }
         v4::Packet::SubAck(ack) => {
             let codes = ack.return_codes.iter().map(|code| match code {
+                v4::SubscribeReasonCode::Success(old::QoS::AtMostOnce) => {
+                    Some(NO_PROMISE.to_owned())
+                }
                 v4::SubscribeReasonCode::Success(_) => None,
                 v4::SubscribeReasonCode::Failure => Some("refused by the broker".to_owned()),
             });
@@ -383,6 +390,25 @@ impl Pen {
                 let mut subscribe = v4::Subscribe::new_many(filters);
                 subscribe.pkid = packet_id;
                 written(subscribe.write(out))
+            }
+        }
+    }
+
+    pub(super) fn unsubscribe(
+        self,
+        packet_id: u16,
+        filters: &[String],
+        out: &mut BytesMut,
+    ) -> Result<(), String> {
+        match self.0 {
+            Protocol::V5 => {
+                let filters = filters.to_vec();
+                let unsubscribe = new::Unsubscribe { pkid: packet_id, filters, properties: None };
+                written(unsubscribe.write(out))
+            }
+            Protocol::V311 => {
+                let unsubscribe = v4::Unsubscribe { pkid: packet_id, topics: filters.to_vec() };
+                written(unsubscribe.write(out))
             }
         }
     }
