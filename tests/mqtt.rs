@@ -2,12 +2,13 @@
 //! mosquitto, for what a real one does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test asks its own clock")]
 
 mod peer;
 
 use std::time::Duration;
 
-use peer::{Mosquitto, Weir, get, until};
+use peer::{Hook, Mosquitto, Weir, get, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use weir::domain::input::{Message, Qos, ReceiveFault};
@@ -33,7 +34,11 @@ struct Script {
     listener: TcpListener,
 }
 
-struct Peer(TcpStream);
+struct Peer {
+    stream: TcpStream,
+    /// Whether the ping that follows the filters came; it is answered beside the script.
+    proven: bool,
+}
 
 impl Script {
     async fn new() -> (Self, u16) {
@@ -52,21 +57,28 @@ impl Script {
     }
 
     async fn accept(&self) -> Peer {
-        Peer(self.listener.accept().await.unwrap().0)
+        Peer { stream: self.listener.accept().await.unwrap().0, proven: false }
     }
 }
 
 impl Peer {
     async fn receive(&mut self) -> (u8, Vec<u8>) {
-        let received = tokio::time::timeout(PATIENCE, self.receive_slowly());
-        received.await.expect("a packet from weir")
+        loop {
+            let received = tokio::time::timeout(PATIENCE, self.receive_slowly());
+            let received = received.await.expect("a packet from weir");
+            if received.0 != 0xc0 || self.proven {
+                return received;
+            }
+            self.proven = true;
+            self.send(&[0xd0, 0]).await;
+        }
     }
 
     async fn receive_slowly(&mut self) -> (u8, Vec<u8>) {
-        let kind = self.0.read_u8().await.unwrap();
+        let kind = self.stream.read_u8().await.unwrap();
         let (mut length, mut shift) = (0_usize, 0);
         loop {
-            let byte = self.0.read_u8().await.unwrap();
+            let byte = self.stream.read_u8().await.unwrap();
             length |= usize::from(byte & 0x7f) << shift;
             shift += 7;
             if byte & 0x80 == 0 {
@@ -74,12 +86,12 @@ impl Peer {
             }
         }
         let mut body = vec![0; length];
-        self.0.read_exact(&mut body).await.unwrap();
+        self.stream.read_exact(&mut body).await.unwrap();
         (kind, body)
     }
 
     async fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).await.unwrap();
+        self.stream.write_all(bytes).await.unwrap();
     }
 
     async fn grant(&mut self) {
@@ -87,6 +99,24 @@ impl Peer {
         assert_eq!(kind, 0x82, "SUBSCRIBE");
         assert_ne!((body[0], body[1]), (0, 0), "a packet id");
         self.send(&[0x90, 4, body[0], body[1], 0, 1]).await;
+    }
+
+    /// Lets the daemon in and grants every filter; gives its client id.
+    async fn welcome_daemon(&mut self) -> String {
+        let (_, connect) = self.receive().await;
+        // Name, version, flags, keep-alive, and properties of weir's own: none is longer than 127.
+        let id = 11 + usize::from(connect[10]);
+        let length = usize::from(connect[id + 1]);
+        let client_id = String::from_utf8_lossy(&connect[id + 2..id + 2 + length]).into_owned();
+        self.send(&[0x20, 3, 1, 0, 0]).await;
+        let (_, subscribe) = self.receive().await;
+        let (mut at, mut codes) = (3, vec![subscribe[0], subscribe[1], 0]);
+        while at < subscribe.len() {
+            at += 3 + usize::from(u16::from_be_bytes([subscribe[at], subscribe[at + 1]]));
+            codes.push(1);
+        }
+        self.send(&[&[0x90, codes.len() as u8], &*codes].concat()).await;
+        client_id
     }
 }
 
@@ -524,8 +554,9 @@ async fn what_an_old_session_holds_at_qos_2_is_answered() {
     idle(&mut connection).await.unwrap();
     assert_eq!(peer.receive().await, (0x50, vec![0, 6]));
     peer.send(&[0x62, 2, 0, 6]).await;
-    idle(&mut connection).await.unwrap();
-    idle(&mut connection).await.unwrap();
+    for _ in 0..4 {
+        idle(&mut connection).await.unwrap();
+    }
     assert_eq!(peer.receive().await, (0x70, vec![0, 6]));
 }
 
@@ -652,4 +683,40 @@ async fn a_pattern_that_left_the_seeds_is_no_longer_delivered() {
     until("the third", || weir.count("/total/messages/received") == 3);
     assert_eq!(weir.count("/total/messages/stored"), 3);
     publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poisoned_session_is_never_called_connected_and_raises_an_alert() {
+    let (script, port) = Script::new().await;
+    let hook = Hook::start();
+    let mut weir = Weir::install(&format!("mqtt://127.0.0.1:{port}"), &hook.config());
+    tokio::spawn(async move {
+        loop {
+            let mut peer = script.accept().await;
+            tokio::spawn(async move {
+                if peer.welcome_daemon().await == "weir-rivers" {
+                    // A packet of a type that there is none of, before anything else.
+                    peer.send(&[0x00, 0]).await;
+                }
+                loop {
+                    peer.receive().await;
+                }
+            });
+        }
+    });
+    weir.start_with(&[]);
+    let told = |word: &str| hook.got().iter().any(|(_, body)| body.to_string().contains(word));
+    let connected = |network: &str| {
+        let line = format!("weir_broker_connected{{network=\"{network}\"}} 1");
+        get(weir.page(), "/metrics").1.contains(&line)
+    };
+    until("the other broker", || connected("parks"));
+    until("the alert", || {
+        assert!(!connected("rivers"));
+        told("can't be read")
+    });
+    let (status, body) = get(weir.page(), "/ready");
+    assert!(status == 503 && body.contains("broker rivers: the broker sent"), "{body}");
+    assert!(!told("broker_away"));
+    weir.stop();
 }

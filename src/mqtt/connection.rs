@@ -77,6 +77,8 @@ pub struct Connection {
     /// Pings that are not answered yet: what had been acknowledged before each.
     pings: VecDeque<u64>,
     pinged: Instant,
+    /// Whether the broker has answered a ping.
+    heard: bool,
     last_out: Instant,
     last_in: Instant,
     last_delivery: Instant,
@@ -119,6 +121,7 @@ impl Connection {
             settled: 0,
             pings: VecDeque::new(),
             pinged: now,
+            heard: false,
             last_out: now,
             last_in: now,
             last_delivery: now,
@@ -127,6 +130,8 @@ impl Connection {
             busy: true,
         };
         connection.subscription.ask(pen, filters, &mut connection.out)?;
+        // The answer to it proves the session, behind whatever the broker sends before.
+        connection.ping();
         connection.write().await?;
         Ok((connection, opened))
     }
@@ -144,6 +149,12 @@ impl Connection {
     #[must_use]
     pub fn refused_filters(&self) -> Option<&[(String, String)]> {
         self.subscription.refused()
+    }
+
+    /// Says whether the broker has answered the ping that follows the filters.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.heard
     }
 
     /// Does one round: writes what is due, waits a little, reads what came and hands it on.
@@ -219,6 +230,7 @@ impl Connection {
                 Packet::Publish(publish) => self.deliver(&publish, turn, take),
                 Packet::Release(packet_id) => self.pen.complete(packet_id, &mut self.out),
                 Packet::Pong => {
+                    self.heard = true;
                     if let Some(covered) = self.pings.pop_front()
                         && covered > self.settled
                     {
@@ -279,16 +291,20 @@ impl Connection {
     }
 
     /// Pings after silence on our side, whether or not the last one was answered: while nothing is
-    /// read no answer is either, and a broker counts what it gets. To settle, one at a time is enough.
+    /// read no answer is either, and a broker counts what it gets. To settle, one at a time will do.
     fn ping_if_due(&mut self) {
         let now = Instant::now();
         let quiet = now.duration_since(self.last_out) >= self.keep_alive / 2;
         let unsettled = self.pings.is_empty() && self.last_acked > self.settled;
         if quiet || unsettled && now.duration_since(self.pinged) >= SETTLE_AFTER {
-            self.pen.ping(&mut self.out);
-            self.pings.push_back(self.last_acked);
-            self.pinged = now;
+            self.ping();
         }
+    }
+
+    fn ping(&mut self) {
+        self.pen.ping(&mut self.out);
+        self.pings.push_back(self.last_acked);
+        self.pinged = Instant::now();
     }
 
     fn missed(&self) -> Result<(), Error> {
