@@ -418,6 +418,44 @@ async fn a_refusal_names_the_setting_to_mend() {
 }
 
 #[tokio::test]
+async fn the_refusal_of_an_old_broker_names_the_protocol() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let broker = async {
+        let mut peer = script.accept().await;
+        peer.receive().await;
+        peer.send(&[0x20, 2, 0, 1]).await;
+        peer
+    };
+    let (opened, _peer) = tokio::join!(open(&config), broker);
+    let words = opened.unwrap_err().to_string();
+    assert!(words.contains("mend protocol"), "{words}");
+}
+
+#[tokio::test]
+async fn a_farewell_may_do_without_properties_and_without_a_reason() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let farewells = [
+        (&[0xe0, 1, 0x8e][..], "SessionTakenOver; another client"),
+        (&[0xe0, 2, 0x8b, 0], "ServerShuttingDown"),
+        (&[0xe0, 0], "no reason given"),
+    ];
+    for (bytes, want) in farewells {
+        let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+        let mut connection = opened.unwrap().0;
+        peer.send(bytes).await;
+        let error = loop {
+            if let Err(error) = idle(&mut connection).await {
+                break error;
+            }
+        };
+        let words = error.to_string();
+        assert!(matches!(error, Error::Farewell(_)) && words.contains(want), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn a_filter_granted_at_qos_0_or_not_answered_for_is_refused() {
     for (protocol, head) in [("5", &[0_u8][..]), ("3.1.1", &[])] {
         let (script, port) = Script::new().await;
@@ -719,4 +757,15 @@ async fn a_poisoned_session_is_never_called_connected_and_raises_an_alert() {
     assert!(status == 503 && body.contains("broker rivers: the broker sent"), "{body}");
     assert!(!told("broker_away"));
     weir.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_waits_for_no_broker_that_does_not_answer() {
+    let (script, port) = Script::new().await;
+    let mut weir = Weir::install(&format!("mqtt://127.0.0.1:{port}"), "");
+    weir.start_with(&[]);
+    let _silent = [script.accept().await, script.accept().await];
+    let start = std::time::Instant::now();
+    weir.stop();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

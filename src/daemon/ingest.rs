@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, interval};
 
 use crate::daemon::clock::Clock;
@@ -91,14 +91,13 @@ impl Ingest {
     /// Works until it is told to stop.
     ///
     /// # Errors
-    /// The thread's runtime can't be made.
+    /// The thread's runtime can't be made, or the task of a connection broke.
     pub fn run(self) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        LocalSet::new().block_on(&runtime, self.work());
-        Ok(())
+        LocalSet::new().block_on(&runtime, self.work())
     }
 
-    async fn work(self) {
+    async fn work(self) -> std::io::Result<()> {
         let Self { core, brokers, clock, mut commands, mut conditions, status } = self;
         let shared = Rc::new(Shared {
             core: RefCell::new(core),
@@ -108,13 +107,13 @@ impl Ingest {
             edition: Cell::new(0),
             unreadable: RefCell::default(),
         });
-        let mut connections = Vec::new();
+        let mut connections = JoinSet::new();
         for config in brokers {
             let network = shared.core.borrow_mut().network(&config.network);
             shared.status.broker(&config.network, Some("not connected yet".to_owned()));
             // Nothing is known of a broker before its session is up.
             shared.take(Input::Condition(Condition::Disconnected(network)));
-            connections.push(tokio::task::spawn_local(keep(Rc::clone(&shared), config, network)));
+            connections.spawn_local(keep(Rc::clone(&shared), config, network));
         }
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -132,19 +131,39 @@ impl Ingest {
                     }
                     Some(Command::Stop) | None => shared.stopping.set(true),
                 },
+                // None ends before it is told to, unless it breaks.
+                Some(ended) = connections.join_next() => ended?,
             }
         }
-        for connection in connections {
-            connection.await.ok();
+        while let Some(ended) = connections.join_next().await {
+            ended?;
         }
         wait_settled(&shared).await;
         shared.core.borrow_mut().hand_over_snapshot();
+        Ok(())
     }
 }
 
 impl Shared {
     fn take(&self, input: Input<'_>) {
         self.core.borrow_mut().take(self.clock.now(), input);
+    }
+
+    /// A broker that has forgotten the session delivers nothing again.
+    fn forget_packets(&self, network: NetworkId) {
+        let core = self.core.borrow();
+        let state = core.pipeline().state().networks.get(network.index());
+        let ordinal = state.map_or(0, |state| state.ordinal);
+        drop(core);
+        if ordinal > 0 {
+            self.take(Input::Condition(Condition::Settled { network, ordinal }));
+        }
+    }
+
+    async fn stopped(&self) {
+        while !self.stopping.get() {
+            tokio::time::sleep(BEAT).await;
+        }
     }
 
     /// Notes whether a broker sends what can't be read. An alert of an earlier start ends, too.
@@ -301,7 +320,10 @@ async fn connect(shared: &Shared, config: &Config, network: NetworkId, past: &mu
     let name = &*config.network;
     let filters = shared.core.borrow().registry().filters(network);
     let edition = shared.edition.get();
-    let opened = Connection::open(config, Session::Persistent, &filters, network).await;
+    let opened = tokio::select! {
+        opened = Connection::open(config, Session::Persistent, &filters, network) => opened,
+        () = shared.stopped() => return End::Stop,
+    };
     let (mut connection, opened) = match opened {
         Ok(opened) => opened,
         Err(error) => return End::Lost(error),
@@ -318,6 +340,8 @@ async fn connect(shared: &Shared, config: &Config, network: NetworkId, past: &mu
         if let Err(error) = connection.leave_filters(&left) {
             return End::Lost(error);
         }
+    } else {
+        shared.forget_packets(network);
     }
     let since = Instant::now();
     let mut standing = Standing { shared, name, network, since, answered: false, proven: false };

@@ -291,7 +291,7 @@ impl Connection {
     }
 
     /// Pings after silence on our side, whether or not the last one was answered: while nothing is
-    /// read no answer is either, and a broker counts what it gets. To settle, one at a time will do.
+    /// read no answer is either, and a broker counts what it gets. One at a time is to settle.
     fn ping_if_due(&mut self) {
         let now = Instant::now();
         let quiet = now.duration_since(self.last_out) >= self.keep_alive / 2;

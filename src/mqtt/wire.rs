@@ -229,7 +229,9 @@ impl Wire {
     }
 }
 
+const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
+const DISCONNECT: u8 = 14;
 
 fn new_check(buffer: &BytesMut) -> Result<new::FixedHeader, CodecError> {
     new::check(buffer.iter(), None)
@@ -261,9 +263,24 @@ fn cut(frame: &Bytes) -> Option<Publish> {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "what else the codec knows is not needed")]
 fn read_new(mut frame: BytesMut) -> Result<Packet, String> {
-    // The codec knows no DISCONNECT without a reason, which is a plain farewell.
-    if frame.first().is_some_and(|first| first >> 4 == 14) && frame.len() == 2 {
-        return Ok(Packet::Farewell("no reason given".to_owned()));
+    match (frame.first().map(|first| first >> 4), frame.len()) {
+        // The codec knows no DISCONNECT without a reason, which is a plain farewell,
+        (Some(DISCONNECT), 2) => return Ok(Packet::Farewell("no reason given".to_owned())),
+        // and none without properties, which a reason may do without.
+        (Some(DISCONNECT), 3) => {
+            let reason = frame.split_off(2);
+            frame.clear();
+            frame.extend_from_slice(&[DISCONNECT << 4, 2]);
+            frame.extend_from_slice(&reason);
+            frame.extend_from_slice(&[0]);
+        }
+        // A broker that knows 3.1.1 only says so in the words of 3.1.1.
+        (Some(CONNACK), 4) => {
+            let refused = Some("unsupported protocol version".to_owned());
+            let welcome = Welcome { session_present: false, refused, keep_alive_s: None };
+            return Ok(Packet::Connected(welcome));
+        }
+        (Some(_) | None, _) => {}
     }
     let packet = new::Packet::read(&mut frame, None).map_err(|error| error.to_string())?;
     Ok(match packet {
