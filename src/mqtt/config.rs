@@ -91,6 +91,12 @@ impl Config {
     #[must_use]
     pub fn faults(&self) -> Vec<(String, &'static str)> {
         let mut faults = Vec::new();
+        // What stands in a url stands in every log line and on the page.
+        if self.url.contains('@') {
+            let found = "a url with a user in it".to_owned();
+            faults.push((found, "mqtt://host:1883, and the keys user and password_file"));
+            return faults;
+        }
         let secure = match Url::parse(&self.url) {
             Ok(url) if matches!(url.scheme(), "mqtt" | "mqtts") && url.has_host() => {
                 url.scheme() == "mqtts"
@@ -149,6 +155,14 @@ mod tests {
                 "mqtts without ca_file",
             ],
         );
+    }
+
+    #[test]
+    fn no_secret_stands_in_an_address() {
+        for url in ["mqtt://weir:secret@b", "mqtt://weir@b", "http://weir:secret@b:x"] {
+            let text = format!("network='n'\nurl='{url}'\nclient_id='w'");
+            check(&text, &["a url with a user in it"]);
+        }
     }
 
     #[test]
