@@ -10,7 +10,7 @@ pub mod connection;
 mod greet;
 pub mod publisher;
 mod stream;
-mod subscription;
+pub mod subscription;
 mod wire;
 
 /// What ends a connection, or keeps it from beginning.
@@ -91,6 +91,8 @@ fn mend(reason: &str) -> &'static str {
         "; mend user and password_file, or the broker's access list"
     } else if says("protocol") {
         "; mend protocol (\"5\" or \"3.1.1\")"
+    } else if says("retain") || says("qos") {
+        "; mend status_topic (\"\" for none)"
     } else if says("client") || says("identifier") {
         "; mend client_id"
     } else {

@@ -21,7 +21,8 @@ use weir::mqtt::publisher::Publisher;
 
 fn config(port: u16, more: &str) -> Config {
     let text = format!(
-        "network='n'\nurl='mqtt://127.0.0.1:{port}'\nclient_id='weir-test'\ngather_ms=1\n{more}"
+        "network='n'\nurl='mqtt://127.0.0.1:{port}'\nclient_id='weir-test'\ngather_ms=1\n\
+         watch_dropped=false\n{more}"
     );
     toml::from_str(&text).unwrap()
 }
@@ -768,4 +769,80 @@ async fn stopping_waits_for_no_broker_that_does_not_answer() {
     let start = std::time::Instant::now();
     weir.stop();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// What the broker keeps under a topic.
+fn kept(broker: &Mosquitto, topic: &str) -> String {
+    let port = broker.port().to_string();
+    let output = std::process::Command::new("mosquitto_sub")
+        .args(["-p", &port, "-t", topic, "-C", "1", "-W", "2"])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_see_whether_weir_lives() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    let status = || kept(&broker, "weir/weir-rivers/status");
+    assert_eq!(status(), "");
+    weir.start();
+    until("the birth", || status() == "online");
+    weir.kill();
+    until("the will", || status() == "offline");
+    weir.start();
+    until("the second birth", || status() == "online");
+    weir.stop();
+    assert_eq!((status().as_str(), weir.count("/total/messages/received")), ("offline", 0));
+}
+
+#[tokio::test]
+async fn birth_and_will_are_kept_at_qos_1_and_only_where_no_filter_fits_them() {
+    for (protocol, filter, want) in
+        [("5", "water/#", true), ("3.1.1", "water/#", true), ("5", "weir/+/status", false)]
+    {
+        let broker = Mosquitto::start("");
+        let config = config(broker.port(), &format!("protocol = '{protocol}'"));
+        let filters = [filter.to_owned()];
+        let opening = Connection::open(&config, Session::Persistent, &filters, NetworkId(0));
+        let mut connection = opening.await.unwrap().0;
+        for _ in 0..5 {
+            idle(&mut connection).await.unwrap();
+        }
+        let status = || kept(&broker, "weir/weir-test/status");
+        assert_eq!(status(), if want { "online" } else { "" });
+        drop(connection);
+        if want {
+            until("the will", || status() == "offline");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_drops_is_seen_and_is_no_message() {
+    let broker = Mosquitto::start("sys_interval 1\nmax_queued_messages 10");
+    let port = broker.port().to_string();
+    // Somebody who is away and whose queue is short.
+    let absent = ["-p", &port, "-c", "-i", "absent", "-q", "1", "-t", "other", "-E"];
+    let left = std::process::Command::new("mosquitto_sub").args(absent).status().unwrap();
+    assert!(left.success());
+    let mut weir = Weir::install(&broker.url(), "");
+    weir.start();
+    let dropped = || {
+        let metrics = get(weir.page(), "/metrics").1;
+        let head = "weir_broker_dropped_messages{network=\"rivers\"} ";
+        let line = metrics.lines().find_map(|line| line.strip_prefix(head))?;
+        line.parse::<f64>().ok()
+    };
+    until("the broker's count", || dropped().is_some());
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    for _ in 0..50 {
+        send(&publisher, "other", String::new()).await;
+    }
+    until("what was dropped", || dropped().is_some_and(|count| count >= 40.0));
+    until("the log", || weir.log().contains("The broker drops messages"));
+    assert_eq!(weir.count("/total/messages/received"), 0);
+    weir.stop();
+    publisher.close().await;
 }

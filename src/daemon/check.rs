@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::daemon::edition::Edition;
 use crate::domain::fault::Fault;
-use crate::domain::name::Names;
+use crate::domain::name::{Names, NetworkId};
 use crate::domain::registry::{Registry, TopicRule};
 use crate::influx::line::collision;
 use crate::influx::query;
-use crate::mqtt::connection;
+use crate::mqtt::subscription::fits;
+use crate::mqtt::{self, connection};
 use crate::notify::{self, Channel};
 use crate::seed::Tables;
 
@@ -39,7 +40,7 @@ pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
     let name = |id: crate::domain::name::DatastreamId| {
         registry.datastream(id).map_or_else(String::new, |stream| stream.name.to_string())
     };
-    let faults: Vec<Fault> = collision(&registry)
+    let mut faults: Vec<Fault> = collision(&registry)
         .into_iter()
         .map(|(one, other)| Fault {
             file: "seeds/devices.csv".to_owned(),
@@ -48,7 +49,26 @@ pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
             expected: "another position for one of them".to_owned(),
         })
         .collect();
+    faults.extend(config.brokers.iter().filter_map(|broker| own_echo(file, broker, &registry)));
     if faults.is_empty() { Ok(Sound { config, edition, registry }) } else { Err(faults) }
+}
+
+/// What weir says of itself would come back as a message.
+fn own_echo(file: &Path, broker: &mqtt::config::Config, registry: &Registry) -> Option<Fault> {
+    let topic = broker.status_topic()?;
+    let filter = filters(registry, &broker.network).find(|filter| fits(filter, &topic))?;
+    Some(Fault {
+        file: file.display().to_string(),
+        line: None,
+        found: format!("status_topic `{topic}`, which fits the seeds' filter `{filter}`"),
+        expected: "a topic that no pattern fits, or \"\" for none".to_owned(),
+    })
+}
+
+fn filters<'a>(registry: &'a Registry, network: &'a str) -> impl Iterator<Item = String> + 'a {
+    let name = |id: NetworkId| registry.networks.get(id.index()).map(|name| &**name);
+    let rules = registry.topics.iter().filter(move |rule| name(rule.network) == Some(network));
+    rules.map(TopicRule::filter)
 }
 
 /// One thing that was tried.
@@ -66,13 +86,7 @@ pub async fn connect(sound: &Sound) -> Vec<Tried> {
     let Sound { config, registry, .. } = sound;
     let mut tried = Vec::new();
     for broker in &config.brokers {
-        let rules = registry.topics.iter().filter(|rule| {
-            registry
-                .networks
-                .get(rule.network.index())
-                .is_some_and(|name| **name == *broker.network)
-        });
-        let filters: Vec<String> = rules.map(TopicRule::filter).collect();
+        let filters: Vec<String> = filters(registry, &broker.network).collect();
         let outcome = match connection::probe(broker, &filters).await {
             Ok(refused) if refused.is_empty() => {
                 Ok(format!("{} filters are granted", filters.len()))
@@ -118,5 +132,16 @@ mod tests {
         let sound = check(&file).unwrap();
         assert_eq!(sound.config.networks(), ["rivers", "parks"]);
         assert!(sound.registry.stations.iter().count() > 10);
+    }
+
+    #[test]
+    fn weir_does_not_hear_itself() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/weir.toml");
+        let mut sound = check(&file).unwrap();
+        let broker = sound.config.brokers.first_mut().unwrap();
+        assert_eq!(own_echo(&file, broker, &sound.registry), None);
+        broker.status_topic = Some("water/weir/data".to_owned());
+        let fault = own_echo(&file, broker, &sound.registry).unwrap();
+        assert!(fault.found.contains("`water/+/data`"), "{fault}");
     }
 }

@@ -377,6 +377,13 @@ impl Standing<'_> {
             }
             shared.status.refused(network, refused);
         }
+        if let Some(count) = connection.dropped()
+            && let Some(before) = shared.status.dropped(network, count)
+            && count > before
+        {
+            let dropped = count - before;
+            tracing::warn!(network, dropped, "The broker drops messages: its queues are full.");
+        }
         let age = self.since.elapsed();
         let holds = age >= PROOF || connection.is_heard() && !past.shaky;
         if self.answered && holds && !self.proven {

@@ -310,6 +310,10 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
         .brokers()
         .into_iter()
         .map(|broker| (vec![("network", broker.network)], broker.refused.len() as f64));
+    let dropped = status
+        .brokers()
+        .into_iter()
+        .filter_map(|broker| Some((vec![("network", broker.network)], broker.dropped? as f64)));
     let full = if status.full.load().is_some() { 1.0 } else { 0.0 };
     let told = |outcome: &str, count| (vec![("outcome", outcome.to_owned())], count);
     vec![
@@ -324,6 +328,12 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
             help: "Filters that the broker refuses: what fits them does not come",
             kind: Kind::Gauge,
             samples: refused.collect(),
+        },
+        Metric {
+            name: "weir_broker_dropped_messages",
+            help: "Messages that the broker says it dropped since it began, of all its clients",
+            kind: Kind::Gauge,
+            samples: dropped.collect(),
         },
         metric(
             "weir_commits",

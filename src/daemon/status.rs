@@ -55,6 +55,8 @@ pub struct Broker {
     pub fault: Option<String>,
     /// Filters that it refuses, each with its reason.
     pub refused: Vec<(String, String)>,
+    /// How many messages it says it has dropped, of all its clients together.
+    pub dropped: Option<u64>,
 }
 
 impl Status {
@@ -66,6 +68,11 @@ impl Status {
     /// Notes which filters a broker refuses.
     pub fn refused(&self, network: &str, refused: &[(String, String)]) {
         self.with_broker(network, |broker| broker.refused = refused.to_vec());
+    }
+
+    /// Notes how many messages a broker says it has dropped; gives what it said before.
+    pub fn dropped(&self, network: &str, count: u64) -> Option<u64> {
+        self.with_broker(network, |broker| broker.dropped.replace(count))
     }
 
     fn with_broker<T>(&self, network: &str, change: impl FnOnce(&mut Broker) -> T) -> T {

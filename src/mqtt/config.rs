@@ -27,6 +27,12 @@ pub struct Config {
     pub url: String,
     /// The client id: stable, or the broker forgets what it kept for an absent weir.
     pub client_id: String,
+    /// The retained topic that says `online` or `offline`; `weir/{client_id}/status` where it is
+    /// not given, none where it is empty.
+    pub status_topic: Option<String>,
+    /// Whether to watch how many messages the broker drops.
+    #[serde(default = "watch_dropped")]
+    pub watch_dropped: bool,
     /// The version of the protocol: `"5"` or `"3.1.1"`.
     #[serde(default)]
     pub protocol: Protocol,
@@ -62,6 +68,10 @@ pub struct Config {
     pub gather_ms: u64,
 }
 
+fn watch_dropped() -> bool {
+    true
+}
+
 fn keep_alive_s() -> u16 {
     30
 }
@@ -87,6 +97,15 @@ fn gather_ms() -> u64 {
 }
 
 impl Config {
+    /// Gives the topic that says whether weir lives, if there is to be one.
+    #[must_use]
+    pub fn status_topic(&self) -> Option<String> {
+        match &self.status_topic {
+            None => Some(format!("weir/{}/status", self.client_id)),
+            Some(topic) => Some(topic.clone()).filter(|topic| !topic.is_empty()),
+        }
+    }
+
     /// Tells everything that is wrong with the section: what was found, what was expected.
     #[must_use]
     pub fn faults(&self) -> Vec<(String, &'static str)> {
@@ -109,6 +128,9 @@ impl Config {
         };
         if self.client_id.is_empty() {
             faults.push(("an empty client_id".to_owned(), "a stable name, one a broker"));
+        }
+        if let Some(topic) = self.status_topic().filter(|topic| topic.contains(['+', '#'])) {
+            faults.push((format!("status_topic `{topic}`"), "a topic without + and #"));
         }
         if self.password_file.is_some() && self.password_env.is_some() {
             let found = "password_file and password_env".to_owned();

@@ -16,8 +16,8 @@ use crate::mqtt::config::{Config, Protocol};
 use crate::mqtt::greet::{Greeted, greet};
 pub use crate::mqtt::greet::{Opened, Session};
 use crate::mqtt::stream::Stream;
-use crate::mqtt::subscription::Subscription;
-use crate::mqtt::wire::{Packet, Pen, Publish, Wire};
+use crate::mqtt::subscription::{DROPPED, Subscription, fits};
+use crate::mqtt::wire::{OFFLINE, ONLINE, Packet, Pen, Publish, Wire};
 
 /// How much one turn reads.
 const TURN_BYTES: usize = 1 << 20;
@@ -53,6 +53,18 @@ struct Outstanding {
     committed: Option<u64>,
 }
 
+/// What weir tells others of itself, and the broker of itself.
+#[derive(Debug)]
+struct Presence {
+    /// Where weir says that it is there.
+    status_topic: Option<String>,
+    /// Whether to watch what the broker drops, and how much that was.
+    watches: bool,
+    dropped: Option<u64>,
+    /// Whether weir has said that it is there.
+    begun: bool,
+}
+
 /// A connection. Its acks die with it.
 #[derive(Debug)]
 pub struct Connection {
@@ -66,6 +78,7 @@ pub struct Connection {
     /// How long the broker may take to answer for the filters while nothing else comes.
     answer_max: Duration,
     subscription: Subscription,
+    presence: Presence,
     acknowledger: Acknowledger,
     tokens: Vec<AckToken>,
     /// In the order of their arrival; the first has place `acked`.
@@ -99,7 +112,13 @@ impl Connection {
         network: NetworkId,
     ) -> Result<(Self, Opened), Error> {
         let after_s = config.connect_timeout_s;
-        let greeted = timeout(Duration::from_secs(after_s), greet(config, session)).await;
+        let is_daemon = session == Session::Persistent;
+        // What weir says of itself must not come back as a message.
+        let status_topic = config
+            .status_topic()
+            .filter(|topic| is_daemon && !filters.iter().any(|filter| fits(filter, topic)));
+        let greeting = greet(config, session, status_topic.as_deref());
+        let greeted = timeout(Duration::from_secs(after_s), greeting).await;
         let slow = || Error::Slow { url: config.url.clone(), after_s };
         let Greeted { stream, wire, pen, opened, keep_alive } = greeted.map_err(|_| slow())??;
         let now = Instant::now();
@@ -113,6 +132,12 @@ impl Connection {
             keep_alive,
             answer_max: Duration::from_secs(after_s),
             subscription: Subscription::default(),
+            presence: Presence {
+                status_topic,
+                watches: is_daemon && config.watch_dropped,
+                dropped: None,
+                begun: false,
+            },
             acknowledger: Acknowledger::default(),
             tokens: Vec::new(),
             outstanding: VecDeque::new(),
@@ -155,6 +180,13 @@ impl Connection {
     #[must_use]
     pub fn is_heard(&self) -> bool {
         self.heard
+    }
+
+    /// Gives how many messages the broker says it has dropped, of all its clients together;
+    /// `None` if it does not say.
+    #[must_use]
+    pub fn dropped(&self) -> Option<u64> {
+        self.presence.dropped
     }
 
     /// Does one round: writes what is due, waits a little, reads what came and hands it on.
@@ -241,6 +273,7 @@ impl Connection {
                 Packet::Farewell(reason) => return Err(Error::Farewell(reason)),
                 Packet::Subscribed { packet_id, codes } => {
                     self.subscription.answer(packet_id, codes);
+                    self.begin()?;
                 }
                 Packet::Other => {}
                 Packet::Connected(_) => {
@@ -251,12 +284,47 @@ impl Connection {
         Ok(given)
     }
 
+    /// Says that weir is there, once it is: when every filter is answered for.
+    fn begin(&mut self) -> Result<(), Error> {
+        if self.presence.begun || self.refused_filters().is_none() {
+            return Ok(());
+        }
+        self.presence.begun = true;
+        self.say(ONLINE)?;
+        if self.presence.watches {
+            self.subscription.watch(self.pen, &mut self.out)?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, words: &'static [u8]) -> Result<(), Error> {
+        let Some(topic) = &self.presence.status_topic else { return Ok(()) };
+        let packet_id = self.subscription.fresh_packet_id();
+        let said = self.pen.publish_retained(packet_id, topic, words, &mut self.out);
+        said.map_err(Error::Unreadable)
+    }
+
+    /// Takes what the broker tells of itself; that is no message.
+    fn note_dropped(&mut self, publish: &Publish) -> bool {
+        let is_it = self.presence.watches && publish.topic() == DROPPED.as_bytes();
+        if is_it {
+            let text = std::str::from_utf8(publish.payload()).ok();
+            self.presence.dropped =
+                text.and_then(|text| text.trim().parse().ok()).or(self.presence.dropped);
+        }
+        is_it
+    }
+
     fn deliver(
         &mut self,
         publish: &Publish,
         turn: &mut Turn,
         take: &mut dyn FnMut(Message<'_>, Option<AckToken>),
     ) {
+        // Asked for at QoS 0, it asks for no ack.
+        if publish.qos() == Qos::AtMostOnce && self.note_dropped(publish) {
+            return;
+        }
         turn.delivered += 1;
         self.last_delivery = Instant::now();
         let (qos, packet_id) = (publish.qos(), publish.packet_id());
@@ -340,6 +408,8 @@ impl Connection {
     /// the broker to close: mosquitto lets go of acks that it has not read when the socket ends.
     pub async fn close(mut self) {
         self.collect_acks();
+        // What does not fit into a packet was refused before.
+        self.say(OFFLINE).ok();
         self.pen.farewell(&mut self.out);
         if let Err(error) = self.write().await {
             tracing::debug!(%error, "A connection could not be closed in order.");

@@ -42,7 +42,11 @@ pub(super) struct Greeted {
 }
 
 /// Connects and waits for the CONNACK.
-pub(super) async fn greet(config: &Config, session: Session) -> Result<Greeted, Error> {
+pub(super) async fn greet(
+    config: &Config,
+    session: Session,
+    status_topic: Option<&str>,
+) -> Result<Greeted, Error> {
     let (pen, mut wire) = (Pen(config.protocol), Wire::new(config));
     let password = password(config)?;
     let clean = session != Session::Persistent;
@@ -58,6 +62,7 @@ pub(super) async fn greet(config: &Config, session: Session) -> Result<Greeted, 
         session_expiry_s: if clean { 0 } else { config.session_expiry_s },
         receive_maximum: config.receive_maximum,
         keep_alive_s: config.keep_alive_s,
+        status_topic,
         login: config.user.as_deref().map(|user| (user, &password)),
     };
     let mut out = BytesMut::new();

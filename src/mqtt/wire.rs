@@ -76,6 +76,14 @@ impl Publish {
         self.packet_id
     }
 
+    pub(super) fn topic(&self) -> &[u8] {
+        &self.topic
+    }
+
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     pub(super) fn message(&self, network: NetworkId) -> Message<'_> {
         Message {
             network,
@@ -351,7 +359,14 @@ pub(super) struct Greeting<'a> {
     pub(super) receive_maximum: u16,
     pub(super) keep_alive_s: u16,
     pub(super) login: Option<(&'a str, &'a SecretString)>,
+    /// The topic on which the broker says that weir is gone.
+    pub(super) status_topic: Option<&'a str>,
 }
+
+/// What stands on the status topic while weir is there,
+pub(super) const ONLINE: &[u8] = b"online";
+/// and when it is gone.
+pub(super) const OFFLINE: &[u8] = b"offline";
 
 impl Pen {
     pub(super) fn connect(self, greeting: &Greeting<'_>, out: &mut BytesMut) -> Result<(), String> {
@@ -369,12 +384,18 @@ impl Pen {
                     properties: Some(properties),
                 };
                 let login = login.map(|(user, password)| new::Login::new(user, password));
-                written(new::Packet::Connect(connect, None, login).write(out, None))
+                let will = greeting
+                    .status_topic
+                    .map(|topic| new::LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true, None));
+                written(new::Packet::Connect(connect, will, login).write(out, None))
             }
             Protocol::V311 => {
                 let mut connect = v4::Connect::new(greeting.client_id);
                 connect.keep_alive = greeting.keep_alive_s;
                 connect.clean_session = greeting.clean;
+                connect.last_will = greeting
+                    .status_topic
+                    .map(|topic| v4::LastWill::new(topic, OFFLINE, old::QoS::AtLeastOnce, true));
                 if let Some((user, password)) = login {
                     connect.set_login(user, password);
                 }
@@ -407,6 +428,50 @@ impl Pen {
                 let mut subscribe = v4::Subscribe::new_many(filters);
                 subscribe.pkid = packet_id;
                 written(subscribe.write(out))
+            }
+        }
+    }
+
+    /// Asks for what the broker tells of itself: at QoS 0, with what it kept, every time.
+    pub(super) fn watch(
+        self,
+        packet_id: u16,
+        topic: &str,
+        out: &mut BytesMut,
+    ) -> Result<(), String> {
+        match self.0 {
+            Protocol::V5 => {
+                let filter = new::Filter::new(topic, QoS::AtMostOnce);
+                let mut subscribe = new::Subscribe::new(filter, None);
+                subscribe.pkid = packet_id;
+                written(new::Packet::Subscribe(subscribe).write(out, None))
+            }
+            Protocol::V311 => {
+                let mut subscribe = v4::Subscribe::new(topic, old::QoS::AtMostOnce);
+                subscribe.pkid = packet_id;
+                written(subscribe.write(out))
+            }
+        }
+    }
+
+    /// Publishes what the broker is to keep, at QoS 1.
+    pub(super) fn publish_retained(
+        self,
+        packet_id: u16,
+        topic: &str,
+        payload: &'static [u8],
+        out: &mut BytesMut,
+    ) -> Result<(), String> {
+        match self.0 {
+            Protocol::V5 => {
+                let mut publish = new::Publish::new(topic, QoS::AtLeastOnce, payload, None);
+                (publish.pkid, publish.retain) = (packet_id, true);
+                written(publish.write(out))
+            }
+            Protocol::V311 => {
+                let mut publish = v4::Publish::new(topic, old::QoS::AtLeastOnce, payload);
+                (publish.pkid, publish.retain) = (packet_id, true);
+                written(publish.write(out))
             }
         }
     }
