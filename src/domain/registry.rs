@@ -325,6 +325,29 @@ pub enum Level {
     Place,
 }
 
+impl Level {
+    /// Reads one level of a pattern.
+    #[must_use]
+    pub fn read(word: &str) -> Self {
+        match word {
+            "{device}" => Self::Device,
+            "{channel}" => Self::Channel,
+            "{place}" => Self::Place,
+            word => Self::Literal(word.into()),
+        }
+    }
+}
+
+/// Gives the MQTT filter that matches a pattern of these levels.
+#[must_use]
+pub fn filter(levels: &[Level]) -> String {
+    let words = levels.iter().map(|level| match level {
+        Level::Literal(word) => &**word,
+        Level::Device | Level::Channel | Level::Place => "+",
+    });
+    words.collect::<Vec<_>>().join("/")
+}
+
 /// Where a format finds things, by JSON pointer. Empty means: not there.
 #[derive(Clone, Debug, Default)]
 pub struct Pointers {
@@ -365,11 +388,7 @@ impl TopicRule {
     /// Gives the MQTT filter that matches the pattern.
     #[must_use]
     pub fn filter(&self) -> String {
-        let words = self.levels.iter().map(|level| match level {
-            Level::Literal(word) => &**word,
-            Level::Device | Level::Channel | Level::Place => "+",
-        });
-        words.collect::<Vec<_>>().join("/")
+        filter(&self.levels)
     }
 }
 
