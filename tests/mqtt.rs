@@ -440,6 +440,7 @@ async fn a_farewell_may_do_without_properties_and_without_a_reason() {
     let farewells = [
         (&[0xe0, 1, 0x8e][..], "SessionTakenOver; another client"),
         (&[0xe0, 2, 0x8b, 0], "ServerShuttingDown"),
+        (&[0xe0, 1, 0x87], "NotAuthorized; does its access list allow status_topic"),
         (&[0xe0, 0], "no reason given"),
     ];
     for (bytes, want) in farewells {
@@ -905,7 +906,8 @@ async fn tls_with_an_authority_and_a_certificate_of_our_own() {
     let (mut connection, _) = open(&with).await.unwrap();
     let (port, payload) = (broker.port().to_string(), ours.path("payload"));
     std::fs::write(&payload, vec![b'x'; 200_000]).unwrap();
-    for _ in 0..3 {
+    // More than a turn reads.
+    for _ in 0..8 {
         let (ca, own, key) = (ours.path("ca.pem"), ours.path("weir.pem"), ours.path("weir.key"));
         let files = ["--cafile", &ca, "--cert", &own, "--key", &key, "-f", &payload];
         let sent = std::process::Command::new("mosquitto_pub")
@@ -915,8 +917,8 @@ async fn tls_with_an_authority_and_a_certificate_of_our_own() {
             .unwrap();
         assert!(sent.success());
     }
-    let (got, tokens) = gather(&mut connection, 3).await;
-    assert_eq!(got.iter().map(|one| one.payload.len()).collect::<Vec<_>>(), [200_000; 3]);
+    let (got, tokens) = gather(&mut connection, 8).await;
+    assert_eq!(got.iter().map(|one| one.payload.len()).collect::<Vec<_>>(), [200_000; 8]);
     settle(&connection.acknowledger(), tokens);
     assert_eq!(idle(&mut connection).await.unwrap().outstanding, 0);
     connection.close().await;
