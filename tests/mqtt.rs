@@ -390,6 +390,26 @@ async fn an_old_brokers_endless_payload_streams_by() {
 }
 
 #[tokio::test]
+async fn a_broker_that_does_not_heed_the_longest_packet_is_read_all_the_same() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut connection = opened.unwrap().0;
+    // With a property, which is no part of the payload.
+    let long = publish(2, b"t", 1, &[5, 2, 0, 0, 0, 60], &vec![7; 3 << 20]);
+    let sender = tokio::spawn(async move {
+        peer.send(&long).await;
+        peer.send(&publish(2, b"t", 2, &[0], b"next")).await;
+        peer
+    });
+    let (got, tokens) = gather(&mut connection, 2).await;
+    assert_eq!(got[0].payload, vec![7; 256 << 10]);
+    assert_eq!(got[0].fault.as_deref(), Some("3145728 > 262144"));
+    assert_eq!((got[1].payload.as_slice(), tokens.len()), (&b"next"[..], 2));
+    sender.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_refusal_names_the_setting_to_mend() {
     let (script, port) = Script::new().await;
     let config = config(port, "");
