@@ -71,7 +71,7 @@ pub enum Error {
         reason: String,
     },
     /// The broker ended the connection and said why.
-    #[error("the broker ended the connection: {0}{hint}", hint = taken_over(.0))]
+    #[error("the broker ended the connection: {0}{words}", words = hint(.0))]
     Farewell(String),
     /// The connection broke.
     #[error("the connection broke: {0}")]
@@ -100,7 +100,13 @@ fn mend(reason: &str) -> &'static str {
     }
 }
 
-fn taken_over(reason: &str) -> &'static str {
-    let taken = reason.to_ascii_lowercase().replace([' ', '_'], "").contains("takenover");
-    if taken { "; another client uses this client_id, give each weir its own" } else { "" }
+fn hint(reason: &str) -> &'static str {
+    let reason = reason.to_ascii_lowercase().replace([' ', '_'], "");
+    if reason.contains("takenover") {
+        "; another client uses this client_id, give each weir its own"
+    } else if reason.contains("authori") {
+        "; does its access list allow status_topic and, for watch_dropped, $SYS?"
+    } else {
+        ""
+    }
 }

@@ -390,6 +390,26 @@ async fn an_old_brokers_endless_payload_streams_by() {
 }
 
 #[tokio::test]
+async fn a_broker_that_does_not_heed_the_longest_packet_is_read_all_the_same() {
+    let (script, port) = Script::new().await;
+    let config = config(port, "");
+    let (opened, mut peer) = tokio::join!(open(&config), script.welcome());
+    let mut connection = opened.unwrap().0;
+    // With a property, which is no part of the payload.
+    let long = publish(2, b"t", 1, &[5, 2, 0, 0, 0, 60], &vec![7; 3 << 20]);
+    let sender = tokio::spawn(async move {
+        peer.send(&long).await;
+        peer.send(&publish(2, b"t", 2, &[0], b"next")).await;
+        peer
+    });
+    let (got, tokens) = gather(&mut connection, 2).await;
+    assert_eq!(got[0].payload, vec![7; 256 << 10]);
+    assert_eq!(got[0].fault.as_deref(), Some("3145728 > 262144"));
+    assert_eq!((got[1].payload.as_slice(), tokens.len()), (&b"next"[..], 2));
+    sender.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_refusal_names_the_setting_to_mend() {
     let (script, port) = Script::new().await;
     let config = config(port, "");
@@ -440,6 +460,7 @@ async fn a_farewell_may_do_without_properties_and_without_a_reason() {
     let farewells = [
         (&[0xe0, 1, 0x8e][..], "SessionTakenOver; another client"),
         (&[0xe0, 2, 0x8b, 0], "ServerShuttingDown"),
+        (&[0xe0, 1, 0x87], "NotAuthorized; does its access list allow status_topic"),
         (&[0xe0, 0], "no reason given"),
     ];
     for (bytes, want) in farewells {
@@ -843,6 +864,198 @@ async fn what_the_broker_drops_is_seen_and_is_no_message() {
     until("what was dropped", || dropped().is_some_and(|count| count >= 40.0));
     until("the log", || weir.log().contains("The broker drops messages"));
     assert_eq!(weir.count("/total/messages/received"), 0);
+    weir.stop();
+    publisher.close().await;
+}
+
+/// A certificate authority and what it signs, as PEM files in a folder.
+struct Authority {
+    folder: tempfile::TempDir,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let folder = tempfile::TempDir::new().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "the test's own authority");
+        let certificate = params.self_signed(&key).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
+        Self { folder, issuer: rcgen::Issuer::new(params, key) }
+    }
+
+    /// Signs a certificate and lays it and its key into the folder.
+    fn sign(&self, name: &str, host: &str) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        std::fs::write(self.folder.path().join(format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+}
+
+#[tokio::test]
+async fn tls_with_an_authority_and_a_certificate_of_our_own() {
+    let ours = Authority::new();
+    ours.sign("broker", "localhost");
+    ours.sign("weir", "weir");
+    let broker = Mosquitto::start(&format!(
+        "cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true",
+        ours.path("ca.pem"),
+        ours.path("broker.pem"),
+        ours.path("broker.key")
+    ));
+    let config = |host: &str, authority: &Authority, own: bool| {
+        let mut config = config(broker.port(), "");
+        config.url = format!("mqtts://{host}:{}", broker.port());
+        config.ca_file = Some(authority.path("ca.pem").into());
+        if own {
+            config.certificate_file = Some(ours.path("weir.pem").into());
+            config.key_file = Some(ours.path("weir.key").into());
+        }
+        config
+    };
+    let with = config("localhost", &ours, true);
+    let (mut connection, _) = open(&with).await.unwrap();
+    let (port, payload) = (broker.port().to_string(), ours.path("payload"));
+    std::fs::write(&payload, vec![b'x'; 200_000]).unwrap();
+    // More than a turn reads.
+    for _ in 0..8 {
+        let (ca, own, key) = (ours.path("ca.pem"), ours.path("weir.pem"), ours.path("weir.key"));
+        let files = ["--cafile", &ca, "--cert", &own, "--key", &key, "-f", &payload];
+        let sent = std::process::Command::new("mosquitto_pub")
+            .args(["-h", "localhost", "-p", &port, "-q", "1", "-t", "t"])
+            .args(files)
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+    let (got, tokens) = gather(&mut connection, 8).await;
+    assert_eq!(got.iter().map(|one| one.payload.len()).collect::<Vec<_>>(), [200_000; 8]);
+    settle(&connection.acknowledger(), tokens);
+    assert_eq!(idle(&mut connection).await.unwrap().outstanding, 0);
+    connection.close().await;
+
+    // Another host, another authority, no certificate: each is said.
+    let theirs = Authority::new();
+    let refused = [
+        config("127.0.0.1", &ours, true),
+        config("localhost", &theirs, true),
+        config("localhost", &ours, false),
+    ];
+    for config in refused {
+        let error = match open(&config).await {
+            Err(error) => error,
+            Ok((mut connection, _)) => loop {
+                if let Err(error) = idle(&mut connection).await {
+                    break error;
+                }
+            },
+        };
+        let words = error.to_string();
+        assert!(matches!(error, Error::Tls { .. } | Error::Broken(_)), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_and_a_password_file() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (users, secret) = (folder.path().join("users"), folder.path().join("secret"));
+    let made = std::process::Command::new("mosquitto_passwd")
+        .args(["-b".as_ref(), "-c".as_ref(), users.as_os_str(), "weir".as_ref()])
+        .arg("correct horse")
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let more = format!("allow_anonymous false\npassword_file {}", users.display());
+    let broker = Mosquitto::start(&more);
+    let more = format!("user = 'weir'\npassword_file = '{}'", secret.display());
+    for protocol in ["5", "3.1.1"] {
+        let config = config(broker.port(), &format!("{more}\nprotocol = '{protocol}'"));
+        std::fs::write(&secret, "correct horse\n").unwrap();
+        let (mut connection, _) = open(&config).await.unwrap();
+        idle(&mut connection).await.unwrap();
+        std::fs::write(&secret, "wrong horse\n").unwrap();
+        let words = open(&config).await.unwrap_err().to_string();
+        assert!(words.contains("password_file") && !words.contains("horse"), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_protocols_session_lasts_and_outlives_the_broker() {
+    let mut broker = Mosquitto::start("");
+    let config = config(broker.port(), "protocol = '3.1.1'");
+    let (mut first, opened) = open(&config).await.unwrap();
+    assert!(!opened.session_present);
+    idle(&mut first).await.unwrap();
+    let publisher = Publisher::connect(&config.url, "station").unwrap();
+    send(&publisher, "t", "unacknowledged".to_owned()).await;
+    let (got, _) = gather(&mut first, 1).await;
+    assert!(!got[0].dup);
+    drop(first);
+    send(&publisher, "t", "while away".to_owned()).await;
+    publisher.close().await;
+    broker.restart(false);
+    let (mut second, opened) = open(&config).await.unwrap();
+    assert!(opened.session_present);
+    let (again, tokens) = gather(&mut second, 2).await;
+    let payloads: Vec<&[u8]> = again.iter().map(|one| one.payload.as_slice()).collect();
+    assert_eq!(payloads, [&b"unacknowledged"[..], b"while away"]);
+    assert!(again[0].dup);
+    settle(&second.acknowledger(), tokens);
+    second.close().await;
+    let (mut third, opened) = open(&config).await.unwrap();
+    assert!(opened.session_present);
+    for _ in 0..5 {
+        idle(&mut third).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_longer_than_we_said_does_not_end_the_connection() {
+    let broker = Mosquitto::start("");
+    let config = config(broker.port(), "");
+    let (mut connection, _) = open(&config).await.unwrap();
+    idle(&mut connection).await.unwrap();
+    let publisher = Publisher::connect(&config.url, "station").unwrap();
+    for bytes in [1, 3 << 20, 2] {
+        send(&publisher, "t", "x".repeat(bytes)).await;
+    }
+    let (got, _) = gather(&mut connection, 2).await;
+    assert_eq!(got.iter().map(|one| one.payload.len()).collect::<Vec<_>>(), [1, 2]);
+    publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_id_used_again_for_an_equal_payload_is_no_duplicate() {
+    let mut broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    // Without a time of its own, each message is a reading of the time at which it came.
+    let file = weir.folder().join("seeds/topics.csv");
+    let topics = std::fs::read_to_string(&file).unwrap();
+    let line = "rivers,plain/{device}/data,json,,,,,,,,made for a test\n";
+    std::fs::write(&file, format!("{topics}{line}")).unwrap();
+    weir.start();
+    let stored = |count| weir.count("/total/messages/stored") == count;
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    send(&publisher, "plain/sonde-01/data", "{\"ph\":7.6}".to_owned()).await;
+    until("the first", || stored(1));
+    publisher.close().await;
+    // A broker that forgets counts its packets from 1 again.
+    broker.restart(true);
+    let sessions = || weir.log().matches("session=\"new\"").count();
+    until("new sessions", || sessions() == 4 && get(weir.page(), "/ready").0 == 200);
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    send(&publisher, "plain/sonde-01/data", "{\"ph\":7.6}".to_owned()).await;
+    until("the second", || stored(2));
+    assert_eq!(weir.count("/total/messages/duplicate"), 0);
     weir.stop();
     publisher.close().await;
 }

@@ -344,7 +344,8 @@ async fn connect(shared: &Shared, config: &Config, network: NetworkId, past: &mu
         shared.forget_packets(network);
     }
     let since = Instant::now();
-    let mut standing = Standing { shared, name, network, since, answered: false, proven: false };
+    let (answered, proven, healthy) = (false, false, false);
+    let mut standing = Standing { shared, name, network, since, answered, proven, healthy };
     let end = serve(&mut standing, connection, edition, past).await;
     if standing.proven {
         shared.take(Input::Condition(Condition::Disconnected(network)));
@@ -363,6 +364,8 @@ struct Standing<'a> {
     /// Whether the session is more than one of a row that are lost at once: only then do alerts
     /// and silence hear of it.
     proven: bool,
+    /// Whether it has lasted so long that what was before it counts no more.
+    healthy: bool,
 }
 
 impl Standing<'_> {
@@ -392,8 +395,8 @@ impl Standing<'_> {
             shared.status.broker(network, None);
             shared.take(Input::Condition(Condition::Connected(self.network)));
         }
-        if age >= HEALTHY && past.times > 0 {
-            past.times = 0;
+        if age >= HEALTHY && !self.healthy {
+            (self.healthy, past.times) = (true, 0);
             shared.unreadable(self.network, false);
         }
     }

@@ -103,7 +103,8 @@ impl Publish {
     }
 }
 
-/// A body that is too long to be held and streams by (3.1.1 only, whose brokers know no limit).
+/// A body that is too long to be held and streams by: the brokers of 3.1.1 know no limit, and one
+/// of 5 that does not heed it would send the packet again for ever.
 #[derive(Debug)]
 struct Skip {
     publish: Publish,
@@ -206,14 +207,17 @@ impl Wire {
             return Ok(());
         }
         let first = self.buffer.first().copied().unwrap_or_default();
-        if self.protocol == Protocol::V5 || first >> 4 != PUBLISH {
-            return Err(format!("a packet of {length} bytes, beyond the limit it was told"));
+        if first >> 4 != PUBLISH {
+            return Err(format!("a packet of {length} bytes"));
         }
         if self.buffer.len() < PUBLISH_HEAD_MAX {
             return Ok(());
         }
         let head = self.buffer.split().freeze();
-        let publish = cut(&head).ok_or("a PUBLISH whose lengths don't fit")?;
+        let mut publish = cut(&head).ok_or("a PUBLISH whose lengths don't fit")?;
+        if self.protocol == Protocol::V5 {
+            without_properties(&mut publish.payload);
+        }
         let mut kept = BytesMut::from(&*publish.payload);
         let bytes = kept.len() + missing;
         kept.truncate(self.payload_bytes_max);
@@ -267,6 +271,22 @@ fn cut(frame: &Bytes) -> Option<Publish> {
     let packet_id = if qos == Qos::AtMostOnce { 0 } else { rest.try_get_u16().ok()? };
     let (dup, retain) = (first & 8 != 0, first & 1 != 0);
     Some(Publish { dup, retain, qos, packet_id, topic, payload: rest, fault: None })
+}
+
+/// Takes properties off the beginning of a payload, if they are there as a whole.
+fn without_properties(payload: &mut Bytes) {
+    let (mut length, mut rest) = (0, payload.clone());
+    for shift in [0, 7, 14, 21] {
+        let Ok(byte) = rest.try_get_u8() else { return };
+        length |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            if length <= rest.len() {
+                rest.advance(length);
+                *payload = rest;
+            }
+            return;
+        }
+    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "what else the codec knows is not needed")]
