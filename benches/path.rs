@@ -3,8 +3,13 @@
 //! a time does not.
 //!
 //! `cargo bench --bench path`; `WEIR_BENCH_MESSAGES` says how many at full speed.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may panic, and prints")]
-#![expect(clippy::panic, clippy::indexing_slicing, reason = "a bench may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench may panic, and prints"
+)]
 #![expect(clippy::disallowed_methods, reason = "a bench measures by the system's clock")]
 
 #[path = "../tests/peer/mod.rs"]

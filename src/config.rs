@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::config::file::{File, Section};
 use crate::domain::fault::{Fault, SettingFault};
 use crate::domain::registry::Judgement;
-use crate::domain::time::{HOUR, MINUTE, SECOND};
+use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::{http, influx, journal, mqtt, notify, telemetry};
 
 /// The whole configuration. Relative paths are relative to its file.
@@ -59,6 +59,9 @@ pub struct JudgementSection {
     pub clock_ahead_max_s: u32,
     /// By how many hours ahead a time is rejected. Default 24.
     pub clock_ahead_reject_h: u32,
+    /// By how many days a device's clock may be behind before its time is flagged: data that waited
+    /// in a logger for less is late and good. Default 31.
+    pub clock_behind_max_d: u32,
     /// How many minutes after its end an hour that is not complete is given out. Default 10.
     pub settle_hour_min: u32,
 }
@@ -69,6 +72,7 @@ impl Default for JudgementSection {
             lateness_horizon_h: 26,
             clock_ahead_max_s: 300,
             clock_ahead_reject_h: 24,
+            clock_behind_max_d: 31,
             settle_hour_min: 10,
         }
     }
@@ -82,19 +86,26 @@ impl JudgementSection {
             lateness_horizon_ms: i64::from(self.lateness_horizon_h) * HOUR,
             clock_ahead_max_ms: i64::from(self.clock_ahead_max_s) * SECOND,
             clock_ahead_reject_ms: i64::from(self.clock_ahead_reject_h) * HOUR,
+            clock_behind_max_ms: i64::from(self.clock_behind_max_d) * DAY,
             settle_hour_ms: i64::from(self.settle_hour_min) * MINUTE,
         }
     }
 
     fn faults(&self) -> Vec<SettingFault> {
-        let Self { lateness_horizon_h, clock_ahead_max_s, clock_ahead_reject_h, settle_hour_min } =
-            *self;
+        let Self {
+            lateness_horizon_h,
+            clock_ahead_max_s,
+            clock_ahead_reject_h,
+            clock_behind_max_d,
+            settle_hour_min,
+        } = *self;
         let ahead_max_s = u64::from(clock_ahead_reject_h).saturating_mul(3_600);
         let ranges = [
             ("lateness_horizon_h", lateness_horizon_h, 1..=720),
             // A clock that is flagged only where it is rejected already is never flagged.
             ("clock_ahead_max_s", clock_ahead_max_s, 1..=ahead_max_s.max(1)),
             ("clock_ahead_reject_h", clock_ahead_reject_h, 1..=8_760),
+            ("clock_behind_max_d", clock_behind_max_d, 1..=36_500),
             ("settle_hour_min", settle_hour_min, 0..=1_440),
         ];
         let faults =

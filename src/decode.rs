@@ -24,8 +24,19 @@ pub enum Plan {
 pub struct Decoded {
     /// The readings, in the order of the payload.
     pub readings: Vec<Reading>,
-    /// What could not become a reading, with the channel as the device names it.
-    pub rejects: Vec<(Box<str>, Reason)>,
+    /// What could not become a reading.
+    pub rejects: Vec<Refused>,
+}
+
+/// What could not become a reading.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// The channel as the device names it.
+    pub channel: Box<str>,
+    /// The number of its record in the payload, from 0.
+    pub record: u32,
+    /// What is wrong.
+    pub reason: Reason,
 }
 
 impl Decoded {

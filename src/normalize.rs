@@ -118,11 +118,12 @@ fn dated(context: Context<'_>, stated: Option<Timestamp>) -> Result<(Timestamp, 
             }
         },
     };
-    let Judgement { clock_ahead_max_ms, clock_ahead_reject_ms, .. } = context.registry.judgement;
+    let Judgement { clock_ahead_max_ms, clock_ahead_reject_ms, clock_behind_max_ms, .. } =
+        context.registry.judgement;
     let ahead = stated.since(context.received);
     if stated < CLOCK_UNSET || ahead > clock_ahead_reject_ms {
         off(None)
-    } else if ahead > clock_ahead_max_ms {
+    } else if ahead > clock_ahead_max_ms || ahead < -clock_behind_max_ms {
         off(Some(Flag::Suspect))
     } else {
         Ok((stated, Flag::Pass))

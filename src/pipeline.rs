@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::decode::Decoded;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
 use crate::domain::assessment::Assessment;
-use crate::domain::input::{Act, Arrival, Condition, Input};
+use crate::domain::input::{Arrival, Condition, Input};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{NetworkId, RuleId, TopicId};
 use crate::domain::observation::{QualifiedObservation, Reading};
@@ -71,7 +71,8 @@ pub struct Pipeline {
     registry: Arc<Registry>,
     routes: Routes,
     state: State,
-    /// When each station's silence is to be judged next, in elapsed milliseconds; derived.
+    /// When each station's silence is to be judged next, in elapsed milliseconds; derived, and
+    /// never later than there is something to say, or a restart would say it earlier.
     silence_due_ms: Vec<i64>,
     /// When the next hour is to be given out; derived.
     hours_due: Option<Timestamp>,
@@ -115,9 +116,7 @@ impl Pipeline {
         match &arrival.input {
             Input::Message(message) => self.take_message(message, at, out),
             Input::Tick => self.tick(at, out),
-            Input::Act(Act::Retry { message, channel, received }) => {
-                self.retry(message, *channel, *received, at, out);
-            }
+            Input::Act(act) => self.retry(act, at, out),
             Input::Edition(registry) => {
                 self.adopt(registry, at, out);
                 out.changed = true;
@@ -132,54 +131,57 @@ impl Pipeline {
             Condition::Connected(network) => {
                 self.state.network(network).connected_since_ms = Some(at.elapsed_ms);
                 self.silence_due_ms.fill(0);
-                self.weir_condition(WeirCondition::BrokerAway, Some(network), false, at, out);
+                self.weir_condition(WeirCondition::BrokerAway, Some(network), None, at, out);
             }
             Condition::Disconnected(network) => {
+                self.silence_due_ms.fill(0);
                 let network = self.state.network(network);
                 network.connected_since_ms = None;
                 network.away_since_ms = Some(at.elapsed_ms);
+                self.silence_due_ms.fill(0);
             }
             Condition::Settled { network, ordinal } => {
                 self.state.network(network).settle(ordinal);
             }
             Condition::Weir { condition, holds } => {
-                self.weir_condition(condition, None, holds, at, out);
+                self.weir_condition(condition, None, holds.then_some(at.wall), at, out);
             }
         }
     }
 
-    /// Fires or resolves the alert about a condition of weir itself.
+    /// Fires or resolves the alert about a condition of weir itself, which holds since a time or
+    /// is over.
     fn weir_condition(
         &mut self,
         condition: WeirCondition,
         network: Option<NetworkId>,
-        holds: bool,
+        holds_since: Option<Timestamp>,
         at: Moment,
         out: &mut Processed,
     ) {
-        let Some(rule) = self.weir_rule(condition) else { return };
+        let Some(rule) = weir_rule(&self.registry, condition) else { return };
         let firing = self.state.weir.get(&(condition, network)).copied();
-        let (alert, since, change) = match (firing, holds) {
-            (None, true) => {
+        let (alert, since, change) = match (firing, holds_since) {
+            (None, Some(since)) => {
                 let alert = self.state.fresh_alert();
-                self.state.weir.insert((condition, network), (alert, at.wall));
-                (alert, at.wall, AlertChange::Fired)
+                self.state.weir.insert((condition, network), (alert, since));
+                (alert, since, AlertChange::Fired)
             }
-            (Some((alert, since)), false) => {
+            (Some((alert, since)), None) => {
                 self.state.weir.remove(&(condition, network));
                 (alert, since, AlertChange::Resolved)
             }
-            (None, false) | (Some(_), true) => return,
+            (None, None) | (Some(_), Some(_)) => return,
         };
         let subject = Subject::Weir { condition, network };
         out.alerts.push(plain_event(alert, rule, subject, change, at.wall, since));
         out.changed = true;
     }
+}
 
-    fn weir_rule(&self, condition: WeirCondition) -> Option<RuleId> {
-        let rules = &self.registry.weir_rules;
-        rules.iter().find(|(of, _)| *of == condition).map(|(_, rule)| *rule)
-    }
+fn weir_rule(registry: &Registry, condition: WeirCondition) -> Option<RuleId> {
+    let rules = &registry.weir_rules;
+    rules.iter().find(|(of, _)| *of == condition).map(|(_, rule)| *rule)
 }
 
 /// An event that has no value: silence, and conditions of weir itself.

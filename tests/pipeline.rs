@@ -188,6 +188,26 @@ fn bad_input_becomes_a_dead_letter_that_says_why() {
 }
 
 #[test]
+fn a_name_without_end_is_neither_remembered_nor_repeated() {
+    let mut run = Run::new();
+    let name = "x".repeat(60_000);
+    run.rejected(&format!("water/{name}/data"), "{}", "not in devices.csv");
+    assert!(run.out.rejects[0].device.as_ref().unwrap().len() < 100);
+    run.rejected(&format!("gauge/gauge-01/{name}"), r#"{"t":1780272000,"v":1}"#, "channel");
+    assert!(run.out.rejects[0].channel.as_ref().unwrap().len() < 100);
+    let payload = format!(r#"{{"buoy":{{"id":"{name}"}},"water":{{"ph":8}}}}"#);
+    run.rejected("lake/buoy-01/buoy", &payload, "the payload says device");
+    assert!(run.out.rejects[0].reason.to_string().len() < 200);
+    assert!(!format!("{:?}", run.pipeline).contains(&"x".repeat(1_000)));
+}
+
+#[test]
+fn the_nearest_name_may_differ_in_its_case() {
+    let mut run = Run::new();
+    run.rejected("water/sonde-01/data", r#"{"ts":1780272000000,"DO":6}"#, "`/do`");
+}
+
+#[test]
 fn one_bad_reading_does_not_cost_its_neighbours() {
     let mut run = Run::new();
     let payload = format!(r#"{{"ts":{START},"do":"six","temp":18.5,"ph":null,"odd":1}}"#);

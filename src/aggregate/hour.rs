@@ -66,6 +66,8 @@ pub struct Mean {
     pub completeness: Completeness,
     /// Whether it takes the place of one given out before.
     pub revision: bool,
+    /// Whether no later hour was given out. One of a clock that is ahead is no later hour.
+    pub newest: bool,
 }
 
 /// What a value adds to a sum: pH is averaged as the concentration of hydrogen ions, here in
@@ -103,10 +105,7 @@ impl Hours {
         if new.hour.plus(KEPT_MS) < now {
             return None;
         }
-        while self.hours.front().is_some_and(|hour| hour.start.plus(KEPT_MS) < now) {
-            self.hours.pop_front();
-        }
-        let hour = self.hour(new.hour)?;
+        let hour = self.hour(new.hour, now)?;
         if let Some(old) = old {
             hour.received = hour.received.saturating_sub(1);
             if let Some(out) = term(combine, old.result, old.flag) {
@@ -128,7 +127,15 @@ impl Hours {
         hour.due
     }
 
-    fn hour(&mut self, start: Timestamp) -> Option<&mut HourSum> {
+    fn hour(&mut self, start: Timestamp, now: Timestamp) -> Option<&mut HourSum> {
+        // Nearly every value is of the newest hour.
+        let newest = self.hours.back().is_some_and(|hour| hour.start == start);
+        if newest {
+            return self.hours.back_mut();
+        }
+        while self.hours.front().is_some_and(|hour| hour.start.plus(KEPT_MS) < now) {
+            self.hours.pop_front();
+        }
         let at = self.hours.partition_point(|hour| hour.start < start);
         if self.hours.get(at).is_none_or(|hour| hour.start != start) {
             let fresh = HourSum {
@@ -153,6 +160,8 @@ impl Hours {
         now: Timestamp,
         mut out: impl FnMut(Mean),
     ) {
+        let given = self.hours.iter().filter(|hour| hour.given && hour.start <= now);
+        let last = given.map(|hour| hour.start).max();
         for hour in &mut self.hours {
             if hour.due.is_none_or(|due| due > now) {
                 continue;
@@ -169,7 +178,9 @@ impl Hours {
             let flag = if hour.suspect > 0 { Flag::Suspect } else { Flag::Pass };
             let (received, valid, expected) = (hour.received, hour.valid, rule.expected);
             let completeness = Completeness { received, valid, expected };
-            out(Mean { start: hour.start, result, flag, completeness, revision: hour.given });
+            let (start, revision) = (hour.start, hour.given);
+            let newest = last.is_none_or(|last| last <= start);
+            out(Mean { start, result, flag, completeness, revision, newest });
             hour.given = true;
             hour.due = None;
         }
@@ -244,8 +255,23 @@ mod tests {
         given(&mut hours, 2 * HOUR);
         count(&mut hours, 5.0, Some(2.0), 3 * HOUR);
         let mean = given(&mut hours, 3 * HOUR)[0];
-        assert!(mean.revision);
+        assert!(mean.revision && mean.newest);
         assert_eq!(mean.result, ObservationResult::Value(3.0));
+    }
+
+    #[test]
+    fn an_hour_before_one_that_was_given_is_not_the_newest() {
+        let mut hours = Hours::default();
+        let rule = HourMean { needs: 1, expected: 1 };
+        let mut give = |hour: i64, now: i64| {
+            let result = ObservationResult::Value(1.0);
+            let term = Term { hour: Timestamp(hour * HOUR), result, flag: Flag::Pass };
+            hours.count(Combine::Mean, rule, 0, (term, None), Timestamp(now * HOUR));
+            given(&mut hours, now * HOUR)[0].newest
+        };
+        assert_eq!((give(5, 6), give(4, 6), give(6, 7)), (true, false, true));
+        // From a clock that is ahead, and then from one that is not.
+        assert_eq!((give(20, 8), give(8, 9)), (true, true));
     }
 
     #[test]

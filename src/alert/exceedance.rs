@@ -31,7 +31,11 @@ pub struct Run {
 
 impl Run {
     fn extended(run: Option<Self>, at: Timestamp) -> Self {
-        run.map_or(Self { since: at, values: 1 }, |run| Self { values: run.values + 1, ..run })
+        // What began at the time of a clock that was ahead began at the latest now.
+        run.map_or(Self { since: at, values: 1 }, |run| Self {
+            since: run.since.min(at),
+            values: run.values + 1,
+        })
     }
 
     fn lasts(self, at: Timestamp, persistence: Persistence) -> bool {
@@ -201,6 +205,15 @@ mod tests {
     fn no_verdict_neither_fires_nor_resolves() {
         check("x?x", "..F");
         check("xx???c?c", ".F.....R");
+    }
+
+    #[test]
+    fn a_run_that_began_ahead_of_time_is_no_endless_one() {
+        let terms = Terms { pending: Persistence::Millis(60_000), ..TERMS };
+        let ahead = State::Pending(Run { since: Timestamp(9_000_000), values: 1 });
+        let (state, _) = next(terms, ahead, Outcome::Exceeds, Timestamp(0), AlertId::default);
+        let (_, change) = next(terms, state, Outcome::Exceeds, Timestamp(60_000), AlertId::default);
+        assert_eq!(change, Some(AlertChange::Fired));
     }
 
     #[test]

@@ -25,11 +25,19 @@ pub struct Terms {
     pub intervals: f64,
 }
 
+impl Terms {
+    /// Gives for how long nothing may come, ms.
+    #[must_use]
+    pub fn patience_ms(&self) -> i64 {
+        (self.expected_every_ms as f64 * self.intervals) as i64
+    }
+}
+
 /// Gives the elapsed time from which on silence is an alert; `None` while the broker is away.
 #[must_use]
 pub fn deadline(terms: Terms, heard_ms: i64, connected_since_ms: Option<i64>) -> Option<i64> {
     let connected = connected_since_ms?;
-    let patience = (terms.expected_every_ms as f64 * terms.intervals) as i64;
+    let patience = terms.patience_ms();
     Some((heard_ms + patience).max(connected + patience.max(terms.expected_every_ms)))
 }
 

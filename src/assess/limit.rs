@@ -124,7 +124,7 @@ pub fn class(
         (limit.in_force.holds(at) && limit.averaging.covers(period)).then_some(limit)
     };
     let mut seen = false;
-    for (class, id) in &datastream.class_limits {
+    for (class, id) in datastream.class_limits.iter() {
         let Some(limit) = in_force(*id) else { continue };
         seen = true;
         match meets(limit.bound, result) {

@@ -1,7 +1,7 @@
 //! The pipeline and the batch it fills: what an input caused is rendered, counted and laid beside
 //! the input, until the committer takes it all in one transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::daemon::edition::Edition;
 use crate::daemon::recover;
 use crate::domain::alert::AlertEvent;
-use crate::domain::input::{Arrival, Input, Message, ReceiveFault};
-use crate::domain::ledger::Ledger;
+use crate::domain::input::{Act, Arrival, Input, Message, ReadingPlace, ReceiveFault};
+use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
 use crate::domain::registry::Registry;
 use crate::domain::reject::Reject;
 use crate::domain::time::{Moment, Timestamp};
 use crate::influx::line::Renderer;
 use crate::journal::batch::{
-    AlertRow, Batch, DeadLetter, DeadLetterId, EditionRow, NotificationRow,
+    AlertRow, Batch, DeadLetter, DeadLetterId, EditionRow, MessageKey, NotificationRow,
 };
 use crate::journal::store::StoredObservation;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
@@ -35,6 +35,9 @@ pub const BATCH_MESSAGES_MAX: usize = 1_000;
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How many batches may wait for the committer; at the limit nothing more is read from brokers.
 pub const BATCHES_MAX: usize = 8;
+
+/// How many dead letters of one channel and reason one message can make; more are counted.
+const LETTERS_OF_A_KIND_MAX: usize = 100;
 
 /// How often a rebuild looks whether it can go on.
 const REBUILD_AGAIN: Duration = Duration::from_millis(20);
@@ -135,6 +138,8 @@ pub struct Core {
     handed: u64,
     /// Dead letters that were run again, so that none is counted as retried twice.
     retried: HashSet<DeadLetterId>,
+    /// Messages that are rejected no more since a reading of theirs was run again.
+    mended: HashSet<MessageKey>,
     last: Moment,
 }
 
@@ -158,6 +163,7 @@ impl Core {
             ways,
             handed: 0,
             retried: HashSet::new(),
+            mended: HashSet::new(),
             last,
         }
     }
@@ -242,14 +248,27 @@ impl Core {
             fault: None,
         };
         let channel = letter.channel.as_deref();
-        let act = crate::domain::input::Act::Retry { message, channel, received: letter.received };
-        let taken = self.process(at, Input::Act(act)).is_ok();
-        let ended = taken && self.processed.rejects.is_empty();
+        let reading = channel.map(|channel| ReadingPlace { channel, record: letter.record });
+        let key = letter.message();
+        let rejected = letter.message_rejected && !self.mended.contains(&key);
+        let (received, pattern) = (letter.received, letter.pattern);
+        let act = Act::Retry { message, reading, received, pattern, rejected };
+        self.load.urgent = true;
+        let Ok(()) = self.process(at, Input::Act(act)) else { return false };
+        self.load.bytes += letter.topic.len() + letter.payload.len();
+        let fate = self.processed.fate;
+        if reading.is_some() && fate.is_some_and(|fate| fate.ledger.messages.stored > 0) {
+            self.load.batch.mended.push(key.clone());
+            self.mended.insert(key);
+        }
+        // A message that can be read by now is no dead letter; what is wrong in it has its own.
+        let whole =
+            reading.is_none() && self.processed.rejects.iter().all(|one| one.channel.is_some());
+        let ended = whole || fate.is_some_and(|fate| fate.outcome != Outcome::Rejected);
         if ended {
             self.load.batch.retried.push(id);
             self.retried.insert(id);
         }
-        self.load.urgent = true;
         ended
     }
 
@@ -277,7 +296,7 @@ impl Core {
     /// Lays an edition beside its names into the batch.
     pub fn note_edition(&mut self, at: Moment, edition: &Edition, registry: &Registry) {
         self.load.batch.names.extend(self.names.take_fresh());
-        self.load.batch.edition = Some(EditionRow {
+        self.load.batch.editions.push(EditionRow {
             digest: registry.digest.clone(),
             taken_at: at.wall,
             tables: edition.to_bytes(),
@@ -286,6 +305,8 @@ impl Core {
 
     fn process(&mut self, at: Moment, input: Input<'_>) -> Result<(), String> {
         let arrival = Arrival { at, input };
+        let old = matches!(arrival.input, Input::Edition(_))
+            .then(|| Arc::clone(self.pipeline.registry()));
         let (pipeline, processed) = (&mut self.pipeline, &mut self.processed);
         let went = catch_unwind(AssertUnwindSafe(|| pipeline.process(&arrival, processed)));
         if let Err(panic) = went {
@@ -300,14 +321,15 @@ impl Core {
             return Ok(());
         }
         self.load.batch.inputs.push(&arrival);
-        self.lay(&arrival);
+        self.lay(&arrival, old.as_ref());
         Ok(())
     }
 
-    /// Lays what an input caused into the batch.
-    fn lay(&mut self, arrival: &Arrival<'_>) {
+    /// Lays what an input caused into the batch. What an edition causes are alerts that end, told
+    /// in the names of the old one: the new one may not know them.
+    fn lay(&mut self, arrival: &Arrival<'_>, old: Option<&Arc<Registry>>) {
         let Processed { observations, assessments, alerts, rejects, fate, .. } = &self.processed;
-        let registry = self.pipeline.registry();
+        let registry = old.unwrap_or(self.pipeline.registry());
         let batch = &mut self.load.batch;
         match self.settings.store {
             Store::Influx => {
@@ -324,10 +346,9 @@ impl Core {
             count(&mut batch.ledger, fate);
         }
         if !rejects.is_empty()
-            && let Input::Message(message) = &arrival.input
+            && let Some(cause) = Cause::of(arrival, fate.as_ref(), rejects)
         {
-            let letters = rejects.iter().map(|reject| dead_letter(arrival.at, message, reject));
-            batch.dead_letters.extend(letters);
+            lay_letters(&cause, rejects, &mut batch.dead_letters);
         }
         for event in alerts {
             self.load.urgent = true;
@@ -423,21 +444,72 @@ fn count(ledger: &mut Vec<(Option<TopicId>, Ledger)>, fate: &Fate) {
     }
 }
 
-fn dead_letter(at: Moment, message: &Message<'_>, reject: &Reject) -> DeadLetter {
-    DeadLetter {
-        at: at.wall,
-        network: message.network,
-        topic: message.topic.to_vec(),
-        payload: message.payload.to_vec(),
-        qos: message.qos,
-        retain: message.retain,
-        packet_id: message.packet_id,
-        stage: reject.stage,
-        code: reject.reason.code().into(),
-        words: reject.reason.to_string(),
-        device: reject.device.as_deref().map(str::to_owned),
-        channel: reject.channel.as_deref().map(str::to_owned),
-        received: at,
+/// What dead letters come of.
+struct Cause<'a> {
+    at: Moment,
+    received: Moment,
+    message: Message<'a>,
+    pattern: Option<TopicId>,
+    message_rejected: bool,
+}
+
+impl<'a> Cause<'a> {
+    /// A message, or one that was run again and can be read by now. A reading that was run again
+    /// has its letter already.
+    fn of(arrival: &Arrival<'a>, fate: Option<&Fate>, rejects: &[Reject]) -> Option<Self> {
+        let at = arrival.at;
+        let pattern = fate.and_then(|fate| fate.topic);
+        let message_rejected = fate.is_some_and(|fate| fate.outcome == Outcome::Rejected);
+        let (message, received) = match arrival.input {
+            Input::Message(message) => (message, at),
+            Input::Act(Act::Retry { message, reading: None, received, .. })
+                if rejects.iter().all(|reject| reject.channel.is_some()) =>
+            {
+                (message, received)
+            }
+            Input::Act(_) | Input::Tick | Input::Edition(_) | Input::Condition(_) => return None,
+        };
+        Some(Self { at, received, message, pattern, message_rejected })
+    }
+}
+
+/// Makes dead letters of what was rejected of one message: the first of each channel and reason
+/// with its bytes, and how many more there were.
+fn lay_letters(cause: &Cause<'_>, rejects: &[Reject], letters: &mut Vec<DeadLetter>) {
+    let (topic, payload): (Arc<[u8]>, Arc<[u8]>) =
+        (cause.message.topic.into(), cause.message.payload.into());
+    let first = letters.len();
+    let mut of_kind: HashMap<(Option<&str>, &str), (usize, usize)> = HashMap::new();
+    for reject in rejects {
+        let kind = (reject.channel.as_deref(), reject.reason.code());
+        let (count, last) = of_kind.entry(kind).or_insert((0, first));
+        *count += 1;
+        if *count > LETTERS_OF_A_KIND_MAX {
+            if let Some(letter) = letters.get_mut(*last) {
+                letter.more += 1;
+            }
+            continue;
+        }
+        *last = letters.len();
+        letters.push(DeadLetter {
+            at: cause.at.wall,
+            network: cause.message.network,
+            topic: Arc::clone(&topic),
+            payload: Arc::clone(&payload),
+            qos: cause.message.qos,
+            retain: cause.message.retain,
+            packet_id: cause.message.packet_id,
+            stage: reject.stage,
+            code: reject.reason.code().into(),
+            words: reject.reason.to_string(),
+            device: reject.device.as_deref().map(str::to_owned),
+            channel: reject.channel.as_deref().map(str::to_owned),
+            record: reject.record,
+            received: cause.received,
+            pattern: cause.pattern,
+            message_rejected: cause.message_rejected,
+            more: 0,
+        });
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::daemon::outlet::Outlet;
 use crate::domain::alert::WeirCondition;
-use crate::influx::deliver::{Delivered, Lane, Member, Progress};
-use crate::influx::write::Writer;
+use crate::influx::deliver::{Delivered, Lane, Member, Progress, RefusedField};
+use crate::influx::write::{Fault, Writer};
 use crate::influx::{self, query};
 use crate::journal::Error;
 use crate::journal::batch::{Batch, CursorRow, RefusedRow};
@@ -23,8 +23,12 @@ pub const SINK: &str = "influx";
 const GATHER: Duration = Duration::from_millis(200);
 /// How many bytes of members one request takes, about.
 const REQUEST_BYTES: usize = 1 << 20;
-/// The first and the longest wait after a failure.
+/// The first and the longest wait after a failure, where the server asks for none.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// For how long it goes on when weir stops; what is not delivered then stays in the journal.
+const LAST: Duration = Duration::from_secs(5);
+/// How often it is said at most that something was refused; each is counted.
+const REFUSALS_TOLD_EVERY: Duration = Duration::from_mins(1);
 /// After how long the database counts as away.
 const AWAY_AFTER: Duration = Duration::from_mins(1);
 
@@ -37,6 +41,15 @@ pub struct Deliverer {
     pub outlet: Outlet,
 }
 
+/// The way to the database, and how it goes with it.
+struct Sink {
+    writer: Writer,
+    lane: Lane,
+    has_bucket: bool,
+    trouble: Trouble,
+    refusals_told: Option<Instant>,
+}
+
 /// Since when the database takes nothing.
 #[derive(Default)]
 struct Trouble {
@@ -47,27 +60,41 @@ struct Trouble {
 }
 
 impl Deliverer {
-    /// Delivers until weir stops; then once more what is there.
+    /// Delivers until weir stops; then once more what is there, as far as it can be done soon.
     ///
     /// # Errors
     /// The configuration of the database is wrong, or the journal can't be read.
-    pub async fn run(mut self) -> anyhow::Result<()> {
-        let writer = Writer::new(&self.config)?;
-        match query::ensure_bucket(&self.config).await {
-            Ok(query::Ensured::Made) => {
-                tracing::info!(bucket = self.config.bucket, "The bucket was made.");
+    pub async fn run(self) -> anyhow::Result<()> {
+        let mut stop = self.outlet.stop.clone();
+        let late = async move {
+            // If nobody can say so any more, weir stops too.
+            stop.wait_for(|stop| *stop).await.ok();
+            sleep(LAST).await;
+        };
+        tokio::select! {
+            ended = self.work() => ended,
+            () = late => {
+                tracing::info!("What InfluxDB did not take in time waits in the journal.");
+                Ok(())
             }
-            Ok(query::Ensured::Held) => {}
-            Err(error) => tracing::warn!("{error}; points wait in the journal."),
         }
+    }
+
+    async fn work(mut self) -> anyhow::Result<()> {
+        let writer = Writer::new(&self.config)?;
+        let has_bucket = self.ensure_bucket().await.unwrap_or_else(|error| {
+            tracing::warn!("{error}; points wait in the journal.");
+            false
+        });
+        let (lane, trouble) = (Lane::default(), Trouble::default());
+        let mut sink = Sink { writer, lane, has_bucket, trouble, refusals_told: None };
         let reader = Reader::open(&self.outlet.data_folder)?;
         let mut cursor = reader.cursor(SINK)?.map_or(0, |cursor| cursor.sequence);
-        let (mut lane, mut trouble) = (Lane::default(), Trouble::default());
         loop {
             let stopping = *self.outlet.stop.borrow();
             while let Some(lines) = reader.lines_after(cursor, REQUEST_BYTES)? {
                 let sequence = lines.sequence;
-                if !self.deliver(&writer, &mut lane, lines, &mut trouble).await {
+                if !self.deliver(&mut sink, lines).await {
                     break;
                 }
                 cursor = sequence;
@@ -86,14 +113,15 @@ impl Deliverer {
         }
     }
 
+    async fn ensure_bucket(&self) -> Result<bool, influx::Error> {
+        if query::ensure_bucket(&self.config).await? == query::Ensured::Made {
+            tracing::info!(bucket = self.config.bucket, "The bucket was made.");
+        }
+        Ok(true)
+    }
+
     /// Delivers some batches whole; gives up only when weir stops.
-    async fn deliver(
-        &mut self,
-        writer: &Writer,
-        lane: &mut Lane,
-        lines: Lines,
-        trouble: &mut Trouble,
-    ) -> bool {
+    async fn deliver(&mut self, sink: &mut Sink, lines: Lines) -> bool {
         let members: Vec<Member> = lines
             .members
             .into_iter()
@@ -105,22 +133,20 @@ impl Deliverer {
                 break Vec::new();
             }
             let Delivered { refused, progress } =
-                lane.deliver(writer, &members, self.outlet.clock.now()).await;
+                sink.lane.deliver(&sink.writer, &members, self.outlet.clock.now()).await;
             match progress {
                 Progress::Done => break refused,
                 Progress::More => {}
                 Progress::Later { after, fault } => {
-                    self.note_trouble(trouble, &fault.to_string());
-                    let doubled = AGAIN.0.saturating_mul(1 << trouble.failures.min(10));
-                    let wait = after.unwrap_or(doubled).min(AGAIN.1);
-                    tokio::select! {
-                        () = sleep(wait) => {}
-                        _ = self.outlet.stop.wait_for(|stop| *stop) => return false,
+                    self.note_trouble(&mut sink.trouble, &fault.to_string());
+                    if !self.wait(&mut sink.trouble, after).await {
+                        return false;
                     }
+                    self.mend(sink, &fault).await;
                 }
             }
         };
-        self.note_success(trouble);
+        self.note_success(&mut sink.trouble);
         let at = self.outlet.clock.now().wall;
         let mut notes = Batch { at, ..Batch::default() };
         notes.cursors.push(CursorRow { sink: SINK.into(), sequence: lines.sequence });
@@ -136,8 +162,8 @@ impl Deliverer {
         }
         let taken = points.saturating_sub(refused.len() as u64);
         self.outlet.status.points_delivered.fetch_add(taken, Ordering::Relaxed);
+        tell_refusals(&mut sink.refusals_told, &refused);
         for field in refused {
-            tracing::warn!(line = field.line, words = %field.words, "InfluxDB refuses a field.");
             notes.refused.push(RefusedRow {
                 sink: SINK.into(),
                 at,
@@ -151,15 +177,47 @@ impl Deliverer {
 
     fn note_trouble(&self, trouble: &mut Trouble, words: &str) {
         trouble.failures += 1;
-        let since = *trouble.since.get_or_insert_with(Instant::now);
+        trouble.since.get_or_insert_with(Instant::now);
         if trouble.words != words {
             tracing::warn!("InfluxDB takes no points: {words}. They wait in the journal.");
             words.clone_into(&mut trouble.words);
             self.outlet.status.sink_fault.store(Some(Arc::new(words.to_owned())));
         }
-        if !trouble.told && since.elapsed() >= AWAY_AFTER {
-            trouble.told = true;
-            self.outlet.say(WeirCondition::SinkAway, true);
+    }
+
+    /// Waits before it is tried again; `false` if weir stops.
+    async fn wait(&mut self, trouble: &mut Trouble, after: Option<Duration>) -> bool {
+        let now = Instant::now();
+        let until = now + pause(after, trouble.failures);
+        // A server may ask for an hour; that it is away is said in time all the same.
+        let away = trouble.since.unwrap_or(now) + AWAY_AFTER;
+        for step in [away.min(until), until] {
+            tokio::select! {
+                () = sleep_until(step) => {}
+                _ = self.outlet.stop.wait_for(|stop| *stop) => return false,
+            }
+            if !trouble.told && away <= Instant::now() {
+                trouble.told = true;
+                self.outlet.say(WeirCondition::SinkAway, true);
+            }
+        }
+        true
+    }
+
+    /// Does what weir itself can about a fault: an operator may have changed the token, and the
+    /// bucket can't have been made while there was no database.
+    async fn mend(&self, sink: &mut Sink, fault: &Fault) {
+        let Fault::Status { status, .. } = fault else { return };
+        match *status {
+            401 | 403 => {
+                if let Ok(writer) = Writer::new(&self.config) {
+                    sink.writer = writer;
+                }
+            }
+            404 if !sink.has_bucket => {
+                sink.has_bucket = self.ensure_bucket().await.unwrap_or(false);
+            }
+            _ => {}
         }
     }
 
@@ -176,6 +234,22 @@ impl Deliverer {
     }
 }
 
+/// Gives how long to wait after so many failures: as long as the server asks for, or longer each
+/// time.
+fn pause(after: Option<Duration>, failures: u32) -> Duration {
+    let doubled = AGAIN.0.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(AGAIN.1);
+    after.map_or(doubled, |after| after.max(AGAIN.0))
+}
+
+fn tell_refusals(told: &mut Option<Instant>, refused: &[RefusedField]) {
+    let Some(RefusedField { line, words, .. }) = refused.first() else { return };
+    if told.is_none_or(|told| told.elapsed() >= REFUSALS_TOLD_EVERY) {
+        *told = Some(Instant::now());
+        let count = refused.len();
+        tracing::warn!(count, line, %words, "InfluxDB refuses fields; they are counted.");
+    }
+}
+
 /// Registers the sink before there are points, so that none is let go before it has them.
 ///
 /// # Errors
@@ -186,4 +260,18 @@ pub fn register(journal: &mut crate::journal::write::Journal) -> Result<(), Erro
     }
     let cursors = vec![CursorRow { sink: SINK.into(), sequence: 0 }];
     journal.commit(&Batch { cursors, ..Batch::default() }).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_given_the_time_it_asks_for_and_never_asked_without_a_pause() {
+        assert_eq!(pause(Some(Duration::from_secs(600)), 1), Duration::from_secs(600));
+        assert_eq!(pause(Some(Duration::ZERO), 1), AGAIN.0);
+        assert_eq!(pause(None, 1), AGAIN.0);
+        assert_eq!(pause(None, 2), AGAIN.0 * 2);
+        assert_eq!(pause(None, u32::MAX), AGAIN.1);
+    }
 }

@@ -36,17 +36,9 @@ impl Edition {
     /// Writes the edition for the journal.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Judgement {
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            settle_hour_ms,
-        } = self.judgement;
-        let settings =
-            [lateness_horizon_ms, clock_ahead_max_ms, clock_ahead_reject_ms, settle_hour_ms];
         let tables = minicbor::bytes::ByteVec::from(self.tables.to_bytes());
         // Writing into memory can't fail.
-        minicbor::to_vec((settings, &self.networks, tables)).unwrap_or_default()
+        minicbor::to_vec((self.judgement.settings(), &self.networks, tables)).unwrap_or_default()
     }
 
     /// Reads what [`Edition::to_bytes`] wrote.
@@ -54,17 +46,10 @@ impl Edition {
     /// # Errors
     /// The bytes are none of an edition.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Damaged> {
-        type Parts = ([i64; 4], Vec<String>, minicbor::bytes::ByteVec);
+        type Parts = ([i64; 5], Vec<String>, minicbor::bytes::ByteVec);
         let (settings, networks, tables): Parts =
             minicbor::decode(bytes).map_err(|error| Damaged(error.to_string()))?;
-        let [lateness_horizon_ms, clock_ahead_max_ms, clock_ahead_reject_ms, settle_hour_ms] =
-            settings;
-        let judgement = Judgement {
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            settle_hour_ms,
-        };
+        let judgement = Judgement::from_settings(settings);
         let tables = Tables::from_bytes(&tables).map_err(|fault| Damaged(fault.to_string()))?;
         Ok(Self { judgement, networks, tables })
     }

@@ -245,7 +245,7 @@ fn value_view(
         symbol: property.symbol.to_string(),
         position: stream.position.to_string(),
         value,
-        unit: registry.unit_name(property).to_owned(),
+        unit: registry.unit_label(property).to_owned(),
         flag: newest.flag.number(),
         verdict: verdict.map(|verdict| verdict_text(registry, verdict)).unwrap_or_default(),
         exceeds: matches!(verdict, Some(Verdict::Exceeds { .. })),

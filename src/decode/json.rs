@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 pub use self::plan::Plan;
 use self::plan::{Node, Target};
-use crate::decode::{Context, Decoded, number, time};
+use crate::decode::{Context, Decoded, Refused, number, time};
 use crate::domain::observation::{ObservationResult, Reading};
 use crate::domain::reject::Reason;
 use crate::domain::time::Timestamp;
@@ -22,6 +22,9 @@ use crate::domain::unit::UnitIndex;
 const DEPTH_MAX: usize = 64;
 /// How many unknown channels one message may have before it is rejected as a whole.
 const UNKNOWN_MAX: usize = 64;
+/// What is said then.
+const TOO_MANY_UNKNOWN: &str =
+    "more than 64 unknown channels; is this the right topic and profile?";
 
 impl Plan {
     /// Decodes one payload.
@@ -40,7 +43,8 @@ impl Plan {
             .deserialize(&mut text)
             .and_then(|()| text.end());
         walked.map_err(|error| fault::reason(&error, payload))?;
-        walk.end_record();
+        let malformed = |fault: &str| Reason::Malformed { format: "JSON", fault: fault.into() };
+        walk.end_record().map_err(malformed)?;
         walk.end();
         Ok(())
     }
@@ -68,6 +72,8 @@ struct Walk<'c, 'de> {
     outer_time: Option<&'de str>,
     record: Record<'de>,
     in_records: bool,
+    /// The number of the record at hand.
+    number: u32,
     /// Readings that wait for the time of the whole payload: from this one on, those without one.
     timeless: bool,
     unknown: usize,
@@ -86,8 +92,16 @@ struct Record<'de> {
 impl<'c, 'de> Walk<'c, 'de> {
     fn new(context: Context<'c>, decoded: &'c mut Decoded) -> Self {
         let record = Record::default();
-        let (in_records, timeless) = (false, false);
-        Self { context, decoded, outer_time: None, record, in_records, timeless, unknown: 0 }
+        Self {
+            context,
+            decoded,
+            outer_time: None,
+            record,
+            in_records: false,
+            number: 0,
+            timeless: false,
+            unknown: 0,
+        }
     }
 
     fn read_channel(&mut self, channel: u16, raw: &str) {
@@ -104,30 +118,36 @@ impl<'c, 'de> Walk<'c, 'de> {
     }
 
     fn push(&mut self, channel: u16, result: ObservationResult, unit: Option<UnitIndex>) {
-        self.decoded.readings.push(Reading { channel, result, device_time: None, unit });
+        let record = self.number;
+        self.decoded.readings.push(Reading { channel, result, device_time: None, unit, record });
     }
 
     fn reject(&mut self, channel: u16, reason: Reason) {
+        self.reject_of(channel, self.number, reason);
+    }
+
+    fn reject_of(&mut self, channel: u16, record: u32, reason: Reason) {
         let known = self.context.profile.channels.get(usize::from(channel));
-        let name = known.map_or_else(Box::default, |known| known.name.clone());
-        self.decoded.rejects.push((name, reason));
+        let channel = known.map_or_else(Box::default, |known| known.name.clone());
+        self.decoded.rejects.push(Refused { channel, record, reason });
     }
 
     fn reject_unknown(&mut self, name: &str) -> Result<(), &'static str> {
         self.unknown += 1;
         if self.unknown > UNKNOWN_MAX {
-            return Err("more than 64 unknown channels; is this the right topic and profile?");
+            return Err(TOO_MANY_UNKNOWN);
         }
+        let channel = number::cut(name);
         let names = self.context.profile.channels.iter().map(|channel| &*channel.name);
-        let reason = Reason::UnknownChannel { nearest: plan::nearest(name, names) };
-        self.decoded.rejects.push((number::cut(name), reason));
+        let reason = Reason::UnknownChannel { nearest: plan::nearest(&channel, names) };
+        self.decoded.rejects.push(Refused { channel, record: self.number, reason });
         Ok(())
     }
 
-    fn end_record(&mut self) {
+    fn end_record(&mut self) -> Result<(), &'static str> {
         let record = std::mem::take(&mut self.record);
         if record.value.is_some() || record.name.is_some() {
-            self.end_long_record(&record);
+            self.end_long_record(&record)?;
         }
         match record.time.map(|raw| self.time(raw)) {
             Some(Ok(Some(at))) => self.date_from(record.first, at),
@@ -135,9 +155,11 @@ impl<'c, 'de> Walk<'c, 'de> {
             Some(Ok(None)) | None => self.timeless = true,
         }
         self.record.first = self.decoded.readings.len();
+        self.number += 1;
+        Ok(())
     }
 
-    fn end_long_record(&mut self, record: &Record<'de>) {
+    fn end_long_record(&mut self, record: &Record<'de>) -> Result<(), &'static str> {
         let named = match (record.name, self.context.channel) {
             (Some(raw), _) => serde_json::from_str::<std::borrow::Cow<'_, str>>(raw)
                 .unwrap_or(std::borrow::Cow::Borrowed(raw)),
@@ -146,26 +168,26 @@ impl<'c, 'de> Walk<'c, 'de> {
         };
         let channels = &self.context.profile.channels;
         let Some(index) = channels.iter().position(|channel| *channel.name == *named) else {
-            let reason = Reason::UnknownChannel {
-                nearest: plan::nearest(&named, channels.iter().map(|channel| &*channel.name)),
-            };
-            self.decoded.rejects.push((number::cut(&named), reason));
-            return;
+            return self.reject_unknown(&named);
         };
         let text = channels.get(index).is_some_and(|channel| channel.text);
         if channels.get(index).is_none_or(|channel| channel.property.is_none()) {
-            return;
+            return Ok(());
         }
         let index = u16::try_from(index).unwrap_or(u16::MAX);
         let unit = match record.unit.map(|raw| self.unit(raw)).transpose() {
             Ok(unit) => unit.flatten(),
-            Err(reason) => return self.reject(index, reason),
+            Err(reason) => {
+                self.reject(index, reason);
+                return Ok(());
+            }
         };
         let missing = || Reason::WrongType { found: "no value".into(), expected: "a number" };
         match record.value.ok_or_else(missing).and_then(|raw| number::scalar(raw, text)) {
             Ok(result) => self.push(index, result, unit),
             Err(reason) => self.reject(index, reason),
         }
+        Ok(())
     }
 
     fn unit(&self, raw: &str) -> Result<Option<UnitIndex>, Reason> {
@@ -175,7 +197,7 @@ impl<'c, 'de> Walk<'c, 'de> {
         let units = self.context.units;
         units.find(&name).map(Some).ok_or_else(|| Reason::UnknownUnit {
             unit: number::cut(&name),
-            nearest: plan::nearest(&name, units.spellings()),
+            nearest: plan::nearest(&number::cut(&name), units.spellings()),
         })
     }
 
@@ -208,7 +230,7 @@ impl<'c, 'de> Walk<'c, 'de> {
             if index < first || reading.device_time.is_some() {
                 self.decoded.readings.push(reading);
             } else {
-                self.reject(reading.channel, reason.clone());
+                self.reject_of(reading.channel, reading.record, reason.clone());
             }
         }
     }
@@ -391,7 +413,7 @@ impl<'de> Visitor<'de> for InRecords<'_, '_, '_, 'de> {
         self.walk.record = Record { first: self.walk.decoded.readings.len(), ..Record::default() };
         while elements.next_element_seed(At { target: self.node, walk: &mut *self.walk })?.is_some()
         {
-            self.walk.end_record();
+            self.walk.end_record().map_err(A::Error::custom)?;
         }
         self.walk.in_records = false;
         Ok(())

@@ -58,7 +58,8 @@ fn station_line(station: &StationView) -> String {
         let position = if value.position.is_empty() { "" } else { &*value.position };
         let symbol =
             format!("{}{}{position}", value.symbol, if position.is_empty() { "" } else { " " });
-        write!(line, " {symbol} {}{mark} {}{flag} ", value.value, value.unit).unwrap_or_default();
+        let unit = if value.unit.is_empty() { "" } else { &*format!(" {}", value.unit) };
+        write!(line, " {symbol} {}{mark}{unit}{flag} ", value.value).unwrap_or_default();
     }
     line.trim_end().to_owned()
 }

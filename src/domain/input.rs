@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
-use crate::domain::name::NetworkId;
+use crate::domain::name::{NetworkId, TopicId};
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
 
@@ -65,11 +65,34 @@ pub enum Act<'a> {
     Retry {
         /// The original message.
         message: Message<'a>,
-        /// The channel whose reading was rejected; `None` if the whole message was.
-        channel: Option<&'a str>,
+        /// The reading that was rejected; `None` if the whole message was.
+        reading: Option<ReadingPlace<'a>>,
         /// When the original message arrived; its readings are of that time, not of now.
         received: Moment,
+        /// The pattern under which the ledger counted it.
+        pattern: Option<TopicId>,
+        /// Whether the ledger still counts the message itself as rejected.
+        rejected: bool,
     },
+}
+
+/// Where in a message a reading stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadingPlace<'a> {
+    /// Its channel.
+    pub channel: &'a str,
+    /// The number of its record, from 0; 0 if the message is one record.
+    pub record: u32,
+}
+
+impl ReadingPlace<'_> {
+    /// Says whether a reading is the one that stood here. What was an unknown object may be
+    /// several channels now, each below it.
+    #[must_use]
+    pub fn covers(&self, channel: &str, record: u32) -> bool {
+        let below = channel.strip_prefix(self.channel);
+        record == self.record && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// weir's own state, where rules and duplicates depend on it.

@@ -85,6 +85,8 @@ pub struct Reading {
     pub device_time: Option<Timestamp>,
     /// The unit, if the payload states one; else the profile's holds.
     pub unit: Option<UnitIndex>,
+    /// The number of its record in the payload, from 0.
+    pub record: u32,
 }
 
 /// Which value of a datastream this is: its own, or an average that weir made of it.

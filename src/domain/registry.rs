@@ -2,6 +2,7 @@
 //! the way of a reading needs no search.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -26,6 +27,9 @@ pub struct Judgement {
     pub clock_ahead_max_ms: i64,
     /// How far ahead a time is no clock's any more and the reading is rejected, ms.
     pub clock_ahead_reject_ms: i64,
+    /// How far behind a device's clock may be before its time is flagged: data that waited in a
+    /// logger for less is late and good, ms.
+    pub clock_behind_max_ms: i64,
     /// How long after its end an hour that is not complete is given out, ms.
     pub settle_hour_ms: i64,
 }
@@ -36,7 +40,48 @@ impl Default for Judgement {
             lateness_horizon_ms: 26 * HOUR,
             clock_ahead_max_ms: 5 * MINUTE,
             clock_ahead_reject_ms: DAY,
+            clock_behind_max_ms: 31 * DAY,
             settle_hour_ms: 10 * MINUTE,
+        }
+    }
+}
+
+impl Judgement {
+    /// Gives the settings in a lasting order.
+    #[must_use]
+    pub fn settings(&self) -> [i64; 5] {
+        let Self {
+            lateness_horizon_ms,
+            clock_ahead_max_ms,
+            clock_ahead_reject_ms,
+            settle_hour_ms,
+            clock_behind_max_ms,
+        } = *self;
+        [
+            lateness_horizon_ms,
+            clock_ahead_max_ms,
+            clock_ahead_reject_ms,
+            settle_hour_ms,
+            clock_behind_max_ms,
+        ]
+    }
+
+    /// Reads what [`Judgement::settings`] gave.
+    #[must_use]
+    pub fn from_settings(settings: [i64; 5]) -> Self {
+        let [
+            lateness_horizon_ms,
+            clock_ahead_max_ms,
+            clock_ahead_reject_ms,
+            settle_hour_ms,
+            clock_behind_max_ms,
+        ] = settings;
+        Self {
+            lateness_horizon_ms,
+            clock_ahead_max_ms,
+            clock_ahead_reject_ms,
+            clock_behind_max_ms,
+            settle_hour_ms,
         }
     }
 }
@@ -388,9 +433,9 @@ pub struct Datastream {
     /// Whether weir makes hour means of it, and what makes them valid.
     pub hour_mean: Option<HourMean>,
     /// Limits of the station's target, any date.
-    pub limits: Vec<LimitId>,
+    pub limits: Arc<[LimitId]>,
     /// Limits of all water classes for the property and section, best class first, any date.
-    pub class_limits: Vec<(WaterClass, LimitId)>,
+    pub class_limits: Arc<[(WaterClass, LimitId)]>,
     /// The rule for exceedance, of the narrowest scope that has one.
     pub exceedance_rule: Option<RuleId>,
     /// The rule for silence, of the narrowest scope that has one.
@@ -531,6 +576,17 @@ impl Registry {
     #[must_use]
     pub fn unit_name(&self, property: &ObservedProperty) -> &str {
         self.units.get(property.unit).map_or("", |unit| &unit.name)
+    }
+
+    /// Gives the canonical unit of a property as people write it; empty where they write none.
+    #[must_use]
+    pub fn unit_label(&self, property: &ObservedProperty) -> &str {
+        // The table's names are for machines, after UCUM.
+        match self.unit_name(property) {
+            "Cel" => "°C",
+            "pH" | "1" => "",
+            name => name,
+        }
     }
 
     /// Gives the MQTT filters of a network, one a pattern.

@@ -241,6 +241,8 @@ pub struct Reject {
     pub device: Option<Box<str>>,
     /// The channel, if it is one reading and not the whole message.
     pub channel: Option<Box<str>>,
+    /// The number of its record in the payload, from 0.
+    pub record: u32,
     /// What is wrong.
     pub reason: Reason,
 }

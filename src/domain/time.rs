@@ -72,6 +72,15 @@ pub struct Moment {
     pub elapsed_ms: i64,
 }
 
+impl Moment {
+    /// Gives the wall time of a point in elapsed time, as the wall is set now, so that a clock
+    /// that was set changes no span.
+    #[must_use]
+    pub fn wall_of(self, elapsed_ms: i64) -> Timestamp {
+        self.wall.plus(elapsed_ms.saturating_sub(self.elapsed_ms))
+    }
+}
+
 /// What an observation is about: an instant, or an interval that is closed at its start and open
 /// at its end (O&M `phenomenonTime`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

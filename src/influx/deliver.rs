@@ -1,7 +1,7 @@
 //! One lane of delivery, in order: joined gzip members go out as they are; where the database
 //! refuses some, the refused field is found by halves and everything else still goes out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub const REQUESTS_MAX: usize = 64;
 const APART_MS: i64 = HOUR;
 /// How many refused fields are remembered; beyond, each refusal is found by halves again.
 const APART_MAX: usize = 1_024;
+/// What more points than these can't be stored in time is tried in halves.
+const SLOW_POINTS_MIN: u64 = 1_000;
 
 /// Points of one commit as the journal holds them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -218,13 +220,20 @@ impl Lane {
             Answer::Stored => Ok(()),
             Answer::Refused { words, dropped } => {
                 let words: Arc<str> = words.into();
-                let all = dropped == Some(points(&waiting.piece, members));
+                let count = points(&waiting.piece, members);
                 let single = matches!(waiting.piece, Piece::Lines { single: true, .. });
-                // A point outside the retention is refused for its time, and a line of one field
-                // for that field; else the refused line may hold fields that can be stored.
-                let whole = all && (single || outside_retention(&words));
-                if whole || !split(work, &waiting, members) {
-                    self.set_aside(work, &waiting.piece, members, &words, now);
+                let late = outside_retention(&words);
+                match dropped {
+                    // A point outside the retention is refused for its time, and a line of one
+                    // field for that field; else the line may hold fields that can be stored.
+                    Some(dropped) if dropped == count && (single || late) => {
+                        self.set_aside(work, &waiting.piece, members, &words, now);
+                    }
+                    Some(dropped) if late && (1..count).contains(&dropped) => {
+                        split_by_age(work, &waiting, members, dropped);
+                    }
+                    _ if split(work, &waiting, members) => {}
+                    _ => self.set_aside(work, &waiting.piece, members, &words, now),
                 }
                 Ok(())
             }
@@ -238,7 +247,11 @@ impl Lane {
                 Err(Progress::Later { after: None, fault })
             }
             Answer::Later { after, fault } => {
-                work.waiting.push(waiting);
+                let slow =
+                    fault == Fault::Timeout && points(&waiting.piece, members) > SLOW_POINTS_MIN;
+                if !slow || !split(work, &waiting, members) {
+                    work.waiting.push(waiting);
+                }
                 Err(Progress::Later { after, fault })
             }
         }
@@ -254,11 +267,13 @@ impl Lane {
     ) {
         let Some(text) = text(piece, members, &mut work.refused) else { return };
         let late = outside_retention(words);
+        // A line that can't be read says nothing about the same fields of others.
+        let unreadable = words.contains("unable to parse");
         for line in lines(&text) {
             let parts = Parts::of(line).filter(|_| !late);
             let field = parts.and_then(|parts| {
                 let key = parts.fields().next()?.key.to_vec();
-                if self.apart.len() < APART_MAX {
+                if !unreadable && self.apart.len() < APART_MAX {
                     let until = now.elapsed_ms.saturating_add(APART_MS);
                     let known = (parts.measurement().to_vec(), key.clone());
                     if self.apart.insert(known, until).is_none() {
@@ -312,9 +327,38 @@ fn split(work: &mut Work, waiting: &Waiting, members: &[Member]) -> bool {
     true
 }
 
-/// InfluxDB 1: `points beyond retention policy`; 2: `points outside retention policy`.
+/// Replaces a piece by its oldest points, which are what a retention drops, and the others. Points
+/// of one time stay in order, for the older go first.
+fn split_by_age(work: &mut Work, waiting: &Waiting, members: &[Member], dropped: u64) {
+    let Some(text) = text(&waiting.piece, members, &mut work.refused) else { return };
+    let mut ages: Vec<(i64, usize)> =
+        lines(&text).enumerate().map(|(place, line)| (time(line), place)).collect();
+    ages.sort_unstable();
+    ages.truncate(usize::try_from(dropped).unwrap_or(usize::MAX));
+    let oldest: HashSet<usize> = ages.into_iter().map(|(_, place)| place).collect();
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    for (place, line) in lines(&text).enumerate() {
+        let part = if oldest.contains(&place) { &mut old } else { &mut new };
+        part.extend_from_slice(line);
+        part.push(b'\n');
+    }
+    let single = matches!(waiting.piece, Piece::Lines { single: true, .. });
+    for part in [new, old].into_iter().filter(|part| !part.is_empty()) {
+        let piece = Piece::Lines { text: part.into(), single };
+        work.waiting.push(Waiting { piece, sifted: waiting.sifted });
+    }
+}
+
+/// Gives a line's time; of what is no line of ours, one that no retention drops.
+fn time(line: &[u8]) -> i64 {
+    let time = Parts::of(line).and_then(|parts| std::str::from_utf8(parts.time).ok());
+    time.and_then(|time| time.parse().ok()).unwrap_or(i64::MAX)
+}
+
+/// InfluxDB 1: `points beyond retention policy`; 2: `points outside retention policy`. The name of
+/// a retention policy may stand in other words too.
 fn outside_retention(words: &str) -> bool {
-    words.contains("retention policy")
+    words.contains("beyond retention policy") || words.contains("outside retention policy")
 }
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {

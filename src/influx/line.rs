@@ -33,21 +33,38 @@ use self::text::{push_float, push_integer, push_measurement, push_name};
 /// What is written behind a field's name.
 const FIELD_ENDINGS: [&str; 5] = ["", "_qc", "_raw", "_censored", "_coverage"];
 
-/// Measurement and tag set, rendered.
-#[derive(Clone, Debug)]
-struct Series {
-    /// Equal for datastreams whose values may stand in one line.
-    group: u32,
-    /// `water,place=puhe,station=puhe-2 `, with the space.
-    head: Box<[u8]>,
+/// Texts that many datastreams share, each held once and known by its number: what is written
+/// for every value is small enough to stay near the processor.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    numbers: HashMap<Box<[u8]>, u32>,
+    texts: Vec<Box<[u8]>>,
 }
 
-/// What of a datastream's lines never changes within an edition.
+impl Texts {
+    fn number(&mut self, text: Vec<u8>) -> u32 {
+        if let Some(number) = self.numbers.get(&*text) {
+            return *number;
+        }
+        let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        let text: Box<[u8]> = text.into();
+        self.numbers.insert(text.clone(), number);
+        self.texts.push(text);
+        number
+    }
+
+    fn text(&self, number: u32) -> &[u8] {
+        self.texts.get(number as usize).map_or(&[], |text| &**text)
+    }
+}
+
+/// What of a datastream's lines never changes within an edition. Datastreams of one head may stand
+/// in one line.
 #[derive(Clone, Debug)]
 struct Stream {
-    native: Series,
-    hour: Series,
-    field: Box<[u8]>,
+    native: u32,
+    hour: u32,
+    field: u32,
     /// The number of the last line in which it stands: one line holds it once.
     line: u64,
 }
@@ -56,6 +73,9 @@ struct Stream {
 #[derive(Clone, Debug)]
 pub struct Renderer {
     streams: Table<Stream>,
+    /// Measurement and tags: `water,place=puhe,station=puhe-2 `, with the space.
+    heads: Texts,
+    fields: Texts,
     lines: u64,
 }
 
@@ -63,22 +83,17 @@ impl Renderer {
     /// Prepares the datastreams of an edition.
     #[must_use]
     pub fn new(registry: &Registry) -> Self {
-        let mut groups = HashMap::new();
         let mut streams = Table::default();
-        let mut series = |head: Vec<u8>| {
-            let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
-            let group = *groups.entry(head.clone()).or_insert(next);
-            Series { group, head: head.into() }
-        };
+        let (mut heads, mut fields) = (Texts::default(), Texts::default());
         for datastream in registry.datastreams.iter() {
-            let native = series(head(registry, datastream, Period::Native));
-            let hour = series(head(registry, datastream, Period::Hour));
+            let native = heads.number(head(registry, datastream, Period::Native));
+            let hour = heads.number(head(registry, datastream, Period::Hour));
             let mut field = Vec::new();
             push_name(&mut field, &field_name(registry, datastream));
-            let stream = Stream { native, hour, field: field.into(), line: 0 };
+            let stream = Stream { native, hour, field: fields.number(field), line: 0 };
             streams.put(datastream.id.index(), stream);
         }
-        Self { streams, lines: 0 }
+        Self { streams, heads, fields, lines: 0 }
     }
 
     /// Appends the points of one input to `out` and gives the number of lines. Observations that
@@ -126,23 +141,23 @@ impl Renderer {
             let Some(stream) = self.streams.get_mut(observation.datastream.index()) else {
                 continue;
             };
-            let series = match observation.period {
-                Period::Native => &stream.native,
-                Period::Hour => &stream.hour,
+            let head = match observation.period {
+                Period::Native => stream.native,
+                Period::Hour => stream.hour,
             };
             let at = observation.phenomenon_time.start().millis();
-            if open == Some((series.group, at)) && stream.line != self.lines {
+            if open == Some((head, at)) && stream.line != self.lines {
                 out.push(b',');
             } else {
                 if let Some((_, at)) = open {
                     end_line(out, at);
                 }
-                out.extend_from_slice(&series.head);
-                open = Some((series.group, at));
+                out.extend_from_slice(self.heads.text(head));
+                open = Some((head, at));
                 self.lines += 1;
             }
             stream.line = self.lines;
-            push_fields(out, &stream.field, qualified);
+            push_fields(out, self.fields.text(stream.field), qualified);
         }
         if let Some((_, at)) = open {
             end_line(out, at);

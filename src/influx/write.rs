@@ -177,8 +177,15 @@ pub(super) fn authorise(
 async fn classify(response: Response) -> Answer {
     let status = response.status();
     let after = retry_after(&response);
-    let words = read_words(response).await;
+    let (words, is_whole) = read_beginning(response).await;
     match status {
+        // Which lines it means is in the words, and they are not all there.
+        StatusCode::CREATED | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+            if !is_whole =>
+        {
+            let words = format!("the answer {} breaks off after `{words}`", status.as_u16());
+            Answer::Later { after, fault: Fault::Connection { words } }
+        }
         // InfluxDB 2 in the cloud says 201 where it stored a part.
         StatusCode::CREATED | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
             if blames_lines(&words) =>
@@ -186,7 +193,7 @@ async fn classify(response: Response) -> Answer {
             Answer::Refused { dropped: dropped(&words), words }
         }
         StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge { words },
-        status if status.is_success() => Answer::Stored,
+        status if status.is_success() && !is_page(&words) => Answer::Stored,
         status => Answer::Later { after, fault: Fault::Status { status: status.as_u16(), words } },
     }
 }
@@ -199,12 +206,21 @@ fn blames_lines(words: &str) -> bool {
     words.starts_with('{') && (words.contains("\"code\"") || words.contains("\"error\""))
 }
 
-/// Reads `dropped=N` or `dropped N points` from the server's words.
+/// Says whether an answer is a page for people: a mobile network's on used-up credit, a proxy's
+/// login. A database answers a write with nothing, or with JSON.
+fn is_page(words: &str) -> bool {
+    words.trim_start().starts_with('<')
+}
+
+/// Reads the last of `dropped=N` or `dropped N points` from the server's words, which may be cut
+/// off, and may say before that a point was dropped because of something.
 fn dropped(words: &str) -> Option<u64> {
-    let after = words.rsplit("dropped").next().filter(|after| after.len() < words.len())?;
-    let digits = after.trim_start_matches(['=', ' ']);
-    let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
-    digits.get(..end)?.parse().ok()
+    let counts = words.split("dropped").skip(1).filter_map(|after| {
+        let digits = after.trim_start_matches(['=', ' ']);
+        let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+        digits.get(..end)?.parse().ok()
+    });
+    counts.last()
 }
 
 /// Reads how many seconds the server asks to wait. A date instead of a number is not read: it
@@ -214,18 +230,26 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
-/// Reads the beginning of an answer. What breaks off in the middle is kept as far as it came: the
-/// status is known, and it decides.
-pub(super) async fn read_words(mut response: Response) -> String {
-    let mut body = Vec::new();
+/// Reads the beginning of an answer, as far as it comes.
+pub(super) async fn read_words(response: Response) -> String {
+    read_beginning(response).await.0
+}
+
+/// Reads the beginning of an answer, and says whether nothing of that is missing.
+async fn read_beginning(mut response: Response) -> (String, bool) {
+    let (mut body, mut is_whole) = (Vec::new(), true);
     while body.len() < WORDS_BYTES_MAX {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) | Err(_) => break,
+            Ok(None) => break,
+            Err(_) => {
+                is_whole = false;
+                break;
+            }
         }
     }
     body.truncate(WORDS_BYTES_MAX);
-    String::from_utf8_lossy(&body).trim().to_owned()
+    (String::from_utf8_lossy(&body).trim().to_owned(), is_whole)
 }
 
 #[cfg(test)]
@@ -237,6 +261,7 @@ mod tests {
         assert_eq!(dropped("partial write: field type conflict: … dropped=12"), Some(12));
         assert_eq!(dropped("dropped 3 points outside retention policy of"), Some(3));
         assert_eq!(dropped("{\"error\":\"… dropped=1\"}"), Some(1));
+        assert_eq!(dropped("dropped 4 points … dropped because it violates a"), Some(4));
         assert_eq!(dropped("unable to parse"), None);
     }
 

@@ -1,5 +1,7 @@
 //! What one transaction takes: plain rows, made by others and only written here.
 
+use std::sync::Arc;
+
 use crate::domain::alert::{AlertChange, AlertId};
 use crate::domain::input::Qos;
 use crate::domain::ledger::Ledger;
@@ -16,8 +18,8 @@ pub struct Batch {
     pub at: Timestamp,
     /// Names that were given an id; before anything that uses the ids.
     pub names: Vec<Named>,
-    /// An edition that came into force.
-    pub edition: Option<EditionRow>,
+    /// Editions that came into force.
+    pub editions: Vec<EditionRow>,
     /// The inputs.
     pub inputs: Inputs,
     /// The points made of them, as line protocol.
@@ -36,6 +38,8 @@ pub struct Batch {
     pub notifications: Vec<NotificationRow>,
     /// Dead letters that ended well when they were run again.
     pub retried: Vec<DeadLetterId>,
+    /// Messages that are rejected no more, because a reading of theirs was stored after all.
+    pub mended: Vec<MessageKey>,
     /// How far a sink came.
     pub cursors: Vec<CursorRow>,
     /// What a sink will never store.
@@ -51,7 +55,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.at = Timestamp::default();
         self.names.clear();
-        self.edition = None;
+        self.editions.clear();
         self.inputs.clear();
         self.lines.clear();
         self.line_count = 0;
@@ -61,6 +65,7 @@ impl Batch {
         self.alerts.clear();
         self.notifications.clear();
         self.retried.clear();
+        self.mended.clear();
         self.cursors.clear();
         self.refused.clear();
         self.receipts.clear();
@@ -98,10 +103,10 @@ pub struct DeadLetter {
     pub at: Timestamp,
     /// The broker.
     pub network: NetworkId,
-    /// The topic.
-    pub topic: Vec<u8>,
-    /// The payload.
-    pub payload: Vec<u8>,
+    /// The topic, shared by the letters of one message.
+    pub topic: Arc<[u8]>,
+    /// The payload, shared alike.
+    pub payload: Arc<[u8]>,
     /// How it was delivered.
     pub qos: Qos,
     /// Whether the broker had kept it.
@@ -118,8 +123,46 @@ pub struct DeadLetter {
     pub device: Option<String>,
     /// The channel, if it is one reading.
     pub channel: Option<String>,
+    /// The number of its record in the payload, from 0.
+    pub record: u32,
     /// When the message arrived.
     pub received: Moment,
+    /// The pattern under which the ledger counted the message.
+    pub pattern: Option<TopicId>,
+    /// Whether the ledger counts the message itself as rejected; one of its readings may be
+    /// stored all the same.
+    pub message_rejected: bool,
+    /// How many more of this kind the message had, which are counted only.
+    pub more: u32,
+}
+
+/// Which message a dead letter is of.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MessageKey {
+    /// The broker.
+    pub network: NetworkId,
+    /// The topic.
+    pub topic: Arc<[u8]>,
+    /// The payload.
+    pub payload: Arc<[u8]>,
+    /// Its packet id.
+    pub packet_id: u16,
+    /// When it arrived, by the wall, ms.
+    pub received: i64,
+}
+
+impl DeadLetter {
+    /// Gives the message it is of.
+    #[must_use]
+    pub fn message(&self) -> MessageKey {
+        MessageKey {
+            network: self.network,
+            topic: Arc::clone(&self.topic),
+            payload: Arc::clone(&self.payload),
+            packet_id: self.packet_id,
+            received: self.received.wall.millis(),
+        }
+    }
 }
 
 /// A change of an alert.

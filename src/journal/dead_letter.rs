@@ -9,7 +9,7 @@ use crate::domain::input::Qos;
 use crate::domain::reject::Stage;
 use crate::domain::time::Timestamp;
 use crate::journal::Error;
-use crate::journal::batch::{DeadLetter, DeadLetterId};
+use crate::journal::batch::{DeadLetter, DeadLetterId, MessageKey};
 
 /// How many of one device, channel and reason are kept with their bytes.
 pub const KEPT_MAX: i64 = 100;
@@ -77,7 +77,7 @@ impl Tallies {
                 .or_else(|| self.kinds.get(&kind))
                 .copied()
                 .unwrap_or_default();
-            tally.total += 1;
+            tally.total += 1 + i64::from(letter.more);
             let bytes = i64::try_from(letter.topic.len() + letter.payload.len()).unwrap_or(0);
             if tally.kept < KEPT_MAX && self.bytes + change.bytes + bytes <= BYTES_MAX {
                 keep(transaction, letter)?;
@@ -101,6 +101,29 @@ impl Tallies {
             change.kinds.insert(kind, tally);
         }
         Ok(change)
+    }
+
+    /// Notes that messages are rejected no more, in the letters that are left of them.
+    pub(super) fn write_mended(
+        transaction: &Transaction<'_>,
+        messages: &[MessageKey],
+    ) -> Result<(), Error> {
+        for message in messages {
+            transaction
+                .prepare_cached(
+                    "UPDATE dead_letters SET message_rejected = 0
+                     WHERE received_wall = ?1 AND network = ?2 AND packet_id = ?3 AND topic = ?4
+                     AND payload = ?5",
+                )?
+                .execute(params![
+                    message.received,
+                    message.network.0,
+                    message.packet_id,
+                    &*message.topic,
+                    &*message.payload
+                ])?;
+        }
+        Ok(())
     }
 
     fn kind(&self, change: &Change, letter: &DeadLetter) -> Kind {
@@ -157,14 +180,15 @@ fn keep(transaction: &Transaction<'_>, letter: &DeadLetter) -> Result<(), Error>
     transaction
         .prepare_cached(
             "INSERT INTO dead_letters (at, network, topic, payload, qos, retain, packet_id, stage,
-                code, words, device, channel, received_wall, received_elapsed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                code, words, device, channel, record, received_wall, received_elapsed, pattern,
+                message_rejected)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             letter.at.millis(),
             letter.network.0,
-            letter.topic,
-            letter.payload,
+            &*letter.topic,
+            &*letter.payload,
             qos_number(letter.qos),
             letter.retain,
             letter.packet_id,
@@ -173,8 +197,11 @@ fn keep(transaction: &Transaction<'_>, letter: &DeadLetter) -> Result<(), Error>
             letter.words,
             letter.device,
             letter.channel,
+            letter.record,
             letter.received.wall.millis(),
             letter.received.elapsed_ms,
+            letter.pattern.map(|pattern| pattern.0),
+            letter.message_rejected,
         ])?;
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! Inputs as the journal keeps them: everything replay needs, in the order of arrival, packed.
 
 use crate::domain::alert::WeirCondition;
-use crate::domain::input::{Act, Arrival, Condition, Input, Message, Qos, ReceiveFault};
-use crate::domain::name::NetworkId;
+use crate::domain::input::{
+    Act, Arrival, Condition, Input, Message, Qos, ReadingPlace, ReceiveFault,
+};
+use crate::domain::name::{NetworkId, TopicId};
 use crate::domain::packed::{push_bytes, push_varint, take_bytes, take_varint};
 use crate::domain::time::{Moment, Timestamp};
 
@@ -44,11 +46,13 @@ impl Inputs {
         match &arrival.input {
             Input::Message(message) => push_message(out, message),
             Input::Tick => {}
-            Input::Act(Act::Retry { message, channel, received }) => {
+            Input::Act(Act::Retry { message, reading, received, pattern, rejected }) => {
                 push_varint(out, received.wall.millis());
                 push_varint(out, received.elapsed_ms);
-                out.push(u8::from(channel.is_some()));
-                push_bytes(out, channel.unwrap_or_default().as_bytes());
+                push_varint(out, pattern.map_or(-1, |pattern| i64::from(pattern.0)));
+                out.push(u8::from(*rejected));
+                push_varint(out, reading.map_or(-1, |place| i64::from(place.record)));
+                push_bytes(out, reading.map_or("", |place| place.channel).as_bytes());
                 push_message(out, message);
             }
             Input::Edition(registry) => push_bytes(out, registry.digest.as_bytes()),
@@ -196,10 +200,13 @@ impl<'a> Unpacked<'a> {
             kind::RETRY => {
                 let wall = Timestamp(take_varint(rest)?);
                 let received = Moment { wall, elapsed_ms: take_varint(rest)? };
-                let whole = take_byte(rest)? == 0;
+                let pattern = u32::try_from(take_varint(rest)?).ok().map(TopicId);
+                let rejected = take_byte(rest)? != 0;
+                let record = u32::try_from(take_varint(rest)?).ok();
                 let channel = take_text(rest)?;
-                let channel = (!whole).then_some(channel);
-                Kept::Act(Act::Retry { message: take_message(rest)?, channel, received })
+                let reading = record.map(|record| ReadingPlace { channel, record });
+                let message = take_message(rest)?;
+                Kept::Act(Act::Retry { message, reading, received, pattern, rejected })
             }
             kind::EDITION => Kept::Edition(take_text(rest)?),
             kind::CONNECTED => Kept::Condition(Condition::Connected(network(rest)?)),
@@ -314,8 +321,20 @@ mod tests {
             Input::Message(Message { fault: too_long, qos: Qos::ExactlyOnce, ..whole }),
             Input::Message(Message { fault: Some(ReceiveFault::Broken("cut")), ..whole }),
             Input::Tick,
-            Input::Act(Act::Retry { message: whole, channel: Some("/do"), received: at(-5) }),
-            Input::Act(Act::Retry { message: whole, channel: None, received: at(-5) }),
+            Input::Act(Act::Retry {
+                message: whole,
+                reading: Some(ReadingPlace { channel: "/do", record: 3 }),
+                received: at(-5),
+                pattern: Some(TopicId(7)),
+                rejected: true,
+            }),
+            Input::Act(Act::Retry {
+                message: whole,
+                reading: None,
+                received: at(-5),
+                pattern: None,
+                rejected: false,
+            }),
             Input::Condition(Condition::Connected(NetworkId(0))),
             Input::Condition(Condition::Disconnected(NetworkId(1))),
             Input::Condition(Condition::Settled { network: NetworkId(1), ordinal: 1 << 40 }),

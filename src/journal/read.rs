@@ -422,7 +422,8 @@ impl Reader {
 }
 
 const LETTER: &str = "id, at, network, topic, payload, qos, retain, packet_id, stage, code, words, \
-    device, channel, received_wall, received_elapsed, retried_at";
+    device, channel, received_wall, received_elapsed, retried_at, record, pattern, \
+    message_rejected";
 const ALERT: &str = "alert, change, subject, at, json";
 
 fn letter(row: &Row<'_>) -> rusqlite::Result<LetterHeld> {
@@ -430,8 +431,8 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<LetterHeld> {
     let letter = DeadLetter {
         at: time(row, 1)?,
         network: NetworkId(row.get(2)?),
-        topic: row.get(3)?,
-        payload: row.get(4)?,
+        topic: row.get::<_, Vec<u8>>(3)?.into(),
+        payload: row.get::<_, Vec<u8>>(4)?.into(),
         qos: qos_of(row.get(5)?),
         retain: row.get(6)?,
         packet_id: row.get(7)?,
@@ -440,7 +441,11 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<LetterHeld> {
         words: row.get(10)?,
         device: row.get(11)?,
         channel: row.get(12)?,
+        record: row.get(16)?,
         received: Moment { wall, elapsed_ms: row.get(14)? },
+        pattern: row.get::<_, Option<u32>>(17)?.map(TopicId),
+        message_rejected: row.get(18)?,
+        more: 0,
     };
     let retried_at = row.get::<_, Option<i64>>(15)?.map(Timestamp);
     Ok(LetterHeld { id: DeadLetterId(row.get(0)?), letter, retried_at })

@@ -26,8 +26,9 @@ const STEPS: &[&str] = &["
         id INTEGER PRIMARY KEY, at INTEGER NOT NULL, network INTEGER NOT NULL,
         topic BLOB NOT NULL, payload BLOB NOT NULL, qos INTEGER NOT NULL, retain INTEGER NOT NULL,
         packet_id INTEGER NOT NULL, stage TEXT NOT NULL, code TEXT NOT NULL, words TEXT NOT NULL,
-        device TEXT, channel TEXT, received_wall INTEGER NOT NULL,
-        received_elapsed INTEGER NOT NULL, retried_at INTEGER
+        device TEXT, channel TEXT, record INTEGER NOT NULL, received_wall INTEGER NOT NULL,
+        received_elapsed INTEGER NOT NULL, pattern INTEGER, message_rejected INTEGER NOT NULL,
+        retried_at INTEGER
     );
     CREATE TABLE dead_letter_counts (
         device TEXT NOT NULL, channel TEXT NOT NULL, code TEXT NOT NULL, stage TEXT NOT NULL,

@@ -53,8 +53,8 @@ fn letter(device: &str, payload: &[u8]) -> DeadLetter {
     DeadLetter {
         at: at(5).wall,
         network: NetworkId(0),
-        topic: b"water/\xff".to_vec(),
-        payload: payload.to_vec(),
+        topic: b"water/\xff".as_slice().into(),
+        payload: payload.into(),
         qos: Qos::AtMostOnce,
         retain: true,
         packet_id: 0,
@@ -63,7 +63,11 @@ fn letter(device: &str, payload: &[u8]) -> DeadLetter {
         words: "not JSON".to_owned(),
         device: Some(device.to_owned()),
         channel: None,
+        record: 0,
         received: at(5),
+        pattern: None,
+        message_rejected: true,
+        more: 0,
     }
 }
 
@@ -75,7 +79,7 @@ fn what_is_committed_is_there_after_a_restart() {
     let mut first = batch(1, b"one");
     first.names = vec![Named { kind: NameKind::Network, name: "rivers".into(), id: 0 }];
     let edition = EditionRow { digest: "d".into(), taken_at: at(1).wall, tables: vec![1; 9] };
-    first.edition = Some(edition);
+    first.editions = vec![edition];
     assert_eq!(journal.commit(&first).unwrap().sequence, 1);
     assert_eq!(journal.commit(&batch(2, b"two")).unwrap().sequence, 2);
     drop(journal);

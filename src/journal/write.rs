@@ -166,7 +166,7 @@ impl Journal {
         let mut sums = None;
         let transaction = self.connection.transaction()?;
         write_names(&transaction, &batch.names)?;
-        if let Some(edition) = &batch.edition {
+        for edition in &batch.editions {
             let tables = self.packer.zstd(&edition.tables).map_err(Error::Pack)?;
             transaction.execute(
                 "INSERT OR IGNORE INTO editions VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -328,6 +328,7 @@ fn write_rows(
     }
     let mut change = tallies.write(transaction, &batch.dead_letters)?;
     tallies.write_retried(transaction, &batch.retried, batch.at, &mut change)?;
+    Tallies::write_mended(transaction, &batch.mended)?;
     for row in &batch.alerts {
         transaction
             .prepare_cached(

@@ -67,7 +67,7 @@ impl<'a> Scene<'a> {
             place: station.and_then(|station| registry.places.get(station.place.index())),
             property,
             limit: event.limit.and_then(|id| registry.limit(id)),
-            unit: property.map_or("", |property| registry.unit_name(property)),
+            unit: property.map_or("", |property| registry.unit_label(property)),
             network: network.map(|network| &**network),
             upstream,
             expected_every_ms: match datastream {
@@ -101,8 +101,7 @@ impl<'a> Scene<'a> {
     }
 
     fn with_unit(&self, number: String) -> String {
-        // UCUM writes a pure number as 1.
-        if matches!(self.unit, "" | "1") { number } else { format!("{number} {}", self.unit) }
+        if self.unit.is_empty() { number } else { format!("{number} {}", self.unit) }
     }
 
     /// Gives by how many times the limit is exceeded, to two decimals; none where there is no

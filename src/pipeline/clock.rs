@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::alert::silence::{Terms, deadline};
 use crate::domain::alert::{AlertChange, Subject, WeirCondition};
-use crate::domain::name::{NetworkId, RuleId, StationId};
+use crate::domain::name::{DatastreamId, NetworkId, RuleId, StationId};
 use crate::domain::registry::{Registry, RuleKind, Station};
 use crate::domain::time::{DAY, MINUTE, Moment};
 use crate::pipeline::{Pipeline, Processed, plain_event};
@@ -15,6 +15,16 @@ const BROKER_AWAY_MS: i64 = MINUTE;
 const IDLE_MS: i64 = MINUTE;
 /// How long an exceedance that is over is remembered for the stations downstream.
 const BASIN_KEPT_MS: i64 = 7 * DAY;
+
+/// A datastream that is expected to speak.
+#[derive(Clone, Copy)]
+struct Watched {
+    slot: u16,
+    rule: RuleId,
+    terms: Terms,
+    /// Since when its broker is connected, in elapsed milliseconds.
+    connected_ms: i64,
+}
 
 impl Pipeline {
     pub(super) fn tick(&mut self, at: Moment, out: &mut Processed) {
@@ -63,13 +73,17 @@ impl Pipeline {
 
     fn judge_brokers(&mut self, at: Moment, out: &mut Processed) {
         for index in 0..self.state.networks.len() {
-            let away = self.state.networks.get(index).is_some_and(|network| {
+            let network = NetworkId(u32::try_from(index).unwrap_or(u32::MAX));
+            if self.registry.networks.get(network.index()).is_none() {
+                continue;
+            }
+            let away = self.state.networks.get(index).and_then(|network| {
                 let since = network.away_since_ms.filter(|_| network.connected_since_ms.is_none());
-                since.is_some_and(|since| at.elapsed_ms - since >= BROKER_AWAY_MS)
+                since.filter(|since| at.elapsed_ms - since >= BROKER_AWAY_MS)
             });
-            if away {
-                let network = NetworkId(u32::try_from(index).unwrap_or(u32::MAX));
-                self.weir_condition(WeirCondition::BrokerAway, Some(network), true, at, out);
+            if let Some(since_ms) = away {
+                let since = Some(at.wall_of(since_ms));
+                self.weir_condition(WeirCondition::BrokerAway, Some(network), since, at, out);
             }
         }
     }
@@ -82,7 +96,9 @@ impl Pipeline {
                     Some(station) if station.validity.holds(at.wall) => {
                         self.judge_station(&registry, station, at, out)
                     }
-                    Some(_) | None => None,
+                    // The wall says when its service begins, and the wall may be set.
+                    Some(_) => Some(at.elapsed_ms),
+                    None => None,
                 };
                 if let Some(place) = self.silence_due_ms.get_mut(index) {
                     *place = due.unwrap_or(at.elapsed_ms + IDLE_MS).max(at.elapsed_ms + 1);
@@ -99,31 +115,32 @@ impl Pipeline {
         at: Moment,
         out: &mut Processed,
     ) -> Option<i64> {
-        let connected = self.connected_since(station.id);
         let state = self.state.stations.get(station.id.index())?.as_ref()?;
         let of_stream = |id| {
             let datastream = registry.datastream(id)?;
             let rule = datastream.silence_rule.and_then(|rule| registry.rule(rule))?;
             let RuleKind::Silence { intervals } = rule.kind else { return None };
             let expected_every_ms = datastream.expected_every_ms;
-            Some((datastream.slot, rule.id, Terms { expected_every_ms, intervals }))
+            let terms = Terms { expected_every_ms, intervals };
+            let connected_ms = self.connected_since(id)?;
+            Some(Watched { slot: datastream.slot, rule: rule.id, terms, connected_ms })
         };
-        let watched: Vec<(u16, RuleId, Terms)> =
+        // A datastream whose broker is away is not judged.
+        let watched: Vec<Watched> =
             station.datastreams.iter().filter_map(|id| of_stream(*id)).collect();
-        let patience = |terms: &Terms| terms.expected_every_ms as f64 * terms.intervals;
-        let shortest =
-            watched.iter().min_by(|a, b| patience(&a.2).total_cmp(&patience(&b.2))).copied()?;
-        let whole = deadline(shortest.2, state.silence.heard_ms, connected)?;
+        let shortest = watched.iter().min_by_key(|one| one.terms.patience_ms()).copied()?;
+        let connected_ms = watched.iter().map(|one| one.connected_ms).max();
+        let whole = deadline(shortest.terms, state.silence.heard_ms, connected_ms)?;
         if whole <= at.elapsed_ms {
-            self.silence_station(station.id, shortest.1, at, out);
+            self.silence_station(station.id, shortest.rule, at, out);
             return Some(at.elapsed_ms + IDLE_MS);
         }
         let mut next = whole;
         let mut silent = Vec::new();
-        for (slot, rule, terms) in watched {
+        for Watched { slot, rule, terms, connected_ms } in watched {
             let Some(stream) = state.streams.get(usize::from(slot)) else { continue };
             let heard_ms = stream.silence.heard_ms.max(state.resumed_ms);
-            let Some(due) = deadline(terms, heard_ms, connected) else { continue };
+            let Some(due) = deadline(terms, heard_ms, Some(connected_ms)) else { continue };
             if due > at.elapsed_ms {
                 next = next.min(due);
             } else if stream.silence.firing.is_none() {
@@ -136,9 +153,9 @@ impl Pipeline {
         Some(next)
     }
 
-    /// Gives since when a station's brokers are connected; `None` if none is.
-    fn connected_since(&self, station: StationId) -> Option<i64> {
-        let networks = self.routes.networks(station).iter();
+    /// Gives since when a datastream's broker is connected; `None` if none is.
+    fn connected_since(&self, datastream: DatastreamId) -> Option<i64> {
+        let networks = self.routes.networks(datastream).iter();
         let since = |id: &NetworkId| self.state.networks.get(id.index())?.connected_since_ms;
         networks.filter_map(since).max()
     }
@@ -152,7 +169,7 @@ impl Pipeline {
         let Some(station) = self.station_mut(id) else { return };
         station.silence.firing = Some(alert);
         station.silence_rule = Some(rule);
-        let since = at.wall.plus(station.silence.heard_ms - at.elapsed_ms);
+        let since = at.wall_of(station.silence.heard_ms);
         let subject = Subject::Station(id);
         out.alerts.push(plain_event(alert, rule, subject, AlertChange::Fired, at.wall, since));
     }
@@ -170,7 +187,7 @@ impl Pipeline {
         let Some(stream) = station.streams.get_mut(usize::from(slot)) else { return };
         stream.silence.firing = Some(alert);
         stream.silence_rule = Some(rule);
-        let since = at.wall.plus(stream.silence.heard_ms - at.elapsed_ms);
+        let since = at.wall_of(stream.silence.heard_ms);
         let subject = Subject::Datastream(stream.id);
         out.alerts.push(plain_event(alert, rule, subject, AlertChange::Fired, at.wall, since));
     }

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::alert::exceedance;
-use crate::domain::alert::{AlertChange, Subject};
-use crate::domain::name::{DatastreamId, StationId};
+use crate::basin::Basin;
+use crate::domain::alert::{AlertChange, AlertId, Subject};
+use crate::domain::name::{DatastreamId, RuleId, StationId};
 use crate::domain::registry::{Registry, Station};
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::route::Routes;
-use crate::pipeline::state::{StationState, StreamState};
-use crate::pipeline::{Pipeline, Processed, plain_event};
+use crate::pipeline::state::{State, StationState, StreamState};
+use crate::pipeline::{Pipeline, Processed, plain_event, weir_rule};
 
 impl Pipeline {
     pub(super) fn adopt(&mut self, registry: &Arc<Registry>, at: Moment, out: &mut Processed) {
@@ -23,11 +24,13 @@ impl Pipeline {
             left.extend(station.streams.drain(..).map(|stream| (stream.id, stream)));
             before.insert(StationId(u32::try_from(index).unwrap_or(u32::MAX)), station);
         }
-        self.state.stations.resize_with(registry.stations.len(), || None);
+        let State { stations, basin, weir, .. } = &mut self.state;
+        let mut withdrawal = Withdrawal { old: &self.registry, basin, at, out };
+        stations.resize_with(registry.stations.len(), || None);
         for station in registry.stations.iter() {
             let held = before.remove(&station.id);
-            let state = settle(registry, station, held, &mut left, at, out);
-            if let Some(place) = self.state.stations.get_mut(station.id.index()) {
+            let state = settle(registry, station, held, &mut left, &mut withdrawal);
+            if let Some(place) = stations.get_mut(station.id.index()) {
                 *place = Some(Arc::new(state));
             }
         }
@@ -35,14 +38,23 @@ impl Pipeline {
         let mut gone: Vec<StreamState> = left.into_values().collect();
         gone.sort_by_key(|stream| stream.id);
         for mut stream in gone {
-            withdraw_exceedance(&mut stream, at, out);
-            withdraw_silence(&mut stream, at, out);
+            withdrawal.exceedance(&mut stream);
+            withdrawal.silence(&mut stream);
         }
         let mut gone: Vec<(StationId, StationState)> = before.into_iter().collect();
         gone.sort_by_key(|(id, _)| *id);
         for (id, mut station) in gone {
-            withdraw_station(id, &mut station, at, out);
+            withdrawal.station(id, &mut station);
         }
+        weir.retain(|(condition, network), (alert, since)| {
+            let known = network.is_none_or(|of| registry.networks.get(of.index()).is_some());
+            let watched = known && weir_rule(registry, *condition).is_some();
+            if let Some(rule) = weir_rule(withdrawal.old, *condition).filter(|_| !watched) {
+                let subject = Subject::Weir { condition: *condition, network: *network };
+                withdrawal.push(*alert, rule, subject, *since);
+            }
+            watched
+        });
         self.routes = Routes::new(registry);
         self.registry = Arc::clone(registry);
         self.silence_due_ms = vec![0; registry.stations.len()];
@@ -59,57 +71,80 @@ fn settle(
     station: &Station,
     held: Option<StationState>,
     left: &mut HashMap<DatastreamId, StreamState>,
-    at: Moment,
-    out: &mut Processed,
+    withdrawal: &mut Withdrawal<'_>,
 ) -> StationState {
+    let now_ms = withdrawal.at.elapsed_ms;
     let mut state = held.unwrap_or_else(|| {
         let mut fresh = StationState::default();
-        fresh.silence.heard_ms = at.elapsed_ms;
+        fresh.silence.heard_ms = now_ms;
         fresh
     });
     state.streams = station
         .datastreams
         .iter()
-        .map(|id| left.remove(id).unwrap_or_else(|| StreamState::new(*id, at.elapsed_ms)))
+        .map(|id| left.remove(id).unwrap_or_else(|| StreamState::new(*id, now_ms)))
         .collect();
     for stream in &mut state.streams {
         let datastream = registry.datastream(stream.id);
         if datastream.and_then(|one| one.exceedance_rule) != stream.exceedance_rule {
-            withdraw_exceedance(stream, at, out);
+            withdrawal.exceedance(stream);
         }
         if datastream.and_then(|one| one.silence_rule) != stream.silence_rule {
-            withdraw_silence(stream, at, out);
+            withdrawal.silence(stream);
         }
     }
-    if state.silence_rule.is_some_and(|rule| registry.rule(rule).is_none()) {
-        withdraw_station(station.id, &mut state, at, out);
+    let watches = |rule: RuleId| {
+        let mut datastreams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
+        datastreams.any(|datastream| datastream.silence_rule == Some(rule))
+    };
+    if state.silence_rule.is_some_and(|rule| !watches(rule)) {
+        withdrawal.station(station.id, &mut state);
     }
     state
 }
 
-fn withdraw_exceedance(stream: &mut StreamState, at: Moment, out: &mut Processed) {
-    let firing = std::mem::take(&mut stream.exceedance);
-    if let (exceedance::State::Firing { alert, since, .. }, Some(rule)) =
-        (firing, stream.exceedance_rule.take())
-    {
-        let subject = Subject::Datastream(stream.id);
-        let change = AlertChange::Withdrawn;
-        out.alerts.push(plain_event(alert, rule, subject, change, at.wall, since));
-    }
+/// Alerts on their way out, told in the names of the edition that they fired under.
+struct Withdrawal<'a> {
+    old: &'a Registry,
+    basin: &'a mut Basin,
+    at: Moment,
+    out: &'a mut Processed,
 }
 
-fn withdraw_silence(stream: &mut StreamState, at: Moment, out: &mut Processed) {
-    if let (Some(alert), Some(rule)) = (stream.silence.firing.take(), stream.silence_rule.take()) {
-        let subject = Subject::Datastream(stream.id);
+impl Withdrawal<'_> {
+    fn push(&mut self, alert: AlertId, rule: RuleId, subject: Subject, since: Timestamp) {
         let change = AlertChange::Withdrawn;
-        out.alerts.push(plain_event(alert, rule, subject, change, at.wall, at.wall));
+        self.out.alerts.push(plain_event(alert, rule, subject, change, self.at.wall, since));
     }
-}
 
-fn withdraw_station(id: StationId, station: &mut StationState, at: Moment, out: &mut Processed) {
-    if let (Some(alert), Some(rule)) = (station.silence.firing.take(), station.silence_rule.take())
-    {
-        let change = AlertChange::Withdrawn;
-        out.alerts.push(plain_event(alert, rule, Subject::Station(id), change, at.wall, at.wall));
+    fn exceedance(&mut self, stream: &mut StreamState) {
+        let firing = std::mem::take(&mut stream.exceedance);
+        if let (exceedance::State::Firing { alert, since, .. }, Some(rule)) =
+            (firing, stream.exceedance_rule.take())
+        {
+            self.push(alert, rule, Subject::Datastream(stream.id), since);
+            // What nobody judges any more is no wave for the stations downstream.
+            if let Some(datastream) = self.old.datastream(stream.id) {
+                self.basin.ended(datastream.station, datastream.property, self.at.wall);
+            }
+        }
+    }
+
+    fn silence(&mut self, stream: &mut StreamState) {
+        let since = self.at.wall_of(stream.silence.heard_ms);
+        if let (Some(alert), Some(rule)) =
+            (stream.silence.firing.take(), stream.silence_rule.take())
+        {
+            self.push(alert, rule, Subject::Datastream(stream.id), since);
+        }
+    }
+
+    fn station(&mut self, id: StationId, station: &mut StationState) {
+        let since = self.at.wall_of(station.silence.heard_ms);
+        if let (Some(alert), Some(rule)) =
+            (station.silence.firing.take(), station.silence_rule.take())
+        {
+            self.push(alert, rule, Subject::Station(id), since);
+        }
     }
 }

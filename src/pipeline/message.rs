@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use crate::decode;
-use crate::domain::input::{Message, Qos, ReceiveFault};
-use crate::domain::ledger::{Ledger, Outcome};
+use crate::decode::{self, Refused, number};
+use crate::domain::input::{Act, Message, Qos, ReadingPlace, ReceiveFault};
+use crate::domain::ledger::{Counts, Ledger, Outcome};
 use crate::domain::name::{DeviceId, TopicId};
+use crate::domain::registry::ProfileIndex;
 use crate::domain::reject::{Reason, Reject, Stage};
 use crate::domain::time::Moment;
 use crate::normalize;
+use crate::pipeline::observe::Hearing;
 use crate::pipeline::route::{Speaker, nearest_device};
-use crate::pipeline::state::Suspect;
 use crate::pipeline::{Fate, Pipeline, Processed};
 
 /// Why a whole message ends as a dead letter.
@@ -29,11 +30,23 @@ struct Spoken {
     device: DeviceId,
 }
 
-/// When a message came, and when its readings are of if they state no time themselves.
+/// How a message is read.
 #[derive(Clone, Copy)]
-struct Times {
+struct Manner<'a> {
     now: Moment,
+    /// When it came; its readings are of then if they state no time themselves.
     received: Moment,
+    /// The one reading that is wanted; `None` for all.
+    only: Option<ReadingPlace<'a>>,
+    /// Whether it shows that its device is alive: a retained message and one that is run again
+    /// don't.
+    live: bool,
+}
+
+impl Manner<'_> {
+    fn wants(&self, channel: &str, record: u32) -> bool {
+        self.only.is_none_or(|place| place.covers(channel, record))
+    }
 }
 
 impl Pipeline {
@@ -47,13 +60,13 @@ impl Pipeline {
         } else {
             (ordinal, duplicate) = self.note_packet(message);
         }
-        let times = Times { now: at, received: at };
+        let manner = Manner { now: at, received: at, only: None, live: !message.retain };
         let topic = if duplicate {
             self.routes
                 .find(&self.registry, message.network, message.topic)
                 .map(|route| route.topic)
         } else {
-            self.read_message(message, None, times, &mut ledger, out)
+            self.read_message(message, manner, &mut ledger, out)
         };
         let outcome = if duplicate { Outcome::Duplicate } else { fate(&ledger, out) };
         ledger.messages.count(outcome);
@@ -61,29 +74,32 @@ impl Pipeline {
     }
 
     /// Runs a dead letter again: the whole message, or the one reading that was rejected. Its
-    /// place in the ledger moves; it is not received anew.
-    pub(super) fn retry(
-        &mut self,
-        message: &Message<'_>,
-        channel: Option<&str>,
-        received: Moment,
-        at: Moment,
-        out: &mut Processed,
-    ) {
+    /// place in the ledger moves, under the pattern where it was counted; it is not received anew.
+    pub(super) fn retry(&mut self, act: &Act<'_>, at: Moment, out: &mut Processed) {
         out.changed = true;
-        let mut ledger = Ledger::default();
-        let times = Times { now: at, received };
-        let message = Message { fault: None, ..*message };
-        let topic = self.read_message(&message, channel, times, &mut ledger, out);
-        let outcome = fate(&ledger, out);
-        if channel.is_some() {
-            ledger.readings.received -= 1;
-            ledger.readings.rejected -= 1;
-        } else {
-            ledger.messages.move_to(Outcome::Rejected, -1);
-            ledger.messages.move_to(outcome, 1);
-        }
-        out.fate = Some(Fate { topic, outcome, ledger, ordinal: 0 });
+        let Act::Retry { message, reading, received, pattern, rejected } = *act;
+        let message = Message { fault: None, ..message };
+        let manner = Manner { now: at, received, only: reading, live: false };
+        let mut read = Ledger::default();
+        self.read_message(&message, manner, &mut read, out);
+        let ignored = reading.is_some_and(|place| self.is_ignored(&message, place));
+        let (outcome, ledger) = match reading {
+            None => rerun_message(&read, out),
+            Some(_) => rerun_reading(&read, ignored, rejected, out),
+        };
+        out.fate = Some(Fate { topic: pattern, outcome, ledger, ordinal: 0 });
+    }
+
+    /// Says whether the seeds say by now that a channel is not wanted.
+    fn is_ignored(&mut self, message: &Message<'_>, place: ReadingPlace<'_>) -> bool {
+        let Ok((spoken, _)) = self.speaker(message) else { return false };
+        let device = self.registry.devices.get(spoken.device.index());
+        let mut assignments = device.into_iter().flat_map(|device| &device.assignments);
+        assignments.any(|assignment| {
+            let profile = self.registry.profiles.get(usize::from(assignment.profile.0));
+            let mut channels = profile.into_iter().flat_map(|profile| &profile.channels);
+            channels.any(|one| *one.name == *place.channel && one.property.is_none())
+        })
     }
 
     /// Counts an acknowledged message of its network and says whether it was committed before.
@@ -91,34 +107,31 @@ impl Pipeline {
         let digest = xxh3_128_with_seed(message.payload, xxh3_64(message.topic));
         let digest = ((digest >> 64) as u64, digest as u64);
         let network = self.state.network(message.network);
-        network.ordinal += 1;
-        let ordinal = network.ordinal;
-        let before = network.suspects.insert(message.packet_id, Suspect { digest, ordinal });
-        (ordinal, message.dup && before.is_some_and(|before| before.digest == digest))
+        let repeated = message.dup && network.is_repeated(message.packet_id, digest);
+        (network.note(message.packet_id, digest), repeated)
     }
 
     /// Reads a message and stores its readings; gives the pattern it came under.
     fn read_message(
         &mut self,
         message: &Message<'_>,
-        only: Option<&str>,
-        times: Times,
+        manner: Manner<'_>,
         ledger: &mut Ledger,
         out: &mut Processed,
     ) -> Option<TopicId> {
         let (topic, read) = match self.speaker(message) {
             Err((topic, refusal)) => (topic, Err(refusal)),
             Ok((spoken, channel)) => {
-                let read = self.decode(message, spoken, channel.as_deref(), times);
+                let read = self.decode(message, spoken, channel.as_deref(), manner.received);
                 (Some(spoken.topic), read.map(|profile| (spoken, profile)))
             }
         };
         match read {
             Err(Refusal { stage, device, reason }) => {
-                out.rejects.push(Reject { stage, device, channel: None, reason });
+                out.rejects.push(Reject { stage, device, channel: None, record: 0, reason });
             }
             Ok((spoken, profile)) => {
-                self.store_readings(message, spoken, profile, only, times, ledger, out);
+                self.store_readings(message, (spoken.device, profile), manner, ledger, out);
             }
         }
         topic
@@ -133,7 +146,7 @@ impl Pipeline {
         let refuse = |stage, reason| Refusal { stage, device: None, reason };
         let registry = &self.registry;
         let route = self.routes.find(registry, message.network, message.topic);
-        let topic = route.map(|route| route.topic);
+        let topic = route.as_ref().map(|route| route.topic);
         if let Some(fault) = message.fault {
             return Err((topic, received_fault(fault)));
         }
@@ -152,10 +165,9 @@ impl Pipeline {
                 Err(reason) => return Err((topic, refuse(Stage::Decode, reason))),
             },
         };
-        let unknown = |name: &str| {
-            let nearest = nearest_device(registry, message.network, name);
+        let unknown = |name: Box<str>, nearest: Option<Box<str>>| {
             let reason = Reason::UnknownDevice { nearest };
-            (topic, Refusal { stage: Stage::Normalize, device: Some(name.into()), reason })
+            (topic, Refusal { stage: Stage::Normalize, device: Some(name), reason })
         };
         let device = match (&route.speaker, named) {
             (Speaker::Known(device), None) => *device,
@@ -163,16 +175,23 @@ impl Pipeline {
                 let known = registry.devices.get(device.index());
                 let said = known.map_or_else(Box::default, |known| known.name.clone());
                 if said != payload {
+                    let payload = number::cut(&payload);
                     let reason = Reason::DevicesDiffer { payload, topic: said };
                     return Err((topic, refuse(Stage::Decode, reason)));
                 }
                 *device
             }
-            (Speaker::Unknown(name), _) => return Err(unknown(name)),
+            (Speaker::Unknown { name, nearest }, _) => {
+                return Err(unknown(name.clone(), nearest.clone()));
+            }
             (Speaker::InPayload, Some(name)) => {
                 match registry.device_ids.get(&(message.network, name.clone())) {
                     Some(device) => *device,
-                    None => return Err(unknown(&name)),
+                    None => {
+                        let name = number::cut(&name);
+                        let nearest = nearest_device(registry, message.network, &name);
+                        return Err(unknown(name, nearest));
+                    }
                 }
             }
             (Speaker::InPayload, None) => {
@@ -189,8 +208,8 @@ impl Pipeline {
         message: &Message<'_>,
         spoken: Spoken,
         channel: Option<&str>,
-        times: Times,
-    ) -> Result<crate::domain::registry::ProfileIndex, Refusal> {
+        received: Moment,
+    ) -> Result<ProfileIndex, Refusal> {
         self.decoded.clear();
         let registry = &self.registry;
         let device = registry.devices.get(spoken.device.index());
@@ -199,7 +218,7 @@ impl Pipeline {
             device: device.map(|device| device.name.clone()),
             reason,
         };
-        let assignment = device.and_then(|device| device.assignment(times.received.wall));
+        let assignment = device.and_then(|device| device.assignment(received.wall));
         let rule = registry.topics.get(spoken.topic.index());
         let (Some(device), Some(assignment), Some(rule)) = (device, assignment, rule) else {
             return Err(refuse(Stage::Normalize, Reason::NotInService));
@@ -215,29 +234,24 @@ impl Pipeline {
         Ok(assignment.profile)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one message's facts, used nowhere else")]
     fn store_readings(
         &mut self,
         message: &Message<'_>,
-        spoken: Spoken,
-        profile: crate::domain::registry::ProfileIndex,
-        only: Option<&str>,
-        times: Times,
+        (device, profile): (DeviceId, ProfileIndex),
+        manner: Manner<'_>,
         ledger: &mut Ledger,
         out: &mut Processed,
     ) {
         let registry = Arc::clone(&self.registry);
-        let (Some(device), Some(known)) = (
-            registry.devices.get(spoken.device.index()),
-            registry.profiles.get(usize::from(profile.0)),
-        ) else {
+        let (Some(device), Some(known)) =
+            (registry.devices.get(device.index()), registry.profiles.get(usize::from(profile.0)))
+        else {
             return;
         };
-        let wanted = |channel: &str| only.is_none_or(|only| only == channel);
-        for (channel, reason) in self.decoded.rejects.drain(..) {
-            if wanted(&channel) {
+        for refused in self.decoded.rejects.drain(..) {
+            if manner.wants(&refused.channel, refused.record) {
                 ledger.readings.count(Outcome::Rejected);
-                out.rejects.push(reading_reject(Stage::Decode, &device.name, channel, reason));
+                out.rejects.push(reading_reject(Stage::Decode, &device.name, refused));
             }
         }
         let context = normalize::Context {
@@ -245,7 +259,7 @@ impl Pipeline {
             device,
             profile,
             channels: &known.channels,
-            received: times.received.wall,
+            received: manner.received.wall,
             retain: message.retain,
         };
         let mut readings = std::mem::take(&mut self.readings);
@@ -253,19 +267,20 @@ impl Pipeline {
         for reading in &readings {
             let channel = known.channels.get(usize::from(reading.channel));
             let name = channel.map_or("", |channel| &*channel.name);
-            if !wanted(name) {
+            if !manner.wants(name, reading.record) {
                 continue;
             }
             match normalize::normalize(context, reading) {
                 Ok(None) => {}
                 Ok(Some(observation)) => {
-                    let outcome = self.observe(&registry, observation, times.now, ledger, out);
+                    let hearing = Hearing { now: manner.now, live: manner.live };
+                    let outcome = self.observe(&registry, observation, hearing, ledger, out);
                     ledger.readings.count(outcome);
                 }
                 Err(reason) => {
                     ledger.readings.count(Outcome::Rejected);
-                    let (stage, name) = (Stage::Normalize, name.into());
-                    out.rejects.push(reading_reject(stage, &device.name, name, reason));
+                    let refused = Refused { channel: name.into(), record: reading.record, reason };
+                    out.rejects.push(reading_reject(Stage::Normalize, &device.name, refused));
                 }
             }
         }
@@ -274,8 +289,52 @@ impl Pipeline {
     }
 }
 
-fn reading_reject(stage: Stage, device: &str, channel: Box<str>, reason: Reason) -> Reject {
-    Reject { stage, device: Some(device.into()), channel: Some(channel), reason }
+fn reading_reject(stage: Stage, device: &str, refused: Refused) -> Reject {
+    let Refused { channel, record, reason } = refused;
+    Reject { stage, device: Some(device.into()), channel: Some(channel), record, reason }
+}
+
+/// Books a whole message that was run again: it leaves its place if it can be read by now, and its
+/// readings are counted for the first time.
+fn rerun_message(read: &Ledger, out: &Processed) -> (Outcome, Ledger) {
+    let outcome = fate(read, out);
+    if out.rejects.iter().any(|reject| reject.channel.is_none()) {
+        return (Outcome::Rejected, Ledger::default());
+    }
+    let mut ledger = *read;
+    ledger.messages.move_to(Outcome::Rejected, -1);
+    ledger.messages.move_to(outcome, 1);
+    (outcome, ledger)
+}
+
+/// Books one reading that was run again. It leaves its place if nothing of it is refused any more
+/// and it was found, or is not wanted; what was stored takes its message along.
+fn rerun_reading(
+    read: &Ledger,
+    ignored: bool,
+    message_rejected: bool,
+    out: &Processed,
+) -> (Outcome, Ledger) {
+    let found = read.readings.stored + read.readings.duplicate > 0;
+    let ended = out.rejects.is_empty() && (found || ignored);
+    let mut ledger = Ledger { revisions: read.revisions, late: read.late, ..Ledger::default() };
+    ledger.readings.stored = read.readings.stored;
+    if ended {
+        ledger.readings.rejected = -1;
+        ledger.readings.duplicate = i64::from(found && read.readings.stored == 0);
+    }
+    let Counts { stored, rejected, duplicate, .. } = ledger.readings;
+    ledger.readings.received = stored + rejected + duplicate;
+    if message_rejected && read.readings.stored > 0 {
+        ledger.messages.move_to(Outcome::Rejected, -1);
+        ledger.messages.move_to(Outcome::Stored, 1);
+    }
+    let outcome = match (ended, found && read.readings.stored == 0) {
+        (true, true) => Outcome::Duplicate,
+        (true, false) => Outcome::Stored,
+        (false, _) => Outcome::Rejected,
+    };
+    (outcome, ledger)
 }
 
 fn received_fault(fault: ReceiveFault<'_>) -> Refusal {

@@ -19,22 +19,32 @@ use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, plain_event};
 use crate::qc;
 
+/// When an observation came, and whether it shows that its device is alive.
+#[derive(Clone, Copy)]
+pub(super) struct Hearing {
+    pub(super) now: Moment,
+    pub(super) live: bool,
+}
+
 impl Pipeline {
     /// Takes one observation in and says where it ended.
     pub(super) fn observe(
         &mut self,
         registry: &Registry,
         observation: Observation,
-        now: Moment,
+        hearing: Hearing,
         ledger: &mut Ledger,
         out: &mut Processed,
     ) -> Outcome {
         let Some(datastream) = registry.datastream(observation.datastream) else {
             return Outcome::Rejected;
         };
+        let Hearing { now, live } = hearing;
         let time = observation.phenomenon_time.start();
         let late = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
-        self.hear(datastream, now, out);
+        if live {
+            self.hear(datastream, now, out);
+        }
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         let held = if late { Held::Nothing } else { held(stream, datastream, &observation) };
         let old = match held {
@@ -49,10 +59,11 @@ impl Pipeline {
         if late {
             return Outcome::Stored;
         }
-        let before = stream.newest.map(|newest| newest.time);
-        remember(stream, registry, &qualified, now.wall);
+        let before = newest(stream, registry, &observation, now.wall);
+        let news = before.is_none_or(|before| before <= time);
+        remember(stream, registry, &qualified, news, now.wall);
         self.sum(registry, datastream, &qualified, old, now.wall);
-        if before.is_none_or(|before| before <= time) {
+        if news {
             let again = before == Some(time);
             self.judge(registry, datastream, &qualified, !again, out);
         }
@@ -61,20 +72,24 @@ impl Pipeline {
 
     /// Notes that a datastream and its station were heard; what was silent is so no more.
     fn hear(&mut self, datastream: &Datastream, now: Moment, out: &mut Processed) {
-        let Some(station) = self.station_mut(datastream.station) else { return };
-        // In elapsed time, so that a wall clock that was set changes no span.
-        let since = |heard_ms: i64| now.wall.plus(heard_ms - now.elapsed_ms);
+        let due = self.silence_due_ms.get_mut(datastream.station.index());
+        let Some(station) = self.state.stations.get_mut(datastream.station.index()) else { return };
+        let Some(station) = station.as_mut().map(Arc::make_mut) else { return };
         let heard_ms = std::mem::replace(&mut station.silence.heard_ms, now.elapsed_ms);
         if let (Some(alert), Some(rule)) = (station.silence.firing.take(), station.silence_rule) {
             station.resumed_ms = now.elapsed_ms;
             let subject = Subject::Station(datastream.station);
-            out.alerts.push(resolved(alert, rule, subject, now.wall, since(heard_ms)));
+            out.alerts.push(resolved(alert, rule, subject, now.wall, now.wall_of(heard_ms)));
+            // While it was silent nothing else of it was judged.
+            if let Some(due) = due {
+                *due = 0;
+            }
         }
         let Some(stream) = station.streams.get_mut(usize::from(datastream.slot)) else { return };
         let heard_ms = std::mem::replace(&mut stream.silence.heard_ms, now.elapsed_ms);
         if let (Some(alert), Some(rule)) = (stream.silence.firing.take(), stream.silence_rule) {
             let subject = Subject::Datastream(datastream.id);
-            out.alerts.push(resolved(alert, rule, subject, now.wall, since(heard_ms)));
+            out.alerts.push(resolved(alert, rule, subject, now.wall, now.wall_of(heard_ms)));
         }
     }
 
@@ -117,7 +132,8 @@ impl Pipeline {
         };
     }
 
-    /// Turns a mean that is due into an observation and judges it.
+    /// Turns a mean that is due into an observation and judges it. An hour before the newest has
+    /// a verdict of its own and is no news: it neither fires nor resolves.
     pub(super) fn give_mean(
         &mut self,
         registry: &Registry,
@@ -142,7 +158,13 @@ impl Pipeline {
         let (revision, completeness) = (mean.revision, Some(mean.completeness));
         let qualified = QualifiedObservation { observation, quality, revision, completeness };
         out.observations.push(qualified);
-        self.judge(registry, datastream, &qualified, !mean.revision, out);
+        if mean.newest {
+            self.judge(registry, datastream, &qualified, !mean.revision, out);
+        } else if let Some(stream) = self.stream_mut(datastream) {
+            let mut last = stream.last;
+            let assessment = assess::assess(registry, datastream, &qualified, &mut last);
+            out.assessments.push(Assessment { changed: true, ..assessment });
+        }
     }
 
     /// Assesses an observation; if it is news, its alert may change.
@@ -238,9 +260,10 @@ fn resolved(
 fn held(stream: &StreamState, datastream: &Datastream, observation: &Observation) -> Held {
     let time = observation.phenomenon_time.start();
     // Nearly every observation is newer than all before it.
-    let newer = stream.newest.is_none_or(|newest| newest.time < time);
+    let last = stream.history.newest();
+    let newer = last.is_none_or(|last| last.time < time);
     if let Sampling::Sampled { cycle_ms, .. } = datastream.sampling {
-        let sample = if newer { stream.newest } else { stream.history.at_or_before(time) };
+        let sample = if newer { last } else { stream.history.at_or_before(time) };
         let repeats = sample.is_some_and(|sample| {
             sample.result == observation.result && time.since(sample.time) < cycle_ms
         });
@@ -251,18 +274,34 @@ fn held(stream: &StreamState, datastream: &Datastream, observation: &Observation
     if newer { Held::Nothing } else { stream.history.held(time, observation.result) }
 }
 
+/// Gives the time of the newest observation, which an older one is no news after. A time that
+/// only a clock ahead can have said counts no more once a clock can be believed again.
+fn newest(
+    stream: &StreamState,
+    registry: &Registry,
+    observation: &Observation,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let newest = stream.newest?.time;
+    let ahead = newest.since(now) > registry.judgement.clock_ahead_max_ms;
+    (!ahead || observation.clock == Flag::Suspect).then_some(newest)
+}
+
 fn remember(
     stream: &mut StreamState,
     registry: &Registry,
     qualified: &QualifiedObservation,
+    news: bool,
     now: Timestamp,
 ) {
     let observation = &qualified.observation;
     let time = observation.phenomenon_time.start();
     let entry = Entry { time, result: observation.result, flag: qualified.flag() };
     stream.history.put(entry);
-    stream.history.forget_before(now.plus(-registry.judgement.lateness_horizon_ms - HOUR));
-    if stream.newest.is_none_or(|newest| newest.time <= time) {
+    if stream.history.just_sealed() {
+        stream.history.forget_before(now.plus(-registry.judgement.lateness_horizon_ms - HOUR));
+    }
+    if news {
         stream.newest = Some(entry);
         stream.received = now;
     }

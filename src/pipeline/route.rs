@@ -1,21 +1,24 @@
 //! From a topic to what it means. Patterns are matched once a topic; afterwards it is one look-up.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::decode::{self, Plan};
-use crate::domain::name::{DeviceId, NetworkId, StationId, TopicId};
+use crate::decode::{self, Plan, number};
+use crate::domain::name::{DatastreamId, DeviceId, NetworkId, TopicId};
 use crate::domain::registry::{Level, ProfileIndex, Registry, TopicRule};
 
 /// How many topics are remembered for a network; at the limit all are forgotten and learned anew.
 const TOPICS_MAX: usize = 65_536;
+/// How long a topic may be to be remembered; a longer one is matched every time.
+const TOPIC_BYTES_MAX: usize = 256;
 
 /// Who speaks on a topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Speaker {
     /// A device of the seeds.
     Known(DeviceId),
-    /// A name that is in no seed.
-    Unknown(Box<str>),
+    /// A name that is in no seed, cut to a length for people, and the known one most like it.
+    Unknown { name: Box<str>, nearest: Option<Box<str>> },
     /// The payload says.
     InPayload,
 }
@@ -32,26 +35,38 @@ pub(super) struct Route {
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     /// By network: the topics seen.
-    seen: Vec<HashMap<Box<[u8]>, Route>>,
-    /// By topic and profile: the compiled formats.
-    plans: HashMap<(TopicId, ProfileIndex), Vec<Plan>>,
-    /// By station: the networks that its devices speak on.
+    seen: Vec<Seen>,
+    /// By topic, then by profile: the compiled formats.
+    plans: Vec<Vec<Vec<Plan>>>,
+    /// By datastream: the networks that its devices speak on.
     networks: Vec<Vec<NetworkId>>,
+}
+
+/// The topics seen of one network, each with its place among the routes.
+#[derive(Debug, Default)]
+struct Seen {
+    places: HashMap<Box<[u8]>, usize>,
+    routes: Vec<Route>,
 }
 
 impl Routes {
     pub(super) fn new(registry: &Registry) -> Self {
-        let mut plans = HashMap::new();
+        let mut plans = Vec::new();
         for rule in registry.topics.iter() {
-            for (index, profile) in registry.profiles.iter().enumerate() {
-                let index = ProfileIndex(u16::try_from(index).unwrap_or(u16::MAX));
-                plans.insert((rule.id, index), decode::plans(rule, profile));
+            let of_profiles = registry.profiles.iter().map(|profile| decode::plans(rule, profile));
+            let index = rule.id.index();
+            if plans.len() <= index {
+                plans.resize_with(index + 1, Vec::new);
+            }
+            if let Some(place) = plans.get_mut(index) {
+                *place = of_profiles.collect();
             }
         }
-        let mut networks = vec![Vec::new(); registry.stations.len()];
+        let mut networks = vec![Vec::new(); registry.datastreams.len()];
         for device in registry.devices.iter() {
-            for assignment in &device.assignments {
-                if let Some(of) = networks.get_mut(assignment.station.index())
+            let assignments = device.assignments.iter();
+            for stream in assignments.flat_map(|assignment| assignment.streams.iter().flatten()) {
+                if let Some(of) = networks.get_mut(stream.datastream.index())
                     && !of.contains(&device.network)
                 {
                     of.push(device.network);
@@ -63,12 +78,13 @@ impl Routes {
 
     /// Gives the compiled formats of a topic for a profile.
     pub(super) fn plans(&self, topic: TopicId, profile: ProfileIndex) -> &[Plan] {
-        self.plans.get(&(topic, profile)).map_or(&[], Vec::as_slice)
+        let of_topic = self.plans.get(topic.index());
+        of_topic.and_then(|plans| plans.get(usize::from(profile.0))).map_or(&[], Vec::as_slice)
     }
 
-    /// Gives the networks that a station's devices speak on.
-    pub(super) fn networks(&self, station: StationId) -> &[NetworkId] {
-        self.networks.get(station.index()).map_or(&[], Vec::as_slice)
+    /// Gives the networks that a datastream's devices speak on.
+    pub(super) fn networks(&self, datastream: DatastreamId) -> &[NetworkId] {
+        self.networks.get(datastream.index()).map_or(&[], Vec::as_slice)
     }
 
     /// Finds what a topic means; `None` if no pattern matches.
@@ -77,19 +93,25 @@ impl Routes {
         registry: &Registry,
         network: NetworkId,
         topic: &[u8],
-    ) -> Option<&Route> {
+    ) -> Option<Cow<'_, Route>> {
         if self.seen.len() <= network.index() {
-            self.seen.resize_with(network.index() + 1, HashMap::new);
+            self.seen.resize_with(network.index() + 1, Seen::default);
         }
         let seen = self.seen.get_mut(network.index())?;
-        if !seen.contains_key(topic) {
-            let route = matched(registry, network, std::str::from_utf8(topic).ok()?)?;
-            if seen.len() >= TOPICS_MAX {
-                seen.clear();
-            }
-            seen.insert(topic.into(), route);
+        if let Some(place) = seen.places.get(topic) {
+            return seen.routes.get(*place).map(Cow::Borrowed);
         }
-        seen.get(topic)
+        let route = matched(registry, network, std::str::from_utf8(topic).ok()?)?;
+        if topic.len() > TOPIC_BYTES_MAX {
+            return Some(Cow::Owned(route));
+        }
+        if seen.routes.len() >= TOPICS_MAX {
+            seen.places.clear();
+            seen.routes.clear();
+        }
+        seen.places.insert(topic.into(), seen.routes.len());
+        seen.routes.push(route);
+        seen.routes.last().map(Cow::Borrowed)
     }
 }
 
@@ -117,7 +139,11 @@ fn route(registry: &Registry, rule: &TopicRule, topic: &str) -> Option<Route> {
         None => Speaker::InPayload,
         Some(name) => match registry.device_ids.get(&(rule.network, Box::from(name))) {
             Some(id) => Speaker::Known(*id),
-            None => Speaker::Unknown(name.into()),
+            None => {
+                let name = number::cut(name);
+                let nearest = nearest_device(registry, rule.network, &name);
+                Speaker::Unknown { name, nearest }
+            }
         },
     };
     Some(Route { topic: rule.id, speaker, channel })
@@ -130,9 +156,10 @@ pub(super) fn nearest_device(
     name: &str,
 ) -> Option<Box<str>> {
     const ALIKE_MIN: f64 = 0.7;
+    let name = name.to_lowercase();
     let of_network = registry.devices.iter().filter(|device| device.network == network);
     of_network
-        .map(|device| (strsim::jaro_winkler(name, &device.name), &device.name))
+        .map(|device| (strsim::jaro_winkler(&name, &device.name.to_lowercase()), &device.name))
         .filter(|(alike, _)| *alike >= ALIKE_MIN)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name.clone())

@@ -1,7 +1,7 @@
 //! The state that the inputs have made: per station what its datastreams remember, per network
 //! which packets may come again. Shared cheaply with views and snapshots: copied where it changes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
@@ -86,12 +86,17 @@ pub struct StationState {
 
 /// A packet whose ack the broker may not have seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub(super) struct Suspect {
+struct Suspect {
     #[n(0)]
-    pub(super) digest: (u64, u64),
+    packet_id: u16,
     #[n(1)]
-    pub(super) ordinal: u64,
+    digest: (u64, u64),
+    #[n(2)]
+    ordinal: u64,
 }
+
+/// How many suspect packets of one broker are remembered: as many as there are packet ids.
+const SUSPECTS_MAX: usize = 65_535;
 
 /// What is remembered of one broker.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
@@ -105,14 +110,33 @@ pub struct NetworkState {
     /// How many acknowledged messages it delivered.
     #[n(2)]
     pub ordinal: u64,
-    /// Packet ids that are suspect; at most the 65,535 that there are.
+    /// Packets that are suspect, in the order of their arrival. The last of an id counts: those
+    /// before it are of an id that was used again.
     #[n(3)]
-    pub(super) suspects: HashMap<u16, Suspect>,
+    suspects: VecDeque<Suspect>,
 }
 
 impl NetworkState {
     pub(super) fn settle(&mut self, ordinal: u64) {
-        self.suspects.retain(|_, suspect| suspect.ordinal > ordinal);
+        while self.suspects.front().is_some_and(|suspect| suspect.ordinal <= ordinal) {
+            self.suspects.pop_front();
+        }
+    }
+
+    /// Notes a packet and gives its ordinal.
+    pub(super) fn note(&mut self, packet_id: u16, digest: (u64, u64)) -> u64 {
+        self.ordinal += 1;
+        if self.suspects.len() >= SUSPECTS_MAX {
+            self.suspects.pop_front();
+        }
+        self.suspects.push_back(Suspect { packet_id, digest, ordinal: self.ordinal });
+        self.ordinal
+    }
+
+    /// Says whether a packet that may be a repetition was committed before.
+    pub(super) fn is_repeated(&self, packet_id: u16, digest: (u64, u64)) -> bool {
+        let last = self.suspects.iter().rev().find(|suspect| suspect.packet_id == packet_id);
+        last.is_some_and(|suspect| suspect.digest == digest)
     }
 }
 

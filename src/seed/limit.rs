@@ -1,6 +1,7 @@
 //! Limits of law and house limits, and which datastreams they hold for.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::domain::assessment::{Averaging, Bound, Limit, WaterClass};
 use crate::domain::name::{DatastreamId, LimitId, NameKind, PropertyId};
@@ -26,6 +27,9 @@ struct Placed {
 /// Where a limit stands and what would be a second one at its side.
 type Rivals = HashMap<[Box<str>; 5], Vec<(u64, Box<str>, Validity)>>;
 
+/// The limits of a target, and those of all water classes.
+type Applicable = (Arc<[LimitId]>, Arc<[(WaterClass, LimitId)]>);
+
 /// Reads the tables of limits, and gives every datastream those of its station's target and of
 /// all water classes.
 pub(super) fn limits(sheets: &Sheets, draft: &mut Draft) {
@@ -38,6 +42,8 @@ pub(super) fn limits(sheets: &Sheets, draft: &mut Draft) {
     let readable = sheets.limits().all(|sheet| sheet.whole);
     targets(sheets.get(&STATIONS), draft, &placed, readable);
     placed.sort_by_key(|limit| (limit.water_class, limit.from, limit.id));
+    // Shared by all datastreams of one kind of place, so that they stay near the processor.
+    let mut shared: HashMap<_, Applicable> = HashMap::new();
     let ids: Vec<DatastreamId> = draft.datastreams.ids.values().copied().collect();
     for id in ids {
         let Some(stream) = draft.registry.datastreams.get_mut(id.index()) else { continue };
@@ -52,14 +58,16 @@ pub(super) fn limits(sheets: &Sheets, draft: &mut Draft) {
             limit.property == stream.property
                 && (limit.section.is_empty() || *limit.section == *section)
         };
-        for limit in placed.iter().filter(here) {
-            if limit.class.is_empty() || limit.class == station.target_class {
-                stream.limits.push(limit.id);
-            }
-            if let Some(class) = limit.water_class {
-                stream.class_limits.push((class, limit.id));
-            }
-        }
+        let kind = (stream.property, section.to_owned(), station.target_class.clone());
+        let (limits, class_limits) = shared.entry(kind).or_insert_with(|| {
+            let applies =
+                |limit: &&Placed| limit.class.is_empty() || limit.class == station.target_class;
+            let of_target = placed.iter().filter(here).filter(applies).map(|limit| limit.id);
+            let of_class = |limit: &Placed| Some((limit.water_class?, limit.id));
+            (of_target.collect(), placed.iter().filter(here).filter_map(of_class).collect())
+        });
+        stream.limits = Arc::clone(limits);
+        stream.class_limits = Arc::clone(class_limits);
     }
 }
 

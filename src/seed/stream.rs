@@ -2,6 +2,7 @@
 //! one datastream: calibrations.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::domain::name::{DatastreamId, NameKind};
 use crate::domain::registry::{
@@ -89,8 +90,8 @@ fn datastream(draft: &mut Draft, standing: &Standing, sender: &Sender) -> Datast
             calibrations: Vec::new(),
             gross_range: None,
             hour_mean: None,
-            limits: Vec::new(),
-            class_limits: Vec::new(),
+            limits: Arc::default(),
+            class_limits: Arc::default(),
             exceedance_rule: None,
             silence_rule: None,
         },

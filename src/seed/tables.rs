@@ -65,17 +65,9 @@ impl Tables {
     /// Gives the digest of the edition: SHA-256 over its tables and settings, in hex.
     #[must_use]
     pub fn digest(&self, judgement: &Judgement) -> String {
-        let Judgement {
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            settle_hour_ms,
-        } = judgement;
         let mut hash = Sha256::new();
         hash.update(self.to_bytes());
-        for setting in
-            [lateness_horizon_ms, clock_ahead_max_ms, clock_ahead_reject_ms, settle_hour_ms]
-        {
+        for setting in judgement.settings() {
             hash.update(setting.to_le_bytes());
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

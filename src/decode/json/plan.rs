@@ -1,5 +1,6 @@
 //! The tree that a topic's pointers and a profile's channels make.
 
+use crate::decode::number;
 use crate::domain::registry::{Level, Profile, TopicRule};
 
 /// What is to be done at a place of a payload.
@@ -135,8 +136,9 @@ fn insert(node: &mut Node, path: &str, target: Target) {
 /// Finds the known name that is most like an unknown one, if one is like it at all.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<Box<str>> {
     const ALIKE_MIN: f64 = 0.7;
+    let name = number::cut(name).to_lowercase();
     known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .map(|candidate| (strsim::jaro_winkler(&name, &candidate.to_lowercase()), candidate))
         .filter(|(alike, _)| *alike >= ALIKE_MIN)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate.into())

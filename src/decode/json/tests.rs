@@ -54,7 +54,7 @@ fn decode_with(pointers: Pointers, channels: &[&str], payload: &[u8]) -> Result<
     };
     decode::decode(&decode::plans(&rule, &profile), context, payload, &mut decoded)?;
     let rejects =
-        decoded.rejects.iter().map(|(name, why)| (name.to_string(), why.code().to_owned()));
+        decoded.rejects.iter().map(|one| (one.channel.to_string(), one.reason.code().to_owned()));
     Ok((decoded.readings.clone(), rejects.collect()))
 }
 
@@ -202,6 +202,11 @@ fn depth_is_limited_wherever_it_stands() {
 fn a_flood_of_unknown_channels_is_one_reject() {
     let keys: Vec<String> = (0..1000).map(|key| format!("\"k{key}\":1")).collect();
     refuse(format!("{{{}}}", keys.join(",")).as_bytes(), "more than 64 unknown channels");
+    let records: Vec<String> =
+        (0..1000).map(|key| format!("{{\"n\":\"k{key}\",\"v\":1}}")).collect();
+    let payload = format!("{{\"data\":[{}]}}", records.join(","));
+    let refused = decode_with(long(), &["ph"], payload.as_bytes()).unwrap_err();
+    assert!(refused.to_string().contains("more than 64 unknown channels"), "{refused}");
 }
 
 proptest! {

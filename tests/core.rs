@@ -1,0 +1,190 @@
+//! The core of the daemon without its threads: what a batch holds when it is handed over.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod play;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use jiff::tz::TimeZone;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use weir::daemon::core::{BATCHES_MAX, Core, Load, Settings, Store, Ways, Work};
+use weir::daemon::edition::Edition;
+use weir::daemon::recover::recover;
+use weir::domain::input::{Input, Message, Qos};
+use weir::domain::ledger::Ledger;
+use weir::domain::name::{Names, NetworkId};
+use weir::domain::registry::Judgement;
+use weir::domain::time::{MINUTE, Moment, Timestamp};
+use weir::journal;
+use weir::journal::batch::DeadLetterId;
+use weir::journal::write::Journal;
+use weir::pipeline::Pipeline;
+use weir::seed::Tables;
+
+use play::{NETWORKS, lay_table_over, root};
+
+/// 2026-06-01T08:00:00+08:00.
+const START: Timestamp = Timestamp(1_780_272_000_000);
+
+fn edition(changes: &[(&str, &str)]) -> Edition {
+    let mut tables = Tables::read(&root().join("seeds")).unwrap();
+    for (name, text) in changes {
+        lay_table_over(&mut tables, name, text);
+    }
+    Edition {
+        judgement: Judgement::default(),
+        networks: NETWORKS.map(str::to_owned).into(),
+        tables,
+    }
+}
+
+struct Bench {
+    core: Core,
+    rivers: NetworkId,
+    work: mpsc::Receiver<Work>,
+    journal: Journal,
+    folder: TempDir,
+    now: Moment,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let now = Moment { wall: START, elapsed_ms: 0 };
+        let journal = Journal::open(&journal::Config::at(folder.path()), now.wall).unwrap();
+        let (work_in, work) = mpsc::channel(BATCHES_MAX);
+        let (_, spare) = mpsc::unbounded_channel();
+        let ways = Ways { work: work_in, spare, committed: Arc::new(AtomicU64::new(0)) };
+        let settings = Settings {
+            store: Store::Influx,
+            channels: vec!["duty".into()],
+            home: TimeZone::UTC,
+            data_folder: folder.path().to_owned(),
+        };
+        let (edition, mut names) = (edition(&[]), Names::default());
+        let registry = edition.compile(&mut names).unwrap();
+        let pipeline = Pipeline::new(Arc::clone(&registry), now);
+        let mut core = Core::new(pipeline, names, settings, ways, now);
+        core.note_edition(now, &edition, &registry);
+        core.take(now, Input::Edition(registry));
+        let rivers = core.network("rivers");
+        Self { core, rivers, work, journal, folder, now }
+    }
+
+    fn send(&mut self, topic: &str, payload: &str) {
+        let message = Message {
+            network: self.rivers,
+            packet_id: 1,
+            dup: false,
+            retain: false,
+            qos: Qos::AtLeastOnce,
+            topic: topic.as_bytes(),
+            payload: payload.as_bytes(),
+            fault: None,
+        };
+        self.core.take_message(self.now, message, None);
+    }
+
+    fn wait(&mut self, ms: i64) {
+        self.now = Moment { wall: self.now.wall.plus(ms), elapsed_ms: self.now.elapsed_ms + ms };
+    }
+
+    /// Hands over what is in hand and commits it.
+    fn commit(&mut self) -> Box<Load> {
+        assert!(self.core.hand_over());
+        match self.work.try_recv() {
+            Ok(Work::Load(load)) => {
+                self.journal.commit(&load.batch).unwrap();
+                load
+            }
+            other => panic!("no batch but {other:?}"),
+        }
+    }
+}
+
+fn total(load: &Load) -> Ledger {
+    let mut total = Ledger::default();
+    for (_, row) in &load.batch.ledger {
+        total += *row;
+    }
+    total
+}
+
+#[test]
+fn two_editions_in_one_batch_are_both_kept() {
+    let mut bench = Bench::new();
+    bench.commit();
+    let station = "puhe-source,puhe,a,b,,,+08:00,river,III,,,made for a test\n";
+    let once = edition(&[("stations.csv.first", station)]);
+    let twice = edition(&[("stations.csv.last", &station.replace("source", "mouth"))]);
+    assert!(bench.core.take_edition(bench.now, &once).unwrap());
+    assert!(bench.core.take_edition(bench.now, &twice).unwrap());
+    bench.commit();
+    let digest = bench.core.registry().digest.clone();
+    let recovered = recover(bench.folder.path()).unwrap().unwrap();
+    assert_eq!(recovered.pipeline.registry().digest, digest);
+}
+
+#[test]
+fn an_alert_ends_in_the_names_that_it_fired_in() {
+    let mut bench = Bench::new();
+    for _ in 0..4 {
+        bench.wait(5 * MINUTE);
+        let time = bench.now.wall.millis();
+        bench.send("water/sonde-01/data", &format!("{{\"ts\":{time},\"do\":2.4}}"));
+    }
+    let without = edition(&[
+        ("rules.csv.without", "water-exceedance\n"),
+        ("devices.csv.without", "rivers,sonde-01\nrivers,cabinet-01\n"),
+    ]);
+    bench.core.take_edition(bench.now, &without).unwrap();
+    let load = bench.commit();
+    let changes: Vec<&str> = load.batch.alerts.iter().map(|row| row.change.word()).collect();
+    assert_eq!(changes, ["firing", "withdrawn"]);
+    let labels = load.batch.notifications.iter().map(|told| {
+        let body: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+        body["commonLabels"].to_string()
+    });
+    let labels: BTreeSet<String> = labels.collect();
+    assert_eq!(labels.len(), 1, "receivers match them: {labels:?}");
+    let lines = String::from_utf8(load.batch.lines.clone()).unwrap();
+    let series = |line: &str| line.split(' ').next().unwrap().to_owned();
+    let alerts = lines.lines().filter(|line| line.starts_with("alert,")).map(series);
+    assert_eq!(alerts.clone().count(), 2);
+    assert_eq!(alerts.collect::<BTreeSet<_>>().len(), 1, "one series: {lines}");
+}
+
+#[test]
+fn a_letter_that_ends_well_in_part_is_one_no_more_and_its_bad_reading_is() {
+    let mut bench = Bench::new();
+    let time = START.millis();
+    bench.send("water/sonde-99/data", &format!("{{\"ts\":{time},\"do\":6.8,\"chl\":4.5}}"));
+    let first = bench.commit();
+    let (letter, id) = (first.batch.dead_letters[0].clone(), DeadLetterId(1));
+    bench.wait(MINUTE);
+    assert!(!bench.core.retry(bench.now, &letter, id), "nothing was mended");
+    let row = "rivers,sonde-99,nanyun-longtan,spare,river-sonde,device,,,,,,made for a test\n";
+    bench.core.take_edition(bench.now, &edition(&[("devices.csv.last", row)])).unwrap();
+    assert!(bench.core.retry(bench.now, &letter, id));
+    assert!(bench.core.retry(bench.now, &letter, id), "once is enough");
+    let load = bench.commit();
+    assert_eq!(load.batch.retried, [id]);
+    let made = &load.batch.dead_letters;
+    assert_eq!(made.len(), 1);
+    assert_eq!((made[0].channel.as_deref(), &*made[0].code), (Some("/chl"), "unknown_channel"));
+    assert_eq!((made[0].received, made[0].at), (letter.received, bench.now.wall));
+    let mut sum = total(&first);
+    sum += total(&load);
+    assert!(sum.balances());
+    assert_eq!((sum.messages.received, sum.messages.stored, sum.messages.rejected), (1, 1, 0));
+    assert_eq!((sum.readings.received, sum.readings.stored, sum.readings.rejected), (2, 1, 1));
+}

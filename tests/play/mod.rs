@@ -1,0 +1,411 @@
+//! Arrivals played to the pure pipeline as the daemon would, and what they cause as text.
+#![allow(dead_code, unreachable_pub, reason = "no test needs all of it")]
+
+pub mod case;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::tz::{Offset, TimeZone};
+use weir::domain::alert::{AlertEvent, AlertId};
+use weir::domain::input::{Act, Arrival, Input, Message, ReadingPlace};
+use weir::domain::ledger::{Counts, Ledger, Outcome};
+use weir::domain::name::{NameKind, Names, NetworkId, TopicId};
+use weir::domain::registry::{Judgement, Registry};
+use weir::domain::time::Moment;
+use weir::influx::line::Renderer;
+use weir::journal::inputs::{Inputs, Kept, Unpacked};
+use weir::notify::notification;
+use weir::pipeline::{Pipeline, Processed, snapshot};
+use weir::seed::{Tables, compile, may_follow};
+
+pub const NETWORKS: [&str; 2] = ["rivers", "parks"];
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Lays a folder over tables. `x.csv` takes the place of a table; `x.csv.first` and `x.csv.last`
+/// add rows at its head and end; `x.csv.without` takes out the rows that begin with its lines.
+pub fn lay_over(tables: &mut Tables, folder: &Path) {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        lay_table_over(tables, name, &std::fs::read_to_string(&file).unwrap());
+    }
+}
+
+pub fn lay_table_over(tables: &mut Tables, name: &str, text: &str) {
+    let (table, how) = match name.split_once(".csv.") {
+        Some((table, how)) => (format!("{table}.csv"), how),
+        None => (name.to_owned(), ""),
+    };
+    let held = String::from_utf8(tables.get(&table).unwrap_or_default().to_vec()).unwrap();
+    let (head, rows) = held.split_once('\n').unwrap_or((&held, ""));
+    let laid = match how {
+        "" => text.to_owned(),
+        "first" => format!("{head}\n{text}{rows}"),
+        "last" => format!("{held}{text}"),
+        "without" => {
+            let stays = |row: &&str| !text.lines().any(|begin| row.starts_with(begin));
+            let rows: Vec<&str> = held.lines().filter(stays).collect();
+            format!("{}\n", rows.join("\n"))
+        }
+        how => panic!("nobody knows what `{how}` does to {table}"),
+    };
+    tables.put(&table, laid.into_bytes());
+}
+
+/// The editions of one installation: they share their names, so ids mean the same in all.
+#[derive(Debug, Default)]
+pub struct Editions {
+    names: Names,
+    compiled: BTreeMap<String, Arc<Registry>>,
+}
+
+impl Editions {
+    /// Compiles an edition and asserts that the ids of what was there before stay.
+    pub fn add(&mut self, name: &str, tables: &Tables) -> Result<Arc<Registry>, String> {
+        let networks = NETWORKS.map(str::to_owned);
+        let told = |faults: Vec<weir::domain::fault::Fault>| {
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let registry = compile(tables, Judgement::default(), &networks, &mut self.names);
+        let registry = registry.map_err(told)?;
+        for before in self.compiled.values() {
+            may_follow(before, &registry).map_err(told)?;
+            let ids = ids(before);
+            for (of, id) in self::ids(&registry) {
+                assert_eq!(*ids.get(&of).unwrap_or(&id), id, "{of:?} moved");
+            }
+        }
+        let registry = Arc::new(registry);
+        self.compiled.insert(name.to_owned(), Arc::clone(&registry));
+        Ok(registry)
+    }
+
+    pub fn network(&mut self, name: &str) -> NetworkId {
+        NetworkId(self.names.id(NameKind::Network, name))
+    }
+}
+
+fn ids(registry: &Registry) -> BTreeMap<(&'static str, String), u32> {
+    let mut ids = BTreeMap::new();
+    let mut put = |kind, name: &str, id: u32| ids.insert((kind, name.to_owned()), id);
+    for one in registry.stations.iter() {
+        put("station", &one.name, one.id.0);
+    }
+    for one in registry.devices.iter() {
+        put("device", &one.name, one.id.0);
+    }
+    for one in registry.datastreams.iter() {
+        put("datastream", &one.name, one.id.0);
+    }
+    for one in registry.rules.iter() {
+        put("rule", &one.name, one.id.0);
+    }
+    for one in registry.topics.iter() {
+        put("topic", &one.pattern, one.id.0);
+    }
+    ids
+}
+
+/// A message that outlives its buffer.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub network: NetworkId,
+    pub packet_id: u16,
+    pub dup: bool,
+    pub retain: bool,
+    pub qos: weir::domain::input::Qos,
+    pub topic: Vec<u8>,
+    pub payload: Vec<u8>,
+}
+
+impl Sent {
+    pub fn message(&self) -> Message<'_> {
+        Message {
+            network: self.network,
+            packet_id: self.packet_id,
+            dup: self.dup,
+            retain: self.retain,
+            qos: self.qos,
+            topic: &self.topic,
+            payload: &self.payload,
+            fault: None,
+        }
+    }
+
+    fn of(message: &Message<'_>) -> Self {
+        Self {
+            network: message.network,
+            packet_id: message.packet_id,
+            dup: message.dup,
+            retain: message.retain,
+            qos: message.qos,
+            topic: message.topic.to_vec(),
+            payload: message.payload.to_vec(),
+        }
+    }
+}
+
+/// A dead letter, kept as the daemon keeps it.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub sent: Sent,
+    pub channel: Option<String>,
+    pub record: u32,
+    pub received: Moment,
+    pub pattern: Option<TopicId>,
+    /// Whether the ledger counts the message itself as rejected.
+    pub rejected: bool,
+    pub open: bool,
+}
+
+/// A pipeline and what the daemon does around it.
+#[derive(Debug)]
+pub struct Player {
+    pub pipeline: Pipeline,
+    pub out: Processed,
+    pub letters: Vec<Letter>,
+    pub ledger: BTreeMap<Option<TopicId>, Ledger>,
+    /// Everything that was caused, as text.
+    pub told: String,
+    /// The inputs that the journal would keep.
+    pub kept: Inputs,
+    /// What each of them caused.
+    pub caused: Vec<String>,
+    /// Every change of an alert.
+    pub alerts: Vec<AlertEvent>,
+    editions: BTreeMap<Box<str>, Arc<Registry>>,
+    labels: BTreeMap<AlertId, String>,
+    renderer: Renderer,
+    last: Moment,
+    zone: TimeZone,
+}
+
+impl Player {
+    pub fn new(registry: &Arc<Registry>, at: Moment) -> Self {
+        let mut player = Self {
+            pipeline: Pipeline::new(Arc::clone(registry), at),
+            out: Processed::default(),
+            letters: Vec::new(),
+            ledger: BTreeMap::new(),
+            told: String::new(),
+            kept: Inputs::default(),
+            caused: Vec::new(),
+            alerts: Vec::new(),
+            editions: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            renderer: Renderer::new(registry),
+            last: at,
+            zone: TimeZone::fixed(Offset::from_hours(8).unwrap()),
+        };
+        player.take(at, Input::Edition(Arc::clone(registry)));
+        player
+    }
+
+    /// Takes an input in as the daemon does, and tells what it caused.
+    pub fn take(&mut self, at: Moment, input: Input<'_>) {
+        let arrival = Arrival { at, input };
+        let old = Arc::clone(self.pipeline.registry());
+        self.pipeline.process(&arrival, &mut self.out);
+        self.last = at;
+        if matches!(arrival.input, Input::Tick) && !self.out.changed {
+            assert_eq!(self.lines(&old), "", "a tick that is not kept caused something");
+            return;
+        }
+        self.kept.push(&arrival);
+        if let Some(fate) = self.out.fate {
+            *self.ledger.entry(fate.topic).or_default() += fate.ledger;
+            let total = self.total();
+            assert!(total.balances(), "{total:?}");
+            for Counts { stored, rejected, duplicate, .. } in [total.messages, total.readings] {
+                assert!(stored >= 0 && rejected >= 0 && duplicate >= 0, "{total:?}");
+            }
+        }
+        // What an edition ends is told in the names of the one before.
+        let mut caused = self.lines(&old);
+        if let Input::Edition(registry) = &arrival.input {
+            self.editions.insert(registry.digest.clone(), Arc::clone(registry));
+            self.renderer = Renderer::new(registry);
+        }
+        for reject in &self.out.rejects {
+            let channel = reject.channel.as_deref().unwrap_or("the message");
+            let (stage, code) = (reject.stage.word(), reject.reason.code());
+            writeln!(caused, "  dead letter: {channel}: {stage} {code}: {}", reject.reason)
+                .unwrap();
+        }
+        self.keep_letters(&arrival);
+        self.check_labels(&old);
+        self.alerts.extend(&self.out.alerts);
+        self.told.push_str(&caused);
+        self.caused.push(caused);
+    }
+
+    /// Receivers match the end of an alert with its beginning by the labels.
+    fn check_labels(&mut self, old: &Registry) {
+        for event in &self.out.alerts {
+            let body = notification(old, event, "weir", &self.zone).body;
+            let labels = body["commonLabels"].to_string();
+            let fired = self.labels.entry(event.alert).or_insert_with(|| labels.clone());
+            assert_eq!(*fired, labels, "{event:?}");
+        }
+    }
+
+    fn keep_letters(&mut self, arrival: &Arrival<'_>) {
+        let (message, received, whole) = match &arrival.input {
+            Input::Message(message) => (message, arrival.at, true),
+            Input::Act(Act::Retry { message, reading, received, .. }) => {
+                (message, *received, reading.is_none())
+            }
+            Input::Tick | Input::Edition(_) | Input::Condition(_) => return,
+        };
+        let anew = matches!(arrival.input, Input::Message(_));
+        let rejects = self.out.rejects.iter().filter(|one| anew || one.channel.is_some());
+        for reject in rejects.filter(|_| whole) {
+            let fate = self.out.fate.unwrap();
+            self.letters.push(Letter {
+                sent: Sent::of(message),
+                channel: reject.channel.as_deref().map(str::to_owned),
+                record: reject.record,
+                received,
+                pattern: fate.topic,
+                rejected: fate.outcome == Outcome::Rejected,
+                open: true,
+            });
+        }
+    }
+
+    fn lines(&mut self, registry: &Registry) -> String {
+        let Processed { observations, assessments, alerts, .. } = &self.out;
+        let mut lines = Vec::new();
+        self.renderer.render(registry, observations, assessments, alerts, &mut lines);
+        let text = String::from_utf8(lines).unwrap();
+        for line in influxdb_line_protocol::parse_lines(&text) {
+            line.unwrap_or_else(|error| panic!("{error}: {text}"));
+        }
+        let text = text.replace(&*registry.digest, "…");
+        text.lines().map(|line| format!("  {line}\n")).collect()
+    }
+
+    /// Runs a dead letter again as the daemon does.
+    pub fn retry(&mut self, at: Moment, index: usize) {
+        let Letter { sent, channel, record, received, pattern, rejected, open } =
+            self.letters[index].clone();
+        if !open {
+            return;
+        }
+        let reading = channel.as_deref().map(|channel| ReadingPlace { channel, record });
+        let message = sent.message();
+        self.take(at, Input::Act(Act::Retry { message, reading, received, pattern, rejected }));
+        let fate = self.out.fate.unwrap();
+        let whole = reading.is_none() && self.out.rejects.iter().all(|one| one.channel.is_some());
+        self.letters[index].open = !whole && fate.outcome == Outcome::Rejected;
+        if reading.is_some() && fate.ledger.messages.stored > 0 {
+            let same = |letter: &&mut Letter| {
+                (letter.received, &letter.sent.payload) == (received, &sent.payload)
+            };
+            self.letters.iter_mut().filter(same).for_each(|letter| letter.rejected = false);
+        }
+    }
+
+    pub fn total(&self) -> Ledger {
+        let mut total = Ledger::default();
+        for row in self.ledger.values() {
+            total += *row;
+        }
+        total
+    }
+
+    /// Puts the pipeline into bytes and takes it out of them again.
+    pub fn restart(&mut self) {
+        let state = self.pipeline.state();
+        let stations = state.stations.iter().enumerate();
+        let slices: Vec<(u32, Vec<u8>)> = stations
+            .filter_map(|(id, station)| Some((id as u32, snapshot::slice(station.as_deref()?))))
+            .collect();
+        let registry = self.pipeline.registry();
+        let closing = snapshot::closing(state, &registry.digest, self.last);
+        let header = snapshot::header(&closing).unwrap();
+        assert_eq!((&*header.edition, header.at), (&*registry.digest, self.last));
+        let restored = snapshot::restore(registry, &slices, &closing).unwrap();
+        let before = std::mem::replace(&mut self.pipeline, restored);
+        assert_same_state(&before, &self.pipeline);
+        self.renderer = Renderer::new(self.pipeline.registry());
+    }
+
+    /// Replays the inputs that the journal would have kept, through its bytes, and asserts that
+    /// each causes what it caused.
+    pub fn replay(&self) {
+        let mut again: Option<Self> = None;
+        for kept in Unpacked::new(self.kept.bytes()) {
+            let (at, kept) = kept.unwrap();
+            let input = match kept {
+                Kept::Message(message) => Input::Message(message),
+                Kept::Tick => Input::Tick,
+                Kept::Act(act) => Input::Act(act),
+                Kept::Condition(condition) => Input::Condition(condition),
+                Kept::Edition(digest) => Input::Edition(Arc::clone(&self.editions[digest])),
+            };
+            match (&mut again, &input) {
+                (Some(again), _) => again.take(at, input),
+                (None, Input::Edition(registry)) => again = Some(Self::new(registry, at)),
+                (None, _) => panic!("nothing comes before the first edition"),
+            }
+        }
+        let again = again.unwrap();
+        for (index, (was, is)) in self.caused.iter().zip(&again.caused).enumerate() {
+            assert_eq!(was, is, "input {index} in replay");
+        }
+        assert_eq!(self.ledger, again.ledger);
+        assert_same_state(&self.pipeline, &again.pipeline);
+    }
+
+    pub fn clock(&self, at: Moment) -> String {
+        at.wall.rfc3339(&self.zone).trim_end_matches("+08:00").replace('T', " ")
+    }
+
+    /// Writes the ledger as a table.
+    pub fn ledger_text(&self) -> String {
+        let registry = self.pipeline.registry();
+        let mut text = String::new();
+        let counts = |of: &Counts| {
+            let Counts { received, stored, rejected, duplicate } = of;
+            format!("{received} = {stored} stored + {rejected} rejected + {duplicate} duplicate")
+        };
+        let mut row = |name: &str, of: &Ledger| {
+            writeln!(text, "{name}").unwrap();
+            writeln!(text, "  messages {}", counts(&of.messages)).unwrap();
+            writeln!(text, "  readings {}", counts(&of.readings)).unwrap();
+            let rest = [("unprotected", of.unprotected), ("revisions", of.revisions)];
+            for (word, count) in rest.into_iter().chain([("late", of.late)]) {
+                if count != 0 {
+                    writeln!(text, "  {word} {count}").unwrap();
+                }
+            }
+        };
+        for (topic, of) in &self.ledger {
+            let rule = topic.and_then(|topic| registry.topics.get(topic.index()));
+            row(rule.map_or("(no pattern)", |rule| &rule.pattern), of);
+        }
+        if self.ledger.len() > 1 {
+            row("total", &self.total());
+        }
+        text
+    }
+}
+
+#[track_caller]
+pub fn assert_same_state(a: &Pipeline, b: &Pipeline) {
+    let (a, b) = (a.state(), b.state());
+    assert_eq!(a.stations, b.stations);
+    assert_eq!(a.networks, b.networks);
+    assert_eq!(a.basin, b.basin);
+    assert_eq!(a.weir, b.weir);
+    assert_eq!(a.alerts, b.alerts);
+}
