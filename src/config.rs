@@ -355,4 +355,86 @@ mod tests {
     fn an_unknown_zone_is_said_with_its_line() {
         check(&format!("zone = \"Mars\"\n{SOUND}"), &["weir.toml:1: found zone `Mars`"]);
     }
+
+    const EXAMPLE: &str = include_str!("../config/weir.toml");
+
+    /// The example with everything in force that it only shows.
+    fn shown_in_full() -> String {
+        let is_key = |line: &str| {
+            let key = line.split(" = ").next().unwrap_or_default();
+            line.contains(" = ") && key.chars().all(|one| one.is_ascii_lowercase() || one == '_')
+        };
+        let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+            Some(shown) if shown.starts_with('[') || is_key(shown) => format!("{shown}\n"),
+            Some(_) | None => format!("{line}\n"),
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn the_example_shows_every_setting_and_no_other() {
+        let (file, config) = File::read("weir.toml", &shown_in_full());
+        assert_eq!(file.faults, []);
+        let config = config.unwrap();
+        assert!(config.influx.is_some() && config.channels.len() == 1);
+        let sections = ["[[broker]]", "[journal]", "[influx]", "[[channel]]", "[http]", "[log]"];
+        for section in sections.into_iter().chain(["[judgement]", ""]) {
+            // What a section may hold is told beside a setting that it may not.
+            let wrong = match section {
+                "" => format!("nothing = 1\n{EXAMPLE}"),
+                section => shown_in_full().replacen(section, &format!("{section}\nnothing = 1"), 1),
+            };
+            let (file, _) = File::read("weir.toml", &wrong);
+            let fault = file.faults.iter().find(|fault| fault.found.contains("nothing")).unwrap();
+            let known: Vec<&str> = fault.expected.split('`').skip(1).step_by(2).collect();
+            assert!(!known.is_empty(), "{fault}");
+            let text = shown_in_full();
+            let from = text.find(section).unwrap() + section.len();
+            let until = text[from..].find("\n[").map_or(text.len(), |end| from + end);
+            for key in known {
+                let shown = text[from..until].contains(&format!("\n{key} = "))
+                    || text.contains(&format!("\n[{key}]"))
+                    || text.contains(&format!("\n[[{key}]]"));
+                assert!(shown, "{section} {key} is not shown");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_example_shows_as_default_is_the_default() {
+        let shown: toml::Table = toml::from_str(&shown_in_full()).unwrap();
+        let small = "seeds = 's'\n[[broker]]\nnetwork = 'n'\nurl = 'mqtt://b'\nclient_id = 'c'\n\
+            [journal]\ndata_folder = 'd'\n[influx]\nurl = 'http://d'\n\
+            [[channel]]\nname = 'n'\nkind = 'webhook'\nurl = 'http://c'\n";
+        let Config { brokers, journal, influx, channels, http, log, judgement, zone, .. } =
+            File::read("", small).1.unwrap();
+        let (broker, influx, channel) = (&brokers[0], influx.unwrap(), &channels[0]);
+        let integer = |section: &toml::Value, key: &str| section[key].as_integer().unwrap();
+        let shown_broker = &shown["broker"][0];
+        for (key, default) in [
+            ("keep_alive_s", i64::from(broker.keep_alive_s)),
+            ("connect_timeout_s", broker.connect_timeout_s.cast_signed()),
+            ("session_expiry_s", i64::from(broker.session_expiry_s)),
+            ("receive_maximum", i64::from(broker.receive_maximum)),
+            ("payload_bytes_max", broker.payload_bytes_max as i64),
+            ("gather_ms", broker.gather_ms.cast_signed()),
+        ] {
+            assert_eq!(integer(shown_broker, key), default, "{key}");
+        }
+        let bytes = journal.journal_bytes_max.cast_signed();
+        assert_eq!(integer(&shown["journal"], "journal_bytes_max"), bytes);
+        assert_eq!(integer(&shown["journal"], "raw_keep_days"), i64::from(journal.raw_keep_days));
+        assert_eq!(integer(&shown["influx"], "timeout_s"), influx.timeout_s.cast_signed());
+        let connect = influx.connect_timeout_s.cast_signed();
+        assert_eq!(integer(&shown["influx"], "connect_timeout_s"), connect);
+        let timeout = channel.timeout_s.cast_signed();
+        assert_eq!(integer(&shown["channel"][0], "timeout_s"), timeout);
+        assert_eq!(shown["http"]["listen"].as_str(), Some(&*http.listen));
+        assert_eq!(shown["log"]["level"].as_str(), Some(&*log.level));
+        assert_eq!(shown["zone"].as_str(), Some(&*zone));
+        let JudgementSection { lateness_horizon_h, settle_hour_min, .. } = judgement;
+        let shown = &shown["judgement"];
+        assert_eq!(integer(shown, "lateness_horizon_h"), i64::from(lateness_horizon_h));
+        assert_eq!(integer(shown, "settle_hour_min"), i64::from(settle_hour_min));
+    }
 }

@@ -95,6 +95,30 @@ fn what_influxdb_1_lost_or_gained_is_named_with_its_hour() {
     weir.stop();
 }
 
+#[test]
+fn what_influxdb_refused_is_not_looked_for() {
+    let (broker, influx) = (Mosquitto::start(""), Influx::start());
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    weir.start();
+    // In this hour ph is a text already, so no number is taken as ph.
+    let start = hours_ago(2);
+    let door = format!("http://127.0.0.1:{}/write?db=weir", influx.port());
+    peer::until("the database", || {
+        let line = format!("water,station=elsewhere ph=\"sour\" {}000000", start + 60_000);
+        Command::new("curl").args(["-s", "-f", "-d", &line, &door]).status().unwrap().success()
+    });
+    publish(&broker, "1", start);
+    publish(&broker, "1", start + 120_000);
+    until("delivery", || {
+        weir.count("/total/messages/stored") == 2 && weir.count("/influx/waiting_points") == 0
+    });
+    influx.query("DELETE FROM water WHERE station = 'elsewhere'");
+    let (agrees, told) = reconciled(&weir);
+    assert!(agrees, "{told}");
+    assert!(told["refused_values"].as_i64().unwrap() >= 1, "{told}");
+    weir.stop();
+}
+
 /// The values that a scripted InfluxDB 2 holds: series with field, and time.
 type Values = Arc<Mutex<BTreeSet<(String, i64)>>>;
 
