@@ -58,10 +58,10 @@ impl Script {
     }
 
     /// Treats every client alike.
-    fn play<F: Future<Output = ()> + Send>(self, act: impl Fn(Peer) -> F + Send + 'static)
-    where
-        F: 'static,
-    {
+    fn play<F: Future<Output = ()> + Send + 'static>(
+        self,
+        act: impl Fn(Peer) -> F + Send + 'static,
+    ) {
         tokio::spawn(async move {
             loop {
                 let peer = self.accept().await;
@@ -104,13 +104,15 @@ impl Peer {
         (kind, body)
     }
 
-    /// Answers every ping, until weir goes.
+    /// Answers every ping, until weir says good-bye or goes.
     async fn stay(mut self) {
         while let Ok(kind) = self.stream.read_u8().await {
             let length = self.stream.read_u8().await.unwrap_or(0);
             self.stream.read_exact(&mut vec![0; length.into()]).await.ok();
-            if kind == 0xc0 {
-                self.stream.write_all(&[0xd0, 0]).await.ok();
+            match kind {
+                0xc0 => self.stream.write_all(&[0xd0, 0]).await.unwrap_or_default(),
+                0xe0 => return,
+                _ => {}
             }
         }
     }
