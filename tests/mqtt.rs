@@ -1087,9 +1087,10 @@ async fn a_session_that_is_lost_again_and_again_is_not_called_connected() {
     let mut weir = Weir::install(&format!("mqtt://127.0.0.1:{port}"), "");
     script.play(|mut peer| async move {
         if peer.welcome_daemon(true, 1).await == "weir-rivers" {
-            // The answer to the ping is its last word.
+            // The answer to the ping is its last word, and a moment later it is gone.
             peer.receive_slowly().await;
             peer.send(&[0xd0, 0]).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
             return;
         }
         peer.stay().await;
