@@ -57,6 +57,19 @@ impl Script {
         peer
     }
 
+    /// Treats every client alike.
+    fn play<F: Future<Output = ()> + Send + 'static>(
+        self,
+        act: impl Fn(Peer) -> F + Send + 'static,
+    ) {
+        tokio::spawn(async move {
+            loop {
+                let peer = self.accept().await;
+                tokio::spawn(act(peer));
+            }
+        });
+    }
+
     async fn accept(&self) -> Peer {
         Peer { stream: self.listener.accept().await.unwrap().0, proven: false }
     }
@@ -91,6 +104,19 @@ impl Peer {
         (kind, body)
     }
 
+    /// Answers every ping, until weir says good-bye or goes.
+    async fn stay(mut self) {
+        while let Ok(kind) = self.stream.read_u8().await {
+            let length = self.stream.read_u8().await.unwrap_or(0);
+            self.stream.read_exact(&mut vec![0; length.into()]).await.ok();
+            match kind {
+                0xc0 => self.stream.write_all(&[0xd0, 0]).await.unwrap_or_default(),
+                0xe0 => return,
+                _ => {}
+            }
+        }
+    }
+
     async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
@@ -102,19 +128,19 @@ impl Peer {
         self.send(&[0x90, 4, body[0], body[1], 0, 1]).await;
     }
 
-    /// Lets the daemon in and grants every filter; gives its client id.
-    async fn welcome_daemon(&mut self) -> String {
+    /// Lets the daemon in and answers for every filter; gives its client id.
+    async fn welcome_daemon(&mut self, session_present: bool, code: u8) -> String {
         let (_, connect) = self.receive().await;
         // Name, version, flags, keep-alive, and properties of weir's own: none is longer than 127.
         let id = 11 + usize::from(connect[10]);
         let length = usize::from(connect[id + 1]);
         let client_id = String::from_utf8_lossy(&connect[id + 2..id + 2 + length]).into_owned();
-        self.send(&[0x20, 3, 1, 0, 0]).await;
+        self.send(&[0x20, 3, session_present.into(), 0, 0]).await;
         let (_, subscribe) = self.receive().await;
         let (mut at, mut codes) = (3, vec![subscribe[0], subscribe[1], 0]);
         while at < subscribe.len() {
             at += 3 + usize::from(u16::from_be_bytes([subscribe[at], subscribe[at + 1]]));
-            codes.push(1);
+            codes.push(code);
         }
         self.send(&[&[0x90, codes.len() as u8], &*codes].concat()).await;
         client_id
@@ -750,29 +776,18 @@ async fn a_poisoned_session_is_never_called_connected_and_raises_an_alert() {
     let (script, port) = Script::new().await;
     let hook = Hook::start();
     let mut weir = Weir::install(&format!("mqtt://127.0.0.1:{port}"), &hook.config());
-    tokio::spawn(async move {
-        loop {
-            let mut peer = script.accept().await;
-            tokio::spawn(async move {
-                if peer.welcome_daemon().await == "weir-rivers" {
-                    // A packet of a type that there is none of, before anything else.
-                    peer.send(&[0x00, 0]).await;
-                }
-                loop {
-                    peer.receive().await;
-                }
-            });
+    script.play(|mut peer| async move {
+        if peer.welcome_daemon(true, 1).await == "weir-rivers" {
+            // A packet of a type that there is none of, before anything else.
+            peer.send(&[0x00, 0]).await;
         }
+        peer.stay().await;
     });
     weir.start_with(&[]);
     let told = |word: &str| hook.got().iter().any(|(_, body)| body.to_string().contains(word));
-    let connected = |network: &str| {
-        let line = format!("weir_broker_connected{{network=\"{network}\"}} 1");
-        get(weir.page(), "/metrics").1.contains(&line)
-    };
-    until("the other broker", || connected("parks"));
+    until("the other broker", || connected(&weir, "parks"));
     until("the alert", || {
-        assert!(!connected("rivers"));
+        assert!(!connected(&weir, "rivers"));
         told("can't be read")
     });
     let (status, body) = get(weir.page(), "/ready");
@@ -1058,4 +1073,80 @@ async fn a_packet_id_used_again_for_an_equal_payload_is_no_duplicate() {
     assert_eq!(weir.count("/total/messages/duplicate"), 0);
     weir.stop();
     publisher.close().await;
+}
+
+/// Says whether the metrics call a broker connected.
+fn connected(weir: &Weir, network: &str) -> bool {
+    let line = format!("weir_broker_connected{{network=\"{network}\"}} 1");
+    get(weir.page(), "/metrics").1.contains(&line)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_lost_again_and_again_is_not_called_connected() {
+    let (script, port) = Script::new().await;
+    let mut weir = Weir::install(&format!("mqtt://127.0.0.1:{port}"), "");
+    script.play(|mut peer| async move {
+        if peer.welcome_daemon(true, 1).await == "weir-rivers" {
+            // The answer to the ping is its last word, and a moment later it is gone.
+            peer.receive_slowly().await;
+            peer.send(&[0xd0, 0]).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            return;
+        }
+        peer.stay().await;
+    });
+    weir.start_with(&[]);
+    let sessions = || weir.log().matches("network=\"rivers\" session").count();
+    until("two sessions", || sessions() == 2);
+    until("five sessions", || {
+        assert!(!connected(&weir, "rivers"));
+        sessions() == 5
+    });
+    assert!(connected(&weir, "parks"));
+    assert!(weir.log().matches("closed by the broker").count() <= 2, "{}", weir.log());
+    weir.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_filter_is_seen_by_whoever_looks() {
+    let (script, port) = Script::new().await;
+    let mut weir = Weir::install(&format!("mqtt://127.0.0.1:{port}"), "");
+    script.play(|mut peer| async move {
+        peer.welcome_daemon(true, 0x87).await;
+        peer.stay().await;
+    });
+    weir.start_with(&[]);
+    until("both sessions", || connected(&weir, "rivers") && connected(&weir, "parks"));
+    let refusal = "refuses `water/+/data`: NotAuthorized";
+    let (status, ready) = get(weir.page(), "/ready");
+    assert!(status == 503 && ready.contains(&format!("broker rivers {refusal}")), "{ready}");
+    assert!(get(weir.page(), "/?lang=en").1.contains("NotAuthorized"));
+    let metrics = get(weir.page(), "/metrics").1;
+    assert!(metrics.contains("weir_broker_refused_filters{network=\"rivers\"} 3"), "{metrics}");
+    weir.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_session_delivers_nothing_again() {
+    let (script, port) = Script::new().await;
+    let mut weir = Weir::install(&format!("mqtt://127.0.0.1:{port}"), "");
+    // Without a time of its own, each message is a reading of the time at which it came.
+    let file = weir.folder().join("seeds/topics.csv");
+    let topics = std::fs::read_to_string(&file).unwrap();
+    let line = "rivers,plain/{device}/data,json,,,,,,,,made for a test\n";
+    std::fs::write(&file, format!("{topics}{line}")).unwrap();
+    script.play(|mut peer| async move {
+        if peer.welcome_daemon(false, 1).await == "weir-rivers" {
+            let one = publish(0xa, b"plain/sonde-01/data", 1, &[0], b"{\"ph\":7.6}");
+            peer.send(&one).await;
+            while peer.receive().await.0 != 0x40 {}
+            return;
+        }
+        peer.stay().await;
+    });
+    weir.start_with(&[]);
+    until("weir", || connected(&weir, "parks"));
+    until("three messages", || weir.count("/total/messages/received") >= 3);
+    assert_eq!(weir.count("/total/messages/duplicate"), 0);
+    weir.stop();
 }
