@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::config::file::{File, Section};
 use crate::domain::fault::{Fault, SettingFault};
-use crate::domain::registry::Judgement;
+use crate::domain::judgement::Judgement;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::{http, influx, journal, mqtt, notify, telemetry};
 

@@ -6,6 +6,7 @@ pub mod assessment;
 pub mod fault;
 pub mod history;
 pub mod input;
+pub mod judgement;
 pub mod ledger;
 pub mod name;
 pub mod observation;

@@ -1,11 +1,11 @@
 //! From a reading to an observation: which datastream, which time, which unit, which calibration.
 //! The unit table and the calibrations are the seeds'; what can't be looked up is a reject.
 
+use crate::domain::judgement::Judgement;
 use crate::domain::observation::{Observation, Period, Reading};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{
-    Channel, ChannelStream, ClockTrust, Datastream, Device, Judgement, ProfileIndex, Registry,
-    Statistic,
+    Channel, ChannelStream, ClockTrust, Datastream, Device, ProfileIndex, Registry, Statistic,
 };
 use crate::domain::reject::Reason;
 use crate::domain::time::{PhenomenonTime, Timestamp};

@@ -19,8 +19,9 @@ mod topic;
 
 use crate::domain::fault::Fault;
 
+use crate::domain::judgement::Judgement;
 use crate::domain::name::{NameKind, Names, NetworkId};
-use crate::domain::registry::{Judgement, Registry};
+use crate::domain::registry::Registry;
 
 use self::draft::Draft;
 use self::sheet::Sheets;

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use peer::{Hook, Influx, Mosquitto, Victoria, Weir, get, until};
 use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
+use weir::domain::judgement::Judgement;
 use weir::domain::name::{NameKind, Names, NetworkId};
-use weir::domain::registry::Judgement;
 use weir::domain::time::{Moment, Timestamp};
 use weir::mqtt::publisher::Publisher;
 use weir::pipeline::{Pipeline, Processed};

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use weir::domain::alert::AlertChange;
 use weir::domain::input::{Arrival, Condition, Input, Message, Qos, ReceiveFault};
+use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Ledger, Outcome};
 use weir::domain::name::{NameKind, Names, NetworkId};
 use weir::domain::quality::Flag;
-use weir::domain::registry::{Judgement, Registry};
+use weir::domain::registry::Registry;
 use weir::domain::time::{DAY, MINUTE, Moment, SECOND, Timestamp};
 use weir::influx::line::Renderer;
 use weir::pipeline::{Pipeline, Processed, snapshot};

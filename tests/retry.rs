@@ -7,9 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use weir::domain::input::{Act, Arrival, Condition, Input, Message, Qos, ReadingPlace};
+use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Ledger, Outcome};
 use weir::domain::name::{NameKind, Names, NetworkId, TopicId};
-use weir::domain::registry::{Judgement, Registry};
+use weir::domain::registry::Registry;
 use weir::domain::time::{Moment, Timestamp};
 use weir::pipeline::{Pipeline, Processed};
 use weir::seed::{Tables, compile};

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use weir::domain::fault::Fault;
+use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
-use weir::domain::registry::{Judgement, Registry};
+use weir::domain::registry::Registry;
 use weir::seed::{Tables, compile, diff};
 
 fn example() -> Tables {

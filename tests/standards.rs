@@ -10,8 +10,9 @@
 use std::path::Path;
 
 use weir::domain::assessment::{Bound, Limit};
+use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
-use weir::domain::registry::{Judgement, Registry};
+use weir::domain::registry::Registry;
 use weir::seed::{Tables, compile};
 
 fn registry() -> Registry {

@@ -8,10 +8,11 @@ use crate::config::{Config, Reading};
 use crate::daemon::edition::Edition;
 use crate::daemon::terminal::plain;
 use crate::domain::fault::Fault;
-use crate::domain::name::Names;
+use crate::domain::name::{Names, NetworkId};
 use crate::domain::registry::{Registry, TopicRule};
 use crate::influx::line::collision;
 use crate::influx::{self, query};
+use crate::mqtt::subscription::fits;
 use crate::mqtt::{self, connection};
 use crate::notify::{self, Channel};
 use crate::seed::Tables;
@@ -57,8 +58,11 @@ fn sound(reading: Reading) -> Result<Sound, Vec<Fault>> {
         Ok((edition, registry))
     });
     match compiled {
-        Ok((edition, registry)) if faults.is_empty() => Ok(Sound { config, edition, registry }),
-        Ok(_) => Err(faults),
+        Ok((edition, registry)) => {
+            let echoes = config.brokers.iter().filter_map(|broker| own_echo(broker, &registry));
+            faults.extend(echoes);
+            if faults.is_empty() { Ok(Sound { config, edition, registry }) } else { Err(faults) }
+        }
         Err(more) => {
             faults.extend(more);
             Err(faults)
@@ -85,6 +89,24 @@ pub fn compiled(edition: &Edition) -> Result<Arc<Registry>, Vec<Fault>> {
         })
         .collect();
     if faults.is_empty() { Ok(registry) } else { Err(faults) }
+}
+
+/// What weir says of itself would come back as a message.
+fn own_echo(broker: &mqtt::config::Config, registry: &Registry) -> Option<Fault> {
+    let topic = broker.status_topic()?;
+    let filter = filters(registry, &broker.network).find(|filter| fits(filter, &topic))?;
+    Some(Fault {
+        file: "seeds/topics.csv".to_owned(),
+        line: None,
+        found: format!("status_topic `{topic}`, which fits the seeds' filter `{filter}`"),
+        expected: "a topic that no pattern fits, or \"\" for none".to_owned(),
+    })
+}
+
+fn filters<'a>(registry: &'a Registry, network: &'a str) -> impl Iterator<Item = String> + 'a {
+    let name = |id: NetworkId| registry.networks.get(id.index()).map(|name| &**name);
+    let rules = registry.topics.iter().filter(move |rule| name(rule.network) == Some(network));
+    rules.map(TopicRule::filter)
 }
 
 /// One thing that was tried.
@@ -126,19 +148,13 @@ pub async fn connect(sound: &Sound) -> Vec<Tried> {
 }
 
 async fn try_broker(broker: &mqtt::config::Config, registry: &Registry) -> Result<String, String> {
-    let named = |rule: &&TopicRule| {
-        let name = registry.networks.get(rule.network.index());
-        name.is_some_and(|name| **name == *broker.network)
-    };
-    let filters: Vec<String> =
-        registry.topics.iter().filter(named).map(TopicRule::filter).collect();
-    let opened = connection::probe(broker, &filters).await.map_err(|error| error.to_string())?;
-    if opened.refused_filters.is_empty() {
+    let filters: Vec<String> = filters(registry, &broker.network).collect();
+    let refused = connection::probe(broker, &filters).await.map_err(|error| error.to_string())?;
+    if refused.is_empty() {
         return Ok(format!("{} filters are granted", filters.len()));
     }
-    let refused = opened.refused_filters.iter();
     let words: Vec<String> =
-        refused.map(|(filter, reason)| format!("`{filter}`: {reason}")).collect();
+        refused.iter().map(|(filter, reason)| format!("`{filter}`: {reason}")).collect();
     Err(format!("refuses {}; mend its access list", words.join(", ")))
 }
 
@@ -163,5 +179,16 @@ mod tests {
         let sound = check(&file).unwrap();
         assert_eq!(sound.config.networks(), ["rivers", "parks"]);
         assert!(sound.registry.stations.iter().count() > 10);
+    }
+
+    #[test]
+    fn weir_does_not_hear_itself() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/weir.toml");
+        let mut sound = check(&file).unwrap();
+        let broker = sound.config.brokers.first_mut().unwrap();
+        assert_eq!(own_echo(broker, &sound.registry), None);
+        broker.status_topic = Some("water/weir/data".to_owned());
+        let fault = own_echo(broker, &sound.registry).unwrap();
+        assert!(fault.found.contains("`water/+/data`"), "{fault}");
     }
 }

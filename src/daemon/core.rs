@@ -17,7 +17,7 @@ use crate::domain::alert::AlertEvent;
 use crate::domain::input::{Act, Arrival, Input, Message, ReadingPlace, ReceiveFault};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
-use crate::domain::registry::Registry;
+use crate::domain::registry::{Level, Registry, filter};
 use crate::domain::reject::Reject;
 use crate::domain::time::{Moment, Timestamp};
 use crate::influx::line::Renderer;
@@ -196,6 +196,21 @@ impl Core {
     /// Gives the id of a network of the configuration.
     pub fn network(&mut self, name: &str) -> NetworkId {
         NetworkId(self.names.id(NameKind::Network, name))
+    }
+
+    /// Gives the filters that earlier editions asked a broker for and the one in force does not:
+    /// a session that the broker keeps still has them. The names of the journal know them all.
+    #[must_use]
+    pub fn left_filters(&self, name: &str, filters: &[String]) -> Vec<String> {
+        let lasting = self.names.of(NameKind::Topic);
+        let patterns = lasting.filter_map(|lasting| lasting.strip_prefix(name)?.strip_prefix(' '));
+        let mut left: Vec<String> = patterns
+            .map(|pattern| filter(&pattern.split('/').map(Level::read).collect::<Vec<_>>()))
+            .filter(|filter| !filters.contains(filter))
+            .collect();
+        left.sort();
+        left.dedup();
+        left
     }
 
     /// Takes a message in, with the right to acknowledge it.

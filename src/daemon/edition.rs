@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use crate::domain::fault::Fault;
+use crate::domain::judgement::Judgement;
 use crate::domain::name::Names;
-use crate::domain::registry::{Judgement, Registry};
+use crate::domain::registry::Registry;
 use crate::seed::{self, Tables};
 
 /// An edition as the journal keeps it: the settings of `[judgement]`, the networks, the tables.

@@ -2,12 +2,13 @@
 //! lock. Messages go from the socket through the pipeline into the batch as plain calls.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, interval};
 
 use crate::daemon::clock::Clock;
@@ -20,9 +21,10 @@ use crate::domain::input::{Condition, Input};
 use crate::domain::name::NetworkId;
 use crate::domain::time::Moment;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
-use crate::mqtt::backoff::Backoff;
+use crate::mqtt::Error;
+use crate::mqtt::backoff::{Backoff, HEALTHY};
 use crate::mqtt::config::Config;
-use crate::mqtt::connection::{Connection, Error, Session};
+use crate::mqtt::connection::{Connection, Session};
 
 /// How often a batch that waits is handed over: it is at most twice as old then.
 const BEAT: Duration = Duration::from_millis(50);
@@ -34,6 +36,11 @@ const SNAPSHOT_EVERY: Duration = Duration::from_mins(10);
 const STEP_MS: i64 = 10_000;
 /// How long stopping waits for the journal.
 const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// How long a session that follows one that was soon lost must hold before it counts.
+const PROOF: Duration = Duration::from_secs(3);
+/// How many connections in a row that end at the same unreadable place raise an alert.
+const UNREADABLE_MAX: u32 = 3;
 
 /// What the outside asks of the pipeline.
 #[derive(Debug)]
@@ -70,6 +77,8 @@ struct Shared {
     stopping: Cell<bool>,
     /// Counts editions, so that connections subscribe anew.
     edition: Cell<u64>,
+    /// Brokers that send again and again what can't be read.
+    unreadable: RefCell<BTreeSet<NetworkId>>,
 }
 
 impl std::fmt::Debug for Ingest {
@@ -82,14 +91,13 @@ impl Ingest {
     /// Works until it is told to stop.
     ///
     /// # Errors
-    /// The thread's runtime can't be made.
+    /// The thread's runtime can't be made, or the task of a connection broke.
     pub fn run(self) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        LocalSet::new().block_on(&runtime, self.work());
-        Ok(())
+        LocalSet::new().block_on(&runtime, self.work())
     }
 
-    async fn work(self) {
+    async fn work(self) -> std::io::Result<()> {
         let Self { core, brokers, clock, mut commands, mut conditions, status } = self;
         let shared = Rc::new(Shared {
             core: RefCell::new(core),
@@ -97,13 +105,15 @@ impl Ingest {
             status,
             stopping: Cell::new(false),
             edition: Cell::new(0),
+            unreadable: RefCell::default(),
         });
-        let mut connections = Vec::new();
+        let mut connections = JoinSet::new();
         for config in brokers {
             let network = shared.core.borrow_mut().network(&config.network);
+            shared.status.broker(&config.network, Some("not connected yet".to_owned()));
             // Nothing is known of a broker before its session is up.
             shared.take(Input::Condition(Condition::Disconnected(network)));
-            connections.push(tokio::task::spawn_local(keep(Rc::clone(&shared), config, network)));
+            connections.spawn_local(keep(Rc::clone(&shared), config, network));
         }
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -121,19 +131,53 @@ impl Ingest {
                     }
                     Some(Command::Stop) | None => shared.stopping.set(true),
                 },
+                // None ends before it is told to, unless it breaks.
+                Some(ended) = connections.join_next() => ended?,
             }
         }
-        for connection in connections {
-            connection.await.ok();
+        while let Some(ended) = connections.join_next().await {
+            ended?;
         }
         wait_settled(&shared).await;
         shared.core.borrow_mut().hand_over_snapshot();
+        Ok(())
     }
 }
 
 impl Shared {
     fn take(&self, input: Input<'_>) {
         self.core.borrow_mut().take(self.clock.now(), input);
+    }
+
+    /// A broker that has forgotten the session delivers nothing again.
+    fn forget_packets(&self, network: NetworkId) {
+        let core = self.core.borrow();
+        let state = core.pipeline().state().networks.get(network.index());
+        let ordinal = state.map_or(0, |state| state.ordinal);
+        drop(core);
+        if ordinal > 0 {
+            self.take(Input::Condition(Condition::Settled { network, ordinal }));
+        }
+    }
+
+    async fn stopped(&self) {
+        while !self.stopping.get() {
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+
+    /// Notes whether a broker sends what can't be read. An alert of an earlier start ends, too.
+    fn unreadable(&self, network: NetworkId, holds: bool) {
+        let mut networks = self.unreadable.borrow_mut();
+        let (before, condition) = (networks.len(), WeirCondition::BrokerUnreadable);
+        if holds {
+            networks.insert(network);
+        } else {
+            networks.remove(&network);
+        }
+        if networks.is_empty() || before == 0 {
+            self.take(Input::Condition(Condition::Weir { condition, holds }));
+        }
     }
 
     fn retry(&self, letters: &[(DeadLetterId, DeadLetter)]) -> usize {
@@ -217,48 +261,53 @@ enum End {
     Lost(Error),
 }
 
+/// How the earlier connections to a broker went.
+#[derive(Default)]
+struct Past {
+    /// How the last one ended, how often in a row, and whether the log says so.
+    words: String,
+    times: u32,
+    told: bool,
+    /// Whether it ended soon after it had begun.
+    shaky: bool,
+}
+
+impl Past {
+    fn lost(&mut self, error: &Error, network: &str) {
+        let words = error.to_string();
+        if words != self.words {
+            (self.words, self.times, self.told) = (words, 0, false);
+        }
+        self.times += 1;
+        if !self.told {
+            tracing::warn!(network, "{}; weir keeps trying.", self.words);
+            self.told = true;
+        }
+    }
+}
+
 /// Keeps the connection to one broker, for as long as weir runs.
 async fn keep(shared: Rc<Shared>, config: Config, network: NetworkId) {
     let mut backoff = Backoff::new();
-    let mut told = String::new();
+    let mut past = Past::default();
     while !shared.stopping.get() {
-        let filters = shared.core.borrow().registry().filters(network);
-        let edition = shared.edition.get();
-        let opened = Connection::open(&config, Session::Persistent, &filters, network).await;
-        let error = match opened {
-            Err(error) => error,
-            Ok((connection, opened)) => {
-                told.clear();
-                let since = Instant::now();
-                let name = &*config.network;
-                tracing::info!(
-                    network = name,
-                    session = if opened.session_present { "resumed" } else { "new" },
-                    filters = filters.len(),
-                    "Connected to {}.",
-                    config.url
-                );
-                for (filter, reason) in &opened.refused_filters {
-                    tracing::error!(network = name, filter, reason, "The broker refuses a filter.");
-                }
-                shared.status.broker(name, None);
-                shared.take(Input::Condition(Condition::Connected(network)));
-                let end = serve(&shared, connection, network, edition).await;
-                shared.take(Input::Condition(Condition::Disconnected(network)));
-                backoff.connected(since.elapsed());
-                match end {
-                    End::Stop => break,
-                    End::NewFilters => continue,
-                    End::Lost(error) => error,
-                }
+        let since = Instant::now();
+        let error = match connect(&shared, &config, network, &mut past).await {
+            End::Stop => break,
+            End::NewFilters => {
+                let words = "the filters of another edition are not granted yet";
+                shared.status.broker(&config.network, Some(words.to_owned()));
+                continue;
             }
+            End::Lost(error) => error,
         };
-        let words = error.to_string();
-        if words != told {
-            tracing::warn!(network = config.network, "{words}; weir keeps trying.");
-            told.clone_from(&words);
+        backoff.connected(since.elapsed());
+        past.shaky = since.elapsed() < HEALTHY;
+        past.lost(&error, &config.network);
+        shared.status.broker(&config.network, Some(past.words.clone()));
+        if matches!(error, Error::Unreadable(_)) && past.times >= UNREADABLE_MAX {
+            shared.unreadable(network, true);
         }
-        shared.status.broker(&config.network, Some(words));
         let until = Instant::now() + backoff.wait();
         while !shared.stopping.get() && Instant::now() < until {
             tokio::time::sleep(BEAT.min(until - Instant::now())).await;
@@ -266,12 +315,100 @@ async fn keep(shared: Rc<Shared>, config: Config, network: NetworkId) {
     }
 }
 
-async fn serve(
-    shared: &Shared,
-    mut connection: Connection,
+/// Serves one connection from its beginning to its end.
+async fn connect(shared: &Shared, config: &Config, network: NetworkId, past: &mut Past) -> End {
+    let name = &*config.network;
+    let filters = shared.core.borrow().registry().filters(network);
+    let edition = shared.edition.get();
+    let opened = tokio::select! {
+        opened = Connection::open(config, Session::Persistent, &filters, network) => opened,
+        () = shared.stopped() => return End::Stop,
+    };
+    let (mut connection, opened) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return End::Lost(error),
+    };
+    tracing::info!(
+        network = name,
+        session = if opened.session_present { "resumed" } else { "new" },
+        filters = filters.len(),
+        "Connected to {}.",
+        config.url
+    );
+    if opened.session_present {
+        let left = shared.core.borrow().left_filters(name, &filters);
+        if let Err(error) = connection.leave_filters(&left) {
+            return End::Lost(error);
+        }
+    } else {
+        shared.forget_packets(network);
+    }
+    let since = Instant::now();
+    let (answered, proven, healthy) = (false, false, false);
+    let mut standing = Standing { shared, name, network, since, answered, proven, healthy };
+    let end = serve(&mut standing, connection, edition, past).await;
+    if standing.proven {
+        shared.take(Input::Condition(Condition::Disconnected(network)));
+    }
+    end
+}
+
+/// What is known of a session.
+struct Standing<'a> {
+    shared: &'a Shared,
+    name: &'a str,
     network: NetworkId,
+    since: Instant,
+    /// Whether the broker has answered for the filters.
+    answered: bool,
+    /// Whether the session is more than one of a row that are lost at once: only then do alerts
+    /// and silence hear of it.
+    proven: bool,
+    /// Whether it has lasted so long that what was before it counts no more.
+    healthy: bool,
+}
+
+impl Standing<'_> {
+    fn look(&mut self, connection: &Connection, past: &mut Past) {
+        let (shared, network) = (self.shared, self.name);
+        if !self.answered
+            && let Some(refused) = connection.refused_filters()
+        {
+            self.answered = true;
+            for (filter, reason) in refused {
+                tracing::error!(network, filter, reason, "The broker refuses a filter.");
+            }
+            shared.status.refused(network, refused);
+        }
+        if let Some(count) = connection.dropped()
+            && let Some(before) = shared.status.dropped(network, count)
+            && count > before
+        {
+            let dropped = count - before;
+            tracing::warn!(network, dropped, "The broker drops messages: its queues are full.");
+        }
+        let age = self.since.elapsed();
+        let holds = age >= PROOF || connection.is_heard() && !past.shaky;
+        if self.answered && holds && !self.proven {
+            self.proven = true;
+            past.told = false;
+            shared.status.broker(network, None);
+            shared.take(Input::Condition(Condition::Connected(self.network)));
+        }
+        if age >= HEALTHY && !self.healthy {
+            (self.healthy, past.times) = (true, 0);
+            shared.unreadable(self.network, false);
+        }
+    }
+}
+
+async fn serve(
+    standing: &mut Standing<'_>,
+    mut connection: Connection,
     edition: u64,
+    past: &mut Past,
 ) -> End {
+    let (shared, network) = (standing.shared, standing.network);
     let acknowledger = connection.acknowledger();
     let small_window = connection.small_window();
     loop {
@@ -288,6 +425,7 @@ async fn serve(
                 if let Some(ordinal) = turn.settled {
                     shared.take(Input::Condition(Condition::Settled { network, ordinal }));
                 }
+                standing.look(&connection, past);
                 shared.core.borrow_mut().hand_over_if_urgent(small_window);
             }
             Err(error) => return End::Lost(error),

@@ -79,6 +79,8 @@ impl Observer {
             if let Some(fault) = broker.fault {
                 reasons.push(format!("broker {}: {fault}", broker.network));
             }
+            let refused = broker.refused.iter();
+            reasons.extend(refused.map(|one| format!("broker {} {}", broker.network, words(one))));
         }
         reasons
     }
@@ -96,7 +98,11 @@ impl Observer {
         page.full = self.status.full.load().as_ref().map(|full| full.to_string());
         let brokers = self.status.brokers().into_iter();
         page.brokers = brokers
-            .map(|broker| BrokerView { network: broker.network, fault: broker.fault })
+            .map(|broker| BrokerView {
+                network: broker.network,
+                fault: broker.fault,
+                refused: broker.refused.iter().map(words).collect(),
+            })
             .collect();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.add_journal(&mut page, &reader) {
@@ -145,6 +151,10 @@ impl Observer {
         }
         metrics::text(given)
     }
+}
+
+fn words((filter, reason): &(String, String)) -> String {
+    format!("refuses `{filter}`: {reason}")
 }
 
 fn counts(counts: Counts) -> CountsView {
@@ -296,6 +306,14 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
         let up = if broker.fault.is_none() { 1.0 } else { 0.0 };
         (vec![("network", broker.network)], up)
     });
+    let refused = status
+        .brokers()
+        .into_iter()
+        .map(|broker| (vec![("network", broker.network)], broker.refused.len() as f64));
+    let dropped = status
+        .brokers()
+        .into_iter()
+        .filter_map(|broker| Some((vec![("network", broker.network)], broker.dropped? as f64)));
     let full = if status.full.load().is_some() { 1.0 } else { 0.0 };
     let told = |outcome: &str, count| (vec![("outcome", outcome.to_owned())], count);
     vec![
@@ -304,6 +322,18 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
             help: "1 while the session with the broker is up",
             kind: Kind::Gauge,
             samples: connected.collect(),
+        },
+        Metric {
+            name: "weir_broker_refused_filters",
+            help: "Filters that the broker refuses: what fits them does not come",
+            kind: Kind::Gauge,
+            samples: refused.collect(),
+        },
+        Metric {
+            name: "weir_broker_dropped_messages",
+            help: "Messages that the broker says it dropped since it began, of all its clients",
+            kind: Kind::Gauge,
+            samples: dropped.collect(),
         },
         metric(
             "weir_commits",

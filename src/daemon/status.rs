@@ -47,22 +47,43 @@ pub struct Status {
 }
 
 /// A broker's connection.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Broker {
     /// The network's name.
     pub network: String,
     /// What is wrong; `None` while it is connected.
     pub fault: Option<String>,
+    /// Filters that it refuses, each with its reason.
+    pub refused: Vec<(String, String)>,
+    /// How many messages it says it has dropped, of all its clients together.
+    pub dropped: Option<u64>,
 }
 
 impl Status {
     /// Notes the state of a broker's connection.
     pub fn broker(&self, network: &str, fault: Option<String>) {
+        self.with_broker(network, |broker| broker.fault = fault);
+    }
+
+    /// Notes which filters a broker refuses.
+    pub fn refused(&self, network: &str, refused: &[(String, String)]) {
+        self.with_broker(network, |broker| broker.refused = refused.to_vec());
+    }
+
+    /// Notes how many messages a broker says it has dropped; gives what it said before.
+    pub fn dropped(&self, network: &str, count: u64) -> Option<u64> {
+        self.with_broker(network, |broker| broker.dropped.replace(count))
+    }
+
+    fn with_broker<T>(&self, network: &str, change: impl FnOnce(&mut Broker) -> T) -> T {
         let mut brokers = self.brokers.lock().unwrap_or_else(PoisonError::into_inner);
-        match brokers.iter_mut().find(|broker| broker.network == network) {
-            Some(broker) => broker.fault = fault,
-            None => brokers.push(Broker { network: network.to_owned(), fault }),
+        if let Some(broker) = brokers.iter_mut().find(|broker| broker.network == network) {
+            return change(broker);
         }
+        let mut broker = Broker { network: network.to_owned(), ..Broker::default() };
+        let changed = change(&mut broker);
+        brokers.push(broker);
+        changed
     }
 
     /// Gives the brokers.

@@ -14,7 +14,7 @@ use crate::domain::input::Message;
 use crate::domain::name::{NameKind, Names, NetworkId};
 use crate::mqtt;
 use crate::mqtt::acknowledgement::AckToken;
-use crate::mqtt::connection::{self, Connection, Session};
+use crate::mqtt::connection::{Connection, Session};
 
 /// How lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,7 +90,7 @@ fn brokers(configured: &[mqtt::config::Config]) -> Vec<(mqtt::config::Config, Ve
 
 /// Why a tap ends.
 enum End {
-    Broker(connection::Error),
+    Broker(mqtt::Error),
     Output(io::Error),
 }
 
@@ -98,14 +98,11 @@ async fn listen(broker: &mqtt::config::Config, filters: &[String], mut view: Tap
     let session = Session::Private { purpose: "tap" };
     // Which network a message is of is looked at message by message.
     let opened = Connection::open(broker, session, filters, NetworkId(0)).await;
-    let (mut connection, opened) = match opened {
+    let (mut connection, _) = match opened {
         Ok(opened) => opened,
         Err(error) => return End::Broker(error),
     };
-    for (filter, reason) in &opened.refused_filters {
-        let reason = terminal::plain(reason);
-        tracing::error!(filter, reason, "The broker refuses a filter.");
-    }
+    let mut answered = false;
     let acknowledger = connection.acknowledger();
     loop {
         let mut tokens = Vec::new();
@@ -118,6 +115,13 @@ async fn listen(broker: &mqtt::config::Config, filters: &[String], mut view: Tap
             return End::Broker(error);
         }
         acknowledger.acknowledge(&mut tokens);
+        if !answered && let Some(refused) = connection.refused_filters() {
+            answered = true;
+            for (filter, reason) in refused {
+                let reason = terminal::plain(reason);
+                tracing::error!(filter, reason, "The broker refuses a filter.");
+            }
+        }
         if let Some(error) = broken {
             return End::Output(error);
         }

@@ -42,7 +42,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::domain::registry::Judgement;
+    use crate::domain::judgement::Judgement;
 
     #[test]
     fn they_are_those_of_the_folder() {

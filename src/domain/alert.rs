@@ -53,16 +53,20 @@ pub enum WeirCondition {
     /// The wall clock jumped.
     #[n(4)]
     ClockStepped,
+    /// A broker sends again and again what can't be read.
+    #[n(5)]
+    BrokerUnreadable,
 }
 
 impl WeirCondition {
     /// Every condition.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BrokerAway,
         Self::SinkAway,
         Self::JournalFull,
         Self::ChannelFailing,
         Self::ClockStepped,
+        Self::BrokerUnreadable,
     ];
 
     /// Gives the word used in seeds and output.
@@ -74,6 +78,7 @@ impl WeirCondition {
             Self::JournalFull => "journal_full",
             Self::ChannelFailing => "channel_failing",
             Self::ClockStepped => "clock_stepped",
+            Self::BrokerUnreadable => "broker_unreadable",
         }
     }
 }

@@ -149,6 +149,11 @@ impl Names {
         id
     }
 
+    /// Walks all names of a kind, in no order.
+    pub fn of(&self, kind: NameKind) -> impl Iterator<Item = &str> {
+        self.ids.keys().filter(move |(of, _)| *of == kind).map(|(_, name)| &**name)
+    }
+
     /// Gives the names that are new since the last call; the journal must hold them before any
     /// row that uses their ids.
     pub fn take_fresh(&mut self) -> Vec<Named> {

@@ -8,83 +8,14 @@ use jiff::tz::TimeZone;
 
 use crate::domain::alert::{Severity, WeirCondition};
 use crate::domain::assessment::{Limit, WaterClass};
+use crate::domain::judgement::Judgement;
 use crate::domain::name::{
     DatastreamId, DeviceId, LimitId, NetworkId, PlaceId, PropertyId, RuleId, StationId, Table,
     TopicId,
 };
 use crate::domain::observation::Period;
-use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp, Validity};
+use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
-
-/// The settings of the configuration that decoding, QC, windows or verdicts read: part of the
-/// edition, because replay must see them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Judgement {
-    /// How long a datastream remembers single observations: duplicates, revisions and late data
-    /// are recognised within it, ms.
-    pub lateness_horizon_ms: i64,
-    /// How far a device's clock may be ahead before its time is flagged, ms.
-    pub clock_ahead_max_ms: i64,
-    /// How far ahead a time is no clock's any more and the reading is rejected, ms.
-    pub clock_ahead_reject_ms: i64,
-    /// How far behind a device's clock may be before its time is flagged: data that waited in a
-    /// logger for less is late and good, ms.
-    pub clock_behind_max_ms: i64,
-    /// How long after its end an hour that is not complete is given out, ms.
-    pub settle_hour_ms: i64,
-}
-
-impl Default for Judgement {
-    fn default() -> Self {
-        Self {
-            lateness_horizon_ms: 26 * HOUR,
-            clock_ahead_max_ms: 5 * MINUTE,
-            clock_ahead_reject_ms: DAY,
-            clock_behind_max_ms: 31 * DAY,
-            settle_hour_ms: 10 * MINUTE,
-        }
-    }
-}
-
-impl Judgement {
-    /// Gives the settings in a lasting order.
-    #[must_use]
-    pub fn settings(&self) -> [i64; 5] {
-        let Self {
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            settle_hour_ms,
-            clock_behind_max_ms,
-        } = *self;
-        [
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            settle_hour_ms,
-            clock_behind_max_ms,
-        ]
-    }
-
-    /// Reads what [`Judgement::settings`] gave.
-    #[must_use]
-    pub fn from_settings(settings: [i64; 5]) -> Self {
-        let [
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            settle_hour_ms,
-            clock_behind_max_ms,
-        ] = settings;
-        Self {
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            clock_behind_max_ms,
-            settle_hour_ms,
-        }
-    }
-}
 
 /// How averages of a property are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -325,6 +256,29 @@ pub enum Level {
     Place,
 }
 
+impl Level {
+    /// Reads one level of a pattern.
+    #[must_use]
+    pub fn read(word: &str) -> Self {
+        match word {
+            "{device}" => Self::Device,
+            "{channel}" => Self::Channel,
+            "{place}" => Self::Place,
+            word => Self::Literal(word.into()),
+        }
+    }
+}
+
+/// Gives the MQTT filter that matches a pattern of these levels.
+#[must_use]
+pub fn filter(levels: &[Level]) -> String {
+    let words = levels.iter().map(|level| match level {
+        Level::Literal(word) => &**word,
+        Level::Device | Level::Channel | Level::Place => "+",
+    });
+    words.collect::<Vec<_>>().join("/")
+}
+
 /// Where a format finds things, by JSON pointer. Empty means: not there.
 #[derive(Clone, Debug, Default)]
 pub struct Pointers {
@@ -365,11 +319,7 @@ impl TopicRule {
     /// Gives the MQTT filter that matches the pattern.
     #[must_use]
     pub fn filter(&self) -> String {
-        let words = self.levels.iter().map(|level| match level {
-            Level::Literal(word) => &**word,
-            Level::Device | Level::Channel | Level::Place => "+",
-        });
-        words.collect::<Vec<_>>().join("/")
+        filter(&self.levels)
     }
 }
 

@@ -135,6 +135,8 @@ pub struct BrokerView {
     pub network: String,
     /// What is wrong, if anything.
     pub fault: Option<String>,
+    /// What it refuses, in words.
+    pub refused: Vec<String>,
 }
 
 /// Where points go.

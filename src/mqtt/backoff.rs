@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_millis(200);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(30);
 /// A connection that lasted this long was healthy: the next wait is the first again.
-const HEALTHY: Duration = Duration::from_mins(1);
+pub const HEALTHY: Duration = Duration::from_mins(1);
 
 /// Waits that double, with a random share taken off so that many clients don't come at once.
 #[derive(Clone, Debug, Default)]

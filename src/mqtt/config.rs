@@ -31,6 +31,12 @@ pub struct Config {
     pub url: String,
     /// The client id: stable, or the broker forgets what it kept for an absent weir.
     pub client_id: String,
+    /// The retained topic that says `online` or `offline`; `weir/{client_id}/status` where it is
+    /// not given, none where it is empty.
+    pub status_topic: Option<String>,
+    /// Whether to watch how many messages the broker drops.
+    #[serde(default = "watch_dropped")]
+    pub watch_dropped: bool,
     /// The version of the protocol: `"5"` or `"3.1.1"`.
     #[serde(default)]
     pub protocol: Protocol,
@@ -64,6 +70,10 @@ pub struct Config {
     /// For how long messages gather before they are read together, ms.
     #[serde(default = "gather_ms")]
     pub gather_ms: u64,
+}
+
+fn watch_dropped() -> bool {
+    true
 }
 
 fn keep_alive_s() -> u16 {
@@ -100,6 +110,15 @@ const GATHER_MS_MAX: u64 = 1_000;
 const CLIENT_ID_BYTES_MAX: usize = 65_535;
 
 impl Config {
+    /// Gives the topic that says whether weir lives, if there is to be one.
+    #[must_use]
+    pub fn status_topic(&self) -> Option<String> {
+        match &self.status_topic {
+            None => Some(format!("weir/{}/status", self.client_id)),
+            Some(topic) => Some(topic.clone()).filter(|topic| !topic.is_empty()),
+        }
+    }
+
     /// Tells everything that is wrong with the section.
     #[must_use]
     pub fn faults(&self) -> Vec<SettingFault> {
@@ -119,6 +138,9 @@ impl Config {
                 "an empty network".to_owned(),
                 "the name under which the seeds know it",
             );
+        }
+        if let Some(topic) = self.status_topic().filter(|topic| topic.contains(['+', '#'])) {
+            fault("status_topic", format!("`{topic}`"), "a topic without + and #");
         }
         if self.client_id.is_empty() || self.client_id.len() > CLIENT_ID_BYTES_MAX {
             let found = if self.client_id.is_empty() { "an empty" } else { "a too long" };
@@ -262,6 +284,7 @@ mod tests {
     fn an_address_of_another_kind_is_refused() {
         check("network='n'\nurl='http://b'\nclient_id='w'", &["url `http://b`"]);
         check("network='n'\nurl='mqtt://b/a?c=1'\nclient_id='w'", &["url `mqtt://b/a?c=1`"]);
+        // What stands in a url stands in every log line and on the page.
         check("network='n'\nurl='mqtt://u:p@b'\nclient_id='w'", &["url `…@b`"]);
     }
 }

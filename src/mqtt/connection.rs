@@ -1,21 +1,23 @@
-//! One connection, from CONNECT to the error that ends it. It gathers what arrives, reads it in
+//! One connection, from CONNACK to the error that ends it. It gathers what arrives, reads it in
 //! one call, and writes the acks of what was committed in one call on a later turn: that is nine
 //! tenths of the cost of MQTT. It never waits for the journal.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use secrecy::SecretString;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::input::{Message, Qos};
 use crate::domain::name::NetworkId;
+use crate::mqtt::Error;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
 use crate::mqtt::config::{Config, Protocol};
+use crate::mqtt::greet::{Greeted, greet};
+pub use crate::mqtt::greet::{Opened, Session};
 use crate::mqtt::stream::Stream;
-use crate::mqtt::wire::{Greeting, Packet, Pen, Publish, Welcome, Wire};
+use crate::mqtt::subscription::{DROPPED, Subscription, fits};
+use crate::mqtt::wire::{OFFLINE, ONLINE, Packet, Pen, Publish, Wire};
 
 /// How much one turn reads.
 const TURN_BYTES: usize = 1 << 20;
@@ -31,31 +33,6 @@ const SETTLE_AFTER: Duration = Duration::from_secs(1);
 const WRITE_MAX: Duration = Duration::from_secs(10);
 /// How long a good-bye may take.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
-/// How many bytes of filters one SUBSCRIBE holds.
-const FILTER_BYTES: usize = 8 << 10;
-
-/// Whose session it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Session {
-    /// The daemon's: the broker keeps what arrives while it is away.
-    Persistent,
-    /// A tool's: a client id of its own and nothing kept, so that it never throws the daemon off
-    /// or empties its queue.
-    Private {
-        /// What it is for, part of the client id.
-        purpose: &'static str,
-    },
-}
-
-/// What the broker said at the beginning.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Opened {
-    /// Whether it knew the session. If not, what came while weir was away is lost.
-    pub session_present: bool,
-    /// Filters it refuses, and why; all others are subscribed.
-    pub refused_filters: Vec<(String, String)>,
-}
-
 /// What happened in a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Turn {
@@ -67,96 +44,6 @@ pub struct Turn {
     pub outstanding: usize,
 }
 
-/// What ends a connection, or keeps it from beginning.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The address is none.
-    #[error("url `{url}` is no address of a broker; expected mqtt://host:1883 or mqtts://…")]
-    Url {
-        /// As configured.
-        url: String,
-    },
-    /// A file of the configuration can't be used.
-    #[error("{key} `{}`: {fault}", path.display())]
-    File {
-        /// The setting.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        fault: String,
-    },
-    /// The environment variable is not set.
-    #[error("password_env names `{name}`, which is not set")]
-    Environment {
-        /// The variable.
-        name: String,
-    },
-    /// Nobody listens there.
-    #[error("{url} does not answer: {fault}; is the url right and the broker running?")]
-    Away {
-        /// The address.
-        url: String,
-        /// The system's words.
-        fault: String,
-    },
-    /// TLS is refused by one of both.
-    #[error("{url}: TLS fails: {fault}; check ca_file, certificate_file and the url's host name")]
-    Tls {
-        /// The address.
-        url: String,
-        /// What is wrong.
-        fault: String,
-    },
-    /// It took too long.
-    #[error("{url} took more than connect_timeout_s = {after_s} s to let weir in")]
-    Slow {
-        /// The address.
-        url: String,
-        /// The limit.
-        after_s: u64,
-    },
-    /// The broker refuses the connection.
-    #[error("the broker refuses `{client_id}`: {reason}{}", mend(reason))]
-    Refused {
-        /// The client id.
-        client_id: String,
-        /// The broker's reason.
-        reason: String,
-    },
-    /// The broker ended the connection and said why.
-    #[error("the broker ended the connection: {0}{hint}", hint = taken_over(.0))]
-    Farewell(String),
-    /// The connection broke.
-    #[error("the connection broke: {0}")]
-    Broken(String),
-    /// The broker sends what is not MQTT.
-    #[error("the broker sent what can't be read: {0}")]
-    Unreadable(String),
-    /// Nothing came for too long.
-    #[error("the broker gives no sign of life")]
-    Silent,
-}
-
-/// What an operator can mend, by the broker's words.
-fn mend(reason: &str) -> &'static str {
-    let says = |word: &str| reason.to_ascii_lowercase().contains(word);
-    if says("password") || says("authori") {
-        "; mend user and password_file, or the broker's access list"
-    } else if says("protocol") {
-        "; mend protocol (\"5\" or \"3.1.1\")"
-    } else if says("client") || says("identifier") {
-        "; mend client_id"
-    } else {
-        ""
-    }
-}
-
-fn taken_over(reason: &str) -> &'static str {
-    let taken = reason.to_ascii_lowercase().replace([' ', '_'], "").contains("takenover");
-    if taken { "; another client uses this client_id, give each weir its own" } else { "" }
-}
-
 /// A message that is not acknowledged yet.
 #[derive(Debug)]
 struct Outstanding {
@@ -166,15 +53,32 @@ struct Outstanding {
     committed: Option<u64>,
 }
 
+/// What weir tells others of itself, and the broker of itself.
+#[derive(Debug)]
+struct Presence {
+    /// Where weir says that it is there.
+    status_topic: Option<String>,
+    /// Whether to watch what the broker drops, and how much that was.
+    watches: bool,
+    dropped: Option<u64>,
+    /// Whether weir has said that it is there.
+    begun: bool,
+}
+
 /// A connection. Its acks die with it.
 #[derive(Debug)]
 pub struct Connection {
     stream: Stream,
     wire: Wire,
     pen: Pen,
+    url: String,
     network: NetworkId,
     gather: Duration,
     keep_alive: Duration,
+    /// How long the broker may take to answer for the filters while nothing else comes.
+    answer_max: Duration,
+    subscription: Subscription,
+    presence: Presence,
     acknowledger: Acknowledger,
     tokens: Vec<AckToken>,
     /// In the order of their arrival; the first has place `acked`.
@@ -183,18 +87,21 @@ pub struct Connection {
     /// The ordinal of the last message whose ack was written, and how far the broker has seen.
     last_acked: u64,
     settled: u64,
-    /// A ping under way: what had been acknowledged before it.
-    ping: Option<u64>,
+    /// Pings that are not answered yet: what had been acknowledged before each.
+    pings: VecDeque<u64>,
     pinged: Instant,
+    /// Whether the broker has answered a ping.
+    heard: bool,
     last_out: Instant,
     last_in: Instant,
+    last_delivery: Instant,
     out: BytesMut,
-    early: Vec<Publish>,
     busy: bool,
 }
 
 impl Connection {
-    /// Connects and subscribes; all of it within `connect_timeout_s`.
+    /// Connects and asks for the filters. The broker answers for them in a later turn, since a
+    /// session that it resumes may fill the line before.
     ///
     /// # Errors
     /// What keeps the connection from beginning, and the setting to mend.
@@ -205,134 +112,81 @@ impl Connection {
         network: NetworkId,
     ) -> Result<(Self, Opened), Error> {
         let after_s = config.connect_timeout_s;
-        let opening = Self::open_slowly(config, session, filters, network);
-        match timeout(Duration::from_secs(after_s), opening).await {
-            Ok(opened) => opened,
-            Err(_) => Err(Error::Slow { url: config.url.clone(), after_s }),
-        }
-    }
-
-    async fn open_slowly(
-        config: &Config,
-        session: Session,
-        filters: &[String],
-        network: NetworkId,
-    ) -> Result<(Self, Opened), Error> {
+        let is_daemon = session == Session::Persistent;
+        // What weir says of itself must not come back as a message.
+        let status_topic = config
+            .status_topic()
+            .filter(|topic| is_daemon && !filters.iter().any(|filter| fits(filter, topic)));
+        let greeting = greet(config, session, status_topic.as_deref());
+        let greeted = timeout(Duration::from_secs(after_s), greeting).await;
+        let slow = || Error::Slow { url: config.url.clone(), after_s };
+        let Greeted { stream, wire, pen, opened, keep_alive } = greeted.map_err(|_| slow())??;
         let now = Instant::now();
         let mut connection = Self {
-            stream: Stream::connect(config).await?,
-            wire: Wire::new(config),
-            pen: Pen(config.protocol),
+            stream,
+            wire,
+            pen,
+            url: config.url.clone(),
             network,
             gather: Duration::from_millis(config.gather_ms),
-            keep_alive: Duration::from_secs(config.keep_alive_s.into()),
+            keep_alive,
+            answer_max: Duration::from_secs(after_s),
+            subscription: Subscription::default(),
+            presence: Presence {
+                status_topic,
+                watches: is_daemon && config.watch_dropped,
+                dropped: None,
+                begun: false,
+            },
             acknowledger: Acknowledger::default(),
             tokens: Vec::new(),
             outstanding: VecDeque::new(),
             acked: 0,
             last_acked: 0,
             settled: 0,
-            ping: None,
+            pings: VecDeque::new(),
             pinged: now,
+            heard: false,
             last_out: now,
             last_in: now,
+            last_delivery: now,
             out: BytesMut::new(),
-            early: Vec::new(),
-            busy: false,
+            // More than the CONNACK may have come already.
+            busy: true,
         };
-        let session_present = connection.greet(config, session).await?;
-        let refused_filters = connection.subscribe(filters).await?;
-        Ok((connection, Opened { session_present, refused_filters }))
+        connection.subscription.ask(pen, filters, &mut connection.out)?;
+        // The answer to it proves the session, behind whatever the broker sends before.
+        connection.ping();
+        connection.write().await?;
+        Ok((connection, opened))
     }
 
-    async fn greet(&mut self, config: &Config, session: Session) -> Result<bool, Error> {
-        let password = password(config)?;
-        let clean = session != Session::Persistent;
-        let client_id = match session {
-            Session::Persistent => config.client_id.clone(),
-            Session::Private { purpose } => {
-                format!("{}-{purpose}-{:08x}", config.client_id, fastrand::u32(..))
-            }
-        };
-        let greeting = Greeting {
-            client_id: &client_id,
-            clean,
-            session_expiry_s: if clean { 0 } else { config.session_expiry_s },
-            receive_maximum: config.receive_maximum,
-            keep_alive_s: config.keep_alive_s,
-            login: config.user.as_deref().map(|user| (user, &password)),
-        };
-        self.pen.connect(&greeting, &mut self.out).map_err(Error::Unreadable)?;
-        self.write().await?;
-        let welcome = match self.answer().await? {
-            Packet::Connected(Welcome { refused: Some(reason), .. }) | Packet::Farewell(reason) => {
-                return Err(Error::Refused { client_id, reason });
-            }
-            Packet::Connected(welcome) => welcome,
-            Packet::Publish(_)
-            | Packet::Release(_)
-            | Packet::Pong
-            | Packet::Subscribed { .. }
-            | Packet::Other => {
-                return Err(Error::Unreadable("something else than a CONNACK".to_owned()));
-            }
-        };
-        // 0 is "none asked for": our own holds, as a sign of life for us.
-        if let Some(seconds) = welcome.keep_alive_s.filter(|seconds| *seconds > 0) {
-            self.keep_alive = Duration::from_secs(seconds.into());
-        }
-        Ok(welcome.session_present)
+    /// Asks for no more of filters that the session had asked for earlier.
+    ///
+    /// # Errors
+    /// They don't fit into packets.
+    pub fn leave_filters(&mut self, filters: &[String]) -> Result<(), Error> {
+        self.subscription.leave(self.pen, filters, &mut self.out)
     }
 
-    /// Subscribes whatever the broker remembers. A resumed session may deliver meanwhile.
-    async fn subscribe(&mut self, filters: &[String]) -> Result<Vec<(String, String)>, Error> {
-        let mut refused_filters = Vec::new();
-        let mut rest = filters;
-        let mut packet_id = 0;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = rest.iter().take_while(|filter| {
-                bytes += filter.len() + 3;
-                bytes <= FILTER_BYTES
-            });
-            let (now, later) = rest.split_at(fits.count().max(1));
-            rest = later;
-            packet_id += 1;
-            self.pen.subscribe(packet_id, now, &mut self.out).map_err(Error::Unreadable)?;
-            self.write().await?;
-            loop {
-                match self.answer().await? {
-                    Packet::Subscribed { packet_id: of, refused } if of == packet_id => {
-                        let refusals = now.iter().zip(refused).filter_map(|(filter, reason)| {
-                            reason.map(|reason| (filter.clone(), reason))
-                        });
-                        refused_filters.extend(refusals);
-                        break;
-                    }
-                    Packet::Publish(publish) => self.early.push(publish),
-                    Packet::Release(packet_id) => self.pen.complete(packet_id, &mut self.out),
-                    Packet::Farewell(reason) => return Err(Error::Farewell(reason)),
-                    Packet::Pong | Packet::Subscribed { .. } | Packet::Other => {}
-                    Packet::Connected(_) => {
-                        return Err(Error::Unreadable("a second CONNACK".to_owned()));
-                    }
-                }
-            }
-        }
-        Ok(refused_filters)
+    /// Gives the filters that the broker refuses, each with its reason; all others are
+    /// subscribed. `None` until it has answered for all of them.
+    #[must_use]
+    pub fn refused_filters(&self) -> Option<&[(String, String)]> {
+        self.subscription.refused()
     }
 
-    /// Waits for the next packet.
-    async fn answer(&mut self) -> Result<Packet, Error> {
-        loop {
-            if let Some(packet) = self.wire.next().map_err(Error::Unreadable)? {
-                return Ok(packet);
-            }
-            let read = self.stream.read(&mut self.wire.buffer).await.map_err(broken)?;
-            if read == 0 {
-                return Err(Error::Broken("closed by the broker".to_owned()));
-            }
-        }
+    /// Says whether the broker has answered the ping that follows the filters.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.heard
+    }
+
+    /// Gives how many messages the broker says it has dropped, of all its clients together;
+    /// `None` if it does not say.
+    #[must_use]
+    pub fn dropped(&self) -> Option<u64> {
+        self.presence.dropped
     }
 
     /// Does one round: writes what is due, waits a little, reads what came and hands it on.
@@ -354,7 +208,12 @@ impl Connection {
         } else {
             // What is not read can't be missed.
             self.last_in = Instant::now();
+            self.last_delivery = self.last_in;
             sleep(ACKS_DUE).await;
+        }
+        if self.refused_filters().is_none() && self.last_delivery.elapsed() >= self.answer_max {
+            let after_s = self.answer_max.as_secs();
+            return Err(Error::Slow { url: self.url.clone(), after_s });
         }
         turn.outstanding = self.outstanding.len();
         Ok(turn)
@@ -365,16 +224,19 @@ impl Connection {
         turn: &mut Turn,
         take: &mut dyn FnMut(Message<'_>, Option<AckToken>),
     ) -> Result<(), Error> {
-        for publish in std::mem::take(&mut self.early) {
-            self.deliver(&publish, turn, take);
-        }
-        let wait = if self.outstanding.is_empty() { IDLE } else { ACKS_DUE };
-        match timeout(wait, self.stream.readable()).await {
-            Err(_) => return self.missed(),
-            Ok(readable) => readable.map_err(broken)?,
-        }
-        if !self.busy && !self.gather.is_zero() {
-            sleep(self.gather).await;
+        let given = self.sort(turn, take)?;
+        // What rests inside TLS makes no socket readable, so after much nothing is waited for.
+        if given || self.busy {
+            tokio::task::yield_now().await;
+        } else {
+            let wait = if self.outstanding.is_empty() { IDLE } else { ACKS_DUE };
+            match timeout(wait, self.stream.readable()).await {
+                Err(_) => return self.missed(),
+                Ok(readable) => readable.map_err(broken)?,
+            }
+            if !self.gather.is_zero() {
+                sleep(self.gather).await;
+            }
         }
         let before = self.wire.buffer.len();
         let open = self.stream.drain(&mut self.wire.buffer, TURN_BYTES).await.map_err(broken)?;
@@ -382,13 +244,26 @@ impl Connection {
         self.busy = came >= BUSY_BYTES;
         if came > 0 {
             self.last_in = Instant::now();
+            self.sort(turn, take)?;
         }
+        if open { Ok(()) } else { Err(Error::Broken("closed by the broker".to_owned())) }
+    }
+
+    /// Hands on every whole packet that is there; says whether there was one.
+    fn sort(
+        &mut self,
+        turn: &mut Turn,
+        take: &mut dyn FnMut(Message<'_>, Option<AckToken>),
+    ) -> Result<bool, Error> {
+        let mut given = false;
         while let Some(packet) = self.wire.next().map_err(Error::Unreadable)? {
+            given = true;
             match packet {
                 Packet::Publish(publish) => self.deliver(&publish, turn, take),
                 Packet::Release(packet_id) => self.pen.complete(packet_id, &mut self.out),
                 Packet::Pong => {
-                    if let Some(covered) = self.ping.take()
+                    self.heard = true;
+                    if let Some(covered) = self.pings.pop_front()
                         && covered > self.settled
                     {
                         self.settled = covered;
@@ -396,13 +271,48 @@ impl Connection {
                     }
                 }
                 Packet::Farewell(reason) => return Err(Error::Farewell(reason)),
-                Packet::Subscribed { .. } | Packet::Other => {}
+                Packet::Subscribed { packet_id, codes } => {
+                    self.subscription.answer(packet_id, codes);
+                    self.begin()?;
+                }
+                Packet::Other => {}
                 Packet::Connected(_) => {
                     return Err(Error::Unreadable("a second CONNACK".to_owned()));
                 }
             }
         }
-        if open { Ok(()) } else { Err(Error::Broken("closed by the broker".to_owned())) }
+        Ok(given)
+    }
+
+    /// Says that weir is there, once it is: when every filter is answered for.
+    fn begin(&mut self) -> Result<(), Error> {
+        if self.presence.begun || self.refused_filters().is_none() {
+            return Ok(());
+        }
+        self.presence.begun = true;
+        self.say(ONLINE)?;
+        if self.presence.watches {
+            self.subscription.watch(self.pen, &mut self.out)?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, words: &'static [u8]) -> Result<(), Error> {
+        let Some(topic) = &self.presence.status_topic else { return Ok(()) };
+        let packet_id = self.subscription.fresh_packet_id();
+        let said = self.pen.publish_retained(packet_id, topic, words, &mut self.out);
+        said.map_err(Error::Unreadable)
+    }
+
+    /// Takes what the broker tells of itself; that is no message.
+    fn note_dropped(&mut self, publish: &Publish) -> bool {
+        let is_it = self.presence.watches && publish.topic() == DROPPED.as_bytes();
+        if is_it {
+            let text = std::str::from_utf8(publish.payload()).ok();
+            self.presence.dropped =
+                text.and_then(|text| text.trim().parse().ok()).or(self.presence.dropped);
+        }
+        is_it
     }
 
     fn deliver(
@@ -411,7 +321,12 @@ impl Connection {
         turn: &mut Turn,
         take: &mut dyn FnMut(Message<'_>, Option<AckToken>),
     ) {
+        // Asked for at QoS 0, it asks for no ack.
+        if publish.qos() == Qos::AtMostOnce && self.note_dropped(publish) {
+            return;
+        }
         turn.delivered += 1;
+        self.last_delivery = Instant::now();
         let (qos, packet_id) = (publish.qos(), publish.packet_id());
         let token = (qos != Qos::AtMostOnce).then(|| {
             let place = self.acked + self.outstanding.len() as u64;
@@ -443,23 +358,26 @@ impl Connection {
         }
     }
 
+    /// Pings after silence on our side, whether or not the last one was answered: while nothing is
+    /// read no answer is either, and a broker counts what it gets. One at a time is to settle.
     fn ping_if_due(&mut self) {
-        if self.ping.is_some() {
-            return;
-        }
         let now = Instant::now();
         let quiet = now.duration_since(self.last_out) >= self.keep_alive / 2;
-        let unsettled = self.last_acked > self.settled;
+        let unsettled = self.pings.is_empty() && self.last_acked > self.settled;
         if quiet || unsettled && now.duration_since(self.pinged) >= SETTLE_AFTER {
-            self.pen.ping(&mut self.out);
-            self.ping = Some(self.last_acked);
-            self.pinged = now;
+            self.ping();
         }
+    }
+
+    fn ping(&mut self) {
+        self.pen.ping(&mut self.out);
+        self.pings.push_back(self.last_acked);
+        self.pinged = Instant::now();
     }
 
     fn missed(&self) -> Result<(), Error> {
         let silent = self.last_in.elapsed() >= self.keep_alive.mul_f64(1.5);
-        if silent && self.ping.is_some() { Err(Error::Silent) } else { Ok(()) }
+        if silent && !self.pings.is_empty() { Err(Error::Silent) } else { Ok(()) }
     }
 
     async fn write(&mut self) -> Result<(), Error> {
@@ -490,6 +408,8 @@ impl Connection {
     /// the broker to close: mosquitto lets go of acks that it has not read when the socket ends.
     pub async fn close(mut self) {
         self.collect_acks();
+        // What does not fit into a packet was refused before.
+        self.say(OFFLINE).ok();
         self.pen.farewell(&mut self.out);
         if let Err(error) = self.write().await {
             tracing::debug!(%error, "A connection could not be closed in order.");
@@ -505,34 +425,23 @@ impl Connection {
     }
 }
 
-fn broken(error: std::io::Error) -> Error {
+pub(super) fn broken(error: std::io::Error) -> Error {
     Error::Broken(error.to_string())
 }
 
-fn password(config: &Config) -> Result<SecretString, Error> {
-    if let Some(path) = &config.password_file {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::File {
-            key: "password_file",
-            path: path.clone(),
-            fault: error.to_string(),
-        })?;
-        return Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])));
-    }
-    match &config.password_env {
-        None => Ok(SecretString::from("")),
-        Some(name) => std::env::var(name)
-            .map(SecretString::from)
-            .map_err(|_| Error::Environment { name: name.clone() }),
-    }
-}
-
-/// Connects and subscribes as a tool would, and leaves again.
+/// Connects and subscribes as a tool would, leaves again, and gives the filters that are refused.
 ///
 /// # Errors
 /// What keeps weir from it, and the setting to mend.
-pub async fn probe(config: &Config, filters: &[String]) -> Result<Opened, Error> {
+pub async fn probe(config: &Config, filters: &[String]) -> Result<Vec<(String, String)>, Error> {
     let session = Session::Private { purpose: "check" };
-    let (connection, opened) = Connection::open(config, session, filters, NetworkId(0)).await?;
+    let (mut connection, _) = Connection::open(config, session, filters, NetworkId(0)).await?;
+    let refused = loop {
+        connection.turn(true, &mut |_, _| ()).await?;
+        if let Some(refused) = connection.refused_filters() {
+            break refused.to_vec();
+        }
+    };
     connection.close().await;
-    Ok(opened)
+    Ok(refused)
 }

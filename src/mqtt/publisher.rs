@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::domain::input::Qos;
-use crate::mqtt::connection::Error;
+use crate::mqtt::Error;
 
 /// How many publishes may wait or be under way; more wait in [`Publisher::publish`].
 const WINDOW: u16 = 100;

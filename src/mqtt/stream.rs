@@ -13,8 +13,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
+use crate::mqtt::Error;
 use crate::mqtt::config::Config;
-use crate::mqtt::connection::Error;
 
 /// A connected stream.
 #[derive(Debug)]

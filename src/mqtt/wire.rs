@@ -17,6 +17,9 @@ pub(super) const PACKET_BYTES_MAX: u32 = 2 << 20;
 /// The head of a PUBLISH at its longest: topic and packet id, before the payload.
 const PUBLISH_HEAD_MAX: usize = 5 + 2 + 65_535 + 2;
 
+/// Why a filter that was granted at QoS 0 counts as refused.
+const NO_PROMISE: &str = "granted at QoS 0 only; what is lost before weir nobody can know";
+
 /// What a broker sends.
 #[derive(Debug)]
 pub(super) enum Packet {
@@ -27,7 +30,7 @@ pub(super) enum Packet {
     /// Answers to a SUBSCRIBE, filter by filter: `None` is granted, else the reason.
     Subscribed {
         packet_id: u16,
-        refused: Vec<Option<String>>,
+        codes: Vec<Option<String>>,
     },
     Connected(Welcome),
     /// The broker ends the connection and says why.
@@ -73,6 +76,14 @@ impl Publish {
         self.packet_id
     }
 
+    pub(super) fn topic(&self) -> &[u8] {
+        &self.topic
+    }
+
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     pub(super) fn message(&self, network: NetworkId) -> Message<'_> {
         Message {
             network,
@@ -92,7 +103,8 @@ impl Publish {
     }
 }
 
-/// A body that is too long to be held and streams by (3.1.1 only, whose brokers know no limit).
+/// A body that is too long to be held and streams by: the brokers of 3.1.1 know no limit, and one
+/// of 5 that does not heed it would send the packet again for ever.
 #[derive(Debug)]
 struct Skip {
     publish: Publish,
@@ -195,14 +207,17 @@ impl Wire {
             return Ok(());
         }
         let first = self.buffer.first().copied().unwrap_or_default();
-        if self.protocol == Protocol::V5 || first >> 4 != PUBLISH {
-            return Err(format!("a packet of {length} bytes, beyond the limit it was told"));
+        if first >> 4 != PUBLISH {
+            return Err(format!("a packet of {length} bytes"));
         }
         if self.buffer.len() < PUBLISH_HEAD_MAX {
             return Ok(());
         }
         let head = self.buffer.split().freeze();
-        let publish = cut(&head).ok_or("a PUBLISH whose lengths don't fit")?;
+        let mut publish = cut(&head).ok_or("a PUBLISH whose lengths don't fit")?;
+        if self.protocol == Protocol::V5 {
+            without_properties(&mut publish.payload);
+        }
         let mut kept = BytesMut::from(&*publish.payload);
         let bytes = kept.len() + missing;
         kept.truncate(self.payload_bytes_max);
@@ -226,7 +241,9 @@ impl Wire {
     }
 }
 
+const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
+const DISCONNECT: u8 = 14;
 
 fn new_check(buffer: &BytesMut) -> Result<new::FixedHeader, CodecError> {
     new::check(buffer.iter(), None)
@@ -256,11 +273,42 @@ fn cut(frame: &Bytes) -> Option<Publish> {
     Some(Publish { dup, retain, qos, packet_id, topic, payload: rest, fault: None })
 }
 
+/// Takes properties off the beginning of a payload, if they are there as a whole.
+fn without_properties(payload: &mut Bytes) {
+    let (mut length, mut rest) = (0, payload.clone());
+    for shift in [0, 7, 14, 21] {
+        let Ok(byte) = rest.try_get_u8() else { return };
+        length |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            if length <= rest.len() {
+                rest.advance(length);
+                *payload = rest;
+            }
+            return;
+        }
+    }
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "what else the codec knows is not needed")]
 fn read_new(mut frame: BytesMut) -> Result<Packet, String> {
-    // The codec knows no DISCONNECT without a reason, which is a plain farewell.
-    if frame.first().is_some_and(|first| first >> 4 == 14) && frame.len() == 2 {
-        return Ok(Packet::Farewell("no reason given".to_owned()));
+    match (frame.first().map(|first| first >> 4), frame.len()) {
+        // The codec knows no DISCONNECT without a reason, which is a plain farewell,
+        (Some(DISCONNECT), 2) => return Ok(Packet::Farewell("no reason given".to_owned())),
+        // and none without properties, which a reason may do without.
+        (Some(DISCONNECT), 3) => {
+            let reason = frame.split_off(2);
+            frame.clear();
+            frame.extend_from_slice(&[DISCONNECT << 4, 2]);
+            frame.extend_from_slice(&reason);
+            frame.extend_from_slice(&[0]);
+        }
+        // A broker that knows 3.1.1 only says so in the words of 3.1.1.
+        (Some(CONNACK), 4) => {
+            let refused = Some("unsupported protocol version".to_owned());
+            let welcome = Welcome { session_present: false, refused, keep_alive_s: None };
+            return Ok(Packet::Connected(welcome));
+        }
+        (Some(_) | None, _) => {}
     }
     let packet = new::Packet::read(&mut frame, None).map_err(|error| error.to_string())?;
     Ok(match packet {
@@ -274,11 +322,12 @@ fn read_new(mut frame: BytesMut) -> Result<Packet, String> {
             Packet::Connected(Welcome { session_present, refused, keep_alive_s })
         }
         new::Packet::SubAck(ack) => {
-            let refused = ack.return_codes.iter().map(|code| match code {
+            let codes = ack.return_codes.iter().map(|code| match code {
+                new::SubscribeReasonCode::Success(QoS::AtMostOnce) => Some(NO_PROMISE.to_owned()),
                 new::SubscribeReasonCode::Success(_) => None,
                 refusal => Some(format!("{refusal:?}")),
             });
-            Packet::Subscribed { packet_id: ack.pkid, refused: refused.collect() }
+            Packet::Subscribed { packet_id: ack.pkid, codes: codes.collect() }
         }
         new::Packet::PubRel(release) => Packet::Release(release.pkid),
         new::Packet::PingResp(_) => Packet::Pong,
@@ -302,11 +351,14 @@ fn read_old(mut frame: BytesMut) -> Result<Packet, String> {
             Packet::Connected(Welcome { session_present, refused, keep_alive_s: None })
         }
         v4::Packet::SubAck(ack) => {
-            let refused = ack.return_codes.iter().map(|code| match code {
+            let codes = ack.return_codes.iter().map(|code| match code {
+                v4::SubscribeReasonCode::Success(old::QoS::AtMostOnce) => {
+                    Some(NO_PROMISE.to_owned())
+                }
                 v4::SubscribeReasonCode::Success(_) => None,
                 v4::SubscribeReasonCode::Failure => Some("refused by the broker".to_owned()),
             });
-            Packet::Subscribed { packet_id: ack.pkid, refused: refused.collect() }
+            Packet::Subscribed { packet_id: ack.pkid, codes: codes.collect() }
         }
         v4::Packet::PubRel(release) => Packet::Release(release.pkid),
         v4::Packet::PingResp => Packet::Pong,
@@ -327,7 +379,14 @@ pub(super) struct Greeting<'a> {
     pub(super) receive_maximum: u16,
     pub(super) keep_alive_s: u16,
     pub(super) login: Option<(&'a str, &'a SecretString)>,
+    /// The topic on which the broker says that weir is gone.
+    pub(super) status_topic: Option<&'a str>,
 }
+
+/// What stands on the status topic while weir is there,
+pub(super) const ONLINE: &[u8] = b"online";
+/// and when it is gone.
+pub(super) const OFFLINE: &[u8] = b"offline";
 
 impl Pen {
     pub(super) fn connect(self, greeting: &Greeting<'_>, out: &mut BytesMut) -> Result<(), String> {
@@ -345,12 +404,18 @@ impl Pen {
                     properties: Some(properties),
                 };
                 let login = login.map(|(user, password)| new::Login::new(user, password));
-                written(new::Packet::Connect(connect, None, login).write(out, None))
+                let will = greeting
+                    .status_topic
+                    .map(|topic| new::LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true, None));
+                written(new::Packet::Connect(connect, will, login).write(out, None))
             }
             Protocol::V311 => {
                 let mut connect = v4::Connect::new(greeting.client_id);
                 connect.keep_alive = greeting.keep_alive_s;
                 connect.clean_session = greeting.clean;
+                connect.last_will = greeting
+                    .status_topic
+                    .map(|topic| v4::LastWill::new(topic, OFFLINE, old::QoS::AtLeastOnce, true));
                 if let Some((user, password)) = login {
                     connect.set_login(user, password);
                 }
@@ -383,6 +448,69 @@ impl Pen {
                 let mut subscribe = v4::Subscribe::new_many(filters);
                 subscribe.pkid = packet_id;
                 written(subscribe.write(out))
+            }
+        }
+    }
+
+    /// Asks for what the broker tells of itself: at QoS 0, with what it kept, every time.
+    pub(super) fn watch(
+        self,
+        packet_id: u16,
+        topic: &str,
+        out: &mut BytesMut,
+    ) -> Result<(), String> {
+        match self.0 {
+            Protocol::V5 => {
+                let filter = new::Filter::new(topic, QoS::AtMostOnce);
+                let mut subscribe = new::Subscribe::new(filter, None);
+                subscribe.pkid = packet_id;
+                written(new::Packet::Subscribe(subscribe).write(out, None))
+            }
+            Protocol::V311 => {
+                let mut subscribe = v4::Subscribe::new(topic, old::QoS::AtMostOnce);
+                subscribe.pkid = packet_id;
+                written(subscribe.write(out))
+            }
+        }
+    }
+
+    /// Publishes what the broker is to keep, at QoS 1.
+    pub(super) fn publish_retained(
+        self,
+        packet_id: u16,
+        topic: &str,
+        payload: &'static [u8],
+        out: &mut BytesMut,
+    ) -> Result<(), String> {
+        match self.0 {
+            Protocol::V5 => {
+                let mut publish = new::Publish::new(topic, QoS::AtLeastOnce, payload, None);
+                (publish.pkid, publish.retain) = (packet_id, true);
+                written(publish.write(out))
+            }
+            Protocol::V311 => {
+                let mut publish = v4::Publish::new(topic, old::QoS::AtLeastOnce, payload);
+                (publish.pkid, publish.retain) = (packet_id, true);
+                written(publish.write(out))
+            }
+        }
+    }
+
+    pub(super) fn unsubscribe(
+        self,
+        packet_id: u16,
+        filters: &[String],
+        out: &mut BytesMut,
+    ) -> Result<(), String> {
+        match self.0 {
+            Protocol::V5 => {
+                let filters = filters.to_vec();
+                let unsubscribe = new::Unsubscribe { pkid: packet_id, filters, properties: None };
+                written(unsubscribe.write(out))
+            }
+            Protocol::V311 => {
+                let unsubscribe = v4::Unsubscribe { pkid: packet_id, topics: filters.to_vec() };
+                written(unsubscribe.write(out))
             }
         }
     }

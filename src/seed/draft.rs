@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use jiff::tz::TimeZone;
 
 use crate::domain::fault::Fault;
+use crate::domain::judgement::Judgement;
 use crate::domain::name::{DatastreamId, Names, NetworkId, PlaceId, PropertyId, StationId, Table};
-use crate::domain::registry::{Judgement, ProfileIndex, Registry};
+use crate::domain::registry::{ProfileIndex, Registry};
 use crate::domain::unit::Units;
 use crate::seed::device::Standing;
 use crate::seed::profile::Sender;

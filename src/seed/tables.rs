@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::domain::fault::Fault;
-use crate::domain::registry::Judgement;
+use crate::domain::judgement::Judgement;
 use crate::seed::cell::nearest;
 use crate::seed::fault_in;
 use crate::seed::sheet::{LIMITS_FOLDER, SCHEMAS, schema};

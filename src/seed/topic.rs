@@ -45,15 +45,7 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
 }
 
 fn levels(cells: &mut Cells<'_>, pattern: &str) -> Vec<Level> {
-    let levels: Vec<Level> = pattern
-        .split('/')
-        .map(|level| match level {
-            "{device}" => Level::Device,
-            "{channel}" => Level::Channel,
-            "{place}" => Level::Place,
-            word => Level::Literal(word.into()),
-        })
-        .collect();
+    let levels: Vec<Level> = pattern.split('/').map(Level::read).collect();
     let odd = |level: &Level| match level {
         Level::Literal(word) => word.contains(['{', '}', '+', '#']),
         Level::Device | Level::Channel | Level::Place => false,

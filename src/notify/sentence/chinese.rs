@@ -106,6 +106,12 @@ impl Scene<'_> {
             }
             (WeirCondition::ChannelFailing, _) => String::from("通知渠道故障，其消息等待重发"),
             (WeirCondition::ClockStepped, _) => String::from("系统时钟发生跳变"),
+            (WeirCondition::BrokerUnreadable, Some(network)) => {
+                format!("消息服务器{network}反复发送无法读取的内容")
+            }
+            (WeirCondition::BrokerUnreadable, None) => {
+                String::from("某消息服务器（见页面）反复发送无法读取的内容")
+            }
         }
     }
 }

@@ -126,6 +126,12 @@ impl Scene<'_> {
                 String::from("a notification channel fails, its messages wait")
             }
             (WeirCondition::ClockStepped, _) => String::from("the wall clock jumped"),
+            (WeirCondition::BrokerUnreadable, Some(network)) => {
+                format!("broker {network} sends again and again what can't be read")
+            }
+            (WeirCondition::BrokerUnreadable, None) => String::from(
+                "a broker, named on the page, sends again and again what can't be read",
+            ),
         }
     }
 }
