@@ -222,8 +222,11 @@ impl Config {
                 let fault = SettingFault::new("network", found, "one [[broker]] a network");
                 file.note(&section, [fault]);
             }
-            let session = |one: &mqtt::config::Config| (one.url.clone(), one.client_id.clone());
-            if others.iter().any(|other| session(other) == session(broker)) {
+            let host = broker.host();
+            let same = |one: &mqtt::config::Config| {
+                one.client_id == broker.client_id && host.is_some() && one.host() == host
+            };
+            if others.iter().any(same) {
                 let found =
                     format!("two brokers with one url and client_id `{}`", broker.client_id);
                 let expected = "a client_id of its own, or each throws the other off";

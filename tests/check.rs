@@ -14,7 +14,7 @@ use peer::{Influx, Mosquitto, Victoria, Weir};
 const WRONG: &str = r#"
 [[broker]]
 network = 'third'
-url = 'mqtt://127.0.0.1:1'
+url = 'MQTT://127.0.0.1:1/'
 client_id = 'weir-rivers'
 password_file = 'absent.password'
 connect_timeout_s = 0

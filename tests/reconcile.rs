@@ -96,6 +96,40 @@ fn what_influxdb_1_lost_or_gained_is_named_with_its_hour() {
 }
 
 #[test]
+fn a_daemon_at_work_agrees_while_it_delivers() {
+    let (broker, influx) = (Mosquitto::start(""), Influx::start());
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    weir.start();
+    let port = broker.port().to_string();
+    let mut publisher = Command::new("mosquitto_pub")
+        .args(["-p", &port, "-q", "1", "-t", "water/sonde-01/data", "-l"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = publisher.stdin.take().unwrap();
+    let feed = std::thread::spawn(move || {
+        for step in 0..4_000 {
+            let ts = jiff::Timestamp::now().as_millisecond() - 10_000 + step % 7;
+            writeln!(lines, "{{\"ts\":{ts},\"ph\":7.5,\"do\":6.5}}").unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    });
+    until("the first points", || weir.count("/influx/waiting_points") == 0);
+    let mut seen = BTreeSet::new();
+    while !feed.is_finished() {
+        let (agrees, told) = reconciled(&weir);
+        assert!(agrees, "{told}");
+        if told["measurements"].as_array().is_some_and(|all| !all.is_empty()) {
+            seen.insert(water(&told).1);
+        }
+    }
+    assert!(seen.len() > 2, "it was not asked while it delivered: {seen:?}");
+    feed.join().unwrap();
+    publisher.wait().unwrap();
+    weir.stop();
+}
+
+#[test]
 fn what_influxdb_refused_is_not_looked_for() {
     let (broker, influx) = (Mosquitto::start(""), Influx::start());
     let mut weir = Weir::install(&broker.url(), &influx.config());

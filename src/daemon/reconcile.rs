@@ -2,13 +2,12 @@
 //! values, one field of one series at one time each, by measurement, and where they differ by hour.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::config::Config;
 use crate::daemon::deliver::SINK;
 use crate::domain::time::{HOUR, MINUTE, Timestamp};
-use crate::influx::tally::{Count, Pass, Share, Tally, TooMany};
-use crate::influx::{self, query};
+use crate::influx::query::{self, Hours};
+use crate::influx::tally::{Pass, Share, Tally, TooMany};
 use crate::journal::read::{Cursor, Reader};
 
 /// How much of the journal is read at once, bytes.
@@ -17,11 +16,6 @@ const READ_BYTES: usize = 4 << 20;
 const REFUSED_MAX: u32 = 100_000;
 /// How many hours that differ are named of one measurement.
 const HOURS_TOLD: usize = 20;
-/// How often a difference is looked at again: a daemon at work delivers meanwhile.
-const LOOKS: u32 = 3;
-/// How long between two looks.
-const BETWEEN: Duration = Duration::from_secs(1);
-
 /// What was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reconciled {
@@ -82,35 +76,25 @@ pub async fn reconcile(config: &Config) -> anyhow::Result<Reconciled> {
     let Some(influx) = &config.influx else {
         anyhow::bail!("no [influx] is configured, so there is nothing to reconcile with");
     };
-    let reader = Reader::open(&config.journal.data_folder)?;
-    let mut looks = 1;
-    loop {
-        let found = look(influx, &reader).await?;
-        if found.agrees() || looks == LOOKS {
-            return Ok(found);
-        }
-        looks += 1;
-        tokio::time::sleep(BETWEEN).await;
-    }
-}
-
-async fn look(influx: &influx::Config, reader: &Reader) -> anyhow::Result<Reconciled> {
+    let reader = &Reader::open(&config.journal.data_folder)?;
     let cursor = reader.cursor(SINK)?.unwrap_or(Cursor { sequence: 0, waiting: 0, refused: 0 });
     let from_hour = first_whole_hour(reader, cursor)?;
     let tally = count(reader, cursor, from_hour)?;
-    let mut by_measurement: BTreeMap<&str, BTreeMap<i64, Count>> = BTreeMap::new();
-    for ((measurement, hour), count) in &tally.counts {
-        by_measurement.entry(measurement).or_default().insert(*hour, *count);
-    }
     let hours = || tally.counts.keys().map(|(_, hour)| *hour);
     let period = hours().min().zip(hours().max()).map(|(first, last)| (first, last + 1));
     // From where on all is in the journal, the database holds nothing else.
     let period = period.map(|(first, last)| (from_hour.unwrap_or(first), last));
-    let mut measurements = Vec::new();
-    if let Some(period) = period {
-        for (measurement, hours) in by_measurement {
-            measurements.push(compare(influx, measurement, &hours, period).await?);
+    let mut held = BTreeMap::new();
+    if let Some((first, last)) = period {
+        let names: BTreeSet<&str> = tally.counts.keys().map(|(name, _)| &**name).collect();
+        for name in names {
+            held.insert(name.to_owned(), query::count(influx, name, first, last).await?);
         }
+    }
+    let mut measurements = compare(&tally, &tally, &held);
+    if measurements.iter().any(|one| one.differ > 0) {
+        // A daemon at work delivers meanwhile: what the journal has by now may be there too.
+        measurements = compare(&tally, &count(reader, cursor, from_hour)?, &held);
     }
     Ok(Reconciled {
         period: period.map(|(first, last)| (Timestamp(first * HOUR), Timestamp(last * HOUR))),
@@ -226,35 +210,38 @@ fn up_to(
     Ok(Ok(()))
 }
 
-async fn compare(
-    influx: &influx::Config,
-    measurement: &str,
-    delivered: &BTreeMap<i64, Count>,
-    (first, last): (i64, i64),
-) -> anyhow::Result<Compared> {
-    let held = query::count(influx, measurement, first, last).await?;
-    let mut compared = Compared {
-        measurement: measurement.to_owned(),
-        journal: delivered.values().map(|count| count.delivered).sum(),
-        database: held.values().sum(),
-        differ: 0,
-        hours: Vec::new(),
-    };
-    let hours: BTreeSet<i64> = delivered.keys().chain(held.keys()).copied().collect();
-    for hour in hours {
-        let Count { delivered, waiting } = delivered.get(&hour).copied().unwrap_or_default();
-        let database = held.get(&hour).copied().unwrap_or_default();
-        // What waits may be there already: that it is, is noted after it is sent.
-        if (delivered..=delivered + waiting).contains(&database) {
-            continue;
-        }
-        compared.differ += 1;
-        if compared.hours.len() < HOURS_TOLD {
-            let start = Timestamp(hour * HOUR);
-            compared.hours.push(Hour { start, journal: delivered, database });
-        }
-    }
-    Ok(compared)
+/// Holds what the database has against what was delivered before it was asked, and what the
+/// journal had in all after it was.
+fn compare(before: &Tally, after: &Tally, held: &BTreeMap<String, Hours>) -> Vec<Compared> {
+    held.iter()
+        .map(|(measurement, held)| {
+            let of = |tally: &Tally, hour: i64| {
+                tally.counts.get(&(measurement.as_str().into(), hour)).copied().unwrap_or_default()
+            };
+            let counted = before.counts.iter().filter(|((name, _), _)| **name == **measurement);
+            let mut compared = Compared {
+                measurement: measurement.clone(),
+                journal: counted.clone().map(|(_, count)| count.delivered).sum(),
+                database: held.values().sum(),
+                differ: 0,
+                hours: Vec::new(),
+            };
+            let hours = counted.map(|((_, hour), _)| hour).chain(held.keys());
+            for hour in hours.copied().collect::<BTreeSet<i64>>() {
+                let (journal, most) = (of(before, hour).delivered, of(after, hour));
+                let database = held.get(&hour).copied().unwrap_or_default();
+                if (journal..=most.delivered + most.waiting).contains(&database) {
+                    continue;
+                }
+                compared.differ += 1;
+                if compared.hours.len() < HOURS_TOLD {
+                    let start = Timestamp(hour * HOUR);
+                    compared.hours.push(Hour { start, journal, database });
+                }
+            }
+            compared
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ pub async fn tap(sound: &Sound, pattern: Option<&str>, style: Style) -> anyhow::
 fn brokers(configured: &[mqtt::config::Config]) -> Vec<(mqtt::config::Config, Vec<String>)> {
     let mut found: Vec<(mqtt::config::Config, Vec<String>)> = Vec::new();
     for broker in configured {
-        let same = |of: &mqtt::config::Config| of.url == broker.url && of.user == broker.user;
+        let same = |of: &mqtt::config::Config| of.host() == broker.host() && of.user == broker.user;
         match found.iter_mut().find(|(of, _)| same(of)) {
             Some((_, networks)) => networks.push(broker.network.clone()),
             None => found.push((broker.clone(), vec![broker.network.clone()])),

@@ -163,6 +163,14 @@ impl Config {
         faults
     }
 
+    /// Gives host and port, however the address is written; none of one that is no broker's.
+    #[must_use]
+    pub fn host(&self) -> Option<(String, u16)> {
+        let url = Url::parse(&self.url).ok().filter(is_address)?;
+        let port = if url.scheme() == "mqtts" { 8_883 } else { 1_883 };
+        Some((url.host_str()?.to_ascii_lowercase(), url.port().unwrap_or(port)))
+    }
+
     /// Gives the address without what might be a password.
     #[must_use]
     pub fn shown_url(&self) -> String {
