@@ -139,6 +139,72 @@ async fn influxdb_away_loses_nothing_and_is_said() {
     weir.stop();
 }
 
+/// Publishes until weir says that its journal is full; gives how many messages.
+async fn fill(weir: &Weir, publisher: &Publisher, from: i64) -> i64 {
+    let start = hours_ago(20);
+    let mut sent = from;
+    let full = || get(weir.page(), "/ready").1.contains("nothing is acknowledged");
+    while !full() {
+        assert!(sent < 100_000, "the journal is never full");
+        for _ in 0..200 {
+            let payload = sonde(start + sent * 500, 7.0 + (sent % 97) as f64 / 89.0).into_bytes();
+            publisher
+                .publish("water/sonde-01/data", payload, Qos::AtLeastOnce, false)
+                .await
+                .unwrap();
+            sent += 1;
+        }
+    }
+    publisher.flush().await;
+    sent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_was_full_goes_on_alone_when_the_database_is_back() {
+    let (broker, mut influx) = (Mosquitto::start(""), Influx::start());
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    weir.configure("data_folder = 'data'", "data_folder = 'data'\njournal_bytes_max = 1000000");
+    weir.start();
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    influx.stop();
+    let sent = fill(&weir, &publisher, 0).await;
+    assert!(weir.count("/total/messages/stored") < sent);
+    influx.start_again();
+    until("every message", || weir.count("/total/messages/stored") == sent);
+    until("every point", || weir.count("/influx/waiting_points") == 0);
+    let points = influx.query("SELECT count(ph) FROM water");
+    assert_eq!(points[0][1].as_i64(), Some(sent));
+    until("ready", || get(weir.page(), "/ready").0 == 200);
+    weir.stop();
+    let ledger = weir.ledger();
+    assert_eq!(ledger["balances"], true, "{ledger}");
+    assert_eq!(weir.count("/total/messages/received"), sent, "{ledger}");
+    publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_the_journal_is_full_ends_soon_and_loses_nothing() {
+    let (broker, mut influx) = (Mosquitto::start(""), Influx::start());
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    weir.configure("data_folder = 'data'", "data_folder = 'data'\njournal_bytes_max = 1000000");
+    weir.start();
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    influx.stop();
+    let sent = fill(&weir, &publisher, 0).await;
+    let start = std::time::Instant::now();
+    weir.stop();
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    weir.start_with(&[]);
+    influx.start_again();
+    until("every message", || weir.count("/total/messages/stored") == sent);
+    until("every point", || weir.count("/influx/waiting_points") == 0);
+    let points = influx.query("SELECT count(ph) FROM water");
+    assert_eq!(points[0][1].as_i64(), Some(sent));
+    weir.stop();
+    assert_eq!(weir.ledger()["balances"], true);
+    publisher.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_restarts_with_or_without_its_memory_costs_nothing_acknowledged() {
     let mut broker = Mosquitto::start("");

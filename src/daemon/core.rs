@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::daemon::edition::Edition;
 use crate::daemon::recover;
@@ -76,8 +76,16 @@ pub enum Work {
     Load(Box<Load>),
     /// A snapshot of the state after all batches before it.
     Snapshot(Box<Snapshot>),
-    /// What sinks and channels report, and whom to tell when it is safe.
-    Notes(Box<Batch>, oneshot::Sender<()>),
+}
+
+/// How far the committer came.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// How many batches are committed and their acks on their way.
+    pub committed: AtomicU64,
+    /// Whether a batch was given up because weir stops and the journal takes none: nothing that
+    /// was handed over since is committed either.
+    pub given_up: AtomicBool,
 }
 
 /// The parts of a snapshot, cheap clones of the state.
@@ -120,8 +128,8 @@ pub struct Ways {
     pub work: mpsc::Sender<Work>,
     /// Batches whose buffers can be used again.
     pub spare: mpsc::UnboundedReceiver<Box<Load>>,
-    /// How many batches are committed and their acks on their way.
-    pub committed: Arc<AtomicU64>,
+    /// How far the committer came.
+    pub settled: Arc<Settled>,
 }
 
 /// The pipeline, its names, and the batch in hand.
@@ -187,10 +195,12 @@ impl Core {
             || self.ways.work.capacity() > 0
     }
 
-    /// Says whether everything that was handed over is committed.
+    /// Says whether everything that was handed over is committed, or will never be.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.load.is_empty() && self.ways.committed.load(Ordering::Acquire) == self.handed
+        let settled = &self.ways.settled;
+        settled.given_up.load(Ordering::Acquire)
+            || self.load.is_empty() && settled.committed.load(Ordering::Acquire) == self.handed
     }
 
     /// Gives the id of a network of the configuration.
@@ -393,24 +403,20 @@ impl Core {
         true
     }
 
-    /// Gives the state as it is after the batch in hand, which is handed over first.
-    pub fn snapshot(&mut self) -> Option<Snapshot> {
+    /// Hands the state over as it is after the batch in hand, which goes before it; says whether
+    /// the committer could take both.
+    pub fn hand_over_snapshot(&mut self) -> bool {
         if !self.hand_over() {
-            return None;
+            return false;
         }
+        let Ok(place) = self.ways.work.try_reserve() else { return false };
         let state = self.pipeline.state();
-        Some(Snapshot {
+        place.send(Work::Snapshot(Box::new(Snapshot {
             taken_at: self.last.wall,
             stations: state.stations.clone(),
             closing: snapshot::closing(state, &self.pipeline.registry().digest, self.last),
-        })
-    }
-
-    /// Hands a snapshot over, unless the committer is behind.
-    pub fn hand_over_snapshot(&mut self) {
-        if let Some(snapshot) = self.snapshot() {
-            self.ways.work.try_send(Work::Snapshot(Box::new(snapshot))).ok();
-        }
+        })));
+        true
     }
 
     /// Puts the state back to what the journal says, because a panic may have left half of it

@@ -146,7 +146,7 @@ impl Deliverer {
                 words: field.words.to_string(),
             });
         }
-        self.outlet.commit(notes).await
+        self.outlet.note(notes).await
     }
 
     fn note_trouble(&self, trouble: &mut Trouble, words: &str) {

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -187,9 +188,12 @@ impl Times {
                 networks: state.networks.clone(),
             })));
         }
-        if now.duration_since(self.snapshot) >= SNAPSHOT_EVERY {
+        let wanted = &shared.status.snapshot_wanted;
+        let due =
+            wanted.load(Ordering::Acquire) || now.duration_since(self.snapshot) >= SNAPSHOT_EVERY;
+        if due && core.hand_over_snapshot() {
+            wanted.store(false, Ordering::Release);
             self.snapshot = now;
-            core.hand_over_snapshot();
         }
     }
 

@@ -72,12 +72,30 @@ impl Batch {
         self.attempts.clear();
     }
 
-    /// Takes over what sinks and channels report; such a batch holds nothing else.
+    /// Says whether it is a row of its own in the journal, and not mere notes.
+    #[must_use]
+    pub fn is_main(&self) -> bool {
+        !self.inputs.is_empty() || self.line_count > 0
+    }
+
+    /// Takes over what sinks and channels report, which holds nothing else.
     pub fn take_notes(&mut self, notes: Self) {
         self.cursors.extend(notes.cursors);
         self.refused.extend(notes.refused);
         self.receipts.extend(notes.receipts);
         self.attempts.extend(notes.attempts);
+    }
+
+    /// Gives back what sinks and channels reported.
+    #[must_use]
+    pub fn split_notes(&mut self) -> Self {
+        Self {
+            cursors: std::mem::take(&mut self.cursors),
+            refused: std::mem::take(&mut self.refused),
+            receipts: std::mem::take(&mut self.receipts),
+            attempts: std::mem::take(&mut self.attempts),
+            ..Self::default()
+        }
     }
 }
 

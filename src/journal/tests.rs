@@ -167,7 +167,7 @@ fn damaged_points_are_named_and_not_sent() {
 }
 
 #[test]
-fn at_the_byte_limit_nothing_is_taken_but_what_the_reserve_is_for() {
+fn at_the_byte_limit_only_notes_are_taken_and_what_the_reserve_is_for() {
     let folder = TempDir::new().unwrap();
     let config = Config { journal_bytes_max: 1, ..Config::at(folder.path()) };
     let mut journal = Journal::open(&config, at(0).wall).unwrap();
@@ -178,6 +178,9 @@ fn at_the_byte_limit_nothing_is_taken_but_what_the_reserve_is_for() {
     journal.commit_from_reserve(&notes).unwrap();
     let reader = Reader::open(folder.path()).unwrap();
     assert_eq!(reader.notifications_due("c", 9).unwrap().len(), 1);
+    let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }];
+    journal.commit(&Batch { cursors, ..Batch::default() }).unwrap();
+    assert!(reader.cursor("influx").unwrap().is_some());
 }
 
 #[test]

@@ -107,6 +107,12 @@ impl Journal {
         self.folder.path()
     }
 
+    /// Gives how many bytes it may take.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
     /// Gives the number of the last batch; 0 of a new journal.
     #[must_use]
     pub fn sequence(&self) -> u64 {
@@ -136,10 +142,11 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Full`] where there is no room; whatever the error, nothing of the batch is in the
-    /// journal and it can be committed again as it is.
+    /// journal and it can be committed again as it is. The byte limit is held against inputs and
+    /// points only: notes are small, and a cursor that moves frees more than it takes.
     pub fn commit(&mut self, batch: &Batch) -> Result<Committed, Error> {
         let held = self.bytes()?;
-        if held >= self.bytes_max {
+        if batch.is_main() && held >= self.bytes_max {
             let limit = format!(
                 "the journal holds {held} bytes, journal.journal_bytes_max is {}",
                 self.bytes_max
@@ -160,7 +167,7 @@ impl Journal {
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Committed, Error> {
-        let main = !batch.inputs.is_empty() || batch.line_count > 0;
+        let main = batch.is_main();
         let sequence = self.sequence + u64::from(main);
         let number = sequence.cast_signed();
         let mut sums = None;

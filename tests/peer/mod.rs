@@ -381,6 +381,15 @@ impl Weir {
         Self { folder, page, process: None }
     }
 
+    /// Changes the configuration.
+    #[track_caller]
+    pub fn configure(&self, before: &str, after: &str) {
+        let file = self.folder.path().join("weir.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(before), "{text}");
+        fs::write(file, text.replace(before, after)).unwrap();
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
