@@ -6,6 +6,7 @@ pub mod commit;
 pub mod core;
 pub mod deliver;
 pub mod edition;
+pub mod in_hand;
 pub mod ingest;
 pub mod outlet;
 pub mod page;

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::daemon::edition::Edition;
+use crate::daemon::in_hand::{DIED, InHand};
 use crate::daemon::recover;
 use crate::domain::alert::AlertEvent;
 use crate::domain::input::{Act, Arrival, Input, Message, ReadingPlace, ReceiveFault};
@@ -148,6 +149,7 @@ pub struct Core {
     retried: HashSet<DeadLetterId>,
     /// Messages that are rejected no more since a reading of theirs was run again.
     mended: HashSet<MessageKey>,
+    in_hand: InHand,
     last: Moment,
 }
 
@@ -159,6 +161,7 @@ impl Core {
         names: Names,
         settings: Settings,
         ways: Ways,
+        in_hand: InHand,
         last: Moment,
     ) -> Self {
         Self {
@@ -172,6 +175,7 @@ impl Core {
             handed: 0,
             retried: HashSet::new(),
             mended: HashSet::new(),
+            in_hand,
             last,
         }
     }
@@ -191,6 +195,9 @@ impl Core {
     /// Says whether more may be read from brokers: whether the batch in hand can be handed over.
     #[must_use]
     pub fn has_room(&self) -> bool {
+        if self.in_hand.singly() && !self.is_settled() {
+            return false;
+        }
         self.load.messages < BATCH_MESSAGES_MAX && self.load.bytes < BATCH_BYTES_MAX
             || self.ways.work.capacity() > 0
     }
@@ -212,14 +219,18 @@ impl Core {
     pub fn take_message(
         &mut self,
         at: Moment,
-        message: Message<'_>,
+        mut message: Message<'_>,
         ack: Option<(AckToken, &Acknowledger)>,
     ) {
+        if self.in_hand.look_at(at, &message) {
+            message.fault = Some(ReceiveFault::Crashed(DIED));
+        }
         if let Err(fault) = self.process(at, Input::Message(message)) {
             let fault = Some(ReceiveFault::Crashed(&fault));
             // It is refused before anybody looks inside again, now and in every replay.
             self.process(at, Input::Message(Message { fault, ..message })).ok();
         }
+        self.in_hand.look_away();
         self.load.messages += 1;
         self.load.bytes += message.topic.len() + message.payload.len();
         if let Some((token, acknowledger)) = ack {
@@ -230,7 +241,8 @@ impl Core {
                 None => self.load.acks.push((acknowledger.clone(), vec![token])),
             }
         }
-        if self.load.messages >= BATCH_MESSAGES_MAX || self.load.bytes >= BATCH_BYTES_MAX {
+        let whole = self.load.messages >= BATCH_MESSAGES_MAX || self.load.bytes >= BATCH_BYTES_MAX;
+        if whole || self.in_hand.singly() {
             self.hand_over();
         }
     }
@@ -380,6 +392,7 @@ impl Core {
 
     /// Hands the batch over if it has waited for a beat.
     pub fn beat(&mut self) {
+        self.in_hand.beat(self.last);
         if self.load.is_empty() {
             return;
         }
@@ -417,6 +430,11 @@ impl Core {
             closing: snapshot::closing(state, &self.pipeline.registry().digest, self.last),
         })));
         true
+    }
+
+    /// Notes that weir stops in order.
+    pub fn end(&self) {
+        self.in_hand.end();
     }
 
     /// Puts the state back to what the journal says, because a panic may have left half of it

@@ -128,7 +128,9 @@ impl Ingest {
             connection.await.ok();
         }
         wait_settled(&shared).await;
-        shared.core.borrow_mut().hand_over_snapshot();
+        let mut core = shared.core.borrow_mut();
+        core.hand_over_snapshot();
+        core.end();
     }
 }
 

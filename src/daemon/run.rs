@@ -16,6 +16,7 @@ use crate::daemon::commit::Committer;
 use crate::daemon::core::{BATCHES_MAX, Core, Settings, Settled, Store, Ways};
 use crate::daemon::deliver::{self, Deliverer};
 use crate::daemon::edition::Edition;
+use crate::daemon::in_hand::InHand;
 use crate::daemon::ingest::{Command, Ingest};
 use crate::daemon::outlet::{NOTES_MAX, Outlet};
 use crate::daemon::page::Observer;
@@ -295,7 +296,8 @@ fn core(
 ) -> anyhow::Result<Core> {
     let Beginning { pipeline, names, last, is_new } = beginning;
     let registry = Arc::clone(pipeline.registry());
-    let mut core = Core::new(pipeline, names, settings, ways, last);
+    let in_hand = InHand::begin(&settings.data_folder);
+    let mut core = Core::new(pipeline, names, settings, ways, in_hand, last);
     let now = clock.now();
     if is_new {
         core.note_edition(now, edition, &registry);
