@@ -16,6 +16,8 @@ use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
 use weir::domain::name::{NameKind, Names, NetworkId};
 use weir::domain::registry::Judgement;
 use weir::domain::time::{Moment, Timestamp};
+use weir::journal::inputs::{Kept, Unpacked};
+use weir::journal::read::Reader;
 use weir::mqtt::publisher::Publisher;
 use weir::pipeline::{Pipeline, Processed};
 use weir::seed::{Tables, compile};
@@ -203,6 +205,40 @@ async fn a_stop_while_the_journal_is_full_ends_soon_and_loses_nothing() {
     weir.stop();
     assert_eq!(weir.ledger()["balances"], true);
     publisher.close().await;
+}
+
+/// What was fired before a restart can only end if its end is said after it.
+#[test]
+fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
+    let (broker, influx, hook) = (Mosquitto::start(""), Influx::start(), Hook::start());
+    let mut weir = Weir::install(&broker.url(), &format!("{}{}", influx.config(), hook.config()));
+    weir.start();
+    for minute in 0..3 {
+        publish(&broker, "water/sonde-01/data", &sonde(hours_ago(1) + minute * 60_000, 7.0));
+        until("the point", || {
+            influx.query("SELECT ph FROM water").len() as i64 == minute + 1
+                && weir.count("/influx/waiting_points") == 0
+        });
+    }
+    let mut said = Vec::new();
+    until("each part", || {
+        said.clear();
+        let reader = Reader::open(&weir.folder().join("data")).unwrap();
+        let read = reader.inputs_after(0, |_, bytes| {
+            for kept in Unpacked::new(bytes) {
+                if let Kept::Condition(Condition::Weir { condition, holds }) = kept.unwrap().1 {
+                    said.push((condition.word(), holds));
+                }
+            }
+            Ok::<(), weir::journal::Error>(())
+        });
+        read.unwrap();
+        said.len() >= 4
+    });
+    weir.stop();
+    said.sort_unstable();
+    let want = ["channel_failing", "clock_stepped", "journal_full", "sink_away"];
+    assert_eq!(said, want.map(|condition| (condition, false)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

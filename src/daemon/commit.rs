@@ -116,6 +116,9 @@ struct Desk {
     writing: Option<Writing>,
     /// Bytes of inputs since the last snapshot was begun.
     unheld: u64,
+    /// Whether it was said that the journal takes no batch; nothing since the start, so that an
+    /// alert from before it can end.
+    said_full: Option<bool>,
 }
 
 impl Committer {
@@ -126,7 +129,7 @@ impl Committer {
     pub fn run(self) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let riding = Riding::default();
-        Desk { of: self, runtime, riding, writing: None, unheld: 0 }.work();
+        Desk { of: self, runtime, riding, writing: None, unheld: 0, said_full: None }.work();
         Ok(())
     }
 }
@@ -215,6 +218,7 @@ impl Desk {
                 return false;
             }
         }
+        self.say_free();
         self.unheld += batch.inputs.bytes().len() as u64;
         if self.unheld > self.of.journal.bytes_max() / SNAPSHOT_PART {
             self.of.status.snapshot_wanted.store(true, Ordering::Release);
@@ -227,7 +231,6 @@ impl Desk {
     }
 
     fn commit_when_there_is_room(&mut self, batch: &Batch) -> bool {
-        let mut said = false;
         loop {
             while let Ok(notes) = self.of.notes.try_recv() {
                 self.riding.take(notes);
@@ -235,23 +238,28 @@ impl Desk {
             self.commit_notes();
             while self.tidy() {}
             match self.of.journal.commit(batch) {
-                Ok(_) => break,
-                Err(error) if !said => self.say_full(&error),
+                Ok(_) => return true,
+                Err(error) if self.said_full != Some(true) => self.say_full(&error),
                 Err(_) => {}
             }
-            said = true;
             if self.of.status.stopping.load(Ordering::Acquire) {
                 return false;
             }
             self.wait_for_notes();
         }
-        if said {
-            self.of.status.full.store(None);
-            tracing::info!("The journal takes batches again.");
-            let condition = Condition::Weir { condition: WeirCondition::JournalFull, holds: false };
-            self.of.conditions.send(condition).ok();
+    }
+
+    fn say_free(&mut self) {
+        match self.said_full.replace(false) {
+            Some(false) => return,
+            Some(true) => {
+                self.of.status.full.store(None);
+                tracing::info!("The journal takes batches again.");
+            }
+            None => {}
         }
-        true
+        let condition = Condition::Weir { condition: WeirCondition::JournalFull, holds: false };
+        self.of.conditions.send(condition).ok();
     }
 
     fn wait_for_notes(&mut self) {
@@ -293,6 +301,7 @@ impl Desk {
     /// Says that nothing can be acknowledged: in the log, in the status, and to the channels from
     /// the room that was set aside for it.
     fn say_full(&mut self, error: &Error) {
+        self.said_full = Some(true);
         tracing::error!(%error, "The journal takes no batch; nothing is acknowledged meanwhile.");
         self.of.status.full.store(Some(Arc::new(error.to_string())));
         let condition = Condition::Weir { condition: WeirCondition::JournalFull, holds: true };

@@ -41,7 +41,8 @@ pub struct Deliverer {
 #[derive(Default)]
 struct Trouble {
     since: Option<Instant>,
-    told: bool,
+    /// What was said last; nothing since the start, so that an alert from before it can end.
+    said: Option<bool>,
     words: String,
     failures: u32,
 }
@@ -100,8 +101,10 @@ impl Deliverer {
             .map(|(gzip, points)| Member { gzip: Bytes::from(gzip), points })
             .collect();
         let points: u64 = members.iter().map(|member| member.points).sum();
+        // Without points nobody is asked, and nothing is known.
+        let asked = !members.is_empty();
         let refused = loop {
-            if members.is_empty() {
+            if !asked {
                 break Vec::new();
             }
             let Delivered { refused, progress } =
@@ -120,7 +123,9 @@ impl Deliverer {
                 }
             }
         };
-        self.note_success(trouble);
+        if asked {
+            self.note_success(trouble);
+        }
         let at = self.outlet.clock.now().wall;
         let mut notes = Batch { at, ..Batch::default() };
         notes.cursors.push(CursorRow { sink: SINK.into(), sequence: lines.sequence });
@@ -157,22 +162,21 @@ impl Deliverer {
             words.clone_into(&mut trouble.words);
             self.outlet.status.sink_fault.store(Some(Arc::new(words.to_owned())));
         }
-        if !trouble.told && since.elapsed() >= AWAY_AFTER {
-            trouble.told = true;
+        if trouble.said != Some(true) && since.elapsed() >= AWAY_AFTER {
+            trouble.said = Some(true);
             self.outlet.say(WeirCondition::SinkAway, true);
         }
     }
 
     fn note_success(&self, trouble: &mut Trouble) {
-        if trouble.since.is_none() {
-            return;
+        if trouble.since.is_some() {
+            tracing::info!("InfluxDB takes points again.");
+            self.outlet.status.sink_fault.store(None);
         }
-        tracing::info!("InfluxDB takes points again.");
-        self.outlet.status.sink_fault.store(None);
-        if trouble.told {
+        if trouble.said != Some(false) {
             self.outlet.say(WeirCondition::SinkAway, false);
         }
-        *trouble = Trouble::default();
+        *trouble = Trouble { said: Some(false), ..Trouble::default() };
     }
 }
 

@@ -160,14 +160,16 @@ struct Times {
     view: Instant,
     snapshot: Instant,
     last: Moment,
-    stepped: bool,
+    /// What was said of the clock last; nothing since the start, so that an alert from before it
+    /// can end.
+    stepped: Option<bool>,
 }
 
 impl Times {
     fn new(shared: &Shared) -> Self {
         let now = Instant::now();
         let last = shared.clock.now();
-        Self { tick: now, view: now, snapshot: now, last, stepped: false }
+        Self { tick: now, view: now, snapshot: now, last, stepped: None }
     }
 
     fn beat(&mut self, shared: &Shared) {
@@ -208,11 +210,11 @@ impl Times {
         if stepped {
             tracing::warn!(step_ms = step, "The system's clock was set.");
         }
-        if stepped != self.stepped {
+        if self.stepped != Some(stepped) {
             let condition = WeirCondition::ClockStepped;
             shared.take(Input::Condition(Condition::Weir { condition, holds: stepped }));
         }
-        (self.last, self.stepped) = (now, stepped);
+        (self.last, self.stepped) = (now, Some(stepped));
     }
 }
 

@@ -268,6 +268,9 @@ fn outlets(
         let deliverer = Deliverer { config: influx.clone(), outlet: outlet.clone() };
         tasks.spawn_local(deliverer.run());
     }
+    for channel in &channels {
+        outlet.status.channel_begins(channel.name());
+    }
     for channel in channels {
         tasks.spawn_local(Teller { channel, outlet: outlet.clone() }.run());
     }

@@ -36,7 +36,6 @@ struct Waits {
     /// Single notifications that the receiver refuses as they are; others go on.
     refused: HashMap<String, Instant>,
     failing_since: Option<Instant>,
-    told: bool,
 }
 
 impl Teller {
@@ -51,6 +50,10 @@ impl Teller {
             let now = Instant::now();
             waits.refused.retain(|_, until| *until > now);
             let due = reader.notifications_due(self.channel.name(), LOOK)?;
+            if due.is_empty() {
+                // Who has nothing to tell can't fail.
+                self.note(&mut waits, false);
+            }
             let open = waits.channel.is_none_or(|until| until <= now);
             let next = due.into_iter().find(|due| open && !waits.refused.contains_key(&due.id));
             if let Some(due) = next {
@@ -113,17 +116,19 @@ impl Teller {
     }
 
     fn note(&self, waits: &mut Waits, failing: bool) {
-        if failing {
+        let name = self.channel.name();
+        let news = if failing {
             let since = *waits.failing_since.get_or_insert_with(Instant::now);
-            if !waits.told && since.elapsed() >= FAILING_AFTER {
-                waits.told = true;
-                self.outlet.say(WeirCondition::ChannelFailing, true);
+            if since.elapsed() < FAILING_AFTER {
+                return;
             }
+            self.outlet.status.channel(name, true)
         } else {
             waits.failing_since = None;
-            if std::mem::take(&mut waits.told) {
-                self.outlet.say(WeirCondition::ChannelFailing, false);
-            }
+            self.outlet.status.channel(name, false)
+        };
+        if let Some(holds) = news {
+            self.outlet.say(WeirCondition::ChannelFailing, holds);
         }
     }
 }
