@@ -160,9 +160,7 @@ impl Desk {
                 tidied = Instant::now();
             }
         }
-        while self.writing.is_some() {
-            self.write_on();
-        }
+        self.finish_writing();
         self.tidy();
     }
 
@@ -221,7 +219,7 @@ impl Desk {
         self.say_free();
         self.unheld += batch.inputs.bytes().len() as u64;
         if self.unheld > self.of.journal.bytes_max() / SNAPSHOT_PART {
-            self.of.status.snapshot_wanted.store(true, Ordering::Release);
+            self.of.settled.snapshot_wanted.store(true, Ordering::Release);
         }
         let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.of.status.commits.fetch_add(1, Ordering::Relaxed);
@@ -236,6 +234,7 @@ impl Desk {
                 self.riding.take(notes);
             }
             self.commit_notes();
+            self.finish_writing();
             while self.tidy() {}
             match self.of.journal.commit(batch) {
                 Ok(_) => return true,
@@ -329,6 +328,7 @@ impl Desk {
     }
 
     fn begin(&mut self, snapshot: Box<Snapshot>) {
+        self.finish_writing();
         self.unheld = 0;
         match self.of.journal.begin_snapshot(snapshot.taken_at) {
             Ok(id) => self.writing = Some(Writing { id, snapshot, next: 0 }),
@@ -346,6 +346,12 @@ impl Desk {
             Err(error) => {
                 tracing::warn!(%error, "A snapshot can't be written; the next one will be tried.");
             }
+        }
+    }
+
+    fn finish_writing(&mut self) {
+        while self.writing.is_some() {
+            self.write_on();
         }
     }
 

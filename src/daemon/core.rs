@@ -87,6 +87,8 @@ pub struct Settled {
     /// Whether a batch was given up because weir stops and the journal takes none: nothing that
     /// was handed over since is committed either.
     pub given_up: AtomicBool,
+    /// Whether a snapshot is to follow the next batch.
+    pub snapshot_wanted: AtomicBool,
 }
 
 /// The parts of a snapshot, cheap clones of the state.
@@ -199,7 +201,7 @@ impl Core {
             return false;
         }
         self.load.messages < BATCH_MESSAGES_MAX && self.load.bytes < BATCH_BYTES_MAX
-            || self.ways.work.capacity() > 0
+            || self.ways.work.capacity() > 1
     }
 
     /// Says whether everything that was handed over is committed, or will never be.
@@ -408,28 +410,41 @@ impl Core {
         if self.load.is_empty() {
             return true;
         }
+        // The last place is kept for a snapshot, which may be what makes room for the others.
+        if self.ways.work.capacity() <= 1 {
+            return false;
+        }
         let Ok(place) = self.ways.work.try_reserve() else { return false };
         let next = self.ways.spare.try_recv().unwrap_or_default();
         self.handed += 1;
         self.load.batch.at = self.last.wall;
         place.send(Work::Load(std::mem::replace(&mut self.load, next)));
+        if self.ways.settled.snapshot_wanted.load(Ordering::Acquire) {
+            self.send_snapshot();
+        }
         true
     }
 
-    /// Hands the state over as it is after the batch in hand, which goes before it; says whether
-    /// the committer could take both.
-    pub fn hand_over_snapshot(&mut self) -> bool {
-        if !self.hand_over() {
-            return false;
+    /// Hands the state over as it is after the batch in hand, which goes before it; if the
+    /// committer is behind, it follows the next batch.
+    pub fn hand_over_snapshot(&mut self) {
+        self.ways.settled.snapshot_wanted.store(true, Ordering::Release);
+        if self.load.is_empty() {
+            self.send_snapshot();
+        } else {
+            self.hand_over();
         }
-        let Ok(place) = self.ways.work.try_reserve() else { return false };
+    }
+
+    fn send_snapshot(&mut self) {
+        let Ok(place) = self.ways.work.try_reserve() else { return };
         let state = self.pipeline.state();
         place.send(Work::Snapshot(Box::new(Snapshot {
             taken_at: self.last.wall,
             stations: state.stations.clone(),
             closing: snapshot::closing(state, &self.pipeline.registry().digest, self.last),
         })));
-        true
+        self.ways.settled.snapshot_wanted.store(false, Ordering::Release);
     }
 
     /// Notes that weir stops in order.

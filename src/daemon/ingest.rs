@@ -4,7 +4,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -192,12 +191,9 @@ impl Times {
                 networks: state.networks.clone(),
             })));
         }
-        let wanted = &shared.status.snapshot_wanted;
-        let due =
-            wanted.load(Ordering::Acquire) || now.duration_since(self.snapshot) >= SNAPSHOT_EVERY;
-        if due && core.hand_over_snapshot() {
-            wanted.store(false, Ordering::Release);
+        if now.duration_since(self.snapshot) >= SNAPSHOT_EVERY {
             self.snapshot = now;
+            core.hand_over_snapshot();
         }
     }
 

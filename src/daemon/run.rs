@@ -109,7 +109,7 @@ impl Daemon {
         }
         let data_folder = journal.folder().to_owned();
         let status = Arc::new(Status::default());
-        let (work, work_out) = mpsc::channel(BATCHES_MAX);
+        let (work, work_out) = mpsc::channel(BATCHES_MAX + 1);
         let (notes, notes_out) = mpsc::channel(NOTES_MAX);
         let (spare_in, spare) = mpsc::unbounded_channel();
         let (conditions_in, conditions) = mpsc::unbounded_channel();

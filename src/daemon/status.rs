@@ -44,8 +44,6 @@ pub struct Status {
     pub notifications_failed: AtomicU64,
     /// Whether the daemon is stopping.
     pub stopping: AtomicBool,
-    /// Whether the committer asks for a snapshot, because much came since the last one.
-    pub snapshot_wanted: AtomicBool,
     brokers: Mutex<Vec<Broker>>,
     channels: Mutex<Channels>,
 }

@@ -184,6 +184,31 @@ fn at_the_byte_limit_only_notes_are_taken_and_what_the_reserve_is_for() {
 }
 
 #[test]
+fn snapshots_and_inputs_that_wait_for_one_go_past_the_byte_limit() {
+    let folder = TempDir::new().unwrap();
+    let config = Config { journal_bytes_max: 400_000, ..Config::at(folder.path()) };
+    let mut journal = Journal::open(&config, at(0).wall).unwrap();
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut noise = |bytes: usize| (0..bytes).map(|_| random.u8(..)).collect::<Vec<u8>>();
+    let snapshot = journal.begin_snapshot(at(1).wall).unwrap();
+    journal.put_slices(snapshot, &[(0, noise(500_000))]).unwrap();
+    journal.finish_snapshot(snapshot, b"c").unwrap();
+    // The fresh journal's own pages take some of the limit, inputs may take a quarter more.
+    let mut taken = 0;
+    while journal.commit(&batch(2, &noise(10_000))).is_ok() {
+        taken += 1;
+    }
+    assert!((25..=42).contains(&taken), "{taken}");
+    for _ in 0..2 {
+        let snapshot = journal.begin_snapshot(at(3).wall).unwrap();
+        journal.finish_snapshot(snapshot, b"c").unwrap();
+    }
+    assert!(matches!(journal.commit(&batch(4, b"x")), Err(Error::Full { .. })));
+    journal.tidy(at(5).wall).unwrap();
+    journal.commit(&batch(4, b"x")).unwrap();
+}
+
+#[test]
 fn a_full_disk_leaves_the_batch_to_be_committed_again() {
     let folder = TempDir::new().unwrap();
     let mut journal = open(&folder);

@@ -19,6 +19,11 @@ const SNAPSHOTS_MIN: i64 = 2;
 /// Beyond that, one a day is kept for a week.
 const SNAPSHOTS_KEEP_MS: i64 = 7 * DAY;
 
+/// The last batch whose inputs snapshots hold: the oldest snapshot that is kept against damage
+/// needs those after it.
+pub(super) const HELD: &str = "(SELECT coalesce(min(sequence), 0) FROM
+    (SELECT sequence FROM snapshots WHERE closing IS NOT NULL ORDER BY id DESC LIMIT 2))";
+
 /// What one slice did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Tidied {
@@ -45,14 +50,11 @@ impl Journal {
         let lines_before = if pressing { now.plus(1) } else { now.plus(-DAY) };
         let slice = i64::try_from(SLICE).unwrap_or(i64::MAX);
         let transaction = self.connection.transaction()?;
-        // The oldest snapshot that is kept against damage needs the inputs after it.
-        let needed = "(SELECT coalesce(min(sequence), 0) FROM (SELECT sequence FROM snapshots
-            WHERE closing IS NOT NULL ORDER BY id DESC LIMIT 2))";
         let delivered = "(SELECT coalesce(min(sequence), 9223372036854775807) FROM cursors)";
         let mut rows = transaction
             .prepare_cached(&format!(
                 "DELETE FROM batches WHERE sequence IN (SELECT sequence FROM batches
-                 WHERE at < ?1 AND sequence <= {needed} AND sequence <= {delivered}
+                 WHERE at < ?1 AND sequence <= {HELD} AND sequence <= {delivered}
                     AND sequence < (SELECT max(sequence) FROM batches)
                  ORDER BY sequence LIMIT ?2)"
             ))?
@@ -60,7 +62,7 @@ impl Journal {
         rows += transaction
             .prepare_cached(&format!(
                 "UPDATE batches SET inputs = NULL WHERE sequence IN (SELECT sequence FROM batches
-                 WHERE at < ?1 AND inputs IS NOT NULL AND sequence <= {needed}
+                 WHERE at < ?1 AND inputs IS NOT NULL AND sequence <= {HELD}
                  ORDER BY sequence LIMIT ?2)"
             ))?
             .execute(params![raw_before.millis(), slice])?;
@@ -77,7 +79,8 @@ impl Journal {
             AND (taken_at < ?2 OR EXISTS (SELECT 1 FROM snapshots AS other
                 WHERE other.closing IS NOT NULL AND other.id < one.id
                     AND other.taken_at / ?3 = one.taken_at / ?3))";
-        let keep = params![SNAPSHOTS_MIN, now.plus(-SNAPSHOTS_KEEP_MS).millis(), DAY];
+        let daily_before = if pressing { now.plus(1) } else { now.plus(-SNAPSHOTS_KEEP_MS) };
+        let keep = params![SNAPSHOTS_MIN, daily_before.millis(), DAY];
         transaction.execute(&format!("DELETE FROM slices WHERE snapshot IN ({old})"), keep)?;
         transaction.execute(&format!("DELETE FROM snapshots WHERE id IN ({old})"), keep)?;
         transaction.commit()?;

@@ -14,10 +14,13 @@ use crate::journal::blob::{Packer, sum};
 use crate::journal::dead_letter::{Change, Tallies};
 use crate::journal::folder::{Folder, JOURNAL};
 use crate::journal::ledger::{self, Sums};
+use crate::journal::tidy::HELD;
 use crate::journal::{Config, Error, schema, store};
 
 /// How many refused lines are kept with their words; beyond, they are counted.
 pub const REFUSED_MAX: i64 = 10_000;
+/// This part of the byte limit may be gone past by what only a snapshot lets go.
+const MARGIN_PART: u64 = 4;
 /// For how long another connection's lock is waited for.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -146,7 +149,7 @@ impl Journal {
     /// points only: notes are small, and a cursor that moves frees more than it takes.
     pub fn commit(&mut self, batch: &Batch) -> Result<Committed, Error> {
         let held = self.bytes()?;
-        if batch.is_main() && held >= self.bytes_max {
+        if batch.is_main() && held >= self.bytes_max && held >= self.bytes_max + self.margin()? {
             let limit = format!(
                 "the journal holds {held} bytes, journal.journal_bytes_max is {}",
                 self.bytes_max
@@ -154,6 +157,23 @@ impl Journal {
             return Err(Error::Full { limit });
         }
         self.write(batch)
+    }
+
+    /// Gives how far the limit may be gone past. Snapshots don't count: without them nothing can be
+    /// let go. Nor do, up to a share, inputs that none holds yet: the snapshot that lets them go
+    /// waits behind the batch that finds no room.
+    fn margin(&self) -> Result<u64, Error> {
+        let number = |select: &str| -> Result<u64, Error> {
+            let mut statement = self.connection.prepare_cached(select)?;
+            Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        };
+        let unheld = number(&format!(
+            "SELECT coalesce(sum(length(inputs)), 0) FROM batches
+             WHERE inputs IS NOT NULL AND sequence > {HELD}"
+        ))?;
+        let slices = number("SELECT coalesce(sum(length(state)), 0) FROM slices")?;
+        let closings = number("SELECT coalesce(sum(length(closing)), 0) FROM snapshots")?;
+        Ok(unheld.min(self.bytes_max / MARGIN_PART) + slices + closings)
     }
 
     /// Makes a small batch safe in room that was set aside for it: how weir says that there is
