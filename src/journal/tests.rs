@@ -298,6 +298,35 @@ fn a_notification_is_due_until_its_receipt() {
 }
 
 #[test]
+fn a_notification_is_kept_until_every_channel_has_it_and_its_days_are_over() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let channels = vec!["a".into(), "b".into()];
+    let mut first = batch(1, b"x");
+    let row = NotificationRow { id: "n".into(), channels, body: "{}".into() };
+    first.notifications = vec![row];
+    journal.commit(&first).unwrap();
+    let confirm = |channel: &str| Receipt {
+        id: "n".to_owned(),
+        channel: channel.into(),
+        at: at(2).wall,
+        words: "200".to_owned(),
+    };
+    let count = |journal: &Journal, table: &str| -> i64 {
+        let select = format!("SELECT count(*) FROM {table}");
+        journal.connection.query_row(&select, [], |row| row.get(0)).unwrap()
+    };
+    journal.commit(&Batch { receipts: vec![confirm("a")], ..Batch::default() }).unwrap();
+    journal.tidy(at(40 * DAY).wall).unwrap();
+    assert_eq!((count(&journal, "notifications"), count(&journal, "deliveries")), (1, 2));
+    journal.commit(&Batch { receipts: vec![confirm("b")], ..Batch::default() }).unwrap();
+    journal.tidy(at(20 * DAY).wall).unwrap();
+    assert_eq!((count(&journal, "notifications"), count(&journal, "deliveries")), (1, 2));
+    journal.tidy(at(40 * DAY).wall).unwrap();
+    assert_eq!((count(&journal, "notifications"), count(&journal, "deliveries")), (0, 0));
+}
+
+#[test]
 fn a_snapshot_counts_only_when_it_is_closed_and_whole() {
     let folder = TempDir::new().unwrap();
     let mut journal = open(&folder);
