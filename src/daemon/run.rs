@@ -104,6 +104,10 @@ impl Daemon {
             home: config.home(),
             data_folder: journal.folder().to_owned(),
         };
+        let sinks: &[&str] = if config.influx.is_some() { &[deliver::SINK] } else { &[] };
+        for sink in journal.forget_sinks(sinks)? {
+            tracing::warn!(sink, "A sink is configured no more; what waited for it may go.");
+        }
         if config.influx.is_some() {
             deliver::register(&mut journal)?;
         }

@@ -389,6 +389,19 @@ fn tidying_keeps_what_a_sink_or_a_recovery_needs() {
 }
 
 #[test]
+fn a_sink_that_is_gone_pins_nothing() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let cursors = ["influx", "other"].map(|sink| CursorRow { sink: sink.into(), sequence: 0 });
+    journal.commit(&Batch { cursors: cursors.to_vec(), ..Batch::default() }).unwrap();
+    assert_eq!(journal.forget_sinks(&["influx"]).unwrap(), ["other"]);
+    assert_eq!(journal.forget_sinks(&["influx"]).unwrap(), [""; 0]);
+    let reader = Reader::open(folder.path()).unwrap();
+    assert!(reader.cursor("influx").unwrap().is_some());
+    assert_eq!(reader.cursor("other").unwrap(), None);
+}
+
+#[test]
 fn another_result_of_one_time_takes_its_place() {
     let folder = TempDir::new().unwrap();
     let mut journal = open(&folder);
@@ -428,6 +441,13 @@ fn a_backup_of_a_living_journal_is_restored_elsewhere() {
     backup::restore(&file, &fresh).unwrap();
     let mut restored = Journal::open(&Config::at(&fresh), at(0).wall).unwrap();
     assert_eq!(restored.commit(&batch(3, b"z")).unwrap().sequence, 2);
+    for stale in ["journal.sqlite-wal", "journal.sqlite-shm"] {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join(stale), b"of another").unwrap();
+        let refused = backup::restore(&file, folder.path()).unwrap_err();
+        assert!(refused.to_string().contains(stale), "{refused}");
+        assert!(!folder.path().join("journal.sqlite").exists());
+    }
     std::fs::write(&file, b"no database").unwrap();
     assert!(backup::restore(&file, &elsewhere.path().join("other")).is_err());
 }

@@ -231,6 +231,22 @@ impl Journal {
         bytes(&self.connection)
     }
 
+    /// Forgets how far the sinks came that are not among these, and names them: points that wait
+    /// for nobody are let go.
+    ///
+    /// # Errors
+    /// The journal can't be read or written.
+    pub fn forget_sinks(&mut self, held: &[&str]) -> Result<Vec<String>, Error> {
+        let mut statement = self.connection.prepare("SELECT sink FROM cursors ORDER BY sink")?;
+        let sinks = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let mut gone: Vec<String> = sinks.collect::<Result<_, _>>()?;
+        gone.retain(|sink| !held.contains(&&**sink));
+        for sink in &gone {
+            self.connection.execute("DELETE FROM cursors WHERE sink = ?1", [sink])?;
+        }
+        Ok(gone)
+    }
+
     /// Begins a snapshot of the state after the last batch.
     ///
     /// # Errors
