@@ -227,12 +227,16 @@ impl Core {
         if self.in_hand.look_at(at, &message) {
             message.fault = Some(ReceiveFault::Crashed(DIED));
         }
-        if let Err(fault) = self.process(at, Input::Message(message)) {
+        let taken = self.process(at, Input::Message(message)).or_else(|fault| {
             let fault = Some(ReceiveFault::Crashed(&fault));
             // It is refused before anybody looks inside again, now and in every replay.
-            self.process(at, Input::Message(Message { fault, ..message })).ok();
-        }
+            self.process(at, Input::Message(Message { fault, ..message }))
+        });
         self.in_hand.look_away();
+        if taken.is_err() {
+            // Not in the journal, so never acknowledged.
+            return;
+        }
         self.load.messages += 1;
         self.load.bytes += message.topic.len() + message.payload.len();
         if let Some((token, acknowledger)) = ack {
@@ -329,22 +333,38 @@ impl Core {
 
     fn process(&mut self, at: Moment, input: Input<'_>) -> Result<(), String> {
         let arrival = Arrival { at, input };
-        let (pipeline, processed) = (&mut self.pipeline, &mut self.processed);
-        let went = catch_unwind(AssertUnwindSafe(|| pipeline.process(&arrival, processed)));
-        if let Err(panic) = went {
-            let fault = words(panic.as_ref());
-            tracing::error!(fault, "weir broke on an input; its state is rebuilt. Report this.");
-            self.rebuild();
-            return Err(fault);
+        let mark = self.load.batch.mark();
+        let went = catch_unwind(AssertUnwindSafe(|| {
+            self.pipeline.process(&arrival, &mut self.processed);
+            let keep = !matches!(arrival.input, Input::Tick) || self.processed.changed;
+            if keep {
+                self.lay(&arrival);
+            }
+            keep
+        }));
+        match went {
+            Ok(keep) => {
+                self.last = at;
+                if keep {
+                    // Only now: an input never stands in the journal without what it caused.
+                    self.load.batch.inputs.push(&arrival);
+                    if let Some(fate) = &self.processed.fate {
+                        count(&mut self.load.batch.ledger, fate);
+                    }
+                }
+                Ok(())
+            }
+            Err(panic) => {
+                let fault = words(panic.as_ref());
+                tracing::error!(
+                    fault,
+                    "weir broke on an input; its state is rebuilt. Report this."
+                );
+                self.load.batch.roll_back(mark);
+                self.rebuild();
+                Err(fault)
+            }
         }
-        self.last = at;
-        let keep = !matches!(arrival.input, Input::Tick) || self.processed.changed;
-        if !keep {
-            return Ok(());
-        }
-        self.load.batch.inputs.push(&arrival);
-        self.lay(&arrival);
-        Ok(())
     }
 
     /// Lays what an input caused into the batch.
@@ -362,9 +382,6 @@ impl Core {
             Store::Embedded => {
                 batch.observations.extend(observations.iter().map(StoredObservation::from));
             }
-        }
-        if let Some(fate) = fate {
-            count(&mut batch.ledger, fate);
         }
         if !rejects.is_empty()
             && let Some(cause) = Cause::of(arrival, fate.as_ref(), rejects)

@@ -82,14 +82,14 @@ impl Ingest {
     /// Works until it is told to stop.
     ///
     /// # Errors
-    /// The thread's runtime can't be made.
+    /// The thread's runtime can't be made, or the task of a connection broke: a broker that nobody
+    /// serves is worse than a restart.
     pub fn run(self) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        LocalSet::new().block_on(&runtime, self.work());
-        Ok(())
+        LocalSet::new().block_on(&runtime, self.work())
     }
 
-    async fn work(self) {
+    async fn work(self) -> std::io::Result<()> {
         let Self { core, brokers, clock, mut commands, mut conditions, status } = self;
         let shared = Rc::new(Shared {
             core: RefCell::new(core),
@@ -110,7 +110,12 @@ impl Ingest {
         let mut times = Times::new(&shared);
         while !shared.stopping.get() {
             tokio::select! {
-                _ = beat.tick() => times.beat(&shared),
+                _ = beat.tick() => {
+                    if connections.iter().any(tokio::task::JoinHandle::is_finished) {
+                        return Err(std::io::Error::other("the task of a connection ended"));
+                    }
+                    times.beat(&shared);
+                }
                 Some(condition) = conditions.recv() => shared.take(Input::Condition(condition)),
                 command = commands.recv() => match command {
                     Some(Command::Retry(letters, answer)) => {
@@ -130,6 +135,7 @@ impl Ingest {
         let mut core = shared.core.borrow_mut();
         core.hand_over_snapshot();
         core.end();
+        Ok(())
     }
 }
 

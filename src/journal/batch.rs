@@ -99,6 +99,42 @@ impl Batch {
     }
 }
 
+/// How much a batch held of what an input causes.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    lines: usize,
+    line_count: u64,
+    observations: usize,
+    dead_letters: usize,
+    alerts: usize,
+    notifications: usize,
+}
+
+impl Batch {
+    /// Notes how much it holds, before an input's effects are laid into it.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            lines: self.lines.len(),
+            line_count: self.line_count,
+            observations: self.observations.len(),
+            dead_letters: self.dead_letters.len(),
+            alerts: self.alerts.len(),
+            notifications: self.notifications.len(),
+        }
+    }
+
+    /// Takes out what was laid into it since.
+    pub fn roll_back(&mut self, mark: Mark) {
+        self.lines.truncate(mark.lines);
+        self.line_count = mark.line_count;
+        self.observations.truncate(mark.observations);
+        self.dead_letters.truncate(mark.dead_letters);
+        self.alerts.truncate(mark.alerts);
+        self.notifications.truncate(mark.notifications);
+    }
+}
+
 /// An edition as the journal keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EditionRow {
