@@ -177,7 +177,7 @@ fn at_the_byte_limit_only_notes_are_taken_and_what_the_reserve_is_for() {
     let notes = Batch { notifications: vec![row], ..Batch::default() };
     journal.commit_from_reserve(&notes).unwrap();
     let reader = Reader::open(folder.path()).unwrap();
-    assert_eq!(reader.notifications_due("c", 9).unwrap().len(), 1);
+    assert_eq!(reader.notifications_due("c", 0, 9).unwrap().len(), 1);
     let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }];
     journal.commit(&Batch { cursors, ..Batch::default() }).unwrap();
     assert!(reader.cursor("influx").unwrap().is_some());
@@ -283,13 +283,13 @@ fn a_notification_is_due_until_its_receipt() {
     let (id, channel) = ("n1".to_owned(), "a".into());
     let attempt = Attempt { id, channel, at: at(2).wall, words: "503".to_owned() };
     journal.commit(&Batch { attempts: vec![attempt], ..Batch::default() }).unwrap();
-    let due = reader.notifications_due("a", 9).unwrap();
+    let due = reader.notifications_due("a", 0, 9).unwrap();
     assert_eq!((due.len(), &*due[0].id, due[0].attempts), (2, "n1", 1));
     let (id, channel) = ("n1".to_owned(), "a".into());
     let receipt = Receipt { id, channel, at: at(3).wall, words: "200".to_owned() };
     journal.commit(&Batch { receipts: vec![receipt], ..Batch::default() }).unwrap();
-    assert_eq!(&*reader.notifications_due("a", 9).unwrap()[0].id, "n2");
-    assert_eq!(reader.notifications_due("b", 9).unwrap().len(), 2);
+    assert_eq!(&*reader.notifications_due("a", 0, 9).unwrap()[0].id, "n2");
+    assert_eq!(reader.notifications_due("b", 0, 9).unwrap().len(), 2);
     let mut last = batch(4, b"x");
     last.alerts = vec![alert(AlertChange::Resolved, "{}")];
     journal.commit(&last).unwrap();
@@ -324,6 +324,20 @@ fn a_notification_is_kept_until_every_channel_has_it_and_its_days_are_over() {
     assert_eq!((count(&journal, "notifications"), count(&journal, "deliveries")), (1, 2));
     journal.tidy(at(40 * DAY).wall).unwrap();
     assert_eq!((count(&journal, "notifications"), count(&journal, "deliveries")), (0, 0));
+}
+
+#[test]
+fn what_a_broken_input_caused_is_taken_out_of_the_batch() {
+    let mut held = batch(1, b"x");
+    held.dead_letters = vec![letter("s1", b"{")];
+    let (before, mark) = (format!("{held:?}"), held.mark());
+    held.lines.extend_from_slice(b"water ph=9 3");
+    held.line_count += 1;
+    held.dead_letters.push(letter("s2", b"{"));
+    let row = NotificationRow { id: "n".into(), channels: Vec::new(), body: "{}".into() };
+    held.notifications.push(row);
+    held.roll_back(mark);
+    assert_eq!(format!("{held:?}"), before);
 }
 
 #[test]
