@@ -247,6 +247,15 @@ impl Journal {
         Ok(gone)
     }
 
+    /// Loses every snapshot, as damage would.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    #[cfg(test)]
+    pub(crate) fn forget_snapshots(&mut self) -> Result<(), Error> {
+        Ok(self.connection.execute_batch("DELETE FROM slices; DELETE FROM snapshots")?)
+    }
+
     /// Begins a snapshot of the state after the last batch.
     ///
     /// # Errors
