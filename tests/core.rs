@@ -11,13 +11,13 @@ mod play;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use weir::daemon::core::{BATCHES_MAX, Core, Load, Settings, Store, Ways, Work};
 use weir::daemon::edition::Edition;
+use weir::daemon::in_hand::InHand;
 use weir::daemon::recover::recover;
 use weir::domain::input::{Input, Message, Qos};
 use weir::domain::judgement::Judgement;
@@ -63,7 +63,7 @@ impl Bench {
         let journal = Journal::open(&journal::Config::at(folder.path()), now.wall).unwrap();
         let (work_in, work) = mpsc::channel(BATCHES_MAX);
         let (_, spare) = mpsc::unbounded_channel();
-        let ways = Ways { work: work_in, spare, committed: Arc::new(AtomicU64::new(0)) };
+        let ways = Ways { work: work_in, spare, settled: Arc::default() };
         let settings = Settings {
             store: Store::Influx,
             channels: vec!["duty".into()],
@@ -73,7 +73,8 @@ impl Bench {
         let (edition, mut names) = (edition(&[]), Names::default());
         let registry = edition.compile(&mut names).unwrap();
         let pipeline = Pipeline::new(Arc::clone(&registry), now);
-        let mut core = Core::new(pipeline, names, settings, ways, now);
+        let in_hand = InHand::begin(folder.path());
+        let mut core = Core::new(pipeline, names, settings, ways, in_hand, now);
         core.note_edition(now, &edition, &registry);
         core.take(now, Input::Edition(registry));
         let rivers = core.network("rivers");

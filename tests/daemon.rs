@@ -16,6 +16,8 @@ use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
 use weir::domain::judgement::Judgement;
 use weir::domain::name::{NameKind, Names, NetworkId};
 use weir::domain::time::{Moment, Timestamp};
+use weir::journal::inputs::{Kept, Unpacked};
+use weir::journal::read::Reader;
 use weir::mqtt::publisher::Publisher;
 use weir::pipeline::{Pipeline, Processed};
 use weir::seed::{Tables, compile};
@@ -137,6 +139,106 @@ async fn influxdb_away_loses_nothing_and_is_said() {
     until("all points", || influx.query("SELECT ph FROM water").len() == 20);
     until("none waits", || weir.count("/influx/waiting_points") == 0);
     weir.stop();
+}
+
+/// Publishes until weir says that its journal is full; gives how many messages.
+async fn fill(weir: &Weir, publisher: &Publisher) -> i64 {
+    let start = hours_ago(20);
+    let mut sent = 0;
+    let full = || get(weir.page(), "/ready").1.contains("nothing is acknowledged");
+    while !full() {
+        assert!(sent < 500_000, "the journal is never full");
+        for _ in 0..200 {
+            let payload = sonde(start + sent * 500, 7.0 + (sent % 97) as f64 / 89.0).into_bytes();
+            let topic = "water/sonde-01/data";
+            publisher.publish(topic, payload, Qos::AtLeastOnce, false).await.unwrap();
+            sent += 1;
+        }
+    }
+    publisher.flush().await;
+    sent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_was_full_goes_on_alone_when_the_database_is_back() {
+    let (broker, mut influx) = (Mosquitto::start(""), Influx::start());
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    weir.configure("data_folder = 'data'", "data_folder = 'data'\njournal_bytes_max = 1200000");
+    weir.start();
+    until("the database", || influx.query("SHOW DATABASES").iter().any(|row| row[0] == "weir"));
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    influx.stop();
+    let sent = fill(&weir, &publisher).await;
+    assert!(weir.count("/total/messages/stored") < sent);
+    influx.start_again();
+    until("every message", || weir.count("/total/messages/stored") == sent);
+    until("every point", || weir.count("/influx/waiting_points") == 0);
+    let points = influx.query("SELECT count(ph) FROM water");
+    assert_eq!(points[0][1].as_i64(), Some(sent));
+    until("ready", || get(weir.page(), "/ready").0 == 200);
+    weir.stop();
+    let ledger = weir.ledger();
+    assert_eq!(ledger["balances"], true, "{ledger}");
+    assert_eq!(weir.count("/total/messages/stored"), sent, "{ledger}");
+    publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_the_journal_is_full_ends_soon_and_loses_nothing() {
+    let (broker, mut influx) = (Mosquitto::start(""), Influx::start());
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    weir.configure("data_folder = 'data'", "data_folder = 'data'\njournal_bytes_max = 1200000");
+    weir.start();
+    until("the database", || influx.query("SHOW DATABASES").iter().any(|row| row[0] == "weir"));
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    influx.stop();
+    let sent = fill(&weir, &publisher).await;
+    let start = std::time::Instant::now();
+    weir.stop();
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    weir.start_with(&[]);
+    influx.start_again();
+    until("every message", || weir.count("/total/messages/stored") == sent);
+    until("every point", || weir.count("/influx/waiting_points") == 0);
+    let points = influx.query("SELECT count(ph) FROM water");
+    assert_eq!(points[0][1].as_i64(), Some(sent));
+    weir.stop();
+    assert_eq!(weir.ledger()["balances"], true);
+    publisher.close().await;
+}
+
+/// What was fired before a restart can only end if its end is said after it.
+#[test]
+fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
+    let (broker, influx, hook) = (Mosquitto::start(""), Influx::start(), Hook::start());
+    let mut weir = Weir::install(&broker.url(), &format!("{}{}", influx.config(), hook.config()));
+    weir.start();
+    for minute in 0..3 {
+        publish(&broker, "water/sonde-01/data", &sonde(hours_ago(1) + minute * 60_000, 7.0));
+        until("the point", || {
+            influx.query("SELECT ph FROM water").len() as i64 == minute + 1
+                && weir.count("/influx/waiting_points") == 0
+        });
+    }
+    let mut said = Vec::new();
+    until("each part", || {
+        said.clear();
+        let reader = Reader::open(&weir.folder().join("data")).unwrap();
+        let read = reader.inputs_after(0, |_, bytes| {
+            for kept in Unpacked::new(bytes) {
+                if let Kept::Condition(Condition::Weir { condition, holds }) = kept.unwrap().1 {
+                    said.push((condition.word(), holds));
+                }
+            }
+            Ok::<(), weir::journal::Error>(())
+        });
+        read.unwrap();
+        said.len() >= 4
+    });
+    weir.stop();
+    said.sort_unstable();
+    let want = ["channel_failing", "clock_stepped", "journal_full", "sink_away"];
+    assert_eq!(said, want.map(|condition| (condition, false)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -294,6 +396,43 @@ async fn a_kill_loses_no_message_and_no_alert_and_tells_none_anew() {
             (payload["ts"].as_i64(), payload["do"].as_f64())
         );
     }
+}
+
+#[test]
+fn a_message_on_which_the_process_died_twice_becomes_a_dead_letter() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    weir.start();
+    weir.kill();
+    weir.start();
+    weir.kill();
+    // What a process leaves that died for the second time on this message.
+    let start = hours_ago(1);
+    let payload = sonde(start, 7.0);
+    let message = Message {
+        network: NetworkId(0),
+        packet_id: 0,
+        dup: false,
+        retain: false,
+        qos: Qos::AtLeastOnce,
+        topic: b"water/sonde-01/data",
+        payload: payload.as_bytes(),
+        fault: None,
+    };
+    let digest = weir::daemon::in_hand::digest(&message);
+    let left = serde_json::json!({"deaths": 3, "in_hand": digest, "suspects": {&digest: 1}});
+    fs::write(weir.folder().join("data/in-hand"), left.to_string()).unwrap();
+    weir.start();
+    assert!(weir.log().contains("messages go singly"));
+    for minute in 0..10 {
+        publish(&broker, "water/sonde-01/data", &sonde(start + minute * 60_000, 7.0));
+    }
+    until("ten", || weir.count("/total/messages/received") == 10);
+    assert_eq!(weir.count("/total/messages/stored"), 9);
+    assert!(weir.command(&["dead-letters", "ls"]).1.contains("crashed"));
+    weir.stop();
+    assert!(!weir.folder().join("data/in-hand").exists());
+    assert_eq!(weir.ledger()["balances"], true);
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! The committer: the one thread that writes the journal. One transaction a batch, in order; what
 //! is committed may be acknowledged, and nothing else.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::daemon::clock::Clock;
-use crate::daemon::core::{Load, Snapshot, Work};
+use crate::daemon::core::{Load, Settled, Snapshot, Work};
+use crate::daemon::outlet::Notes;
 use crate::daemon::status::Status;
 use crate::domain::alert::WeirCondition;
 use crate::domain::input::Condition;
@@ -25,6 +28,12 @@ const STATIONS: usize = 50;
 /// How often the journal is tidied.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
 
+/// For how long notes wait for a batch to ride on: a transaction of their own wears the disk.
+const RIDE: Duration = Duration::from_millis(100);
+/// A snapshot is asked for whenever the inputs after the last one are this part of the byte
+/// limit: what no snapshot holds can't be let go.
+const SNAPSHOT_PART: u64 = 8;
+
 /// What the committer needs besides the journal.
 #[derive(Debug)]
 pub struct Committer {
@@ -32,10 +41,13 @@ pub struct Committer {
     pub journal: Journal,
     /// What is to be done.
     pub work: mpsc::Receiver<Work>,
+    /// What sinks and channels report. It has a way of its own, because a batch that finds no
+    /// room waits for exactly that.
+    pub notes: mpsc::Receiver<Notes>,
     /// Where emptied batches go.
     pub spare: mpsc::UnboundedSender<Box<Load>>,
-    /// How many batches are committed.
-    pub committed: Arc<AtomicU64>,
+    /// How far it came.
+    pub settled: Arc<Settled>,
     /// Raised after every commit: there may be something to deliver or to tell.
     pub news: watch::Sender<u64>,
     /// Conditions for the pipeline.
@@ -55,107 +67,258 @@ struct Writing {
     next: usize,
 }
 
+/// Notes that wait for a batch to ride on.
+#[derive(Default)]
+struct Riding {
+    batch: Batch,
+    done: Vec<oneshot::Sender<()>>,
+    /// When they go without one.
+    due: Option<Instant>,
+    /// Whether it was said that they can't be committed.
+    said: bool,
+}
+
+impl Riding {
+    fn take(&mut self, notes: Notes) {
+        // Who waits for it is not kept waiting.
+        let wait = if notes.done.is_some() { Duration::ZERO } else { RIDE };
+        let due = Instant::now() + wait;
+        self.due = Some(self.due.map_or(due, |before| before.min(due)));
+        self.batch.take_notes(*notes.batch);
+        self.done.extend(notes.done);
+    }
+
+    fn arrive(&mut self) {
+        for done in self.done.drain(..) {
+            // Who asked may be gone.
+            done.send(()).ok();
+        }
+        self.batch.clear();
+        (self.due, self.said) = (None, false);
+    }
+}
+
+/// What comes next.
+enum Next {
+    Work(Work),
+    Notes(Notes),
+    /// Nothing came until something of the committer's own was due.
+    Due,
+    End,
+}
+
+/// The committer at work.
+struct Desk {
+    of: Committer,
+    /// Waits for what comes; the thread's own work blocks on the disk.
+    runtime: Runtime,
+    riding: Riding,
+    writing: Option<Writing>,
+    /// Bytes of inputs since the last snapshot was begun.
+    unheld: u64,
+    /// Whether it was said that the journal takes no batch; nothing since the start, so that an
+    /// alert from before it can end.
+    said_full: Option<bool>,
+}
+
 impl Committer {
     /// Works until everybody who gives work is gone.
-    pub fn run(mut self) {
-        let mut writing = None;
+    ///
+    /// # Errors
+    /// The thread's runtime can't be made.
+    pub fn run(self) -> io::Result<()> {
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let riding = Riding::default();
+        Desk { of: self, runtime, riding, writing: None, unheld: 0, said_full: None }.work();
+        Ok(())
+    }
+}
+
+impl Desk {
+    fn work(mut self) {
         let mut tidied = Instant::now();
         loop {
-            let work = match &mut writing {
-                None => self.work.blocking_recv(),
-                Some(_) => match self.work.try_recv() {
-                    Ok(work) => Some(work),
-                    Err(mpsc::error::TryRecvError::Empty) => {
-                        writing = self.write_on(writing);
-                        continue;
+            match self.next() {
+                Next::End => break,
+                Next::Notes(notes) => self.riding.take(notes),
+                Next::Due => {
+                    let due = self.riding.due.is_some_and(|due| due <= Instant::now());
+                    if due && !self.commit_notes() && self.is_last() {
+                        break;
                     }
-                    Err(mpsc::error::TryRecvError::Disconnected) => None,
-                },
-            };
-            match work {
-                None => break,
-                Some(Work::Load(load)) => {
+                    self.write_on();
+                }
+                // After a batch that was given up nothing may follow that builds on it.
+                Next::Work(_) if self.has_given_up() => {}
+                Next::Work(Work::Load(load)) => {
                     self.commit_load(load);
-                    writing = self.write_on(writing);
+                    self.write_on();
                 }
-                Some(Work::Notes(notes, done)) => {
-                    self.commit(&notes);
-                    // Who asked may be gone.
-                    done.send(()).ok();
-                }
-                Some(Work::Snapshot(snapshot)) => writing = self.begin(snapshot),
+                Next::Work(Work::Snapshot(snapshot)) => self.begin(snapshot),
             }
             if tidied.elapsed() >= TIDY_EVERY && !self.tidy() {
                 tidied = Instant::now();
             }
         }
-        while writing.is_some() {
-            writing = self.write_on(writing);
-        }
+        self.finish_writing();
         self.tidy();
     }
 
-    fn commit_load(&mut self, mut load: Box<Load>) {
-        self.commit(&load.batch);
-        for (acknowledger, tokens) in &mut load.acks {
-            acknowledger.acknowledge(tokens);
-        }
-        self.committed.fetch_add(1, Ordering::Release);
-        load.clear();
-        // At the end nobody wants it back.
-        self.spare.send(load).ok();
+    fn next(&mut self) -> Next {
+        let due = if self.writing.is_some() { Some(Instant::now()) } else { self.riding.due };
+        let (notes, work) = (&mut self.of.notes, &mut self.of.work);
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                Some(notes) = notes.recv() => Next::Notes(notes),
+                Some(work) = work.recv() => Next::Work(work),
+                () = until(due), if due.is_some() => Next::Due,
+                else => Next::End,
+            }
+        })
     }
 
-    /// Commits, however long it takes: the batch is kept as it is and never processed again.
-    fn commit(&mut self, batch: &Batch) {
+    /// Says whether nobody is left who could give work.
+    fn is_last(&self) -> bool {
+        self.of.work.is_closed() && self.of.notes.is_closed()
+    }
+
+    fn has_given_up(&self) -> bool {
+        self.of.settled.given_up.load(Ordering::Acquire)
+    }
+
+    fn commit_load(&mut self, mut load: Box<Load>) {
+        if self.commit(&mut load.batch) {
+            for (acknowledger, tokens) in &mut load.acks {
+                acknowledger.acknowledge(tokens);
+            }
+            self.of.settled.committed.fetch_add(1, Ordering::Release);
+        } else {
+            tracing::error!("A batch is given up; the broker will deliver what is in it again.");
+            self.of.settled.given_up.store(true, Ordering::Release);
+        }
+        load.clear();
+        // At the end nobody wants it back.
+        self.of.spare.send(load).ok();
+    }
+
+    /// Commits, however long it takes: the batch is kept as it is and never processed again. Only
+    /// when weir stops it is given up; nothing in it was acknowledged.
+    fn commit(&mut self, batch: &mut Batch) -> bool {
         let start = Instant::now();
-        let mut failed = false;
-        loop {
-            match self.journal.commit(batch) {
-                Ok(_) => break,
-                Err(error) => {
-                    if !failed {
-                        self.say_full(&error);
-                        failed = true;
-                    }
-                    self.tidy();
-                    std::thread::sleep(AGAIN);
-                }
+        batch.take_notes(std::mem::take(&mut self.riding.batch));
+        if self.of.journal.commit(batch).is_ok() {
+            self.riding.arrive();
+        } else {
+            // The notes don't wait for the room that they make.
+            self.riding.batch = batch.split_notes();
+            if !self.commit_when_there_is_room(batch) {
+                return false;
             }
         }
-        if failed {
-            self.status.full.store(None);
-            tracing::info!("The journal takes batches again.");
-            let condition = Condition::Weir { condition: WeirCondition::JournalFull, holds: false };
-            self.conditions.send(condition).ok();
+        self.say_free();
+        self.unheld += batch.inputs.bytes().len() as u64;
+        if self.unheld > self.of.journal.bytes_max() / SNAPSHOT_PART {
+            self.of.settled.snapshot_wanted.store(true, Ordering::Release);
         }
         let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.status.commits.fetch_add(1, Ordering::Relaxed);
-        self.status.commit_micros.fetch_add(micros, Ordering::Relaxed);
-        self.news.send_modify(|count| *count += 1);
+        self.of.status.commits.fetch_add(1, Ordering::Relaxed);
+        self.of.status.commit_micros.fetch_add(micros, Ordering::Relaxed);
+        self.of.news.send_modify(|count| *count += 1);
+        true
+    }
+
+    fn commit_when_there_is_room(&mut self, batch: &Batch) -> bool {
+        loop {
+            while let Ok(notes) = self.of.notes.try_recv() {
+                self.riding.take(notes);
+            }
+            self.commit_notes();
+            self.finish_writing();
+            while self.tidy() {}
+            match self.of.journal.commit(batch) {
+                Ok(_) => return true,
+                Err(error) if self.said_full != Some(true) => self.say_full(&error),
+                Err(_) => {}
+            }
+            if self.of.status.stopping.load(Ordering::Acquire) {
+                return false;
+            }
+            self.wait_for_notes();
+        }
+    }
+
+    fn say_free(&mut self) {
+        match self.said_full.replace(false) {
+            Some(false) => return,
+            Some(true) => {
+                self.of.status.full.store(None);
+                tracing::info!("The journal takes batches again.");
+            }
+            None => {}
+        }
+        let condition = Condition::Weir { condition: WeirCondition::JournalFull, holds: false };
+        self.of.conditions.send(condition).ok();
+    }
+
+    fn wait_for_notes(&mut self) {
+        let notes = &mut self.of.notes;
+        let came = self.runtime.block_on(async {
+            tokio::select! {
+                Some(notes) = notes.recv() => Some(notes),
+                () = sleep(AGAIN) => None,
+            }
+        });
+        if let Some(notes) = came {
+            self.riding.take(notes);
+        }
+    }
+
+    /// Commits what waits for a batch to ride on without one; says whether nothing waits now.
+    fn commit_notes(&mut self) -> bool {
+        if self.riding.due.is_none() {
+            return true;
+        }
+        match self.of.journal.commit(&self.riding.batch) {
+            Ok(_) => {
+                self.riding.arrive();
+                self.of.status.commits.fetch_add(1, Ordering::Relaxed);
+                self.of.news.send_modify(|count| *count += 1);
+                true
+            }
+            Err(error) => {
+                if !self.riding.said {
+                    tracing::warn!(%error, "What sinks and channels report can't be noted yet.");
+                }
+                self.riding.said = true;
+                self.riding.due = Some(Instant::now() + AGAIN);
+                false
+            }
+        }
     }
 
     /// Says that nothing can be acknowledged: in the log, in the status, and to the channels from
     /// the room that was set aside for it.
     fn say_full(&mut self, error: &Error) {
+        self.said_full = Some(true);
         tracing::error!(%error, "The journal takes no batch; nothing is acknowledged meanwhile.");
-        self.status.full.store(Some(Arc::new(error.to_string())));
+        self.of.status.full.store(Some(Arc::new(error.to_string())));
         let condition = Condition::Weir { condition: WeirCondition::JournalFull, holds: true };
-        self.conditions.send(condition).ok();
-        let Some(notice) = &self.full_notice else { return };
-        let at = self.clock.now().wall;
+        self.of.conditions.send(condition).ok();
+        let Some(notice) = &self.of.full_notice else { return };
+        let at = self.of.clock.now().wall;
         let id = format!("{}-{}", notice.id, at.millis());
         let notice = NotificationRow { id, ..notice.clone() };
         let batch = Batch { at, notifications: vec![notice], ..Batch::default() };
-        match self.journal.commit_from_reserve(&batch) {
-            Ok(_) => self.news.send_modify(|count| *count += 1),
+        match self.of.journal.commit_from_reserve(&batch) {
+            Ok(_) => self.of.news.send_modify(|count| *count += 1),
             Err(error) => tracing::error!(%error, "Not even the reserve takes the notice of it."),
         }
     }
 
     /// Does a slice of tidying; says whether there is more to do at once.
     fn tidy(&mut self) -> bool {
-        match self.journal.tidy(self.clock.now().wall) {
+        match self.of.journal.tidy(self.of.clock.now().wall) {
             Ok(tidied) => tidied.more(),
             Err(error) => {
                 tracing::warn!(%error, "The journal can't be tidied.");
@@ -164,25 +327,31 @@ impl Committer {
         }
     }
 
-    fn begin(&mut self, snapshot: Box<Snapshot>) -> Option<Writing> {
-        match self.journal.begin_snapshot(snapshot.taken_at) {
-            Ok(id) => Some(Writing { id, snapshot, next: 0 }),
+    fn begin(&mut self, snapshot: Box<Snapshot>) {
+        self.finish_writing();
+        self.unheld = 0;
+        match self.of.journal.begin_snapshot(snapshot.taken_at) {
+            Ok(id) => self.writing = Some(Writing { id, snapshot, next: 0 }),
             Err(error) => {
                 tracing::warn!(%error, "A snapshot can't be begun; the next one will be tried.");
-                None
             }
         }
     }
 
-    fn write_on(&mut self, writing: Option<Writing>) -> Option<Writing> {
-        let mut writing = writing?;
+    fn write_on(&mut self) {
+        let Some(mut writing) = self.writing.take() else { return };
         match self.write_slices(&mut writing) {
-            Ok(true) => None,
-            Ok(false) => Some(writing),
+            Ok(true) => {}
+            Ok(false) => self.writing = Some(writing),
             Err(error) => {
                 tracing::warn!(%error, "A snapshot can't be written; the next one will be tried.");
-                None
             }
+        }
+    }
+
+    fn finish_writing(&mut self) {
+        while self.writing.is_some() {
+            self.write_on();
         }
     }
 
@@ -192,12 +361,18 @@ impl Committer {
             .take(STATIONS)
             .filter_map(|(id, state)| Some((u32::try_from(id).ok()?, slice(state.as_ref()?))))
             .collect();
-        self.journal.put_slices(writing.id, &slices)?;
+        self.of.journal.put_slices(writing.id, &slices)?;
         writing.next += STATIONS;
         if writing.next < writing.snapshot.stations.len() {
             return Ok(false);
         }
-        self.journal.finish_snapshot(writing.id, &writing.snapshot.closing)?;
+        self.of.journal.finish_snapshot(writing.id, &writing.snapshot.closing)?;
         Ok(true)
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    if let Some(due) = due {
+        sleep_until(due).await;
     }
 }

@@ -1,24 +1,25 @@
 //! The pipeline and the batch it fills: what an input caused is rendered, counted and laid beside
 //! the input, until the committer takes it all in one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::daemon::edition::Edition;
+use crate::daemon::in_hand::{DIED, InHand};
+use crate::daemon::letter::{self, Cause};
 use crate::daemon::recover;
 use crate::domain::alert::AlertEvent;
 use crate::domain::input::{Act, Arrival, Input, Message, ReadingPlace, ReceiveFault};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
 use crate::domain::registry::{Level, Registry, filter};
-use crate::domain::reject::Reject;
 use crate::domain::time::{Moment, Timestamp};
 use crate::influx::line::Renderer;
 use crate::journal::batch::{
@@ -35,9 +36,6 @@ pub const BATCH_MESSAGES_MAX: usize = 1_000;
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How many batches may wait for the committer; at the limit nothing more is read from brokers.
 pub const BATCHES_MAX: usize = 8;
-
-/// How many dead letters of one channel and reason one message can make; more are counted.
-const LETTERS_OF_A_KIND_MAX: usize = 100;
 
 /// How often a rebuild looks whether it can go on.
 const REBUILD_AGAIN: Duration = Duration::from_millis(20);
@@ -76,8 +74,18 @@ pub enum Work {
     Load(Box<Load>),
     /// A snapshot of the state after all batches before it.
     Snapshot(Box<Snapshot>),
-    /// What sinks and channels report, and whom to tell when it is safe.
-    Notes(Box<Batch>, oneshot::Sender<()>),
+}
+
+/// How far the committer came.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// How many batches are committed and their acks on their way.
+    pub committed: AtomicU64,
+    /// Whether a batch was given up because weir stops and the journal takes none: nothing that
+    /// was handed over since is committed either.
+    pub given_up: AtomicBool,
+    /// Whether a snapshot is to follow the next batch.
+    pub snapshot_wanted: AtomicBool,
 }
 
 /// The parts of a snapshot, cheap clones of the state.
@@ -120,8 +128,8 @@ pub struct Ways {
     pub work: mpsc::Sender<Work>,
     /// Batches whose buffers can be used again.
     pub spare: mpsc::UnboundedReceiver<Box<Load>>,
-    /// How many batches are committed and their acks on their way.
-    pub committed: Arc<AtomicU64>,
+    /// How far the committer came.
+    pub settled: Arc<Settled>,
 }
 
 /// The pipeline, its names, and the batch in hand.
@@ -140,6 +148,7 @@ pub struct Core {
     retried: HashSet<DeadLetterId>,
     /// Messages that are rejected no more since a reading of theirs was run again.
     mended: HashSet<MessageKey>,
+    in_hand: InHand,
     last: Moment,
 }
 
@@ -151,6 +160,7 @@ impl Core {
         names: Names,
         settings: Settings,
         ways: Ways,
+        in_hand: InHand,
         last: Moment,
     ) -> Self {
         Self {
@@ -164,6 +174,7 @@ impl Core {
             handed: 0,
             retried: HashSet::new(),
             mended: HashSet::new(),
+            in_hand,
             last,
         }
     }
@@ -183,14 +194,19 @@ impl Core {
     /// Says whether more may be read from brokers: whether the batch in hand can be handed over.
     #[must_use]
     pub fn has_room(&self) -> bool {
+        if self.in_hand.singly() && !self.is_settled() {
+            return false;
+        }
         self.load.messages < BATCH_MESSAGES_MAX && self.load.bytes < BATCH_BYTES_MAX
-            || self.ways.work.capacity() > 0
+            || self.ways.work.capacity() > 1
     }
 
-    /// Says whether everything that was handed over is committed.
+    /// Says whether everything that was handed over is committed, or will never be.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.load.is_empty() && self.ways.committed.load(Ordering::Acquire) == self.handed
+        let settled = &self.ways.settled;
+        settled.given_up.load(Ordering::Acquire)
+            || self.load.is_empty() && settled.committed.load(Ordering::Acquire) == self.handed
     }
 
     /// Gives the id of a network of the configuration.
@@ -217,13 +233,21 @@ impl Core {
     pub fn take_message(
         &mut self,
         at: Moment,
-        message: Message<'_>,
+        mut message: Message<'_>,
         ack: Option<(AckToken, &Acknowledger)>,
     ) {
-        if let Err(fault) = self.process(at, Input::Message(message)) {
+        if self.in_hand.look_at(at, &message) {
+            message.fault = Some(ReceiveFault::Crashed(DIED));
+        }
+        let taken = self.process(at, Input::Message(message)).or_else(|fault| {
             let fault = Some(ReceiveFault::Crashed(&fault));
             // It is refused before anybody looks inside again, now and in every replay.
-            self.process(at, Input::Message(Message { fault, ..message })).ok();
+            self.process(at, Input::Message(Message { fault, ..message }))
+        });
+        self.in_hand.look_away();
+        if taken.is_err() {
+            // Not in the journal, so never acknowledged.
+            return;
         }
         self.load.messages += 1;
         self.load.bytes += message.topic.len() + message.payload.len();
@@ -235,7 +259,8 @@ impl Core {
                 None => self.load.acks.push((acknowledger.clone(), vec![token])),
             }
         }
-        if self.load.messages >= BATCH_MESSAGES_MAX || self.load.bytes >= BATCH_BYTES_MAX {
+        let whole = self.load.messages >= BATCH_MESSAGES_MAX || self.load.bytes >= BATCH_BYTES_MAX;
+        if whole || self.in_hand.singly() {
             self.hand_over();
         }
     }
@@ -322,22 +347,38 @@ impl Core {
         let arrival = Arrival { at, input };
         let old = matches!(arrival.input, Input::Edition(_))
             .then(|| Arc::clone(self.pipeline.registry()));
-        let (pipeline, processed) = (&mut self.pipeline, &mut self.processed);
-        let went = catch_unwind(AssertUnwindSafe(|| pipeline.process(&arrival, processed)));
-        if let Err(panic) = went {
-            let fault = words(panic.as_ref());
-            tracing::error!(fault, "weir broke on an input; its state is rebuilt. Report this.");
-            self.rebuild();
-            return Err(fault);
+        let mark = self.load.batch.mark();
+        let went = catch_unwind(AssertUnwindSafe(|| {
+            self.pipeline.process(&arrival, &mut self.processed);
+            let keep = !matches!(arrival.input, Input::Tick) || self.processed.changed;
+            if keep {
+                self.lay(&arrival, old.as_ref());
+            }
+            keep
+        }));
+        match went {
+            Ok(keep) => {
+                self.last = at;
+                if keep {
+                    // Only now: an input never stands in the journal without what it caused.
+                    self.load.batch.inputs.push(&arrival);
+                    if let Some(fate) = &self.processed.fate {
+                        count(&mut self.load.batch.ledger, fate);
+                    }
+                }
+                Ok(())
+            }
+            Err(panic) => {
+                let fault = words(panic.as_ref());
+                tracing::error!(
+                    fault,
+                    "weir broke on an input; its state is rebuilt. Report this."
+                );
+                self.load.batch.roll_back(mark);
+                self.rebuild();
+                Err(fault)
+            }
         }
-        self.last = at;
-        let keep = !matches!(arrival.input, Input::Tick) || self.processed.changed;
-        if !keep {
-            return Ok(());
-        }
-        self.load.batch.inputs.push(&arrival);
-        self.lay(&arrival, old.as_ref());
-        Ok(())
     }
 
     /// Lays what an input caused into the batch. What an edition causes are alerts that end, told
@@ -357,13 +398,10 @@ impl Core {
                 batch.observations.extend(observations.iter().map(StoredObservation::from));
             }
         }
-        if let Some(fate) = fate {
-            count(&mut batch.ledger, fate);
-        }
         if !rejects.is_empty()
             && let Some(cause) = Cause::of(arrival, fate.as_ref(), rejects)
         {
-            lay_letters(&cause, rejects, &mut batch.dead_letters);
+            letter::lay(&cause, rejects, &mut batch.dead_letters);
         }
         for event in alerts {
             self.load.urgent = true;
@@ -388,6 +426,7 @@ impl Core {
 
     /// Hands the batch over if it has waited for a beat.
     pub fn beat(&mut self) {
+        self.in_hand.beat(self.last);
         if self.load.is_empty() {
             return;
         }
@@ -403,32 +442,46 @@ impl Core {
         if self.load.is_empty() {
             return true;
         }
+        // The last place is kept for a snapshot, which may be what makes room for the others.
+        if self.ways.work.capacity() <= 1 {
+            return false;
+        }
         let Ok(place) = self.ways.work.try_reserve() else { return false };
         let next = self.ways.spare.try_recv().unwrap_or_default();
         self.handed += 1;
         self.load.batch.at = self.last.wall;
         place.send(Work::Load(std::mem::replace(&mut self.load, next)));
+        if self.ways.settled.snapshot_wanted.load(Ordering::Acquire) {
+            self.send_snapshot();
+        }
         true
     }
 
-    /// Gives the state as it is after the batch in hand, which is handed over first.
-    pub fn snapshot(&mut self) -> Option<Snapshot> {
-        if !self.hand_over() {
-            return None;
+    /// Hands the state over as it is after the batch in hand, which goes before it; if the
+    /// committer is behind, it follows the next batch.
+    pub fn hand_over_snapshot(&mut self) {
+        self.ways.settled.snapshot_wanted.store(true, Ordering::Release);
+        if self.load.is_empty() {
+            self.send_snapshot();
+        } else {
+            self.hand_over();
         }
+    }
+
+    fn send_snapshot(&mut self) {
+        let Ok(place) = self.ways.work.try_reserve() else { return };
         let state = self.pipeline.state();
-        Some(Snapshot {
+        place.send(Work::Snapshot(Box::new(Snapshot {
             taken_at: self.last.wall,
             stations: state.stations.clone(),
             closing: snapshot::closing(state, &self.pipeline.registry().digest, self.last),
-        })
+        })));
+        self.ways.settled.snapshot_wanted.store(false, Ordering::Release);
     }
 
-    /// Hands a snapshot over, unless the committer is behind.
-    pub fn hand_over_snapshot(&mut self) {
-        if let Some(snapshot) = self.snapshot() {
-            self.ways.work.try_send(Work::Snapshot(Box::new(snapshot))).ok();
-        }
+    /// Notes that weir stops in order.
+    pub fn end(&self) {
+        self.in_hand.end();
     }
 
     /// Puts the state back to what the journal says, because a panic may have left half of it
@@ -456,75 +509,6 @@ fn count(ledger: &mut Vec<(Option<TopicId>, Ledger)>, fate: &Fate) {
     match ledger.iter_mut().find(|(topic, _)| *topic == fate.topic) {
         Some((_, row)) => *row += fate.ledger,
         None => ledger.push((fate.topic, fate.ledger)),
-    }
-}
-
-/// What dead letters come of.
-struct Cause<'a> {
-    at: Moment,
-    received: Moment,
-    message: Message<'a>,
-    pattern: Option<TopicId>,
-    message_rejected: bool,
-}
-
-impl<'a> Cause<'a> {
-    /// A message, or one that was run again and can be read by now. A reading that was run again
-    /// has its letter already.
-    fn of(arrival: &Arrival<'a>, fate: Option<&Fate>, rejects: &[Reject]) -> Option<Self> {
-        let at = arrival.at;
-        let pattern = fate.and_then(|fate| fate.topic);
-        let message_rejected = fate.is_some_and(|fate| fate.outcome == Outcome::Rejected);
-        let (message, received) = match arrival.input {
-            Input::Message(message) => (message, at),
-            Input::Act(Act::Retry { message, reading: None, received, .. })
-                if rejects.iter().all(|reject| reject.channel.is_some()) =>
-            {
-                (message, received)
-            }
-            Input::Act(_) | Input::Tick | Input::Edition(_) | Input::Condition(_) => return None,
-        };
-        Some(Self { at, received, message, pattern, message_rejected })
-    }
-}
-
-/// Makes dead letters of what was rejected of one message: the first of each channel and reason
-/// with its bytes, and how many more there were.
-fn lay_letters(cause: &Cause<'_>, rejects: &[Reject], letters: &mut Vec<DeadLetter>) {
-    let (topic, payload): (Arc<[u8]>, Arc<[u8]>) =
-        (cause.message.topic.into(), cause.message.payload.into());
-    let first = letters.len();
-    let mut of_kind: HashMap<(Option<&str>, &str), (usize, usize)> = HashMap::new();
-    for reject in rejects {
-        let kind = (reject.channel.as_deref(), reject.reason.code());
-        let (count, last) = of_kind.entry(kind).or_insert((0, first));
-        *count += 1;
-        if *count > LETTERS_OF_A_KIND_MAX {
-            if let Some(letter) = letters.get_mut(*last) {
-                letter.more += 1;
-            }
-            continue;
-        }
-        *last = letters.len();
-        letters.push(DeadLetter {
-            at: cause.at.wall,
-            network: cause.message.network,
-            topic: Arc::clone(&topic),
-            payload: Arc::clone(&payload),
-            qos: cause.message.qos,
-            retain: cause.message.retain,
-            packet_id: cause.message.packet_id,
-            stage: reject.stage,
-            code: reject.reason.code().into(),
-            words: reject.reason.to_string(),
-            device: reject.device.as_deref().map(str::to_owned),
-            channel: reject.channel.as_deref().map(str::to_owned),
-            record: reject.record,
-            received: cause.received,
-            pattern: cause.pattern,
-            message_rejected: cause.message_rejected,
-            more: 0,
-        });
     }
 }
 

@@ -54,7 +54,8 @@ struct Sink {
 #[derive(Default)]
 struct Trouble {
     since: Option<Instant>,
-    told: bool,
+    /// What was said last; nothing since the start, so that an alert from before it can end.
+    said: Option<bool>,
     words: String,
     failures: u32,
 }
@@ -128,8 +129,10 @@ impl Deliverer {
             .map(|(gzip, points)| Member { gzip: Bytes::from(gzip), points })
             .collect();
         let points: u64 = members.iter().map(|member| member.points).sum();
+        // Without points nobody is asked, and nothing is known.
+        let asked = !members.is_empty();
         let refused = loop {
-            if members.is_empty() {
+            if !asked {
                 break Vec::new();
             }
             let Delivered { refused, progress } =
@@ -146,7 +149,9 @@ impl Deliverer {
                 }
             }
         };
-        self.note_success(&mut sink.trouble);
+        if asked {
+            self.note_success(&mut sink.trouble);
+        }
         let at = self.outlet.clock.now().wall;
         let mut notes = Batch { at, ..Batch::default() };
         notes.cursors.push(CursorRow { sink: SINK.into(), sequence: lines.sequence });
@@ -172,7 +177,7 @@ impl Deliverer {
                 words: field.words.to_string(),
             });
         }
-        self.outlet.commit(notes).await
+        self.outlet.note(notes).await
     }
 
     fn note_trouble(&self, trouble: &mut Trouble, words: &str) {
@@ -196,8 +201,8 @@ impl Deliverer {
                 () = sleep_until(step) => {}
                 _ = self.outlet.stop.wait_for(|stop| *stop) => return false,
             }
-            if !trouble.told && away <= Instant::now() {
-                trouble.told = true;
+            if trouble.said != Some(true) && away <= Instant::now() {
+                trouble.said = Some(true);
                 self.outlet.say(WeirCondition::SinkAway, true);
             }
         }
@@ -222,15 +227,14 @@ impl Deliverer {
     }
 
     fn note_success(&self, trouble: &mut Trouble) {
-        if trouble.since.is_none() {
-            return;
+        if trouble.since.is_some() {
+            tracing::info!("InfluxDB takes points again.");
+            self.outlet.status.sink_fault.store(None);
         }
-        tracing::info!("InfluxDB takes points again.");
-        self.outlet.status.sink_fault.store(None);
-        if trouble.told {
+        if trouble.said != Some(false) {
             self.outlet.say(WeirCondition::SinkAway, false);
         }
-        *trouble = Trouble::default();
+        *trouble = Trouble { said: Some(false), ..Trouble::default() };
     }
 }
 

@@ -91,7 +91,8 @@ impl Ingest {
     /// Works until it is told to stop.
     ///
     /// # Errors
-    /// The thread's runtime can't be made, or the task of a connection broke.
+    /// The thread's runtime can't be made, or the task of a connection broke: a broker that nobody
+    /// serves is worse than a restart.
     pub fn run(self) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         LocalSet::new().block_on(&runtime, self.work())
@@ -139,7 +140,9 @@ impl Ingest {
             ended?;
         }
         wait_settled(&shared).await;
-        shared.core.borrow_mut().hand_over_snapshot();
+        let mut core = shared.core.borrow_mut();
+        core.hand_over_snapshot();
+        core.end();
         Ok(())
     }
 }
@@ -201,14 +204,16 @@ struct Times {
     view: Instant,
     snapshot: Instant,
     last: Moment,
-    stepped: bool,
+    /// What was said of the clock last; nothing since the start, so that an alert from before it
+    /// can end.
+    stepped: Option<bool>,
 }
 
 impl Times {
     fn new(shared: &Shared) -> Self {
         let now = Instant::now();
         let last = shared.clock.now();
-        Self { tick: now, view: now, snapshot: now, last, stepped: false }
+        Self { tick: now, view: now, snapshot: now, last, stepped: None }
     }
 
     fn beat(&mut self, shared: &Shared) {
@@ -246,11 +251,11 @@ impl Times {
         if stepped {
             tracing::warn!(step_ms = step, "The system's clock was set.");
         }
-        if stepped != self.stepped {
+        if self.stepped != Some(stepped) {
             let condition = WeirCondition::ClockStepped;
             shared.take(Input::Condition(Condition::Weir { condition, holds: stepped }));
         }
-        (self.last, self.stepped) = (now, stepped);
+        (self.last, self.stepped) = (now, Some(stepped));
     }
 }
 

@@ -6,11 +6,22 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::daemon::clock::Clock;
-use crate::daemon::core::Work;
 use crate::daemon::status::Status;
 use crate::domain::alert::WeirCondition;
 use crate::domain::input::Condition;
 use crate::journal::batch::Batch;
+
+/// How many notes may wait for the committer.
+pub const NOTES_MAX: usize = 64;
+
+/// What a sink or a channel reports.
+#[derive(Debug)]
+pub struct Notes {
+    /// Cursors, refusals, receipts and attempts; nothing else.
+    pub batch: Box<Batch>,
+    /// Whom to tell when it is safe; without anybody it may wait for the next batch.
+    pub done: Option<oneshot::Sender<()>>,
+}
 
 /// The ways of such a task: it reads the journal, and reports what it did through the committer.
 #[derive(Clone, Debug)]
@@ -18,7 +29,7 @@ pub struct Outlet {
     /// The folder of the journal.
     pub data_folder: PathBuf,
     /// Where notes for the journal go.
-    pub work: mpsc::Sender<Work>,
+    pub notes: mpsc::Sender<Notes>,
     /// Rises with every commit.
     pub news: watch::Receiver<u64>,
     /// Conditions for the pipeline.
@@ -32,10 +43,17 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Has notes committed; says whether they are.
+    /// Has notes committed and waits for it; says whether they are.
     pub async fn commit(&self, notes: Batch) -> bool {
         let (done, safe) = oneshot::channel();
-        self.work.send(Work::Notes(Box::new(notes), done)).await.is_ok() && safe.await.is_ok()
+        let notes = Notes { batch: Box::new(notes), done: Some(done) };
+        self.notes.send(notes).await.is_ok() && safe.await.is_ok()
+    }
+
+    /// Hands notes in that are harmless to lose, because what they tell would only be done once
+    /// more; says whether there is still somebody to take them.
+    pub async fn note(&self, notes: Batch) -> bool {
+        self.notes.send(Notes { batch: Box::new(notes), done: None }).await.is_ok()
     }
 
     /// Tells the pipeline that a condition began or ended.

@@ -32,6 +32,15 @@ pub enum Error {
     /// An edition that the journal names and does not hold.
     #[error("edition {0} is not in the journal")]
     NoEdition(String),
+    /// Inputs that the chosen snapshot does not hold were let go, or were never there.
+    #[error(
+        "batch {0} is missing, and no snapshot that can be read holds what was in it; restore a \
+         backup"
+    )]
+    Hole(u64),
+    /// Inputs from before any edition.
+    #[error("batch {0} has inputs, but no edition came before them; restore a backup")]
+    NoBeginning(u64),
     /// Inputs that end in the middle.
     #[error("batch {0}: {1}")]
     Torn(u64, Torn),
@@ -72,7 +81,12 @@ pub fn recover(folder: &Path) -> Result<Option<Recovered>, Error> {
     }
     let mut replayed = 0;
     let mut processed = Processed::default();
+    let newest = reader.sequence()?;
     reader.inputs_after(after, |sequence, bytes| {
+        if sequence != after + 1 {
+            return Err(Error::Hole(after + 1));
+        }
+        after = sequence;
         for kept in Unpacked::new(bytes) {
             let (at, kept) = kept.map_err(|torn| Error::Torn(sequence, torn))?;
             let input = match kept {
@@ -87,8 +101,7 @@ pub fn recover(folder: &Path) -> Result<Option<Recovered>, Error> {
                 (none, Input::Edition(registry)) => {
                     none.insert(Pipeline::new(Arc::clone(registry), at))
                 }
-                // Nothing comes before the first edition.
-                (None, _) => continue,
+                (None, _) => return Err(Error::NoBeginning(sequence)),
             };
             ready.process(&Arrival { at, input }, &mut processed);
             last = at;
@@ -96,10 +109,59 @@ pub fn recover(folder: &Path) -> Result<Option<Recovered>, Error> {
         }
         Ok::<(), Error>(())
     })?;
+    if after < newest {
+        return Err(Error::Hole(after + 1));
+    }
     Ok(pipeline.map(|pipeline| Recovered { pipeline, names, last, replayed }))
 }
 
 fn edition(reader: &Reader, digest: &str, names: &mut Names) -> Result<Arc<Registry>, Error> {
     let held = reader.edition(digest)?.ok_or_else(|| Error::NoEdition(digest.to_owned()))?;
     Edition::from_bytes(&held.tables)?.compile(names).map_err(Error::Faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+    use crate::journal::Config;
+    use crate::journal::batch::Batch;
+    use crate::journal::write::Journal;
+
+    fn journal(batches: i64) -> (TempDir, Journal) {
+        let folder = TempDir::new().unwrap();
+        let mut journal = Journal::open(&Config::at(folder.path()), Timestamp(0)).unwrap();
+        for ms in 1..=batches {
+            let mut batch = Batch { at: Timestamp(ms), ..Batch::default() };
+            let at = Moment { wall: Timestamp(ms), elapsed_ms: ms };
+            batch.inputs.push(&Arrival { at, input: Input::Tick });
+            journal.commit(&batch).unwrap();
+        }
+        (folder, journal)
+    }
+
+    #[test]
+    fn a_new_journal_has_no_state() {
+        assert!(recover(journal(0).0.path()).unwrap().is_none());
+    }
+
+    #[test]
+    fn inputs_without_an_edition_are_no_state() {
+        let (folder, _journal) = journal(2);
+        assert!(matches!(recover(folder.path()), Err(Error::NoBeginning(1))));
+    }
+
+    #[test]
+    fn inputs_that_were_let_go_are_said_to_be_missing() {
+        let (folder, mut journal) = journal(3);
+        for _ in 0..2 {
+            let snapshot = journal.begin_snapshot(Timestamp(4)).unwrap();
+            journal.finish_snapshot(snapshot, b"c").unwrap();
+        }
+        journal.tidy(Timestamp(100 * crate::domain::time::DAY)).unwrap();
+        journal.forget_snapshots().unwrap();
+        assert!(matches!(recover(folder.path()), Err(Error::Hole(1))));
+    }
 }

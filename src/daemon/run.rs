@@ -3,21 +3,22 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::daemon::commit::Committer;
-use crate::daemon::core::{BATCHES_MAX, Core, Settings, Store, Ways};
+use crate::daemon::core::{BATCHES_MAX, Core, Settings, Settled, Store, Ways};
 use crate::daemon::deliver::{self, Deliverer};
 use crate::daemon::edition::Edition;
+use crate::daemon::in_hand::InHand;
 use crate::daemon::ingest::{Command, Ingest};
-use crate::daemon::outlet::Outlet;
+use crate::daemon::outlet::{NOTES_MAX, Outlet};
 use crate::daemon::page::Observer;
 use crate::daemon::recover::{Recovered, recover};
 use crate::daemon::socket;
@@ -49,7 +50,7 @@ pub struct Daemon {
     commands: Commands,
     stop: watch::Sender<bool>,
     ingest: JoinHandle<std::io::Result<()>>,
-    committer: JoinHandle<()>,
+    committer: JoinHandle<std::io::Result<()>>,
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
@@ -103,27 +104,33 @@ impl Daemon {
             home: config.home(),
             data_folder: journal.folder().to_owned(),
         };
+        let sinks: &[&str] = if config.influx.is_some() { &[deliver::SINK] } else { &[] };
+        for sink in journal.forget_sinks(sinks)? {
+            tracing::warn!(sink, "A sink is configured no more; what waited for it may go.");
+        }
         if config.influx.is_some() {
             deliver::register(&mut journal)?;
         }
         let data_folder = journal.folder().to_owned();
         let status = Arc::new(Status::default());
-        let (work, work_out) = mpsc::channel(BATCHES_MAX);
+        let (work, work_out) = mpsc::channel(BATCHES_MAX + 1);
+        let (notes, notes_out) = mpsc::channel(NOTES_MAX);
         let (spare_in, spare) = mpsc::unbounded_channel();
         let (conditions_in, conditions) = mpsc::unbounded_channel();
         let (commands_in, commands) = mpsc::unbounded_channel();
         let (news_in, news) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
-        let committed = Arc::new(AtomicU64::new(0));
+        let settled = Arc::new(Settled::default());
         let full_notice = full_notice(beginning.pipeline.registry(), &settings, clock.now());
-        let ways = Ways { work: work.clone(), spare, committed: Arc::clone(&committed) };
+        let ways = Ways { work, spare, settled: Arc::clone(&settled) };
         let core = core(beginning, settings, ways, edition, &clock)?;
 
         let committer = Committer {
             journal,
             work: work_out,
+            notes: notes_out,
             spare: spare_in,
-            committed,
+            settled,
             news: news_in,
             conditions: conditions_in.clone(),
             full_notice,
@@ -135,7 +142,7 @@ impl Daemon {
             .spawn(move || committer.run())?;
         let outlet = Outlet {
             data_folder: data_folder.clone(),
-            work,
+            notes,
             news,
             conditions: conditions_in,
             stop: stopped,
@@ -250,9 +257,7 @@ impl Daemon {
         }
         // The last who could give it work is gone.
         let joined = tokio::task::spawn_blocking(move || committer.join()).await?;
-        if joined.is_err() {
-            bail!("the committing thread broke");
-        }
+        joined.map_err(|_| anyhow::anyhow!("the committing thread broke"))??;
         ended??;
         Ok(())
     }
@@ -267,6 +272,9 @@ fn outlets(
     if let Some(influx) = &config.influx {
         let deliverer = Deliverer { config: influx.clone(), outlet: outlet.clone() };
         tasks.spawn_local(deliverer.run());
+    }
+    for channel in &channels {
+        outlet.status.channel_begins(channel.name());
     }
     for channel in channels {
         tasks.spawn_local(Teller { channel, outlet: outlet.clone() }.run());
@@ -296,7 +304,8 @@ fn core(
 ) -> anyhow::Result<Core> {
     let Beginning { pipeline, names, last, is_new } = beginning;
     let registry = Arc::clone(pipeline.registry());
-    let mut core = Core::new(pipeline, names, settings, ways, last);
+    let in_hand = InHand::begin(&settings.data_folder);
+    let mut core = Core::new(pipeline, names, settings, ways, in_hand, last);
     let now = clock.now();
     if is_new {
         core.note_edition(now, edition, &registry);

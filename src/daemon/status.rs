@@ -1,5 +1,6 @@
 //! What the parts of the daemon tell of themselves: numbers for metrics, states for the page.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,6 +45,17 @@ pub struct Status {
     /// Whether the daemon is stopping.
     pub stopping: AtomicBool,
     brokers: Mutex<Vec<Broker>>,
+    channels: Mutex<Channels>,
+}
+
+/// Which channels of notification fail. One alert stands for all of them.
+#[derive(Debug, Default)]
+struct Channels {
+    /// Those that fail, and after a start those of which nothing is known yet: an alert that was
+    /// firing then ends only when each of them is known to work.
+    failing: BTreeSet<String>,
+    /// What was said last; nothing since the start.
+    said: Option<bool>,
 }
 
 /// A broker's connection.
@@ -86,9 +98,54 @@ impl Status {
         changed
     }
 
+    /// Notes a channel of which nothing is known yet.
+    pub fn channel_begins(&self, channel: &str) {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.failing.insert(channel.to_owned());
+    }
+
+    /// Notes whether a channel fails; gives what is to be said of all of them, if it is news.
+    pub fn channel(&self, channel: &str, fails: bool) -> Option<bool> {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if fails {
+            channels.failing.insert(channel.to_owned());
+        } else {
+            channels.failing.remove(channel);
+        }
+        if !fails && !channels.failing.is_empty() {
+            return None;
+        }
+        (channels.said.replace(fails) != Some(fails)).then_some(fails)
+    }
+
     /// Gives the brokers.
     #[must_use]
     pub fn brokers(&self) -> Vec<Broker> {
         self.brokers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_fail_while_one_of_them_does() {
+        let status = Status::default();
+        ["a", "b"].into_iter().for_each(|name| status.channel_begins(name));
+        assert_eq!(status.channel("a", true), Some(true));
+        assert_eq!(status.channel("b", true), None);
+        assert_eq!(status.channel("a", false), None);
+        assert_eq!(status.channel("b", false), Some(false));
+        assert_eq!(status.channel("b", false), None);
+    }
+
+    #[test]
+    fn after_a_start_channels_work_once_each_of_them_did() {
+        let status = Status::default();
+        ["a", "b"].into_iter().for_each(|name| status.channel_begins(name));
+        assert_eq!(status.channel("a", false), None);
+        assert_eq!(status.channel("b", false), Some(false));
+        assert_eq!(status.channel("a", true), Some(true));
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::daemon::outlet::Outlet;
 use crate::domain::alert::WeirCondition;
+use crate::journal::Error;
 use crate::journal::batch::{Attempt, Batch, Receipt};
 use crate::journal::read::{Due, Reader};
 use crate::notify::{self, Channel, RETRY_MAX, Sent};
@@ -36,7 +37,6 @@ struct Waits {
     /// Single notifications that the receiver refuses as they are; others go on.
     refused: HashMap<String, Instant>,
     failing_since: Option<Instant>,
-    told: bool,
 }
 
 impl Teller {
@@ -50,9 +50,12 @@ impl Teller {
         loop {
             let now = Instant::now();
             waits.refused.retain(|_, until| *until > now);
-            let due = reader.notifications_due(self.channel.name(), LOOK)?;
+            if reader.notifications_due(self.channel.name(), 0, 1)?.is_empty() {
+                // Who has nothing to tell can't fail.
+                self.note(&mut waits, false);
+            }
             let open = waits.channel.is_none_or(|until| until <= now);
-            let next = due.into_iter().find(|due| open && !waits.refused.contains_key(&due.id));
+            let next = if open { next(&reader, self.channel.name(), &waits)? } else { None };
             if let Some(due) = next {
                 if !self.tell(&due, &mut waits).await {
                     return Ok(());
@@ -113,17 +116,64 @@ impl Teller {
     }
 
     fn note(&self, waits: &mut Waits, failing: bool) {
-        if failing {
+        let name = self.channel.name();
+        let news = if failing {
             let since = *waits.failing_since.get_or_insert_with(Instant::now);
-            if !waits.told && since.elapsed() >= FAILING_AFTER {
-                waits.told = true;
-                self.outlet.say(WeirCondition::ChannelFailing, true);
+            if since.elapsed() < FAILING_AFTER {
+                return;
             }
+            self.outlet.status.channel(name, true)
         } else {
             waits.failing_since = None;
-            if std::mem::take(&mut waits.told) {
-                self.outlet.say(WeirCondition::ChannelFailing, false);
-            }
+            self.outlet.status.channel(name, false)
+        };
+        if let Some(holds) = news {
+            self.outlet.say(WeirCondition::ChannelFailing, holds);
         }
+    }
+}
+
+/// Gives the first notification that need not wait, however many do that the receiver refuses.
+fn next(reader: &Reader, channel: &str, waits: &Waits) -> Result<Option<Due>, Error> {
+    let mut after = 0;
+    loop {
+        let due = reader.notifications_due(channel, after, LOOK)?;
+        let Some(last) = due.last() else { return Ok(None) };
+        after = last.number;
+        let next = due.into_iter().find(|due| !waits.refused.contains_key(&due.id));
+        if next.is_some() {
+            return Ok(next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+    use crate::journal::Config;
+    use crate::journal::batch::NotificationRow;
+    use crate::journal::write::Journal;
+
+    #[test]
+    fn many_that_are_refused_keep_no_other_waiting() {
+        let folder = TempDir::new().unwrap();
+        let mut journal = Journal::open(&Config::at(folder.path()), Timestamp(0)).unwrap();
+        let row = |number: u32| NotificationRow {
+            id: format!("n{number}"),
+            channels: vec!["duty".into()],
+            body: "{}".to_owned(),
+        };
+        let notifications = (0..=2 * LOOK).map(row).collect();
+        journal.commit(&Batch { notifications, ..Batch::default() }).unwrap();
+        let mut waits = Waits::default();
+        waits.refused.extend((0..2 * LOOK).map(|number| (format!("n{number}"), Instant::now())));
+        let reader = Reader::open(folder.path()).unwrap();
+        let found = next(&reader, "duty", &waits).unwrap().unwrap();
+        assert_eq!(found.id, format!("n{}", 2 * LOOK));
+        waits.refused.insert(found.id, Instant::now());
+        assert_eq!(next(&reader, "duty", &waits).unwrap(), None);
     }
 }

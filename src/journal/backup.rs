@@ -54,7 +54,8 @@ pub fn backup(folder: &Path, file: &Path, tell: &mut dyn FnMut(Progress)) -> Res
     drop(steps);
     source.execute_batch("COMMIT")?;
     copy.pragma_update(None, "journal_mode", "DELETE")?;
-    Ok(())
+    drop(copy);
+    fs::File::open(file).and_then(|copy| copy.sync_all()).map_err(|error| fault(error.to_string()))
 }
 
 /// Puts a copy into a folder that has no journal.
@@ -75,13 +76,19 @@ pub fn restore(file: &Path, folder: &Path) -> Result<(), Error> {
     drop(reader);
     let held = Folder::open(folder)?;
     let target = held.path().join(JOURNAL);
-    if target.exists() {
-        let fault = "holds a journal already; restore into an empty folder".to_owned();
-        return Err(Error::File { path: target, fault });
+    // SQLite would play the log of another journal into the restored one.
+    for left in [JOURNAL.to_owned(), format!("{JOURNAL}-wal"), format!("{JOURNAL}-shm")] {
+        let path = held.path().join(left);
+        if path.exists() {
+            let fault = "is left of a journal; restore into an empty folder".to_owned();
+            return Err(Error::File { path, fault });
+        }
     }
     let whole = |error: std::io::Error| fault(error.to_string());
     let beside = held.path().join("journal.restoring");
     fs::copy(file, &beside).map_err(whole)?;
     fs::File::open(&beside).and_then(|copy| copy.sync_all()).map_err(whole)?;
-    fs::rename(&beside, &target).map_err(whole)
+    fs::rename(&beside, &target).map_err(whole)?;
+    // The name is on the disk only with the folder.
+    fs::File::open(held.path()).and_then(|folder| folder.sync_all()).map_err(whole)
 }

@@ -72,12 +72,66 @@ impl Batch {
         self.attempts.clear();
     }
 
-    /// Takes over what sinks and channels report; such a batch holds nothing else.
+    /// Says whether it is a row of its own in the journal, and not mere notes.
+    #[must_use]
+    pub fn is_main(&self) -> bool {
+        !self.inputs.is_empty() || self.line_count > 0
+    }
+
+    /// Takes over what sinks and channels report, which holds nothing else.
     pub fn take_notes(&mut self, notes: Self) {
         self.cursors.extend(notes.cursors);
         self.refused.extend(notes.refused);
         self.receipts.extend(notes.receipts);
         self.attempts.extend(notes.attempts);
+    }
+
+    /// Gives back what sinks and channels reported.
+    #[must_use]
+    pub fn split_notes(&mut self) -> Self {
+        Self {
+            cursors: std::mem::take(&mut self.cursors),
+            refused: std::mem::take(&mut self.refused),
+            receipts: std::mem::take(&mut self.receipts),
+            attempts: std::mem::take(&mut self.attempts),
+            ..Self::default()
+        }
+    }
+}
+
+/// How much a batch held of what an input causes.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    lines: usize,
+    line_count: u64,
+    observations: usize,
+    dead_letters: usize,
+    alerts: usize,
+    notifications: usize,
+}
+
+impl Batch {
+    /// Notes how much it holds, before an input's effects are laid into it.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            lines: self.lines.len(),
+            line_count: self.line_count,
+            observations: self.observations.len(),
+            dead_letters: self.dead_letters.len(),
+            alerts: self.alerts.len(),
+            notifications: self.notifications.len(),
+        }
+    }
+
+    /// Takes out what was laid into it since.
+    pub fn roll_back(&mut self, mark: Mark) {
+        self.lines.truncate(mark.lines);
+        self.line_count = mark.line_count;
+        self.observations.truncate(mark.observations);
+        self.dead_letters.truncate(mark.dead_letters);
+        self.alerts.truncate(mark.alerts);
+        self.notifications.truncate(mark.notifications);
     }
 }
 

@@ -114,6 +114,8 @@ pub struct RefusedHeld {
 /// A notification that its channel has not confirmed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Due {
+    /// Its number, by which it comes in order.
+    pub number: i64,
     /// Its lasting id.
     pub id: String,
     /// What is said, JSON.
@@ -340,17 +342,25 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Gives what a channel is still to be told, in order.
+    /// Gives what a channel is still to be told after a number, in order.
     ///
     /// # Errors
     /// The journal can't be read.
-    pub fn notifications_due(&self, channel: &str, count_max: u32) -> Result<Vec<Due>, Error> {
+    pub fn notifications_due(
+        &self,
+        channel: &str,
+        after: i64,
+        count_max: u32,
+    ) -> Result<Vec<Due>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT n.id, n.body, d.attempts FROM deliveries d JOIN notifications n USING (number)
-             WHERE d.channel = ?1 AND d.confirmed_at IS NULL ORDER BY d.number LIMIT ?2",
+            "SELECT number, n.id, n.body, d.attempts
+             FROM deliveries d JOIN notifications n USING (number)
+             WHERE d.channel = ?1 AND d.number > ?2 AND d.confirmed_at IS NULL
+             ORDER BY d.number LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![channel, count_max], |row| {
-            Ok(Due { id: row.get(0)?, body: row.get(1)?, attempts: row.get(2)? })
+        let rows = statement.query_map(params![channel, after, count_max], |row| {
+            let (number, id, body) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Due { number, id, body, attempts: row.get(3)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

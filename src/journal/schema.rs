@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use crate::journal::Error;
 
 /// One step a version: the first makes a new journal. Steps are only ever appended.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE facts (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE names (
         kind TEXT NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,
@@ -74,7 +75,15 @@ const STEPS: &[&str] = &["
         state_sum INTEGER NOT NULL,
         PRIMARY KEY (snapshot, station)
     ) WITHOUT ROWID;
-"];
+",
+    "
+    CREATE INDEX batches_by_at ON batches (at);
+    CREATE INDEX batches_with_inputs ON batches (at) WHERE inputs IS NOT NULL;
+    CREATE INDEX batches_with_lines ON batches (at) WHERE lines IS NOT NULL;
+    CREATE INDEX notifications_by_at ON notifications (at);
+    CREATE INDEX deliveries_by_number ON deliveries (number, confirmed_at);
+",
+];
 
 /// Marks a file as a journal of weir ("weir" in ASCII).
 const APPLICATION: i64 = 0x7765_6972;
@@ -136,6 +145,23 @@ mod tests {
         assert_eq!(count, 2);
         let refused = migrate_by(&mut connection, &steps[..1]).unwrap_err();
         assert!(matches!(refused, Error::Version { found: 2, known: 1 }));
+    }
+
+    #[test]
+    fn a_journal_of_the_first_version_is_read_on() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate_by(&mut connection, &STEPS[..1]).unwrap();
+        let row = "INSERT INTO batches VALUES (1, 2, 3, 4, x'05', 6, 7, x'08', 9, 10, 11, x'12')";
+        connection.execute(row, []).unwrap();
+        assert!(matches!(check(&connection), Err(Error::Version { found: 1, .. })));
+        migrate(&mut connection).unwrap();
+        check(&connection).unwrap();
+        let found: i64 = connection
+            .query_row("SELECT sequence FROM batches INDEXED BY batches_by_at", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(found, 1);
     }
 
     #[test]

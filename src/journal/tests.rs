@@ -167,7 +167,7 @@ fn damaged_points_are_named_and_not_sent() {
 }
 
 #[test]
-fn at_the_byte_limit_nothing_is_taken_but_what_the_reserve_is_for() {
+fn at_the_byte_limit_only_notes_are_taken_and_what_the_reserve_is_for() {
     let folder = TempDir::new().unwrap();
     let config = Config { journal_bytes_max: 1, ..Config::at(folder.path()) };
     let mut journal = Journal::open(&config, at(0).wall).unwrap();
@@ -177,7 +177,35 @@ fn at_the_byte_limit_nothing_is_taken_but_what_the_reserve_is_for() {
     let notes = Batch { notifications: vec![row], ..Batch::default() };
     journal.commit_from_reserve(&notes).unwrap();
     let reader = Reader::open(folder.path()).unwrap();
-    assert_eq!(reader.notifications_due("c", 9).unwrap().len(), 1);
+    assert_eq!(reader.notifications_due("c", 0, 9).unwrap().len(), 1);
+    let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }];
+    journal.commit(&Batch { cursors, ..Batch::default() }).unwrap();
+    assert!(reader.cursor("influx").unwrap().is_some());
+}
+
+#[test]
+fn snapshots_and_inputs_that_wait_for_one_go_past_the_byte_limit() {
+    let folder = TempDir::new().unwrap();
+    let config = Config { journal_bytes_max: 400_000, ..Config::at(folder.path()) };
+    let mut journal = Journal::open(&config, at(0).wall).unwrap();
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut noise = |bytes: usize| (0..bytes).map(|_| random.u8(..)).collect::<Vec<u8>>();
+    let snapshot = journal.begin_snapshot(at(1).wall).unwrap();
+    journal.put_slices(snapshot, &[(0, noise(500_000))]).unwrap();
+    journal.finish_snapshot(snapshot, b"c").unwrap();
+    // The fresh journal's own pages take some of the limit, inputs may take a quarter more.
+    let mut taken = 0;
+    while journal.commit(&batch(2, &noise(10_000))).is_ok() {
+        taken += 1;
+    }
+    assert!((25..=42).contains(&taken), "{taken}");
+    for _ in 0..2 {
+        let snapshot = journal.begin_snapshot(at(3).wall).unwrap();
+        journal.finish_snapshot(snapshot, b"c").unwrap();
+    }
+    assert!(matches!(journal.commit(&batch(4, b"x")), Err(Error::Full { .. })));
+    journal.tidy(at(5).wall).unwrap();
+    journal.commit(&batch(4, b"x")).unwrap();
 }
 
 #[test]
@@ -255,18 +283,61 @@ fn a_notification_is_due_until_its_receipt() {
     let (id, channel) = ("n1".to_owned(), "a".into());
     let attempt = Attempt { id, channel, at: at(2).wall, words: "503".to_owned() };
     journal.commit(&Batch { attempts: vec![attempt], ..Batch::default() }).unwrap();
-    let due = reader.notifications_due("a", 9).unwrap();
+    let due = reader.notifications_due("a", 0, 9).unwrap();
     assert_eq!((due.len(), &*due[0].id, due[0].attempts), (2, "n1", 1));
     let (id, channel) = ("n1".to_owned(), "a".into());
     let receipt = Receipt { id, channel, at: at(3).wall, words: "200".to_owned() };
     journal.commit(&Batch { receipts: vec![receipt], ..Batch::default() }).unwrap();
-    assert_eq!(&*reader.notifications_due("a", 9).unwrap()[0].id, "n2");
-    assert_eq!(reader.notifications_due("b", 9).unwrap().len(), 2);
+    assert_eq!(&*reader.notifications_due("a", 0, 9).unwrap()[0].id, "n2");
+    assert_eq!(reader.notifications_due("b", 0, 9).unwrap().len(), 2);
     let mut last = batch(4, b"x");
     last.alerts = vec![alert(AlertChange::Resolved, "{}")];
     journal.commit(&last).unwrap();
     assert_eq!(reader.open_alerts().unwrap(), []);
     assert_eq!(reader.alert_history(9).unwrap().len(), 2);
+}
+
+#[test]
+fn a_notification_is_kept_until_every_channel_has_it_and_its_days_are_over() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let channels = vec!["a".into(), "b".into()];
+    let mut first = batch(1, b"x");
+    let row = NotificationRow { id: "n".into(), channels, body: "{}".into() };
+    first.notifications = vec![row];
+    journal.commit(&first).unwrap();
+    let confirm = |channel: &str| Receipt {
+        id: "n".to_owned(),
+        channel: channel.into(),
+        at: at(2).wall,
+        words: "200".to_owned(),
+    };
+    let count = |journal: &Journal, table: &str| -> i64 {
+        let select = format!("SELECT count(*) FROM {table}");
+        journal.connection.query_row(&select, [], |row| row.get(0)).unwrap()
+    };
+    journal.commit(&Batch { receipts: vec![confirm("a")], ..Batch::default() }).unwrap();
+    journal.tidy(at(40 * DAY).wall).unwrap();
+    assert_eq!((count(&journal, "notifications"), count(&journal, "deliveries")), (1, 2));
+    journal.commit(&Batch { receipts: vec![confirm("b")], ..Batch::default() }).unwrap();
+    journal.tidy(at(20 * DAY).wall).unwrap();
+    assert_eq!((count(&journal, "notifications"), count(&journal, "deliveries")), (1, 2));
+    journal.tidy(at(40 * DAY).wall).unwrap();
+    assert_eq!((count(&journal, "notifications"), count(&journal, "deliveries")), (0, 0));
+}
+
+#[test]
+fn what_a_broken_input_caused_is_taken_out_of_the_batch() {
+    let mut held = batch(1, b"x");
+    held.dead_letters = vec![letter("s1", b"{")];
+    let (before, mark) = (format!("{held:?}"), held.mark());
+    held.lines.extend_from_slice(b"water ph=9 3");
+    held.line_count += 1;
+    held.dead_letters.push(letter("s2", b"{"));
+    let row = NotificationRow { id: "n".into(), channels: Vec::new(), body: "{}".into() };
+    held.notifications.push(row);
+    held.roll_back(mark);
+    assert_eq!(format!("{held:?}"), before);
 }
 
 #[test]
@@ -332,6 +403,19 @@ fn tidying_keeps_what_a_sink_or_a_recovery_needs() {
 }
 
 #[test]
+fn a_sink_that_is_gone_pins_nothing() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let cursors = ["influx", "other"].map(|sink| CursorRow { sink: sink.into(), sequence: 0 });
+    journal.commit(&Batch { cursors: cursors.to_vec(), ..Batch::default() }).unwrap();
+    assert_eq!(journal.forget_sinks(&["influx"]).unwrap(), ["other"]);
+    assert_eq!(journal.forget_sinks(&["influx"]).unwrap(), [""; 0]);
+    let reader = Reader::open(folder.path()).unwrap();
+    assert!(reader.cursor("influx").unwrap().is_some());
+    assert_eq!(reader.cursor("other").unwrap(), None);
+}
+
+#[test]
 fn another_result_of_one_time_takes_its_place() {
     let folder = TempDir::new().unwrap();
     let mut journal = open(&folder);
@@ -371,6 +455,13 @@ fn a_backup_of_a_living_journal_is_restored_elsewhere() {
     backup::restore(&file, &fresh).unwrap();
     let mut restored = Journal::open(&Config::at(&fresh), at(0).wall).unwrap();
     assert_eq!(restored.commit(&batch(3, b"z")).unwrap().sequence, 2);
+    for stale in ["journal.sqlite-wal", "journal.sqlite-shm"] {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join(stale), b"of another").unwrap();
+        let refused = backup::restore(&file, folder.path()).unwrap_err();
+        assert!(refused.to_string().contains(stale), "{refused}");
+        assert!(!folder.path().join("journal.sqlite").exists());
+    }
     std::fs::write(&file, b"no database").unwrap();
     assert!(backup::restore(&file, &elsewhere.path().join("other")).is_err());
 }

@@ -19,6 +19,52 @@ const SNAPSHOTS_MIN: i64 = 2;
 /// Beyond that, one a day is kept for a week.
 const SNAPSHOTS_KEEP_MS: i64 = 7 * DAY;
 
+/// The last batch whose inputs snapshots hold: the oldest snapshot that is kept against damage
+/// needs those after it.
+pub(super) const HELD: &str = "(SELECT coalesce(min(sequence), 0) FROM
+    (SELECT sequence FROM snapshots WHERE closing IS NOT NULL ORDER BY id DESC LIMIT 2))";
+
+/// The last batch whose points every sink has.
+const DELIVERED: &str = "(SELECT coalesce(min(sequence), 9223372036854775807) FROM cursors)";
+
+/// Every statement is a search by an index, however long the journal: it runs each minute.
+fn batches_to_delete() -> String {
+    format!(
+        "DELETE FROM batches WHERE sequence IN (SELECT sequence FROM batches
+         WHERE at < ?1 AND sequence <= {HELD} AND sequence <= {DELIVERED}
+            AND sequence < (SELECT max(sequence) FROM batches)
+         ORDER BY at LIMIT ?2)"
+    )
+}
+
+fn inputs_to_let_go() -> String {
+    format!(
+        "UPDATE batches SET inputs = NULL WHERE sequence IN
+            (SELECT sequence FROM batches INDEXED BY batches_with_inputs
+             WHERE at < ?1 AND inputs IS NOT NULL AND sequence <= {HELD} ORDER BY at LIMIT ?2)"
+    )
+}
+
+fn lines_to_let_go() -> String {
+    format!(
+        "UPDATE batches SET lines = NULL WHERE sequence IN
+            (SELECT sequence FROM batches INDEXED BY batches_with_lines
+             WHERE at < ?1 AND lines IS NOT NULL AND sequence <= {DELIVERED} ORDER BY at LIMIT ?2)"
+    )
+}
+
+/// A notification goes whole, once every channel has confirmed it.
+const DELIVERIES_TO_DELETE: &str = "DELETE FROM deliveries WHERE number IN
+    (SELECT number FROM notifications AS told WHERE at < ?1
+        AND EXISTS (SELECT 1 FROM deliveries WHERE number = told.number)
+        AND NOT EXISTS (SELECT 1 FROM deliveries
+            WHERE number = told.number AND confirmed_at IS NULL)
+     ORDER BY at LIMIT ?2)";
+const NOTIFICATIONS_TO_DELETE: &str = "DELETE FROM notifications WHERE number IN
+    (SELECT number FROM notifications AS told WHERE at < ?1
+        AND NOT EXISTS (SELECT 1 FROM deliveries WHERE number = told.number)
+     ORDER BY at LIMIT ?2)";
+
 /// What one slice did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Tidied {
@@ -43,46 +89,65 @@ impl Journal {
         let pressing = self.bytes()? as f64 >= self.bytes_max as f64 * PRESSING;
         let raw_before = if pressing { now.plus(1) } else { now.plus(-self.raw_keep_ms) };
         let lines_before = if pressing { now.plus(1) } else { now.plus(-DAY) };
+        let told_before = now.plus(-self.raw_keep_ms);
         let slice = i64::try_from(SLICE).unwrap_or(i64::MAX);
         let transaction = self.connection.transaction()?;
-        // The oldest snapshot that is kept against damage needs the inputs after it.
-        let needed = "(SELECT coalesce(min(sequence), 0) FROM (SELECT sequence FROM snapshots
-            WHERE closing IS NOT NULL ORDER BY id DESC LIMIT 2))";
-        let delivered = "(SELECT coalesce(min(sequence), 9223372036854775807) FROM cursors)";
-        let mut rows = transaction
-            .prepare_cached(&format!(
-                "DELETE FROM batches WHERE sequence IN (SELECT sequence FROM batches
-                 WHERE at < ?1 AND sequence <= {needed} AND sequence <= {delivered}
-                    AND sequence < (SELECT max(sequence) FROM batches)
-                 ORDER BY sequence LIMIT ?2)"
-            ))?
-            .execute(params![raw_before.millis(), slice])?;
-        rows += transaction
-            .prepare_cached(&format!(
-                "UPDATE batches SET inputs = NULL WHERE sequence IN (SELECT sequence FROM batches
-                 WHERE at < ?1 AND inputs IS NOT NULL AND sequence <= {needed}
-                 ORDER BY sequence LIMIT ?2)"
-            ))?
-            .execute(params![raw_before.millis(), slice])?;
-        rows += transaction
-            .prepare_cached(&format!(
-                "UPDATE batches SET lines = NULL WHERE sequence IN (SELECT sequence FROM batches
-                 WHERE at < ?1 AND lines IS NOT NULL AND sequence <= {delivered}
-                 ORDER BY sequence LIMIT ?2)"
-            ))?
-            .execute(params![lines_before.millis(), slice])?;
+        let mut rows = 0;
+        for (statement, before) in [
+            (batches_to_delete(), raw_before),
+            (inputs_to_let_go(), raw_before),
+            (lines_to_let_go(), lines_before),
+            (DELIVERIES_TO_DELETE.to_owned(), told_before),
+            (NOTIFICATIONS_TO_DELETE.to_owned(), told_before),
+        ] {
+            let statement = &mut transaction.prepare_cached(&statement)?;
+            rows += statement.execute(params![before.millis(), slice])?;
+        }
         let old = "SELECT id FROM snapshots AS one WHERE closing IS NOT NULL
             AND id NOT IN (SELECT id FROM snapshots WHERE closing IS NOT NULL
                 ORDER BY id DESC LIMIT ?1)
             AND (taken_at < ?2 OR EXISTS (SELECT 1 FROM snapshots AS other
                 WHERE other.closing IS NOT NULL AND other.id < one.id
                     AND other.taken_at / ?3 = one.taken_at / ?3))";
-        let keep = params![SNAPSHOTS_MIN, now.plus(-SNAPSHOTS_KEEP_MS).millis(), DAY];
+        let daily_before = if pressing { now.plus(1) } else { now.plus(-SNAPSHOTS_KEEP_MS) };
+        let keep = params![SNAPSHOTS_MIN, daily_before.millis(), DAY];
         transaction.execute(&format!("DELETE FROM slices WHERE snapshot IN ({old})"), keep)?;
         transaction.execute(&format!("DELETE FROM snapshots WHERE id IN ({old})"), keep)?;
         transaction.commit()?;
         self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
         self.folder.fill_reserve();
         Ok(Tidied { rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::journal::Config;
+
+    #[test]
+    fn each_statement_is_a_search() {
+        let folder = TempDir::new().unwrap();
+        let journal = Journal::open(&Config::at(folder.path()), Timestamp(0)).unwrap();
+        let statements = [
+            batches_to_delete(),
+            inputs_to_let_go(),
+            lines_to_let_go(),
+            DELIVERIES_TO_DELETE.to_owned(),
+            NOTIFICATIONS_TO_DELETE.to_owned(),
+        ];
+        for statement in statements {
+            let explain = format!("EXPLAIN QUERY PLAN {statement}");
+            let mut explained = journal.connection.prepare(&explain).unwrap();
+            let steps = explained.query_map(params![1, 1], |row| row.get::<_, String>(3)).unwrap();
+            for step in steps.map(Result::unwrap) {
+                let small = ["SCAN snapshots", "SCAN cursors", "SCAN (subquery"];
+                let scan =
+                    step.starts_with("SCAN") && !small.iter().any(|one| step.starts_with(one));
+                assert!(!scan && !step.contains("TEMP B-TREE"), "{step}: {statement}");
+            }
+        }
     }
 }

@@ -14,10 +14,13 @@ use crate::journal::blob::{Packer, sum};
 use crate::journal::dead_letter::{Change, Tallies};
 use crate::journal::folder::{Folder, JOURNAL};
 use crate::journal::ledger::{self, Sums};
+use crate::journal::tidy::HELD;
 use crate::journal::{Config, Error, schema, store};
 
 /// How many refused lines are kept with their words; beyond, they are counted.
 pub const REFUSED_MAX: i64 = 10_000;
+/// This part of the byte limit may be gone past by what only a snapshot lets go.
+const MARGIN_PART: u64 = 4;
 /// For how long another connection's lock is waited for.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -107,6 +110,12 @@ impl Journal {
         self.folder.path()
     }
 
+    /// Gives how many bytes it may take.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
     /// Gives the number of the last batch; 0 of a new journal.
     #[must_use]
     pub fn sequence(&self) -> u64 {
@@ -136,10 +145,11 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Full`] where there is no room; whatever the error, nothing of the batch is in the
-    /// journal and it can be committed again as it is.
+    /// journal and it can be committed again as it is. The byte limit is held against inputs and
+    /// points only: notes are small, and a cursor that moves frees more than it takes.
     pub fn commit(&mut self, batch: &Batch) -> Result<Committed, Error> {
         let held = self.bytes()?;
-        if held >= self.bytes_max {
+        if batch.is_main() && held >= self.bytes_max && held >= self.bytes_max + self.margin()? {
             let limit = format!(
                 "the journal holds {held} bytes, journal.journal_bytes_max is {}",
                 self.bytes_max
@@ -147,6 +157,23 @@ impl Journal {
             return Err(Error::Full { limit });
         }
         self.write(batch)
+    }
+
+    /// Gives how far the limit may be gone past. Snapshots don't count: without them nothing can be
+    /// let go. Nor do, up to a share, inputs that none holds yet: the snapshot that lets them go
+    /// waits behind the batch that finds no room.
+    fn margin(&self) -> Result<u64, Error> {
+        let number = |select: &str| -> Result<u64, Error> {
+            let mut statement = self.connection.prepare_cached(select)?;
+            Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        };
+        let unheld = number(&format!(
+            "SELECT coalesce(sum(length(inputs)), 0) FROM batches
+             WHERE inputs IS NOT NULL AND sequence > {HELD}"
+        ))?;
+        let slices = number("SELECT coalesce(sum(length(state)), 0) FROM slices")?;
+        let closings = number("SELECT coalesce(sum(length(closing)), 0) FROM snapshots")?;
+        Ok(unheld.min(self.bytes_max / MARGIN_PART) + slices + closings)
     }
 
     /// Makes a small batch safe in room that was set aside for it: how weir says that there is
@@ -160,7 +187,7 @@ impl Journal {
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Committed, Error> {
-        let main = !batch.inputs.is_empty() || batch.line_count > 0;
+        let main = batch.is_main();
         let sequence = self.sequence + u64::from(main);
         let number = sequence.cast_signed();
         let mut sums = None;
@@ -202,6 +229,31 @@ impl Journal {
     /// The journal can't be read.
     pub fn bytes(&self) -> Result<u64, Error> {
         bytes(&self.connection)
+    }
+
+    /// Forgets how far the sinks came that are not among these, and names them: points that wait
+    /// for nobody are let go.
+    ///
+    /// # Errors
+    /// The journal can't be read or written.
+    pub fn forget_sinks(&mut self, held: &[&str]) -> Result<Vec<String>, Error> {
+        let mut statement = self.connection.prepare("SELECT sink FROM cursors ORDER BY sink")?;
+        let sinks = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let mut gone: Vec<String> = sinks.collect::<Result<_, _>>()?;
+        gone.retain(|sink| !held.contains(&&**sink));
+        for sink in &gone {
+            self.connection.execute("DELETE FROM cursors WHERE sink = ?1", [sink])?;
+        }
+        Ok(gone)
+    }
+
+    /// Loses every snapshot, as damage would.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    #[cfg(test)]
+    pub(crate) fn forget_snapshots(&mut self) -> Result<(), Error> {
+        Ok(self.connection.execute_batch("DELETE FROM slices; DELETE FROM snapshots")?)
     }
 
     /// Begins a snapshot of the state after the last batch.

@@ -16,12 +16,12 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until something answers, at most 20 s.
+/// Waits until something answers, at most 60 s: a sink is tried again after 30 s at the latest.
 #[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(20), "waited in vain for {what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -381,6 +381,15 @@ impl Weir {
         Self { folder, page, process: None }
     }
 
+    /// Changes the configuration.
+    #[track_caller]
+    pub fn configure(&self, before: &str, after: &str) {
+        let file = self.folder.path().join("weir.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(before), "{text}");
+        fs::write(file, text.replace(before, after)).unwrap();
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -392,7 +401,10 @@ impl Weir {
     /// Starts the daemon and waits until it is ready.
     pub fn start(&mut self) {
         self.start_with(&[]);
-        until("weir", || get(self.page, "/ready").0 == 200);
+        until("weir", || {
+            assert!(self.process.as_mut().unwrap().running(), "{}", self.log());
+            get(self.page, "/ready").0 == 200
+        });
     }
 
     pub fn start_with(&mut self, arguments: &[&str]) {

@@ -1,16 +1,16 @@
 //! The part of the daemon that delivers, in a test's own threads.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use weir::daemon::clock::Clock;
 use weir::daemon::commit::Committer;
-use weir::daemon::core::{BATCHES_MAX, Load, Work};
+use weir::daemon::core::{BATCHES_MAX, Load, Settled, Work};
 use weir::daemon::deliver::{self, Deliverer};
-use weir::daemon::outlet::Outlet;
+use weir::daemon::outlet::{NOTES_MAX, Outlet};
 use weir::daemon::status::Status;
 use weir::domain::time::Timestamp;
 use weir::influx::Config;
@@ -39,8 +39,9 @@ pub struct Delivery {
     folder: TempDir,
     pub status: Arc<Status>,
     work: mpsc::Sender<Work>,
+    settled: Arc<Settled>,
     stop: watch::Sender<bool>,
-    committer: JoinHandle<()>,
+    committer: JoinHandle<std::io::Result<()>>,
     deliverer: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -60,14 +61,17 @@ impl Delivery {
         }
         let status = Arc::new(Status::default());
         let (work, work_out) = mpsc::channel(BATCHES_MAX);
+        let (notes, notes_out) = mpsc::channel(NOTES_MAX);
+        let settled = Arc::new(Settled::default());
         let (news_in, news) = watch::channel(0);
         let (conditions, _) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let committer = Committer {
             journal,
             work: work_out,
+            notes: notes_out,
             spare: mpsc::unbounded_channel().0,
-            committed: Arc::new(AtomicU64::new(0)),
+            settled: Arc::clone(&settled),
             news: news_in,
             conditions: conditions.clone(),
             full_notice: None,
@@ -77,7 +81,7 @@ impl Delivery {
         let committer = std::thread::spawn(move || committer.run());
         let outlet = Outlet {
             data_folder: folder.path().to_owned(),
-            work: work.clone(),
+            notes,
             news,
             conditions,
             stop: stopped,
@@ -85,17 +89,16 @@ impl Delivery {
             status: Arc::clone(&status),
         };
         let deliverer = std::thread::spawn(move || runtime().block_on(run(config, outlet)));
-        Self { folder, status, work, stop, committer, deliverer }
+        Self { folder, status, work, settled, stop, committer, deliverer }
     }
 
     pub fn commit(&self, lines: &[&str]) {
         let mut load = Box::<Load>::default();
         load.batch = batch(lines);
+        let committed = || self.settled.committed.load(Ordering::Acquire);
+        let before = committed();
         self.work.blocking_send(Work::Load(load)).unwrap();
-        // The committer works in order: what it answers after is behind the lines.
-        let (done, safe) = oneshot::channel();
-        self.work.blocking_send(Work::Notes(Box::default(), done)).unwrap();
-        safe.blocking_recv().unwrap();
+        until("the commit", || committed() > before);
     }
 
     pub fn reader(&self) -> Reader {
@@ -125,7 +128,7 @@ impl Delivery {
         self.stop.send(true).unwrap();
         self.deliverer.join().unwrap().unwrap();
         drop(self.work);
-        self.committer.join().unwrap();
+        self.committer.join().unwrap().unwrap();
         self.folder
     }
 }
