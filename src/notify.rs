@@ -287,6 +287,8 @@ pub struct Notification {
     pub id: String,
     /// JSON in the shape of Alertmanager's webhook, version 4.
     pub body: Value,
+    /// The sentence, in English: for the log.
+    pub words: String,
 }
 
 /// Writes the notification of an alert's change. Times in sentences are in the zone of the
@@ -310,8 +312,9 @@ pub fn notification(
     };
     let labels = labels(registry, event, &scene);
     let rule = registry.rule(event.rule);
+    let words = scene.english();
     let annotations = json!({
-        "summary_en": scene.english(),
+        "summary_en": words,
         "summary_zh": scene.chinese(),
         "advice_en": rule.map_or("", |rule| &*rule.advice_en),
         "advice_zh": rule.map_or("", |rule| &*rule.advice_zh),
@@ -324,7 +327,7 @@ pub fn notification(
     let told = Told { status, ends, since: event.since.rfc3339(&scene.zone) };
     let body = body(&told, receiver, &labels, &annotations, &fingerprint);
     let id = format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis());
-    Notification { id, body }
+    Notification { id, body, words }
 }
 
 /// What Alertmanager writes for an end that is not known.

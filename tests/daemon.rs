@@ -75,6 +75,8 @@ async fn readings_stand_in_influxdb_and_the_alert_reaches_the_webhook() {
     let told: Vec<String> =
         hook.got().iter().map(|(_, body)| body["status"].as_str().unwrap().to_owned()).collect();
     assert_eq!(told, ["firing", "resolved"]);
+    let log = weir.log();
+    assert!(log.contains("Alert: Puhe") && log.contains("Alert resolved: Puhe"), "{log}");
     let labels = &hook.got()[0].1["commonLabels"];
     assert_eq!(
         (labels["station"].as_str(), labels["property"].as_str()),

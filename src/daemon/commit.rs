@@ -14,10 +14,10 @@ use crate::daemon::clock::Clock;
 use crate::daemon::core::{Load, Settled, Snapshot, Work};
 use crate::daemon::outlet::Notes;
 use crate::daemon::status::Status;
-use crate::domain::alert::WeirCondition;
+use crate::domain::alert::{AlertChange, WeirCondition};
 use crate::domain::input::Condition;
 use crate::journal::Error;
-use crate::journal::batch::{Batch, NotificationRow};
+use crate::journal::batch::{AlertRow, Batch, NotificationRow};
 use crate::journal::write::{Journal, SnapshotId};
 use crate::pipeline::snapshot::slice;
 
@@ -192,6 +192,7 @@ impl Desk {
             for (acknowledger, tokens) in &mut load.acks {
                 acknowledger.acknowledge(tokens);
             }
+            load.batch.alerts.iter().for_each(log);
             self.of.settled.committed.fetch_add(1, Ordering::Release);
         } else {
             tracing::error!("A batch is given up; the broker will deliver what is in it again.");
@@ -374,5 +375,15 @@ impl Desk {
 async fn until(due: Option<Instant>) {
     if let Some(due) = due {
         sleep_until(due).await;
+    }
+}
+
+/// Writes a change of an alert into the log, which is a channel that is always there.
+fn log(row: &AlertRow) {
+    let (alert, words) = (row.alert.0, &row.words);
+    match row.change {
+        AlertChange::Fired => tracing::warn!(alert, "Alert: {words}"),
+        AlertChange::Resolved => tracing::info!(alert, "Alert resolved: {words}"),
+        AlertChange::Withdrawn => tracing::info!(alert, "Alert withdrawn: {words}"),
     }
 }

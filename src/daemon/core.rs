@@ -521,6 +521,7 @@ fn alert_row(event: &AlertEvent, told: &notify::Notification) -> AlertRow {
         since: event.since,
         at: event.at,
         json: told.body.to_string(),
+        words: told.words.clone(),
     }
 }
 

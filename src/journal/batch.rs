@@ -236,6 +236,8 @@ pub struct AlertRow {
     pub at: Timestamp,
     /// All of it, as it is told.
     pub json: String,
+    /// Its sentence, for the log; the journal has it in `json`.
+    pub words: String,
 }
 
 /// What is to be told.

@@ -275,6 +275,7 @@ fn a_notification_is_due_until_its_receipt() {
         since: at(0).wall,
         at: at(1).wall,
         json: json.to_owned(),
+        words: String::new(),
     };
     first.alerts = vec![alert(AlertChange::Fired, "{\"a\":1}")];
     journal.commit(&first).unwrap();

@@ -439,22 +439,20 @@ fn write_notifications(transaction: &Transaction<'_>, batch: &Batch) -> Result<(
     Ok(())
 }
 
+fn count_refused(transaction: &Transaction<'_>) -> Result<i64, Error> {
+    let mut count = transaction.prepare_cached("SELECT count(*) FROM refused")?;
+    Ok(count.query_row([], |row| row.get(0))?)
+}
+
 fn write_progress(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Error> {
-    for row in &batch.refused {
+    // Counted once: thousands may be refused together.
+    let room = if batch.refused.is_empty() { 0 } else { REFUSED_MAX - count_refused(transaction)? };
+    for row in batch.refused.iter().take(usize::try_from(room).unwrap_or(0)) {
         transaction
             .prepare_cached(
-                "INSERT INTO refused (sink, at, line, field, words)
-                 SELECT ?1, ?2, ?3, ?4, ?5
-                 WHERE (SELECT count(*) FROM refused) < ?6",
+                "INSERT INTO refused (sink, at, line, field, words) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![
-                &*row.sink,
-                row.at.millis(),
-                row.line,
-                row.field,
-                row.words,
-                REFUSED_MAX
-            ])?;
+            .execute(params![&*row.sink, row.at.millis(), row.line, row.field, row.words])?;
     }
     for row in &batch.cursors {
         let refused = batch.refused.iter().filter(|refused| refused.sink == row.sink).count();
