@@ -123,7 +123,8 @@ impl Hours {
         let settled = hour.start.plus(HOUR + settle_ms);
         // A device that sends more than expected must not revise its hour with every value.
         let complete = hour.received == rule.expected && !hour.given;
-        hour.due = Some(if complete { now } else { settled.max(now) });
+        // A mean of an hour that is not over is none, however many values there are of it.
+        hour.due = Some(now.max(if complete { hour.start.plus(HOUR) } else { settled }));
         hour.due
     }
 
@@ -168,10 +169,16 @@ impl Hours {
             }
             let result = if hour.valid >= rule.needs && hour.valid > 0 {
                 let mean = hour.sum.mean(hour.valid);
-                ObservationResult::Value(match combine {
+                let mean = match combine {
                     Combine::HydrogenIon => 7.0 - mean.log10(),
                     Combine::Mean | Combine::NoMean => mean,
-                })
+                };
+                // No hydrogen ions at all are no pH.
+                if mean.is_finite() {
+                    ObservationResult::Value(mean)
+                } else {
+                    ObservationResult::Nil(NilReason::Incomplete)
+                }
             } else {
                 ObservationResult::Nil(NilReason::Incomplete)
             };
@@ -228,13 +235,19 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_hour_is_given_at_once() {
+    fn a_complete_hour_is_given_at_its_end_and_one_that_is_over_at_once() {
         let mut hours = Hours::default();
         for value in [1.0, 2.0, 3.0] {
             count(&mut hours, value, None, 5);
         }
-        assert_eq!(count(&mut hours, 4.0, None, 7), Some(Timestamp(7)));
-        assert_eq!(given(&mut hours, 7)[0].result, ObservationResult::Value(2.5));
+        assert_eq!(count(&mut hours, 4.0, None, 7), Some(Timestamp(HOUR)));
+        assert_eq!(given(&mut hours, HOUR - 1), []);
+        assert_eq!(given(&mut hours, HOUR)[0].result, ObservationResult::Value(2.5));
+        let mut late = Hours::default();
+        for value in [1.0, 2.0, 3.0, 4.0] {
+            count(&mut late, value, None, 2 * HOUR);
+        }
+        assert_eq!(given(&mut late, 2 * HOUR)[0].result, ObservationResult::Value(2.5));
     }
 
     #[test]
@@ -267,11 +280,12 @@ mod tests {
             let result = ObservationResult::Value(1.0);
             let term = Term { hour: Timestamp(hour * HOUR), result, flag: Flag::Pass };
             hours.count(Combine::Mean, rule, 0, (term, None), Timestamp(now * HOUR));
-            given(&mut hours, now * HOUR)[0].newest
+            given(&mut hours, now * HOUR).first().map(|mean| mean.newest)
         };
-        assert_eq!((give(5, 6), give(4, 6), give(6, 7)), (true, false, true));
+        assert_eq!((give(5, 6), give(4, 6)), (Some(true), Some(false)));
+        assert_eq!(give(6, 7), Some(true));
         // From a clock that is ahead, and then from one that is not.
-        assert_eq!((give(20, 8), give(8, 9)), (true, true));
+        assert_eq!((give(20, 8), give(8, 9)), (None, Some(true)));
     }
 
     #[test]
@@ -284,7 +298,7 @@ mod tests {
             hours.count(Combine::HydrogenIon, rule, 0, (term, None), Timestamp(0));
         }
         let mut means = Vec::new();
-        hours.give(Combine::HydrogenIon, rule, Timestamp(0), |mean| means.push(mean));
+        hours.give(Combine::HydrogenIon, rule, Timestamp(HOUR), |mean| means.push(mean));
         let mean = means[0].result.number().unwrap();
         assert!((mean - 6.80).abs() < 0.005, "{mean}");
     }
