@@ -14,6 +14,7 @@ use crate::domain::assessment::{NotAssessable, Verdict, WaterClass};
 use crate::domain::ledger::{Counts, Ledger};
 use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{Datastream, Registry, Station};
+use crate::domain::time::SECOND;
 use crate::http::door::Source;
 use crate::http::metrics::{self, Kind, Metric};
 use crate::http::view::{
@@ -91,7 +92,8 @@ impl Observer {
         let mut page =
             PageView { version: env!("CARGO_PKG_VERSION").to_owned(), ..PageView::default() };
         if let Some(view) = &*self.status.view.load() {
-            page.at = view.at.wall.rfc3339(&self.home);
+            let second = view.at.wall.plus(-view.at.wall.millis().rem_euclid(SECOND));
+            page.at = second.rfc3339(&self.home);
             page.edition = view.registry.digest.chars().take(12).collect();
             page.places = places(view);
         }
@@ -280,7 +282,7 @@ fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {
         }
         Verdict::Exceeds { limit, .. } => {
             let name = name(limit);
-            Text { en: format!("exceeds {name}"), zh: format!("超过 {name}") }
+            Text { en: format!("does not meet {name}"), zh: format!("不符合 {name}") }
         }
         Verdict::NotAssessable(reason) => {
             let (en, zh) = match reason {

@@ -96,6 +96,18 @@ mod tests {
     }
 
     #[test]
+    fn no_alert_yet_is_not_all_well() {
+        let page = Page::new().unwrap();
+        let mut view = view("Puhe");
+        view.alerts.clear();
+        view.places[0].stations[0].exceeds = false;
+        assert!(page.render(&view, Language::English).unwrap().contains("every limit that can"));
+        view.places[0].stations[0].exceeds = true;
+        let html = page.render(&view, Language::English).unwrap();
+        assert!(html.contains("None yet") && !html.contains("every limit that can"));
+    }
+
+    #[test]
     fn nothing_heard_yet_says_what_to_do() {
         let page = Page::new().unwrap();
         let html = page.render(&PageView::default(), Language::English).unwrap();
