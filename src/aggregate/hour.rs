@@ -153,6 +153,12 @@ impl Hours {
         self.hours.get_mut(at)
     }
 
+    /// Reads the newest hour.
+    #[must_use]
+    pub fn touch(&self) -> i64 {
+        self.hours.back().map_or(0, |hour| hour.start.millis())
+    }
+
     /// Gives out what is due.
     pub fn give(
         &mut self,

@@ -104,6 +104,12 @@ impl History {
         }
     }
 
+    /// Reads the place where the next entry goes.
+    #[must_use]
+    pub fn touch(&self) -> i64 {
+        self.open.last().map_or(0, |entry| entry.time.millis())
+    }
+
     /// Says what is held of a time.
     #[must_use]
     pub fn held(&self, time: Timestamp, result: ObservationResult) -> Held {

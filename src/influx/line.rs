@@ -9,7 +9,9 @@
 //!   value. `<field>_raw`: the number before calibration where that changed it.
 //!   `<field>_censored`: `<` or `>`, the value then being the limit. `<field>_coverage`: for an
 //!   average, the share of its expected values that were valid.
-//! - A revision writes all of them, so that none of what it revises stays beside it.
+//! - A revision writes `_qc`, `_raw` and `_censored` in any case, so that none of what it revises
+//!   stays beside it. One that has no value writes `_qc` 9 alone (an average its `_coverage`, too),
+//!   and the old number stays in the database: where `_qc` is 9, nobody may read what is beside it.
 //! - The time is the instant, or the start of the interval, in ms.
 //!
 //! Measurements `assessment` and `alert`: see [`Renderer::render`].

@@ -51,6 +51,12 @@ pub struct StreamState {
 }
 
 impl StreamState {
+    /// Reads a little of everything that the next observation will need.
+    pub(super) fn touch(&self) -> i64 {
+        let newest = self.newest.map_or(0, |newest| newest.time.millis());
+        self.silence.heard_ms ^ newest ^ self.history.touch() ^ self.hours.touch()
+    }
+
     pub(super) fn new(id: DatastreamId, heard_ms: i64) -> Self {
         Self {
             id,
