@@ -309,6 +309,10 @@ impl Core {
             self.load.batch.retried.push(id);
             self.retried.insert(id);
         }
+        // Many letters are no one batch.
+        if self.load.bytes >= BATCH_BYTES_MAX {
+            self.hand_over();
+        }
         ended
     }
 

@@ -210,12 +210,13 @@ impl Daemon {
             }
         };
         let (config, commands) = (self.config.clone(), self.commands());
-        let mut stopped = self.stop.subscribe();
+        let (mut stopped, data_folder) = (self.stop.subscribe(), self.data_folder.clone());
         self.tasks.spawn_local(async move {
             tokio::select! {
                 () = socket::serve(listener, config, commands) => {}
                 _ = stopped.wait_for(|stop| *stop) => {}
             }
+            socket::leave(&data_folder);
             Ok(())
         });
     }

@@ -116,6 +116,12 @@ pub fn listen(data_folder: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Takes the socket away.
+pub fn leave(data_folder: &Path) {
+    // The next weir does so too, if this one can't.
+    std::fs::remove_file(data_folder.join(SOCKET)).ok();
+}
+
 /// Serves requests for ever, one at a time.
 pub async fn serve(listener: UnixListener, config: Config, commands: Commands) {
     loop {
