@@ -158,7 +158,7 @@ pub enum Error {
         fault: String,
     },
     /// The database answers with something else than success.
-    #[error("{what} was answered {status} `{words}`{}", mend(*status))]
+    #[error("{what} was answered {status} `{}`{}", words.trim(), mend(*status))]
     Answer {
         /// What was asked.
         what: &'static str,

@@ -84,7 +84,9 @@ impl Deliverer {
     async fn work(mut self) -> anyhow::Result<()> {
         let writer = Writer::new(&self.config)?;
         let has_bucket = self.ensure_bucket().await.unwrap_or_else(|error| {
-            tracing::warn!("{error}; points wait in the journal.");
+            tracing::warn!(
+                "Whether the bucket is there is not known: {error}. Points are sent all the same."
+            );
             false
         });
         let (lane, trouble) = (Lane::default(), Trouble::default());

@@ -71,7 +71,7 @@ impl fmt::Display for Fault {
             Self::Timeout => write!(out, "no answer in time"),
             Self::Connection { words } => write!(out, "no connection: {words}"),
             Self::Status { status, words } => {
-                write!(out, "answered {status} `{words}`{}", super::mend(*status))
+                write!(out, "answered {status} `{}`{}", words.trim(), super::mend(*status))
             }
             Self::Compression { words } => write!(out, "the lines can't be gzipped: {words}"),
         }
