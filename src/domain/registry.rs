@@ -321,6 +321,32 @@ impl TopicRule {
     pub fn filter(&self) -> String {
         filter(&self.levels)
     }
+
+    /// Reads a topic by the pattern; `None` if it does not fit.
+    #[must_use]
+    pub fn read<'t>(&self, topic: &'t str) -> Option<Words<'t>> {
+        let mut found = Words::default();
+        let mut words = topic.split('/');
+        for level in &self.levels {
+            let word = words.next()?;
+            match level {
+                Level::Literal(literal) if **literal != *word => return None,
+                Level::Literal(_) | Level::Place => {}
+                Level::Device => found.device = Some(word),
+                Level::Channel => found.channel = Some(word),
+            }
+        }
+        words.next().is_none().then_some(found)
+    }
+}
+
+/// What a topic says by its pattern.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Words<'t> {
+    /// The device, where the pattern names one.
+    pub device: Option<&'t str>,
+    /// The channel, where the pattern names one.
+    pub channel: Option<&'t str>,
 }
 
 /// A calibration in force: `calibrated = raw * gain + offset`.

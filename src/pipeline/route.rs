@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::decode::{self, Plan, number};
 use crate::domain::name::{DatastreamId, DeviceId, NetworkId, TopicId};
-use crate::domain::registry::{Level, ProfileIndex, Registry, TopicRule};
+use crate::domain::registry::{ProfileIndex, Registry, TopicRule};
 
 /// How many topics are remembered for a network; at the limit all are forgotten and learned anew.
 const TOPICS_MAX: usize = 65_536;
@@ -121,21 +121,8 @@ fn matched(registry: &Registry, network: NetworkId, topic: &str) -> Option<Route
 }
 
 fn route(registry: &Registry, rule: &TopicRule, topic: &str) -> Option<Route> {
-    let (mut device, mut channel) = (None, None);
-    let mut words = topic.split('/');
-    for level in &rule.levels {
-        let word = words.next()?;
-        match level {
-            Level::Literal(literal) if **literal != *word => return None,
-            Level::Literal(_) | Level::Place => {}
-            Level::Device => device = Some(word),
-            Level::Channel => channel = Some(Box::from(word)),
-        }
-    }
-    if words.next().is_some() {
-        return None;
-    }
-    let speaker = match device {
+    let words = rule.read(topic)?;
+    let speaker = match words.device {
         None => Speaker::InPayload,
         Some(name) => match registry.device_ids.get(&(rule.network, Box::from(name))) {
             Some(id) => Speaker::Known(*id),
@@ -146,7 +133,7 @@ fn route(registry: &Registry, rule: &TopicRule, topic: &str) -> Option<Route> {
             }
         },
     };
-    Some(Route { topic: rule.id, speaker, channel })
+    Some(Route { topic: rule.id, speaker, channel: words.channel.map(Box::from) })
 }
 
 /// Finds the device of a network whose name is most like an unknown one.

@@ -8,7 +8,7 @@ use crate::decode::{self, Context, Decoded, Plan};
 use crate::domain::input::Message;
 use crate::domain::name::{NetworkId, TopicId};
 use crate::domain::observation::ObservationResult;
-use crate::domain::registry::{Device, Level, ProfileIndex, Registry, TopicRule};
+use crate::domain::registry::{Device, ProfileIndex, Registry, TopicRule, Words};
 use crate::domain::time::Timestamp;
 
 /// One reading.
@@ -32,13 +32,6 @@ pub(super) struct Ear {
     decoded: Decoded,
 }
 
-/// What a topic says besides its pattern.
-#[derive(Default)]
-struct Words<'t> {
-    device: Option<&'t str>,
-    channel: Option<&'t str>,
-}
-
 impl Ear {
     pub(super) fn new(registry: Arc<Registry>) -> Self {
         Self { registry, plans: HashMap::new(), decoded: Decoded::default() }
@@ -49,7 +42,7 @@ impl Ear {
         let topic = std::str::from_utf8(topic).ok()?;
         let rules = || self.registry.topics.iter();
         of.iter().copied().find(|network| {
-            rules().any(|rule| rule.network == *network && matched(rule, topic).is_some())
+            rules().any(|rule| rule.network == *network && rule.read(topic).is_some())
         })
     }
 
@@ -66,7 +59,7 @@ impl Ear {
         let registry = Arc::clone(&self.registry);
         let topic = std::str::from_utf8(message.topic).ok()?;
         let rules = registry.topics.iter().filter(|rule| rule.network == message.network);
-        let (rule, words) = rules.filter_map(|rule| Some((rule, matched(rule, topic)?))).next()?;
+        let (rule, words) = rules.filter_map(|rule| Some((rule, rule.read(topic)?))).next()?;
         let device = device(&registry, rule, &words, message)?;
         let assignment = device.assignment(at)?;
         let profile = registry.profiles.get(usize::from(assignment.profile.0))?;
@@ -101,19 +94,4 @@ fn device<'r>(
     };
     let id = registry.device_ids.get(&(rule.network, name))?;
     registry.devices.get(id.index())
-}
-
-fn matched<'t>(rule: &TopicRule, topic: &'t str) -> Option<Words<'t>> {
-    let mut found = Words::default();
-    let mut words = topic.split('/');
-    for level in &rule.levels {
-        let word = words.next()?;
-        match level {
-            Level::Literal(literal) if **literal != *word => return None,
-            Level::Literal(_) | Level::Place => {}
-            Level::Device => found.device = Some(word),
-            Level::Channel => found.channel = Some(word),
-        }
-    }
-    words.next().is_none().then_some(found)
 }
