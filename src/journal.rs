@@ -3,7 +3,7 @@
 
 pub mod backup;
 pub mod batch;
-mod blob;
+pub mod blob;
 pub mod dead_letter;
 mod folder;
 pub mod inputs;

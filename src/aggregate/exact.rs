@@ -24,6 +24,18 @@ impl ExactSum {
         Some(Self(((whole as i128) << FRACTION) + fraction as i128))
     }
 
+    /// Gives it in bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// Reads it back.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(i128::from_le_bytes(bytes))
+    }
+
     /// Adds a term.
     pub fn add(&mut self, term: Self) {
         self.0 = self.0.saturating_add(term.0);
@@ -51,7 +63,7 @@ impl<C> Encode<C> for ExactSum {
         out: &mut Encoder<W>,
         _: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        out.bytes(&self.0.to_le_bytes())?;
+        out.bytes(&self.to_bytes())?;
         Ok(())
     }
 }
@@ -61,7 +73,7 @@ impl<C> Decode<'_, C> for ExactSum {
         let bytes = from.bytes()?;
         let whole =
             bytes.try_into().map_err(|_| minicbor::decode::Error::message("not 16 bytes"))?;
-        Ok(Self(i128::from_le_bytes(whole)))
+        Ok(Self::from_bytes(whole))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Means of natural hours, with what they were made of. An hour is given out when it is complete
 //! or some minutes after its end; what arrives later revises it.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
 use crate::aggregate::exact::ExactSum;
 use crate::domain::observation::{Completeness, NilReason, ObservationResult, Side};
+use crate::domain::packed::{push_unsigned, push_varint, take_unsigned, take_varint};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Combine, HourMean};
 use crate::domain::time::{HOUR, Timestamp};
@@ -15,7 +16,7 @@ use crate::domain::time::{HOUR, Timestamp};
 pub const KEPT_MS: i64 = 50 * HOUR;
 
 /// The sum of one hour.
-#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 struct HourSum {
     #[n(0)]
     start: Timestamp,
@@ -35,11 +36,60 @@ struct HourSum {
     due: Option<Timestamp>,
 }
 
-/// The hours of one datastream, in order of time.
+/// The hours of one datastream.
 #[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
 pub struct Hours {
+    /// Those that are to be given out, and the newest, in order of time.
     #[n(0)]
-    hours: VecDeque<HourSum>,
+    open: Vec<HourSum>,
+    /// Those that were given out, in order of time, packed: two days of them for every datastream,
+    /// which hardly any value touches again.
+    #[cbor(n(1), encode_with = "encode_given", decode_with = "decode_given")]
+    given: Arc<[u8]>,
+}
+
+fn encode_given<C, W: minicbor::encode::Write>(
+    bytes: &Arc<[u8]>,
+    out: &mut minicbor::Encoder<W>,
+    _: &mut C,
+) -> Result<(), minicbor::encode::Error<W::Error>> {
+    out.bytes(bytes)?;
+    Ok(())
+}
+
+fn decode_given<C>(
+    from: &mut minicbor::Decoder<'_>,
+    _: &mut C,
+) -> Result<Arc<[u8]>, minicbor::decode::Error> {
+    Ok(from.bytes()?.into())
+}
+
+fn pack(hours: &[HourSum]) -> Arc<[u8]> {
+    let (mut bytes, mut last) = (Vec::with_capacity(hours.len() * 24), 0);
+    for hour in hours {
+        push_varint(&mut bytes, hour.start.millis().wrapping_sub(last));
+        last = hour.start.millis();
+        bytes.extend_from_slice(&hour.sum.to_bytes());
+        for count in [hour.received, hour.valid, hour.suspect] {
+            push_unsigned(&mut bytes, u64::from(count));
+        }
+    }
+    bytes.into()
+}
+
+fn unpack(bytes: &[u8]) -> Vec<HourSum> {
+    let (mut rest, mut last) = (bytes, 0);
+    std::iter::from_fn(|| take(&mut rest, &mut last)).collect()
+}
+
+fn take(rest: &mut &[u8], last: &mut i64) -> Option<HourSum> {
+    *last = last.wrapping_add(take_varint(rest)?);
+    let (sum, tail) = rest.split_first_chunk::<16>()?;
+    *rest = tail;
+    let mut count = || take_unsigned(rest).and_then(|count| u32::try_from(count).ok());
+    let (received, valid, suspect) = (count()?, count()?, count()?);
+    let (start, sum) = (Timestamp(*last), ExactSum::from_bytes(*sum));
+    Some(HourSum { start, sum, received, valid, suspect, given: true, due: None })
 }
 
 /// One value on its way into or out of an hour.
@@ -130,16 +180,12 @@ impl Hours {
 
     fn hour(&mut self, start: Timestamp, now: Timestamp) -> Option<&mut HourSum> {
         // Nearly every value is of the newest hour.
-        let newest = self.hours.back().is_some_and(|hour| hour.start == start);
-        if newest {
-            return self.hours.back_mut();
+        if self.open.last().is_some_and(|hour| hour.start == start) {
+            return self.open.last_mut();
         }
-        while self.hours.front().is_some_and(|hour| hour.start.plus(KEPT_MS) < now) {
-            self.hours.pop_front();
-        }
-        let at = self.hours.partition_point(|hour| hour.start < start);
-        if self.hours.get(at).is_none_or(|hour| hour.start != start) {
-            let fresh = HourSum {
+        let at = self.open.partition_point(|hour| hour.start < start);
+        if self.open.get(at).is_none_or(|hour| hour.start != start) {
+            let hour = self.take_given(start, now).unwrap_or(HourSum {
                 start,
                 sum: ExactSum::default(),
                 received: 0,
@@ -147,16 +193,39 @@ impl Hours {
                 suspect: 0,
                 given: false,
                 due: None,
-            };
-            self.hours.insert(at, fresh);
+            });
+            self.open.insert(at, hour);
         }
-        self.hours.get_mut(at)
+        self.open.get_mut(at)
+    }
+
+    /// Takes an hour back that was given out, and forgets those that are too old to be revised.
+    fn take_given(&mut self, start: Timestamp, now: Timestamp) -> Option<HourSum> {
+        let mut given = unpack(&self.given);
+        given.retain(|hour| hour.start.plus(KEPT_MS) >= now);
+        let found = given.iter().position(|hour| hour.start == start);
+        let found = found.map(|at| given.remove(at));
+        self.given = pack(&given);
+        found
+    }
+
+    /// Packs what was given out, but for the newest hour.
+    fn settle(&mut self) {
+        let newest = self.open.last().map(|hour| hour.start);
+        let over = |hour: &HourSum| hour.due.is_none() && Some(hour.start) != newest;
+        if !self.open.iter().any(over) {
+            return;
+        }
+        let mut given = unpack(&self.given);
+        given.extend(self.open.extract_if(.., |hour| over(hour)));
+        given.sort_by_key(|hour| hour.start);
+        self.given = pack(&given);
     }
 
     /// Reads the newest hour.
     #[must_use]
     pub fn touch(&self) -> i64 {
-        self.hours.back().map_or(0, |hour| hour.start.millis())
+        self.open.last().map_or(0, |hour| hour.start.millis())
     }
 
     /// Gives out what is due.
@@ -167,9 +236,13 @@ impl Hours {
         now: Timestamp,
         mut out: impl FnMut(Mean),
     ) {
-        let given = self.hours.iter().filter(|hour| hour.given && hour.start <= now);
+        if self.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let packed = unpack(&self.given);
+        let given = packed.iter().chain(&self.open).filter(|hour| hour.given && hour.start <= now);
         let last = given.map(|hour| hour.start).max();
-        for hour in &mut self.hours {
+        for hour in &mut self.open {
             if hour.due.is_none_or(|due| due > now) {
                 continue;
             }
@@ -197,12 +270,13 @@ impl Hours {
             hour.given = true;
             hour.due = None;
         }
+        self.settle();
     }
 
     /// Gives the earliest time at which something is to be given out.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        self.hours.iter().filter_map(|hour| hour.due).min()
+        self.open.iter().filter_map(|hour| hour.due).min()
     }
 }
 

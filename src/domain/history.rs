@@ -1,19 +1,21 @@
 //! What a datastream remembers of itself: the observations of the last hours, delta-coded in
 //! chunks. At once the memory of quality control, of duplicates and of late data.
 
+mod packed;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
-use crate::domain::observation::{NilReason, ObservationResult, Side};
-use crate::domain::packed::{push_varint, take_varint};
+use crate::domain::history::packed::{Packed, unpack};
+use crate::domain::observation::ObservationResult;
 use crate::domain::quality::Flag;
 use crate::domain::time::Timestamp;
 
-/// How many entries are held as they are before they are packed; an hour of minutes. An entry takes
-/// 32 bytes here and about 5 in a chunk.
-const OPEN_MAX: usize = 64;
+/// How many entries the open chunk takes before it is sealed; four hours of minutes. An entry
+/// takes about two bytes in a chunk, and a chunk about sixty beside them.
+const OPEN_MAX: usize = 240;
 /// A chunk that late entries make longer than this is split, so that none is dear to change.
 const CHUNK_MAX: usize = 2 * OPEN_MAX;
 
@@ -90,24 +92,26 @@ pub struct History {
     /// Behind one handle, so that a view of the state copies no chunk.
     #[cbor(n(0), encode_with = "encode_chunks", decode_with = "decode_chunks")]
     sealed: Arc<VecDeque<Sealed>>,
+    /// The chunk that is written on.
     #[n(1)]
-    open: Vec<Entry>,
+    open: Packed,
+    /// The entry of the latest time: nearly every other is held against it and nothing else. At a
+    /// few thousand messages a second what a reading costs is the memory that it touches.
+    #[n(2)]
+    newest: Option<Entry>,
 }
 
 impl History {
     /// Gives the newest entry.
     #[must_use]
     pub fn newest(&self) -> Option<Entry> {
-        match self.open.last() {
-            Some(entry) => Some(*entry),
-            None => self.sealed.back().and_then(|chunk| unpack(&chunk.packed).last().copied()),
-        }
+        self.newest
     }
 
     /// Reads the place where the next entry goes.
     #[must_use]
     pub fn touch(&self) -> i64 {
-        self.open.last().map_or(0, |entry| entry.time.millis())
+        self.open.touch()
     }
 
     /// Says what is held of a time.
@@ -123,19 +127,19 @@ impl History {
     /// Gives the last entry that is not after a time.
     #[must_use]
     pub fn at_or_before(&self, time: Timestamp) -> Option<Entry> {
-        let not_after =
-            |entries: &[Entry]| entries.iter().rev().find(|entry| entry.time <= time).copied();
-        not_after(&self.open).or_else(|| {
+        if let Some(newest) = self.newest.filter(|newest| newest.time <= time) {
+            return Some(newest);
+        }
+        let not_after = |bytes: &[u8]| unpack(bytes).take_while(|entry| entry.time <= time).last();
+        not_after(self.open.bytes()).or_else(|| {
             let chunk = self.sealed.iter().rev().find(|chunk| chunk.first <= time)?;
-            not_after(&unpack(&chunk.packed))
+            not_after(&chunk.packed)
         })
     }
 
     /// Takes an entry in at its place in time, for another of the same time if there is one.
     pub fn put(&mut self, entry: Entry) {
-        // Nearly every entry is newer than all before it, and nothing else is looked at then: at a
-        // few thousand messages a second what a reading costs is the memory that it touches.
-        if self.open.last().is_some_and(|last| last.time < entry.time) {
+        if self.newest.is_none_or(|newest| newest.time < entry.time) {
             if self.open.len() >= OPEN_MAX {
                 self.seal();
             }
@@ -143,10 +147,15 @@ impl History {
         } else if self.sealed.back().is_some_and(|last| last.last >= entry.time) {
             self.put_sealed(entry);
         } else {
-            put_sorted(&mut self.open, entry);
-            if self.open.len() > OPEN_MAX {
+            let mut entries: Vec<Entry> = unpack(self.open.bytes()).collect();
+            put_sorted(&mut entries, entry);
+            self.open.rewrite(&entries);
+            if entries.len() > OPEN_MAX {
                 self.seal();
             }
+        }
+        if self.newest.is_none_or(|newest| newest.time <= entry.time) {
+            self.newest = Some(entry);
         }
     }
 
@@ -154,21 +163,22 @@ impl History {
         let sealed = Arc::make_mut(&mut self.sealed);
         let at = sealed.iter().rposition(|chunk| chunk.first <= entry.time).unwrap_or(0);
         let Some(chunk) = sealed.get_mut(at) else { return };
-        let mut entries = unpack(&chunk.packed);
+        let mut entries: Vec<Entry> = unpack(&chunk.packed).collect();
         put_sorted(&mut entries, entry);
         if entries.len() > CHUNK_MAX {
             let later = entries.split_off(OPEN_MAX);
-            *chunk = pack(&entries);
-            sealed.insert(at + 1, pack(&later));
+            *chunk = Sealed::of(&entries);
+            sealed.insert(at + 1, Sealed::of(&later));
         } else {
-            *chunk = pack(&entries);
+            *chunk = Sealed::of(&entries);
         }
     }
 
     fn seal(&mut self) {
-        if !self.open.is_empty() {
-            Arc::make_mut(&mut self.sealed).push_back(pack(&self.open));
-            self.open.clear();
+        if let Some((first, last)) = self.open.span() {
+            let packed = self.open.bytes().into();
+            Arc::make_mut(&mut self.sealed).push_back(Sealed { first, last, packed });
+            self.open.rewrite(&[]);
         }
     }
 
@@ -190,9 +200,18 @@ impl History {
     pub fn since(&self, time: Timestamp) -> Vec<Entry> {
         let sealed = self.sealed.iter().filter(|chunk| chunk.last >= time);
         let mut entries: Vec<Entry> = sealed.flat_map(|chunk| unpack(&chunk.packed)).collect();
-        entries.extend(&self.open);
+        entries.extend(unpack(self.open.bytes()));
         entries.retain(|entry| entry.time >= time);
         entries
+    }
+}
+
+impl Sealed {
+    fn of(entries: &[Entry]) -> Self {
+        let mut packed = Packed::default();
+        packed.rewrite(entries);
+        let (first, last) = packed.span().unwrap_or_default();
+        Self { first, last, packed: packed.bytes().into() }
     }
 }
 
@@ -207,104 +226,6 @@ fn put_sorted(entries: &mut Vec<Entry>, entry: Entry) {
         Some(held) if held.time == entry.time => *held = entry,
         Some(_) | None => entries.insert(at, entry),
     }
-}
-
-/// Tags of a packed entry: the kind of result in the low three bits, the flag above.
-mod tag {
-    pub(super) const VALUE: u8 = 0;
-    pub(super) const DECIMAL: u8 = 1;
-    pub(super) const BELOW: u8 = 2;
-    pub(super) const ABOVE: u8 = 3;
-    pub(super) const MISSING: u8 = 4;
-    pub(super) const INCOMPLETE: u8 = 5;
-    pub(super) const KIND_BITS: u8 = 3;
-}
-
-/// Most sensors send few decimals: such a value is a whole number of these and packs small.
-const SCALE: f64 = 10_000.0;
-
-#[expect(clippy::float_cmp, reason = "the whole number must give back the very same double")]
-fn decimal(value: f64) -> Option<i64> {
-    let scaled = (value * SCALE).round();
-    let fits = scaled.abs() < 1.0e15
-        && scaled / SCALE == value
-        && !(value == 0.0 && value.is_sign_negative());
-    fits.then_some(scaled as i64)
-}
-
-fn pack(entries: &[Entry]) -> Sealed {
-    let first = entries.first().map_or(Timestamp::default(), |entry| entry.time);
-    let last = entries.last().map_or(first, |entry| entry.time);
-    let mut packed = Vec::with_capacity(entries.len() * 5 + 10);
-    let (mut time, mut step, mut value) = (0_i64, 0_i64, 0_i64);
-    for entry in entries {
-        let next = entry.time.millis() - time;
-        push_varint(&mut packed, next - step);
-        (time, step) = (entry.time.millis(), next);
-        let (kind, number) = match entry.result {
-            ObservationResult::Value(number) => match decimal(number) {
-                Some(whole) => {
-                    packed.push(tag::DECIMAL | (entry.flag.number() << tag::KIND_BITS));
-                    push_varint(&mut packed, whole - value);
-                    value = whole;
-                    continue;
-                }
-                None => (tag::VALUE, Some(number)),
-            },
-            ObservationResult::Censored { side: Side::Below, limit } => (tag::BELOW, Some(limit)),
-            ObservationResult::Censored { side: Side::Above, limit } => (tag::ABOVE, Some(limit)),
-            ObservationResult::Nil(NilReason::Missing) => (tag::MISSING, None),
-            ObservationResult::Nil(NilReason::Incomplete) => (tag::INCOMPLETE, None),
-        };
-        packed.push(kind | (entry.flag.number() << tag::KIND_BITS));
-        if let Some(number) = number {
-            packed.extend_from_slice(&number.to_bits().to_le_bytes());
-        }
-    }
-    Sealed { first, last, packed: packed.into() }
-}
-
-fn unpack(packed: &[u8]) -> Vec<Entry> {
-    let mut rest = packed;
-    let mut entries = Vec::new();
-    let (mut time, mut step, mut value) = (0_i64, 0_i64, 0_i64);
-    // What `pack` wrote, `unpack` reads; a snapshot's checksum guards the way between.
-    while let Some(entry) = unpack_one(&mut rest, &mut time, &mut step, &mut value) {
-        entries.push(entry);
-    }
-    entries
-}
-
-fn unpack_one(rest: &mut &[u8], time: &mut i64, step: &mut i64, value: &mut i64) -> Option<Entry> {
-    *step = step.wrapping_add(take_varint(rest)?);
-    *time = time.wrapping_add(*step);
-    let (first, tail) = rest.split_first()?;
-    *rest = tail;
-    let flag = match first >> tag::KIND_BITS {
-        1 => Flag::Pass,
-        3 => Flag::Suspect,
-        4 => Flag::Fail,
-        9 => Flag::Missing,
-        _ => Flag::NotEvaluated,
-    };
-    let result = match first & ((1 << tag::KIND_BITS) - 1) {
-        tag::DECIMAL => {
-            *value = value.wrapping_add(take_varint(rest)?);
-            ObservationResult::Value(*value as f64 / SCALE)
-        }
-        tag::VALUE => ObservationResult::Value(take_f64(rest)?),
-        tag::BELOW => ObservationResult::Censored { side: Side::Below, limit: take_f64(rest)? },
-        tag::ABOVE => ObservationResult::Censored { side: Side::Above, limit: take_f64(rest)? },
-        tag::INCOMPLETE => ObservationResult::Nil(NilReason::Incomplete),
-        _ => ObservationResult::Nil(NilReason::Missing),
-    };
-    Some(Entry { time: Timestamp(*time), result, flag })
-}
-
-fn take_f64(from: &mut &[u8]) -> Option<f64> {
-    let (bytes, tail) = from.split_first_chunk::<8>()?;
-    *from = tail;
-    Some(f64::from_bits(u64::from_le_bytes(*bytes)))
 }
 
 #[cfg(test)]
@@ -336,7 +257,8 @@ mod tests {
     fn an_hour_of_minutes_takes_few_bytes() {
         let entries: Vec<Entry> =
             (0..60).map(|minute| entry(minute * 60_000, 7.0 + minute as f64 / 100.0)).collect();
-        assert!(pack(&entries).packed.len() < 60 * 5);
+        // One byte a value, and a few for how it begins.
+        assert!(Sealed::of(&entries).packed.len() < 60 + 15);
     }
 
     #[test]

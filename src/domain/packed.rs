@@ -2,7 +2,29 @@
 
 /// Writes a signed number in seven bits a byte, small ones of either sign short.
 pub fn push_varint(out: &mut Vec<u8>, number: i64) {
-    let mut rest = ((number << 1) ^ (number >> 63)) as u64;
+    push_unsigned(out, folded(number));
+}
+
+/// Takes such a number off the front; `None` if the bytes end before it does.
+pub fn take_varint(from: &mut &[u8]) -> Option<i64> {
+    take_unsigned(from).map(unfolded)
+}
+
+/// Folds a signed number, so that small ones of either sign are small.
+#[must_use]
+pub fn folded(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)) as u64
+}
+
+/// Takes the fold back.
+#[must_use]
+pub fn unfolded(number: u64) -> i64 {
+    ((number >> 1) as i64) ^ -((number & 1) as i64)
+}
+
+/// Writes a number in seven bits a byte.
+pub fn push_unsigned(out: &mut Vec<u8>, number: u64) {
+    let mut rest = number;
     while rest >= 0x80 {
         out.push((rest as u8 & 0x7f) | 0x80);
         rest >>= 7;
@@ -11,14 +33,14 @@ pub fn push_varint(out: &mut Vec<u8>, number: i64) {
 }
 
 /// Takes such a number off the front; `None` if the bytes end before it does.
-pub fn take_varint(from: &mut &[u8]) -> Option<i64> {
+pub fn take_unsigned(from: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (byte, tail) = from.split_first()?;
         *from = tail;
         number |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
-            return Some(((number >> 1) as i64) ^ -((number & 1) as i64));
+            return Some(number);
         }
     }
     None

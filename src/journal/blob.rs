@@ -12,7 +12,7 @@ const INFLATED_MAX: u64 = 256 << 20;
 const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// Compresses, with contexts that are used again: making one costs more than a small batch.
-pub(super) struct Packer {
+pub struct Packer {
     zstd: zstd::bulk::Compressor<'static>,
     deflate: Compress,
     out: Vec<u8>,
@@ -25,7 +25,11 @@ impl std::fmt::Debug for Packer {
 }
 
 impl Packer {
-    pub(super) fn new() -> io::Result<Self> {
+    /// Makes the contexts.
+    ///
+    /// # Errors
+    /// There is no memory for them.
+    pub fn new() -> io::Result<Self> {
         Ok(Self {
             zstd: zstd::bulk::Compressor::new(1)?,
             deflate: Compress::new(Compression::fast(), false),
@@ -34,12 +38,18 @@ impl Packer {
     }
 
     /// Compresses inputs.
-    pub(super) fn zstd(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn zstd(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         self.zstd.compress(bytes)
     }
 
     /// Compresses lines to one gzip member; of no lines, no member.
-    pub(super) fn gzip(&mut self, bytes: &[u8]) -> io::Result<&[u8]> {
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn gzip(&mut self, bytes: &[u8]) -> io::Result<&[u8]> {
         self.out.clear();
         if bytes.is_empty() {
             return Ok(&self.out);
