@@ -14,7 +14,8 @@
     clippy::print_stdout,
     clippy::print_stderr,
     unreachable_pub,
-    reason = "a bench may panic, and prints"
+    missing_debug_implementations,
+    reason = "a bench may panic, prints, and is nobody's library"
 )]
 #![expect(clippy::disallowed_methods, reason = "a bench measures by the system's clock")]
 

@@ -28,3 +28,9 @@ pub fn written(id: u32) -> u64 {
     let line = io.lines().find(|line| line.starts_with("write_bytes:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
+
+/// What the calling thread has spent of CPU, in nanoseconds.
+pub fn own_cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
+}

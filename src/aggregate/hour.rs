@@ -39,8 +39,11 @@ struct HourSum {
 /// The hours of one datastream.
 #[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
 pub struct Hours {
-    /// Those that are to be given out, and the newest, in order of time.
+    /// The newest, which nearly every value is of. It lies with the rest of the datastream.
     #[n(0)]
+    newest: Option<HourSum>,
+    /// Those before it that are to be given out, in order of time.
+    #[n(2)]
     open: Vec<HourSum>,
     /// Those that were given out, in order of time, packed: two days of them for every datastream,
     /// which hardly any value touches again.
@@ -179,23 +182,29 @@ impl Hours {
     }
 
     fn hour(&mut self, start: Timestamp, now: Timestamp) -> Option<&mut HourSum> {
-        // Nearly every value is of the newest hour.
-        if self.open.last().is_some_and(|hour| hour.start == start) {
-            return self.open.last_mut();
+        if self.newest.is_some_and(|newest| newest.start == start) {
+            return self.newest.as_mut();
+        }
+        if self.open.iter().any(|hour| hour.start == start) {
+            return self.open.iter_mut().find(|hour| hour.start == start);
+        }
+        let hour = self.take_given(start, now).unwrap_or(HourSum {
+            start,
+            sum: ExactSum::default(),
+            received: 0,
+            valid: 0,
+            suspect: 0,
+            given: false,
+            due: None,
+        });
+        if self.newest.is_none_or(|newest| newest.start < start) {
+            let before = self.newest.replace(hour);
+            self.open.extend(before);
+            self.settle();
+            return self.newest.as_mut();
         }
         let at = self.open.partition_point(|hour| hour.start < start);
-        if self.open.get(at).is_none_or(|hour| hour.start != start) {
-            let hour = self.take_given(start, now).unwrap_or(HourSum {
-                start,
-                sum: ExactSum::default(),
-                received: 0,
-                valid: 0,
-                suspect: 0,
-                given: false,
-                due: None,
-            });
-            self.open.insert(at, hour);
-        }
+        self.open.insert(at, hour);
         self.open.get_mut(at)
     }
 
@@ -211,13 +220,11 @@ impl Hours {
 
     /// Packs what was given out, but for the newest hour.
     fn settle(&mut self) {
-        let newest = self.open.last().map(|hour| hour.start);
-        let over = |hour: &HourSum| hour.due.is_none() && Some(hour.start) != newest;
-        if !self.open.iter().any(over) {
+        if self.open.iter().all(|hour| hour.due.is_some()) {
             return;
         }
         let mut given = unpack(&self.given);
-        given.extend(self.open.extract_if(.., |hour| over(hour)));
+        given.extend(self.open.extract_if(.., |hour| hour.due.is_none()));
         given.sort_by_key(|hour| hour.start);
         self.given = pack(&given);
     }
@@ -225,7 +232,7 @@ impl Hours {
     /// Reads the newest hour.
     #[must_use]
     pub fn touch(&self) -> i64 {
-        self.open.last().map_or(0, |hour| hour.start.millis())
+        self.newest.map_or(0, |hour| hour.start.millis())
     }
 
     /// Gives out what is due.
@@ -240,9 +247,13 @@ impl Hours {
             return;
         }
         let packed = unpack(&self.given);
-        let given = packed.iter().chain(&self.open).filter(|hour| hour.given && hour.start <= now);
+        let given = packed
+            .iter()
+            .chain(&self.open)
+            .chain(&self.newest)
+            .filter(|hour| hour.given && hour.start <= now);
         let last = given.map(|hour| hour.start).max();
-        for hour in &mut self.open {
+        for hour in self.open.iter_mut().chain(&mut self.newest) {
             if hour.due.is_none_or(|due| due > now) {
                 continue;
             }
@@ -276,7 +287,7 @@ impl Hours {
     /// Gives the earliest time at which something is to be given out.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        self.open.iter().filter_map(|hour| hour.due).min()
+        self.open.iter().chain(&self.newest).filter_map(|hour| hour.due).min()
     }
 }
 

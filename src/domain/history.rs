@@ -131,7 +131,7 @@ impl History {
             return Some(newest);
         }
         let not_after = |bytes: &[u8]| unpack(bytes).take_while(|entry| entry.time <= time).last();
-        not_after(self.open.bytes()).or_else(|| {
+        not_after(&self.open.bytes()).or_else(|| {
             let chunk = self.sealed.iter().rev().find(|chunk| chunk.first <= time)?;
             not_after(&chunk.packed)
         })
@@ -147,7 +147,7 @@ impl History {
         } else if self.sealed.back().is_some_and(|last| last.last >= entry.time) {
             self.put_sealed(entry);
         } else {
-            let mut entries: Vec<Entry> = unpack(self.open.bytes()).collect();
+            let mut entries: Vec<Entry> = unpack(&self.open.bytes()).collect();
             put_sorted(&mut entries, entry);
             self.open.rewrite(&entries);
             if entries.len() > OPEN_MAX {
@@ -200,7 +200,7 @@ impl History {
     pub fn since(&self, time: Timestamp) -> Vec<Entry> {
         let sealed = self.sealed.iter().filter(|chunk| chunk.last >= time);
         let mut entries: Vec<Entry> = sealed.flat_map(|chunk| unpack(&chunk.packed)).collect();
-        entries.extend(unpack(self.open.bytes()));
+        entries.extend(unpack(&self.open.bytes()));
         entries.retain(|entry| entry.time >= time);
         entries
     }
@@ -233,6 +233,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::observation::{NilReason, Side};
     use crate::domain::time::HOUR;
 
     fn entry(time: i64, value: f64) -> Entry {
@@ -256,7 +257,7 @@ mod tests {
     #[test]
     fn an_hour_of_minutes_takes_few_bytes() {
         let entries: Vec<Entry> =
-            (0..60).map(|minute| entry(minute * 60_000, 7.0 + minute as f64 / 100.0)).collect();
+            (0..60).map(|minute| entry(minute * 60_000, (700 + minute) as f64 / 100.0)).collect();
         // One byte a value, and a few for how it begins.
         assert!(Sealed::of(&entries).packed.len() < 60 + 15);
     }
@@ -285,7 +286,7 @@ mod tests {
             history.put(entry(second * 1_000, second as f64));
         }
         assert_eq!(history.since(Timestamp(0)).len(), 5_001);
-        assert!(history.sealed.iter().all(|chunk| unpack(&chunk.packed).len() <= CHUNK_MAX));
+        assert!(history.sealed.iter().all(|chunk| unpack(&chunk.packed).count() <= CHUNK_MAX));
     }
 
     fn results() -> impl Strategy<Value = ObservationResult> {

@@ -1,7 +1,7 @@
 //! Whole numbers in few bytes: what histories and the journal keep by the million.
 
 /// Writes a signed number in seven bits a byte, small ones of either sign short.
-pub fn push_varint(out: &mut Vec<u8>, number: i64) {
+pub fn push_varint(out: &mut impl Extend<u8>, number: i64) {
     push_unsigned(out, folded(number));
 }
 
@@ -23,13 +23,13 @@ pub fn unfolded(number: u64) -> i64 {
 }
 
 /// Writes a number in seven bits a byte.
-pub fn push_unsigned(out: &mut Vec<u8>, number: u64) {
+pub fn push_unsigned(out: &mut impl Extend<u8>, number: u64) {
     let mut rest = number;
     while rest >= 0x80 {
-        out.push((rest as u8 & 0x7f) | 0x80);
+        out.extend(Some((rest as u8 & 0x7f) | 0x80));
         rest >>= 7;
     }
-    out.push(rest as u8);
+    out.extend(Some(rest as u8));
 }
 
 /// Takes such a number off the front; `None` if the bytes end before it does.

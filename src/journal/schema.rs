@@ -83,6 +83,12 @@ const STEPS: &[&str] = &[
     CREATE INDEX notifications_by_at ON notifications (at);
     CREATE INDEX deliveries_by_number ON deliveries (number, confirmed_at);
 ",
+    // Three pages more for every batch, to find what the order of the batches gives as well.
+    "
+    DROP INDEX batches_by_at;
+    DROP INDEX batches_with_inputs;
+    DROP INDEX batches_with_lines;
+",
 ];
 
 /// Marks a file as a journal of weir ("weir" in ASCII).
@@ -156,11 +162,8 @@ mod tests {
         assert!(matches!(check(&connection), Err(Error::Version { found: 1, .. })));
         migrate(&mut connection).unwrap();
         check(&connection).unwrap();
-        let found: i64 = connection
-            .query_row("SELECT sequence FROM batches INDEXED BY batches_by_at", [], |row| {
-                row.get(0)
-            })
-            .unwrap();
+        let found: i64 =
+            connection.query_row("SELECT sequence FROM batches", [], |row| row.get(0)).unwrap();
         assert_eq!(found, 1);
     }
 

@@ -2,7 +2,7 @@
 //! points that every sink has, snapshots that newer ones replace. Never points that a sink needs,
 //! and never inputs that the newest snapshot does not hold.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use crate::domain::time::{DAY, Timestamp};
 use crate::journal::Error;
@@ -27,31 +27,16 @@ pub(super) const HELD: &str = "(SELECT coalesce(min(sequence), 0) FROM
 /// The last batch whose points every sink has.
 const DELIVERED: &str = "(SELECT coalesce(min(sequence), 9223372036854775807) FROM cursors)";
 
-/// Every statement is a search by an index, however long the journal: it runs each minute.
-fn batches_to_delete() -> String {
-    format!(
-        "DELETE FROM batches WHERE sequence IN (SELECT sequence FROM batches
-         WHERE at < ?1 AND sequence <= {HELD} AND sequence <= {DELIVERED}
-            AND sequence < (SELECT max(sequence) FROM batches)
-         ORDER BY at LIMIT ?2)"
-    )
-}
-
-fn inputs_to_let_go() -> String {
-    format!(
-        "UPDATE batches SET inputs = NULL WHERE sequence IN
-            (SELECT sequence FROM batches INDEXED BY batches_with_inputs
-             WHERE at < ?1 AND inputs IS NOT NULL AND sequence <= {HELD} ORDER BY at LIMIT ?2)"
-    )
-}
-
-fn lines_to_let_go() -> String {
-    format!(
-        "UPDATE batches SET lines = NULL WHERE sequence IN
-            (SELECT sequence FROM batches INDEXED BY batches_with_lines
-             WHERE at < ?1 AND lines IS NOT NULL AND sequence <= {DELIVERED} ORDER BY at LIMIT ?2)"
-    )
-}
+/// What is let go of a batch before the batch itself: the fact that says up to which batch it is
+/// gone already, and how it goes. A slice begins there, so it never looks through what is behind
+/// it, however long the journal.
+const PARTS: [(&str, &str); 2] = [
+    ("inputs_gone", "UPDATE batches SET inputs = NULL WHERE sequence BETWEEN ?1 AND ?2"),
+    ("lines_gone", "UPDATE batches SET lines = NULL WHERE sequence BETWEEN ?1 AND ?2"),
+];
+const BATCHES: &str = "SELECT sequence, at FROM batches WHERE sequence > ?1
+    ORDER BY sequence LIMIT ?2";
+const BATCHES_TO_DELETE: &str = "DELETE FROM batches WHERE sequence BETWEEN ?1 AND ?2";
 
 /// A notification goes whole, once every channel has confirmed it.
 const DELIVERIES_TO_DELETE: &str = "DELETE FROM deliveries WHERE number IN
@@ -87,21 +72,33 @@ impl Journal {
     /// The journal can't be written.
     pub fn tidy(&mut self, now: Timestamp) -> Result<Tidied, Error> {
         let pressing = self.bytes()? as f64 >= self.bytes_max as f64 * PRESSING;
-        let raw_before = if pressing { now.plus(1) } else { now.plus(-self.raw_keep_ms) };
-        let lines_before = if pressing { now.plus(1) } else { now.plus(-DAY) };
+        let older = |ms: i64| if pressing { now.plus(1) } else { now.plus(-ms) };
+        let (raw_before, lines_before) = (older(self.raw_keep_ms), older(DAY));
         let told_before = now.plus(-self.raw_keep_ms);
         let slice = i64::try_from(SLICE).unwrap_or(i64::MAX);
         let transaction = self.connection.transaction()?;
         let mut rows = 0;
-        for (statement, before) in [
-            (batches_to_delete(), raw_before),
-            (inputs_to_let_go(), raw_before),
-            (lines_to_let_go(), lines_before),
-            (DELIVERIES_TO_DELETE.to_owned(), told_before),
-            (NOTIFICATIONS_TO_DELETE.to_owned(), told_before),
-        ] {
-            let statement = &mut transaction.prepare_cached(&statement)?;
-            rows += statement.execute(params![before.millis(), slice])?;
+        let number = |select: &str| transaction.query_row(select, [], |row| row.get::<_, i64>(0));
+        let (held, delivered) =
+            (number(&format!("SELECT {HELD}"))?, number(&format!("SELECT {DELIVERED}"))?);
+        let last = number("SELECT coalesce(max(sequence), 0) FROM batches")?;
+        let ends = [(raw_before, held), (lines_before, delivered)];
+        let whole = (raw_before, held.min(delivered).min(last - 1));
+        if let Some((first, last)) = old_batches(&transaction, 0, whole)? {
+            rows += transaction.execute(BATCHES_TO_DELETE, [first, last])?;
+        }
+        for ((fact, statement), end) in PARTS.into_iter().zip(ends) {
+            let gone = format!("SELECT value FROM facts WHERE key = '{fact}'");
+            let gone = transaction.query_row(&gone, [], |row| row.get(0)).optional()?;
+            if let Some((first, last)) = old_batches(&transaction, gone.unwrap_or(0), end)? {
+                rows += transaction.execute(statement, [first, last])?;
+                let noted = "INSERT OR REPLACE INTO facts VALUES (?1, ?2)";
+                transaction.execute(noted, params![fact, last])?;
+            }
+        }
+        for statement in [DELIVERIES_TO_DELETE, NOTIFICATIONS_TO_DELETE] {
+            let statement = &mut transaction.prepare_cached(statement)?;
+            rows += statement.execute(params![told_before.millis(), slice])?;
         }
         let old = "SELECT id FROM snapshots AS one WHERE closing IS NOT NULL
             AND id NOT IN (SELECT id FROM snapshots WHERE closing IS NOT NULL
@@ -120,6 +117,26 @@ impl Journal {
     }
 }
 
+/// Gives the first and the last of the batches after one that were closed before a time and are
+/// not beyond an end, as many as a slice takes.
+fn old_batches(
+    transaction: &Transaction<'_>,
+    after: i64,
+    (before, end): (Timestamp, i64),
+) -> Result<Option<(i64, i64)>, Error> {
+    let mut statement = transaction.prepare_cached(BATCHES)?;
+    let mut rows = statement.query(params![after, i64::try_from(SLICE).unwrap_or(i64::MAX)])?;
+    let mut span = None;
+    while let Some(row) = rows.next()? {
+        let (sequence, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if at >= before.millis() || sequence > end {
+            break;
+        }
+        span = Some((span.map_or(sequence, |(first, _)| first), sequence));
+    }
+    Ok(span)
+}
+
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
@@ -131,14 +148,10 @@ mod tests {
     fn each_statement_is_a_search() {
         let folder = TempDir::new().unwrap();
         let journal = Journal::open(&Config::at(folder.path()), Timestamp(0)).unwrap();
-        let statements = [
-            batches_to_delete(),
-            inputs_to_let_go(),
-            lines_to_let_go(),
-            DELIVERIES_TO_DELETE.to_owned(),
-            NOTIFICATIONS_TO_DELETE.to_owned(),
-        ];
-        for statement in statements {
+        let parts = PARTS.map(|(_, statement)| statement);
+        let statements =
+            [BATCHES, BATCHES_TO_DELETE, DELIVERIES_TO_DELETE, NOTIFICATIONS_TO_DELETE];
+        for statement in statements.into_iter().chain(parts) {
             let explain = format!("EXPLAIN QUERY PLAN {statement}");
             let mut explained = journal.connection.prepare(&explain).unwrap();
             let steps = explained.query_map(params![1, 1], |row| row.get::<_, String>(3)).unwrap();

@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 /// The right to acknowledge one message.
 #[derive(PartialEq, Eq, Debug)]
 pub struct AckToken {
@@ -22,13 +24,20 @@ impl AckToken {
 
 /// Where tokens are handed in once their messages are committed; from any thread.
 #[derive(Clone, Debug, Default)]
-pub struct Acknowledger(Arc<Mutex<Vec<AckToken>>>);
+pub struct Acknowledger(Arc<HandedIn>);
+
+#[derive(Debug, Default)]
+struct HandedIn {
+    tokens: Mutex<Vec<AckToken>>,
+    came: Notify,
+}
 
 impl Acknowledger {
     /// Hands tokens in. The connection writes the acks on its next turn, in the order in which
     /// the messages came; if it is gone, nothing happens and the broker delivers again.
     pub fn acknowledge(&self, tokens: &mut Vec<AckToken>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).append(tokens);
+        self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner).append(tokens);
+        self.0.came.notify_one();
     }
 
     /// Says whether both belong to one connection.
@@ -38,6 +47,11 @@ impl Acknowledger {
     }
 
     pub(super) fn take(&self, into: &mut Vec<AckToken>) {
-        into.append(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        into.append(&mut self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Waits until tokens are handed in, or were since the last time.
+    pub(super) async fn came(&self) {
+        self.0.came.notified().await;
     }
 }

@@ -23,10 +23,14 @@ use crate::mqtt::wire::{OFFLINE, ONLINE, Packet, Pen, Publish, Wire};
 const TURN_BYTES: usize = 1 << 20;
 /// From this much in one turn on, more is waiting already and nothing is gathered.
 const BUSY_BYTES: usize = 128 << 10;
-/// How long a turn waits when nothing happens,
+/// How long a turn waits when nothing happens.
 const IDLE: Duration = Duration::from_millis(100);
-/// and when acks may become due meanwhile.
+/// How long one waits that may not read: acks may become due meanwhile.
 const ACKS_DUE: Duration = Duration::from_millis(20);
+/// Fewer messages than these while they gather, and they gather this many times as long: a
+/// wake-up costs as much as several messages, and so few are in no hurry.
+const FEW: usize = 32;
+const LONGER: u32 = 5;
 /// How soon after an ack the broker is asked for a sign that it has seen it.
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a write may take before the connection counts as dead.
@@ -74,6 +78,8 @@ pub struct Connection {
     url: String,
     network: NetworkId,
     gather: Duration,
+    /// For how long the next messages gather.
+    patience: Duration,
     keep_alive: Duration,
     /// How long the broker may take to answer for the filters while nothing else comes.
     answer_max: Duration,
@@ -97,6 +103,8 @@ pub struct Connection {
     last_delivery: Instant,
     out: BytesMut,
     busy: bool,
+    /// Whether messages came in the last turn: more will have come when they have gathered.
+    flowing: bool,
 }
 
 impl Connection {
@@ -129,6 +137,7 @@ impl Connection {
             url: config.url.clone(),
             network,
             gather: Duration::from_millis(config.gather_ms),
+            patience: Duration::from_millis(config.gather_ms),
             keep_alive,
             answer_max: Duration::from_secs(after_s),
             subscription: Subscription::default(),
@@ -153,6 +162,7 @@ impl Connection {
             out: BytesMut::new(),
             // More than the CONNACK may have come already.
             busy: true,
+            flowing: false,
         };
         connection.subscription.ask(pen, filters, &mut connection.out)?;
         // The answer to it proves the session, behind whatever the broker sends before.
@@ -228,15 +238,16 @@ impl Connection {
         // What rests inside TLS makes no socket readable, so after much nothing is waited for.
         if given || self.busy {
             tokio::task::yield_now().await;
-        } else {
-            let wait = if self.outstanding.is_empty() { IDLE } else { ACKS_DUE };
-            match timeout(wait, self.stream.readable()).await {
-                Err(_) => return self.missed(),
-                Ok(readable) => readable.map_err(broken)?,
+        } else if !self.flowing {
+            tokio::select! {
+                readable = self.stream.readable() => readable.map_err(broken)?,
+                () = self.acknowledger.came(), if !self.outstanding.is_empty() => return Ok(()),
+                () = sleep(IDLE) => return self.missed(),
             }
-            if !self.gather.is_zero() {
-                sleep(self.gather).await;
-            }
+        }
+        let gathers = !given && !self.busy && !self.gather.is_zero();
+        if gathers {
+            sleep(self.patience).await;
         }
         let before = self.wire.buffer.len();
         let open = self.stream.drain(&mut self.wire.buffer, TURN_BYTES).await.map_err(broken)?;
@@ -246,7 +257,20 @@ impl Connection {
             self.last_in = Instant::now();
             self.sort(turn, take)?;
         }
+        if gathers {
+            self.learn(turn.delivered);
+        }
         if open { Ok(()) } else { Err(Error::Broken("closed by the broker".to_owned())) }
+    }
+
+    /// Learns from how many messages gathered how long the next ones are to.
+    fn learn(&mut self, delivered: usize) {
+        self.flowing = delivered > 0;
+        let longer = self.patience > self.gather;
+        let few = delivered < if longer { FEW * LONGER as usize } else { FEW };
+        // A small window is open again only once what is in it was read.
+        let patient = few && !self.small_window();
+        self.patience = if patient { self.gather * LONGER } else { self.gather };
     }
 
     /// Hands on every whole packet that is there; says whether there was one.

@@ -70,8 +70,13 @@ impl Tag {
 /// number.
 #[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
 pub(super) struct Packed {
+    /// What was written before the tail.
     #[cbor(n(0), with = "minicbor::bytes")]
     bytes: Vec<u8>,
+    /// What was written last. It lies with the rest of the datastream, so that most values touch
+    /// no other memory.
+    #[n(4)]
+    tail: Tail,
     #[n(1)]
     count: u32,
     #[n(2)]
@@ -80,19 +85,59 @@ pub(super) struct Packed {
     last: Last,
 }
 
+/// The longest entry: a tag, a change of step, and a number.
+const ENTRY_BYTES_MAX: usize = 2 + 10 + 10;
+/// How many bytes the tail holds: a dozen of ordinary values and one of any other kind.
+const TAIL_BYTES: usize = 46;
+
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+struct Tail {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    bytes: [u8; TAIL_BYTES],
+    #[n(1)]
+    length: u8,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self { bytes: [0; TAIL_BYTES], length: 0 }
+    }
+}
+
+impl Tail {
+    fn written(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    fn room(&self) -> usize {
+        TAIL_BYTES.saturating_sub(usize::from(self.length))
+    }
+}
+
+impl Extend<u8> for Tail {
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
+        for byte in bytes {
+            if let Some(place) = self.bytes.get_mut(usize::from(self.length)) {
+                *place = byte;
+                self.length += 1;
+            }
+        }
+    }
+}
+
 impl Packed {
     /// Gives how many entries there are.
     pub(super) fn len(&self) -> usize {
         self.count as usize
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        [&self.bytes, self.tail.written()].concat()
     }
 
     /// Reads the place where the next entry goes.
     pub(super) fn touch(&self) -> i64 {
-        self.bytes.last().map_or(0, |byte| i64::from(*byte))
+        i64::from(self.tail.length)
     }
 
     /// Gives the times of the first entry and the last.
@@ -103,6 +148,7 @@ impl Packed {
     /// Writes these instead of what is there, and keeps the buffer.
     pub(super) fn rewrite(&mut self, entries: &[Entry]) {
         self.bytes.clear();
+        self.tail.length = 0;
         self.count = 0;
         for entry in entries {
             self.push(*entry);
@@ -116,19 +162,24 @@ impl Packed {
         let ((kind, decimals), number) = self.kind(entry.result);
         let tag = Tag { kind, flag: entry.flag.number(), decimals };
         let whole = (kind == kind::DECIMAL).then(|| scaled(number.unwrap_or_default(), decimals));
+        if self.tail.room() < ENTRY_BYTES_MAX {
+            self.bytes.extend_from_slice(self.tail.written());
+            self.tail.length = 0;
+        }
+        let out = &mut self.tail;
         if begun && step == self.last.step && tag == self.last.tag {
             let difference = whole.map_or(0, |whole| whole.wrapping_sub(self.last.whole));
-            push_unsigned(&mut self.bytes, folded(difference) << 1);
+            push_unsigned(out, folded(difference) << 1);
         } else {
-            push_unsigned(&mut self.bytes, tag.number() << 1 | 1);
+            push_unsigned(out, tag.number() << 1 | 1);
             let change = if begun { step.wrapping_sub(self.last.step) } else { time };
-            push_varint(&mut self.bytes, change);
+            push_varint(out, change);
             if let Some(whole) = whole {
-                push_varint(&mut self.bytes, whole);
+                push_varint(out, whole);
             }
         }
         if let (None, Some(number)) = (whole, number) {
-            self.bytes.extend_from_slice(&number.to_bits().to_le_bytes());
+            out.extend(number.to_bits().to_le_bytes());
         }
         if !begun {
             self.first = entry.time;
