@@ -129,8 +129,27 @@ impl Writer {
     pub async fn send(&self, body: Bytes) -> Answer {
         let request = self.request().header(CONTENT_ENCODING, "gzip").body(body);
         match request.send().await {
-            Ok(response) => classify(response).await,
+            Ok(response) => self.hidden_in(classify(response).await),
             Err(error) => Answer::Later { after: None, fault: Fault::of(error) },
+        }
+    }
+
+    /// Takes the credentials out of words that may be a proxy's; the database's own words on lines
+    /// stay as they are, because the lines are found by them.
+    fn hidden_in(&self, answer: Answer) -> Answer {
+        match answer {
+            Answer::Later { after, fault: Fault::Status { status, words } } => {
+                let words = self.credentials.hidden_in(&words);
+                Answer::Later { after, fault: Fault::Status { status, words } }
+            }
+            Answer::Later { after, fault: Fault::Connection { words } } => {
+                let words = self.credentials.hidden_in(&words);
+                Answer::Later { after, fault: Fault::Connection { words } }
+            }
+            Answer::TooLarge { words } => {
+                Answer::TooLarge { words: self.credentials.hidden_in(&words) }
+            }
+            Answer::Later { .. } | Answer::Stored | Answer::Refused { .. } => answer,
         }
     }
 

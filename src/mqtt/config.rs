@@ -1,5 +1,6 @@
 //! The section `[[broker]]` of the configuration.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject as _;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::domain::fault::SettingFault;
+use crate::domain::secret::shown_address;
 
 /// The version of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -22,7 +24,7 @@ pub enum Protocol {
 }
 
 /// One broker.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The name under which the seeds know it.
@@ -70,6 +72,17 @@ pub struct Config {
     /// For how long messages gather before they are read together, ms.
     #[serde(default = "gather_ms")]
     pub gather_ms: u64,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { network, client_id, .. } = self;
+        out.debug_struct("Config")
+            .field("network", network)
+            .field("url", &self.shown_url())
+            .field("client_id", client_id)
+            .finish_non_exhaustive()
+    }
 }
 
 fn watch_dropped() -> bool {
@@ -174,10 +187,7 @@ impl Config {
     /// Gives the address without what might be a password.
     #[must_use]
     pub fn shown_url(&self) -> String {
-        match self.url.rsplit_once('@') {
-            Some((_, host)) => format!("…@{host}"),
-            None => self.url.clone(),
-        }
+        shown_address(&self.url)
     }
 
     fn secret_faults(&self) -> Vec<SettingFault> {
@@ -291,7 +301,7 @@ mod tests {
     #[test]
     fn an_address_of_another_kind_is_refused() {
         check("network='n'\nurl='http://b'\nclient_id='w'", &["url `http://b`"]);
-        check("network='n'\nurl='mqtt://b/a?c=1'\nclient_id='w'", &["url `mqtt://b/a?c=1`"]);
+        check("network='n'\nurl='mqtt://b/a?c=1'\nclient_id='w'", &["url `mqtt://b/a?…`"]);
         // What stands in a url stands in every log line and on the page.
         check("network='n'\nurl='mqtt://u:p@b'\nclient_id='w'", &["url `…@b`"]);
     }
