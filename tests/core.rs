@@ -62,7 +62,7 @@ impl Bench {
         let now = Moment { wall: START, elapsed_ms: 0 };
         let journal = Journal::open(&journal::Config::at(folder.path()), now.wall).unwrap();
         let (work_in, work) = mpsc::channel(BATCHES_MAX);
-        let (_, spare) = mpsc::unbounded_channel();
+        let (_, spare) = mpsc::channel(1);
         let ways = Ways { work: work_in, spare, settled: Arc::default() };
         let settings = Settings {
             store: Store::Influx,
@@ -162,6 +162,28 @@ fn an_alert_ends_in_the_names_that_it_fired_in() {
     let alerts = lines.lines().filter(|line| line.starts_with("alert,")).map(series);
     assert_eq!(alerts.clone().count(), 2);
     assert_eq!(alerts.collect::<BTreeSet<_>>().len(), 1, "one series: {lines}");
+}
+
+#[test]
+fn a_letter_that_was_run_again_is_remembered_until_the_journal_says_so() {
+    let mut bench = Bench::new();
+    bench.send("water/sonde-99/data", &format!("{{\"ts\":{},\"do\":6.8}}", START.millis()));
+    let (letter, id) = (bench.commit().batch.dead_letters[0].clone(), DeadLetterId(1));
+    let row = "rivers,sonde-99,nanyun-longtan,spare,river-sonde,device,,,,,,made for a test\n";
+    bench.core.take_edition(bench.now, &edition(&[("devices.csv.last", row)])).unwrap();
+    assert!(bench.core.retry(bench.now, &letter, id));
+    // It was read again before the second batch, with which it goes, was committed.
+    bench.core.forget_retried(1);
+    assert!(bench.core.retry(bench.now, &letter, id));
+    assert_eq!(bench.commit().batch.retried, [id]);
+    bench.core.forget_retried(1);
+    assert!(bench.core.retry(bench.now, &letter, id));
+    assert!(bench.core.is_settled() || bench.core.hand_over(), "nothing is in hand");
+    assert!(bench.work.try_recv().is_err(), "it was not run once more");
+    // Who reads it from now on finds it run.
+    bench.core.forget_retried(2);
+    assert!(bench.core.retry(bench.now, &letter, id));
+    assert_eq!(bench.commit().batch.retried, [id], "nothing is remembered for ever");
 }
 
 #[test]

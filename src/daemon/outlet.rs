@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::daemon::clock::Clock;
+use crate::daemon::conditions::Conditions;
 use crate::daemon::status::Status;
 use crate::domain::alert::WeirCondition;
-use crate::domain::input::Condition;
 use crate::journal::batch::Batch;
 
 /// How many notes may wait for the committer.
@@ -33,7 +33,7 @@ pub struct Outlet {
     /// Rises with every commit.
     pub news: watch::Receiver<u64>,
     /// Conditions for the pipeline.
-    pub conditions: mpsc::UnboundedSender<Condition>,
+    pub conditions: Arc<Conditions>,
     /// True once weir stops.
     pub stop: watch::Receiver<bool>,
     /// The clock.
@@ -58,7 +58,6 @@ impl Outlet {
 
     /// Tells the pipeline that a condition began or ended.
     pub fn say(&self, condition: WeirCondition, holds: bool) {
-        // At the end nobody listens any more.
-        self.conditions.send(Condition::Weir { condition, holds }).ok();
+        self.conditions.say(condition, holds);
     }
 }
