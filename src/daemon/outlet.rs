@@ -61,3 +61,33 @@ impl Outlet {
         self.conditions.say(condition, holds);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_more_notes_than_may_wait_waits_himself() {
+        let (notes, mut taken) = mpsc::channel(NOTES_MAX);
+        let outlet = Outlet {
+            data_folder: PathBuf::new(),
+            notes,
+            news: watch::channel(0).1,
+            conditions: Arc::default(),
+            stop: watch::channel(false).1,
+            clock: Clock::real(),
+            status: Arc::default(),
+        };
+        for _ in 0..NOTES_MAX {
+            assert!(outlet.note(Batch::default()).await);
+        }
+        let mut one_more = std::pin::pin!(outlet.note(Batch::default()));
+        assert!(timeout(Duration::from_millis(20), &mut one_more).await.is_err());
+        taken.recv().await.unwrap();
+        assert!(one_more.await);
+    }
+}

@@ -363,3 +363,25 @@ fn full_notice(registry: &Registry, settings: &Settings, at: Moment) -> Option<N
     let channels = settings.channels.clone();
     Some(NotificationRow { id: "journal-full".to_owned(), channels, body: told.body.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_beyond_the_most_commands_waits_and_hears_of_the_end() {
+        let (way, taken) = mpsc::channel(COMMANDS_MAX);
+        let commands = Commands { way, settled: Arc::default() };
+        for _ in 0..COMMANDS_MAX {
+            commands.give(Command::Stop).await.unwrap();
+        }
+        let mut one_more = std::pin::pin!(commands.retry(Vec::new(), 0));
+        assert!(timeout(Duration::from_millis(20), &mut one_more).await.is_err());
+        drop(taken);
+        assert_eq!(one_more.await.unwrap_err().to_string(), "weir has ended");
+    }
+}

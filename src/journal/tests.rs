@@ -6,10 +6,11 @@ use super::batch::{
     AlertRow, Attempt, Batch, CursorRow, DeadLetter, DeadLetterId, EditionRow, NotificationRow,
     Receipt, RefusedRow,
 };
+use super::dead_letter::KINDS_MAX;
 use super::inputs::{Kept, Unpacked};
 use super::read::Reader;
 use super::store::StoredObservation;
-use super::write::Journal;
+use super::write::{Journal, REFUSED_MAX};
 use super::{Config, Error, backup};
 use crate::domain::alert::{AlertChange, AlertId};
 use crate::domain::input::{Arrival, Input, Message, Qos};
@@ -254,6 +255,47 @@ fn the_first_hundred_dead_letters_are_kept_and_the_rest_counted() {
     more.dead_letters = vec![letter("s1", b"{")];
     journal.commit(&more).unwrap();
     assert_eq!(reader.dead_letter_counts().unwrap()[0].total, 151);
+}
+
+#[test]
+fn devices_that_a_publisher_invents_are_told_apart_up_to_a_limit() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let mut flood = batch(1, b"x");
+    flood.dead_letters =
+        (0..KINDS_MAX + 150).map(|number| letter(&format!("s{number}"), b"{")).collect();
+    journal.commit(&flood).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let counts = reader.dead_letter_counts().unwrap();
+    assert_eq!(counts.len(), KINDS_MAX + 1);
+    let others: Vec<_> = counts.iter().filter(|count| count.device.is_empty()).collect();
+    assert_eq!((others.len(), others[0].total, others[0].kept), (1, 150, 100));
+    let kept = reader.dead_letters(DeadLetterId(0), 20_000).unwrap();
+    assert_eq!(kept.len(), KINDS_MAX + 100);
+}
+
+#[test]
+fn so_many_refused_fields_are_kept_and_the_others_counted() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let refused = |count: i64| {
+        let row = |number: i64| RefusedRow {
+            sink: "influx".into(),
+            at: at(2).wall,
+            line: format!("water do={number} 1"),
+            field: Some("do".to_owned()),
+            words: "conflict".to_owned(),
+        };
+        let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }];
+        Batch { refused: (0..count).map(row).collect(), cursors, ..Batch::default() }
+    };
+    journal.commit(&refused(REFUSED_MAX - 1)).unwrap();
+    journal.commit(&refused(3)).unwrap();
+    journal.commit(&refused(3)).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.refused(20_000).unwrap().len() as i64, REFUSED_MAX);
+    let counted = reader.cursor("influx").unwrap().unwrap().refused;
+    assert_eq!(counted.cast_signed(), REFUSED_MAX + 5);
 }
 
 #[test]

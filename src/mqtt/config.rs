@@ -113,8 +113,8 @@ fn gather_ms() -> u64 {
     20
 }
 
-/// The longest payload that may be taken, bytes: what one packet of MQTT may hold.
-const PAYLOAD_BYTES_MAX: u64 = 268_435_455;
+/// The longest payload that may be taken, bytes: a batch with some of them must be read again.
+const PAYLOAD_BYTES_MAX: u64 = 64 << 20;
 /// The longest wait for a connection, s.
 const CONNECT_TIMEOUT_S_MAX: u64 = 300;
 /// The longest that messages may gather, ms: they are not acknowledged meanwhile.
@@ -294,6 +294,33 @@ mod tests {
                 "mqtts without ca_file",
                 "password_env without user",
                 "keep_alive_s = 0",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_more_than_may_be_is_told() {
+        let most = format!(
+            "payload_bytes_max={PAYLOAD_BYTES_MAX}\nconnect_timeout_s={CONNECT_TIMEOUT_S_MAX}\n\
+             gather_ms={GATHER_MS_MAX}\nclient_id='{}'\n",
+            "c".repeat(CLIENT_ID_BYTES_MAX)
+        );
+        let broker = "network='n'\nurl='mqtt://b'\n";
+        check(&format!("{broker}{most}"), &[]);
+        let more = format!(
+            "payload_bytes_max={}\nconnect_timeout_s={}\ngather_ms={}\nclient_id='{}'\n",
+            PAYLOAD_BYTES_MAX + 1,
+            CONNECT_TIMEOUT_S_MAX + 1,
+            GATHER_MS_MAX + 1,
+            "c".repeat(CLIENT_ID_BYTES_MAX + 1)
+        );
+        check(
+            &format!("{broker}{more}"),
+            &[
+                "a too long client_id",
+                "connect_timeout_s = 301",
+                "payload_bytes_max = 67108865",
+                "gather_ms = 1001",
             ],
         );
     }
