@@ -426,3 +426,20 @@ fn causes(error: &dyn std::error::Error) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_and_a_connection_may_not_take_for_ever() {
+        let faults = |seconds: u64| {
+            let text = format!(
+                "url='http://h'\ndialect='victoria'\ntimeout_s={seconds}\n\
+                 connect_timeout_s={seconds}"
+            );
+            toml::from_str::<Config>(&text).unwrap().faults().len()
+        };
+        assert_eq!((faults(TIMEOUT_S_MAX), faults(TIMEOUT_S_MAX + 1)), (0, 2));
+    }
+}

@@ -415,3 +415,27 @@ fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
     );
     Value::Object(labels)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_to_a_limit() {
+        for attempt in 0..=u32::from(u8::MAX) {
+            let whole = RETRY_FIRST.saturating_mul(2_u32.saturating_pow(attempt)).min(RETRY_MAX);
+            let wait = retry_after(attempt);
+            assert!(wait <= whole && wait >= whole / 2, "{attempt}: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_may_not_take_for_ever() {
+        let faults = |timeout_s: u64| {
+            let text = format!("name='n'\nkind='webhook'\nurl='http://h'\ntimeout_s={timeout_s}");
+            toml::from_str::<Config>(&text).unwrap().faults()
+        };
+        assert_eq!(faults(TIMEOUT_S_MAX), []);
+        assert_eq!(faults(TIMEOUT_S_MAX + 1)[0].found, "timeout_s = 301");
+    }
+}

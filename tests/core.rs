@@ -15,7 +15,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use weir::daemon::core::{BATCHES_MAX, Core, Load, Settings, Store, Ways, Work};
+use weir::daemon::core::{
+    BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, BATCHES_MAX, Core, Load, Settings, Store, Ways, Work,
+};
 use weir::daemon::edition::Edition;
 use weir::daemon::in_hand::InHand;
 use weir::daemon::recover::recover;
@@ -61,7 +63,7 @@ impl Bench {
         let folder = TempDir::new().unwrap();
         let now = Moment { wall: START, elapsed_ms: 0 };
         let journal = Journal::open(&journal::Config::at(folder.path()), now.wall).unwrap();
-        let (work_in, work) = mpsc::channel(BATCHES_MAX);
+        let (work_in, work) = mpsc::channel(BATCHES_MAX + 1);
         let (_, spare) = mpsc::channel(1);
         let ways = Ways { work: work_in, spare, settled: Arc::default() };
         let settings = Settings {
@@ -118,6 +120,32 @@ fn total(load: &Load) -> Ledger {
         total += *row;
     }
     total
+}
+
+#[test]
+fn full_batches_are_handed_over_and_with_eight_waiting_nothing_more_is_read() {
+    let mut bench = Bench::new();
+    bench.commit();
+    for _ in 1..BATCH_MESSAGES_MAX {
+        bench.send("water/sonde-01/data", "{}");
+    }
+    assert!(bench.work.try_recv().is_err(), "one is missing");
+    bench.send("water/sonde-01/data", "{}");
+    assert!(matches!(bench.work.try_recv(), Ok(Work::Load(_))));
+
+    // By bytes, and with nobody who takes them.
+    let megabyte = format!("{{\"x\":\"{}\"}}", "x".repeat(1 << 20));
+    let mut sent = 0;
+    while bench.core.has_room() {
+        bench.send("water/sonde-01/data", &megabyte);
+        sent += 1;
+        assert!(sent < 1_000);
+    }
+    let in_a_batch = (BATCH_BYTES_MAX >> 20) as i32;
+    assert_eq!(sent, in_a_batch * (BATCHES_MAX as i32 + 1), "eight, and the one in hand");
+    let waiting = std::iter::from_fn(|| bench.work.try_recv().ok()).count();
+    assert_eq!(waiting, BATCHES_MAX);
+    assert!(bench.core.has_room());
 }
 
 #[test]

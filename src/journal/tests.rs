@@ -10,7 +10,7 @@ use super::dead_letter::KINDS_MAX;
 use super::inputs::{Kept, Unpacked};
 use super::read::Reader;
 use super::store::StoredObservation;
-use super::write::{Journal, REFUSED_MAX};
+use super::write::{Journal, REFUSED_MAX, WAL_BYTES_MAX};
 use super::{Config, Error, backup};
 use crate::domain::alert::{AlertChange, AlertId};
 use crate::domain::input::{Arrival, Input, Message, Qos};
@@ -443,6 +443,89 @@ fn tidying_keeps_what_a_sink_or_a_recovery_needs() {
     assert_eq!(reader.sequence().unwrap(), 10, "the last row carries the ledger");
     assert_eq!(reader.ledger().unwrap().total().messages.received, 10);
     assert_eq!(reader.cursor("influx").unwrap().unwrap().waiting, 0);
+}
+
+#[test]
+fn a_slice_of_tidying_is_short_and_what_presses_goes_before_its_time() {
+    let folder = TempDir::new().unwrap();
+    let limited = Config { journal_bytes_max: 4 << 20, ..Config::at(folder.path()) };
+    let mut journal = Journal::open(&limited, at(0).wall).unwrap();
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut commit = |journal: &mut Journal, ms: i64, bytes: usize| {
+        let payload: Vec<u8> = (0..bytes).map(|_| random.u8(..)).collect();
+        journal.commit(&batch(ms, &payload)).unwrap();
+    };
+    for ms in 1..=500 {
+        commit(&mut journal, ms, 10);
+    }
+    let snapshots = |journal: &mut Journal| {
+        for _ in 0..2 {
+            let snapshot = journal.begin_snapshot(at(600).wall).unwrap();
+            journal.finish_snapshot(snapshot, b"c").unwrap();
+        }
+    };
+    snapshots(&mut journal);
+    let with_inputs = |journal: &Journal| -> i64 {
+        let count = "SELECT count(*) FROM batches WHERE inputs IS NOT NULL";
+        journal.connection.query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    // Young and far from the limit, everything stays.
+    assert!(!journal.tidy(at(700).wall).unwrap().more());
+    assert_eq!(with_inputs(&journal), 500);
+    let mut slices = Vec::new();
+    while journal.bytes().unwrap() < (4 << 20) / 10 * 9 + 100_000 {
+        commit(&mut journal, 650, 100_000);
+    }
+    snapshots(&mut journal);
+    loop {
+        let before = with_inputs(&journal);
+        let more = journal.tidy(at(700).wall).unwrap().more();
+        slices.push(before - with_inputs(&journal));
+        if !more {
+            break;
+        }
+    }
+    assert!(slices.len() > 2 && slices.iter().all(|gone| *gone <= 2 * 200), "{slices:?}");
+    assert_eq!(with_inputs(&journal), 0);
+}
+
+#[test]
+fn a_log_that_grew_is_cut_again() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let log = folder.path().join("journal.sqlite-wal");
+    let bytes = || std::fs::metadata(&log).unwrap().len().cast_signed();
+    let noise: Vec<u8> = {
+        let mut random = fastrand::Rng::with_seed(1);
+        std::iter::repeat_with(|| random.u64(..).to_le_bytes()).take(9 << 20).flatten().collect()
+    };
+    journal.commit(&batch(1, &noise)).unwrap();
+    assert!(bytes() > WAL_BYTES_MAX, "{}", bytes());
+    for ms in 2..4 {
+        journal.commit(&batch(ms, b"x")).unwrap();
+    }
+    assert!(bytes() <= WAL_BYTES_MAX, "{}", bytes());
+}
+
+#[test]
+fn of_snapshots_the_two_newest_stay_and_one_a_day_for_a_week() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    journal.commit(&batch(1, b"x")).unwrap();
+    for hour in 0..20 * 24 {
+        let taken_at = at(hour * DAY / 24).wall;
+        let snapshot = journal.begin_snapshot(taken_at).unwrap();
+        journal.finish_snapshot(snapshot, b"c").unwrap();
+        journal.tidy(taken_at).unwrap();
+    }
+    let mut statement =
+        journal.connection.prepare("SELECT taken_at FROM snapshots ORDER BY id DESC").unwrap();
+    let rows = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    let held: Vec<i64> = rows.map(Result::unwrap).collect();
+    assert_eq!(held[0] - held[1], DAY / 24, "the two newest");
+    let days: std::collections::BTreeSet<i64> = held[2..].iter().map(|at| at / DAY).collect();
+    assert_eq!(days.len(), held.len() - 2, "one a day: {held:?}");
+    assert!((7..=8).contains(&days.len()), "{days:?}");
 }
 
 #[test]

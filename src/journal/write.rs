@@ -23,7 +23,7 @@ pub const REFUSED_MAX: i64 = 10_000;
 const MARGIN_PART: u64 = 4;
 /// What a log that a large transaction or a slow reader made longer is cut to, once it is in the
 /// journal.
-const WAL_BYTES_MAX: i64 = 64 << 20;
+pub(super) const WAL_BYTES_MAX: i64 = 64 << 20;
 /// For how long another connection's lock is waited for.
 const BUSY: Duration = Duration::from_secs(10);
 
