@@ -10,6 +10,7 @@ use super::dead_letter::KINDS_MAX;
 use super::inputs::{Kept, Unpacked};
 use super::read::Reader;
 use super::store::StoredObservation;
+use super::tidy::ALERTS_MAX;
 use super::write::{Journal, REFUSED_MAX, WAL_BYTES_MAX};
 use super::{Config, Error, backup};
 use crate::domain::alert::{AlertChange, AlertId};
@@ -505,6 +506,28 @@ fn a_log_that_grew_is_cut_again() {
         journal.commit(&batch(ms, b"x")).unwrap();
     }
     assert!(bytes() <= WAL_BYTES_MAX, "{}", bytes());
+}
+
+#[test]
+fn so_many_changes_of_alerts_are_kept_and_those_that_fire() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    // The first alert fires still, the others began and ended one after the other.
+    let insert = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x <= ?1)
+        INSERT INTO alerts (alert, rule, subject, change, since, at, json)
+        SELECT (x + 1) / 2, 0, '', CASE WHEN x % 2 = 1 THEN 'firing' ELSE 'resolved' END, x, x, ''
+        FROM n WHERE x <> 2";
+    journal.connection.execute(insert, [ALERTS_MAX + 500]).unwrap();
+    let mut slices = 1;
+    while journal.tidy(at(0).wall).unwrap().more() {
+        slices += 1;
+    }
+    let numbers = "SELECT count(*), min(number) FROM alerts WHERE alert > 1";
+    let held: (i64, i64) =
+        journal.connection.query_row(numbers, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!((held, slices), ((ALERTS_MAX, 501), 3));
+    let open = Reader::open(folder.path()).unwrap().open_alerts().unwrap();
+    assert!(open.iter().any(|alert| alert.alert == 1), "it fires still");
 }
 
 #[test]
