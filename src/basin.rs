@@ -65,3 +65,21 @@ impl Basin {
         self.exceedances.retain(|_, exceedance| exceedance.until.is_none_or(|until| until >= time));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ended_long_ago_is_forgotten_and_what_lasts_is_not() {
+        let mut basin = Basin::default();
+        for station in 0..4 {
+            basin.began(StationId(station), PropertyId(0), Timestamp(0));
+        }
+        basin.ended(StationId(0), PropertyId(0), Timestamp(9));
+        basin.ended(StationId(1), PropertyId(0), Timestamp(10));
+        basin.forget_before(Timestamp(10));
+        let held: Vec<u32> = basin.exceedances.keys().map(|(station, _)| station.0).collect();
+        assert_eq!(held, [1, 2, 3]);
+    }
+}

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod clock;
 pub mod commit;
+pub mod conditions;
 pub mod core;
 pub mod deliver;
 pub mod edition;

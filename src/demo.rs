@@ -35,6 +35,8 @@ const BEAT: Duration = Duration::from_millis(50);
 /// How often the screen is drawn on a terminal, and how often lines are written elsewhere.
 const DRAW: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(10);
+/// How many changes of alerts stand on the screen, the newest.
+const LINES_MAX: usize = 8;
 /// How long connecting and finishing may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -224,7 +226,7 @@ impl Show {
         if self.terminal {
             let mut out = io::stdout().lock();
             write!(out, "{}{}", screen::HOME, screen::draw(&page, &self.address, true))?;
-            for line in self.last.iter().rev().take(8).rev() {
+            for line in &self.last {
                 writeln!(out, "{line}")?;
             }
         } else if due && ready {
@@ -252,6 +254,7 @@ impl Show {
             }
             self.last.push(line);
         }
+        self.last.drain(..self.last.len().saturating_sub(LINES_MAX));
         self.told = history.len();
         Ok(())
     }

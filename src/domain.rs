@@ -14,5 +14,6 @@ pub mod packed;
 pub mod quality;
 pub mod registry;
 pub mod reject;
+pub mod secret;
 pub mod time;
 pub mod unit;

@@ -32,6 +32,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Says whether only this machine can come in. An IPv4 address written as IPv6 is not looked
+    /// into: what is not plainly loopback is not.
+    fn is_loopback(&self) -> bool {
+        self.listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+    }
+
     /// Tells everything that is wrong with the section.
     #[must_use]
     pub fn faults(&self) -> Vec<SettingFault> {
@@ -42,7 +48,7 @@ impl Config {
                 let found = format!("listen `{}`", self.listen);
                 faults.push(SettingFault::new("listen", found, "an address and a port"));
             }
-            Ok(address) if !address.ip().is_loopback() && !has_token => {
+            Ok(_) if !self.is_loopback() && !has_token => {
                 let found = format!("listen `{}` without a token", self.listen);
                 let expected =
                     "token_file or token_env, or a loopback address such as 127.0.0.1:8420";
@@ -68,8 +74,28 @@ mod tests {
 
     #[test]
     fn beyond_loopback_a_token_is_needed() {
-        let mut config = Config { listen: "0.0.0.0:80".to_owned(), ..Config::default() };
-        assert!(config.faults()[0].found.contains("without a token"));
+        let mut config = Config::default();
+        for listen in [
+            "0.0.0.0:80",
+            "192.168.1.7:80",
+            "[::]:80",
+            "[fe80::1]:80",
+            "[::ffff:0.0.0.0]:80",
+            "[::ffff:192.168.1.7]:80",
+            "[::ffff:127.0.0.1]:80",
+        ] {
+            config.listen = listen.to_owned();
+            let fault = &config.faults()[0];
+            assert!(fault.found.contains("without a token"), "{fault:?}");
+        }
+        for listen in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80"] {
+            config.listen = listen.to_owned();
+            assert_eq!(config.faults(), []);
+        }
+        // A name may stand for any address, today or tomorrow.
+        config.listen = "localhost:80".to_owned();
+        assert!(config.faults()[0].expected.contains("an address and a port"));
+        config.listen = "0.0.0.0:80".to_owned();
         config.token_env = Some("PATH".to_owned());
         assert_eq!(config.faults(), []);
         assert_eq!(Config::default().faults(), []);

@@ -7,15 +7,19 @@ pub mod query;
 pub mod tally;
 pub mod write;
 
+use std::fmt;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::domain::fault::SettingFault;
+use crate::domain::secret::{hidden, shown_address};
 
 /// Which database it is: decides paths, credentials and how a refusal reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Deserialize)]
@@ -43,7 +47,7 @@ impl Dialect {
 }
 
 /// The section `[influx]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where the database is. A path is kept, so that it may stand behind a proxy's prefix.
@@ -73,6 +77,12 @@ pub struct Config {
     /// How long connecting may take, s.
     #[serde(default = "connect_timeout_s")]
     pub connect_timeout_s: u64,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Config").field("url", &self.shown_url()).finish_non_exhaustive()
+    }
 }
 
 /// The longest that a request or a connection may take, s.
@@ -214,11 +224,26 @@ enum Credentials {
     User { name: String, password: SecretString },
 }
 
+impl Credentials {
+    /// Gives a server's words without the credentials, as they are and as they stand in a header.
+    fn hidden_in(&self, words: &str) -> String {
+        match self {
+            Self::None => words.to_owned(),
+            Self::Token(token) => hidden(words, [token.expose_secret()]),
+            Self::User { name, password } => {
+                let pair = STANDARD.encode(format!("{name}:{}", password.expose_secret()));
+                hidden(words, [password.expose_secret(), &*pair])
+            }
+        }
+    }
+}
+
 impl Config {
     /// Reads the address. Checked before anything else sees it, because influxdb2 panics on one
     /// that is wrong.
     fn address(&self) -> Result<Url, Error> {
-        let fault = |fault: &str| Error::Url { url: shown(&self.url), fault: fault.to_owned() };
+        let fault =
+            |fault: &str| Error::Url { url: shown_address(&self.url), fault: fault.to_owned() };
         let mut url = Url::parse(&self.url).map_err(|error| fault(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(fault("expected http://host:port or https://host:port"));
@@ -240,7 +265,7 @@ impl Config {
     fn door(&self, path: &str) -> Result<Url, Error> {
         let url = self.address()?;
         url.join(path)
-            .map_err(|error| Error::Url { url: shown(&self.url), fault: error.to_string() })
+            .map_err(|error| Error::Url { url: shown_address(&self.url), fault: error.to_string() })
     }
 
     /// Tells everything that is wrong with the section.
@@ -295,7 +320,7 @@ impl Config {
     /// Gives the address without what might be a password.
     #[must_use]
     pub fn shown_url(&self) -> String {
-        shown(&self.url)
+        shown_address(&self.url)
     }
 
     /// Gives the settings that the dialect needs and that are empty.
@@ -364,14 +389,6 @@ impl Config {
     }
 }
 
-/// Gives an address without what might be a password.
-fn shown(url: &str) -> String {
-    match url.rsplit_once('@') {
-        Some((_, host)) => format!("…@{host}"),
-        None => url.to_owned(),
-    }
-}
-
 fn read_secret(key: &'static str, path: &std::path::Path) -> Result<SecretString, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::File {
         key,
@@ -408,4 +425,21 @@ fn causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_and_a_connection_may_not_take_for_ever() {
+        let faults = |seconds: u64| {
+            let text = format!(
+                "url='http://h'\ndialect='victoria'\ntimeout_s={seconds}\n\
+                 connect_timeout_s={seconds}"
+            );
+            toml::from_str::<Config>(&text).unwrap().faults().len()
+        };
+        assert_eq!((faults(TIMEOUT_S_MAX), faults(TIMEOUT_S_MAX + 1)), (0, 2));
+    }
 }

@@ -3,6 +3,7 @@
 mod sentence;
 pub mod webhook;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub enum Kind {
 }
 
 /// One `[[channel]]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Its name, unique among channels.
@@ -51,6 +52,14 @@ pub struct Config {
     /// How long a request may take, s.
     #[serde(default = "timeout_s")]
     pub timeout_s: u64,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address of a chat robot holds its key.
+        let Self { name, kind, .. } = self;
+        out.debug_struct("Config").field("name", name).field("kind", kind).finish_non_exhaustive()
+    }
 }
 
 fn timeout_s() -> u64 {
@@ -405,4 +414,28 @@ fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
         },
     );
     Value::Object(labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_to_a_limit() {
+        for attempt in 0..=u32::from(u8::MAX) {
+            let whole = RETRY_FIRST.saturating_mul(2_u32.saturating_pow(attempt)).min(RETRY_MAX);
+            let wait = retry_after(attempt);
+            assert!(wait <= whole && wait >= whole / 2, "{attempt}: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_may_not_take_for_ever() {
+        let faults = |timeout_s: u64| {
+            let text = format!("name='n'\nkind='webhook'\nurl='http://h'\ntimeout_s={timeout_s}");
+            toml::from_str::<Config>(&text).unwrap().faults()
+        };
+        assert_eq!(faults(TIMEOUT_S_MAX), []);
+        assert_eq!(faults(TIMEOUT_S_MAX + 1)[0].found, "timeout_s = 301");
+    }
 }

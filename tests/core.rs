@@ -15,7 +15,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use weir::daemon::core::{BATCHES_MAX, Core, Load, Settings, Store, Ways, Work};
+use weir::daemon::core::{
+    BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, BATCHES_MAX, Core, Load, Settings, Store, Ways, Work,
+};
 use weir::daemon::edition::Edition;
 use weir::daemon::in_hand::InHand;
 use weir::daemon::recover::recover;
@@ -61,8 +63,8 @@ impl Bench {
         let folder = TempDir::new().unwrap();
         let now = Moment { wall: START, elapsed_ms: 0 };
         let journal = Journal::open(&journal::Config::at(folder.path()), now.wall).unwrap();
-        let (work_in, work) = mpsc::channel(BATCHES_MAX);
-        let (_, spare) = mpsc::unbounded_channel();
+        let (work_in, work) = mpsc::channel(BATCHES_MAX + 1);
+        let (_, spare) = mpsc::channel(1);
         let ways = Ways { work: work_in, spare, settled: Arc::default() };
         let settings = Settings {
             store: Store::Influx,
@@ -121,6 +123,32 @@ fn total(load: &Load) -> Ledger {
 }
 
 #[test]
+fn full_batches_are_handed_over_and_with_eight_waiting_nothing_more_is_read() {
+    let mut bench = Bench::new();
+    bench.commit();
+    for _ in 1..BATCH_MESSAGES_MAX {
+        bench.send("water/sonde-01/data", "{}");
+    }
+    assert!(bench.work.try_recv().is_err(), "one is missing");
+    bench.send("water/sonde-01/data", "{}");
+    assert!(matches!(bench.work.try_recv(), Ok(Work::Load(_))));
+
+    // By bytes, and with nobody who takes them.
+    let megabyte = format!("{{\"x\":\"{}\"}}", "x".repeat(1 << 20));
+    let mut sent = 0;
+    while bench.core.has_room() {
+        bench.send("water/sonde-01/data", &megabyte);
+        sent += 1;
+        assert!(sent < 1_000);
+    }
+    let in_a_batch = (BATCH_BYTES_MAX >> 20) as i32;
+    assert_eq!(sent, in_a_batch * (BATCHES_MAX as i32 + 1), "eight, and the one in hand");
+    let waiting = std::iter::from_fn(|| bench.work.try_recv().ok()).count();
+    assert_eq!(waiting, BATCHES_MAX);
+    assert!(bench.core.has_room());
+}
+
+#[test]
 fn two_editions_in_one_batch_are_both_kept() {
     let mut bench = Bench::new();
     bench.commit();
@@ -162,6 +190,28 @@ fn an_alert_ends_in_the_names_that_it_fired_in() {
     let alerts = lines.lines().filter(|line| line.starts_with("alert,")).map(series);
     assert_eq!(alerts.clone().count(), 2);
     assert_eq!(alerts.collect::<BTreeSet<_>>().len(), 1, "one series: {lines}");
+}
+
+#[test]
+fn a_letter_that_was_run_again_is_remembered_until_the_journal_says_so() {
+    let mut bench = Bench::new();
+    bench.send("water/sonde-99/data", &format!("{{\"ts\":{},\"do\":6.8}}", START.millis()));
+    let (letter, id) = (bench.commit().batch.dead_letters[0].clone(), DeadLetterId(1));
+    let row = "rivers,sonde-99,nanyun-longtan,spare,river-sonde,device,,,,,,made for a test\n";
+    bench.core.take_edition(bench.now, &edition(&[("devices.csv.last", row)])).unwrap();
+    assert!(bench.core.retry(bench.now, &letter, id));
+    // It was read again before the second batch, with which it goes, was committed.
+    bench.core.forget_retried(1);
+    assert!(bench.core.retry(bench.now, &letter, id));
+    assert_eq!(bench.commit().batch.retried, [id]);
+    bench.core.forget_retried(1);
+    assert!(bench.core.retry(bench.now, &letter, id));
+    assert!(bench.core.is_settled() || bench.core.hand_over(), "nothing is in hand");
+    assert!(bench.work.try_recv().is_err(), "it was not run once more");
+    // Who reads it from now on finds it run.
+    bench.core.forget_retried(2);
+    assert!(bench.core.retry(bench.now, &letter, id));
+    assert_eq!(bench.commit().batch.retried, [id], "nothing is remembered for ever");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn requests_that_are_never_finished_hold_up_neither_others_nor_the_stop() {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").unwrap();
         stream
     };
-    // More than there are places: those who are in are sent away, and others get in.
+    // More than there are places: those who came first give way, and others get in.
     let slow: Vec<TcpStream> = (0..70).map(open).collect();
     let begun = Instant::now();
     let mut stream = TcpStream::connect(("127.0.0.1", weir.page())).unwrap();
@@ -29,7 +29,7 @@ fn requests_that_are_never_finished_hold_up_neither_others_nor_the_stop() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
-    assert!(begun.elapsed() > Duration::from_secs(5), "70 were in at once");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     drop(slow);
 
     let slow: Vec<TcpStream> = (0..3).map(open).collect();

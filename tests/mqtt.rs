@@ -1150,3 +1150,24 @@ async fn a_lost_session_delivers_nothing_again() {
     assert_eq!(weir.count("/total/messages/duplicate"), 0);
     weir.stop();
 }
+
+#[tokio::test]
+async fn no_more_is_under_way_than_weir_said() {
+    let broker = Mosquitto::start("");
+    let config = config(broker.port(), "receive_maximum = 5");
+    let (mut connection, _) = open(&config).await.unwrap();
+    idle(&mut connection).await.unwrap();
+    let publisher = Publisher::connect(&config.url, "station").unwrap();
+    for number in 0..12 {
+        send(&publisher, "t", number.to_string()).await;
+    }
+    let (got, tokens) = gather(&mut connection, 5).await;
+    // The broker has more, and holds it back.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!((got.len(), idle(&mut connection).await.unwrap().outstanding), (5, 5));
+    settle(&connection.acknowledger(), tokens);
+    // Mosquitto heeds the window in its first round only, so what comes now comes as it likes.
+    let (rest, _) = gather(&mut connection, 7).await;
+    assert_eq!(rest.len(), 7);
+    publisher.close().await;
+}

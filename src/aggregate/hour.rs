@@ -401,6 +401,27 @@ mod tests {
     }
 
     #[test]
+    fn hours_are_kept_so_long_and_an_older_value_changes_none() {
+        let mut hours = Hours::default();
+        let mut at = |hour: i64, now: i64| {
+            let term = Term {
+                hour: Timestamp(hour * HOUR),
+                result: ObservationResult::Value(1.0),
+                flag: Flag::Pass,
+            };
+            let due =
+                hours.count(Combine::Mean, RULE, 600_000, (term, None), Timestamp(now * HOUR));
+            (due.is_some(), hours.hours.len())
+        };
+        for hour in 0..1_000 {
+            let (counted, held) = at(hour, hour);
+            assert!(counted && held as i64 <= KEPT_MS / HOUR + 1, "{held}");
+        }
+        assert!(at(999 - KEPT_MS / HOUR, 999).0);
+        assert!(!at(998 - KEPT_MS / HOUR, 999).0);
+    }
+
+    #[test]
     fn failed_values_do_not_count() {
         assert_eq!(term(Combine::Mean, ObservationResult::Value(1.0), Flag::Fail), None);
     }

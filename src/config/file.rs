@@ -237,3 +237,18 @@ fn insert(table: &mut DeTable<'_>, section: Section, key: &str) -> Mended {
     table.insert(Spanned::new(0..0, key.to_owned().into()), Spanned::new(0..0, value));
     Mended::With(section, key.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_faults_without_end_the_first_are_told() {
+        let faults = |count: usize| {
+            let wrong: String = (0..count).map(|number| format!("nothing{number} = 1\n")).collect();
+            File::read("", &wrong).0.faults.len()
+        };
+        assert_eq!(faults(FAULTS_MAX / 2) + FAULTS_MAX / 2, faults(FAULTS_MAX / 2 * 2 - 10) + 10);
+        assert_eq!(faults(3 * FAULTS_MAX), FAULTS_MAX);
+    }
+}

@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::daemon::clock::Clock;
+use crate::daemon::conditions::Conditions;
 use crate::daemon::core::{Load, Settled, Snapshot, Work};
 use crate::daemon::outlet::Notes;
 use crate::daemon::status::Status;
 use crate::domain::alert::{AlertChange, WeirCondition};
-use crate::domain::input::Condition;
 use crate::journal::Error;
 use crate::journal::batch::{AlertRow, Batch, NotificationRow};
 use crate::journal::write::{Journal, SnapshotId};
@@ -45,13 +45,13 @@ pub struct Committer {
     /// room waits for exactly that.
     pub notes: mpsc::Receiver<Notes>,
     /// Where emptied batches go.
-    pub spare: mpsc::UnboundedSender<Box<Load>>,
+    pub spare: mpsc::Sender<Box<Load>>,
     /// How far it came.
     pub settled: Arc<Settled>,
     /// Raised after every commit: there may be something to deliver or to tell.
     pub news: watch::Sender<u64>,
     /// Conditions for the pipeline.
-    pub conditions: mpsc::UnboundedSender<Condition>,
+    pub conditions: Arc<Conditions>,
     /// The notification that says that there is no room, made beforehand.
     pub full_notice: Option<NotificationRow>,
     /// The clock.
@@ -199,8 +199,8 @@ impl Desk {
             self.of.settled.given_up.store(true, Ordering::Release);
         }
         load.clear();
-        // At the end nobody wants it back.
-        self.of.spare.send(load).ok();
+        // At the end nobody wants it back, and of so many none more is needed.
+        self.of.spare.try_send(load).ok();
     }
 
     /// Commits, however long it takes: the batch is kept as it is and never processed again. Only
@@ -258,8 +258,7 @@ impl Desk {
             }
             None => {}
         }
-        let condition = Condition::Weir { condition: WeirCondition::JournalFull, holds: false };
-        self.of.conditions.send(condition).ok();
+        self.of.conditions.say(WeirCondition::JournalFull, false);
     }
 
     fn wait_for_notes(&mut self) {
@@ -304,8 +303,7 @@ impl Desk {
         self.said_full = Some(true);
         tracing::error!(%error, "The journal takes no batch; nothing is acknowledged meanwhile.");
         self.of.status.full.store(Some(Arc::new(error.to_string())));
-        let condition = Condition::Weir { condition: WeirCondition::JournalFull, holds: true };
-        self.of.conditions.send(condition).ok();
+        self.of.conditions.say(WeirCondition::JournalFull, true);
         let Some(notice) = &self.of.full_notice else { return };
         let at = self.of.clock.now().wall;
         let id = format!("{}-{}", notice.id, at.millis());

@@ -1,7 +1,7 @@
 //! The pipeline and the batch it fills: what an input caused is rendered, counted and laid beside
 //! the input, until the committer takes it all in one transaction.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub const BATCH_MESSAGES_MAX: usize = 1_000;
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How many batches may wait for the committer; at the limit nothing more is read from brokers.
 pub const BATCHES_MAX: usize = 8;
+/// How many emptied batches are kept to be filled again; one more is let go.
+pub const SPARES_MAX: usize = 4;
 
 /// How often a rebuild looks whether it can go on.
 const REBUILD_AGAIN: Duration = Duration::from_millis(20);
@@ -60,6 +62,10 @@ impl Load {
         self.batch.clear();
         self.acks.clear();
         (self.messages, self.bytes, self.urgent, self.aged) = (0, 0, false, false);
+    }
+
+    fn is_whole(&self) -> bool {
+        self.messages >= BATCH_MESSAGES_MAX || self.bytes >= BATCH_BYTES_MAX
     }
 
     fn is_empty(&self) -> bool {
@@ -127,7 +133,7 @@ pub struct Ways {
     /// What is to be committed.
     pub work: mpsc::Sender<Work>,
     /// Batches whose buffers can be used again.
-    pub spare: mpsc::UnboundedReceiver<Box<Load>>,
+    pub spare: mpsc::Receiver<Box<Load>>,
     /// How far the committer came.
     pub settled: Arc<Settled>,
 }
@@ -144,10 +150,11 @@ pub struct Core {
     ways: Ways,
     /// How many batches were handed to the committer.
     handed: u64,
-    /// Dead letters that were run again, so that none is counted as retried twice.
-    retried: HashSet<DeadLetterId>,
-    /// Messages that are rejected no more since a reading of theirs was run again.
-    mended: HashSet<MessageKey>,
+    /// Dead letters that were run again, so that none is counted as retried twice, each with the
+    /// number of the batch after whose commit the journal says so itself.
+    retried: HashMap<DeadLetterId, u64>,
+    /// Messages that are rejected no more since a reading of theirs was run again, likewise.
+    mended: HashMap<MessageKey, u64>,
     in_hand: InHand,
     last: Moment,
 }
@@ -172,8 +179,8 @@ impl Core {
             load: Box::default(),
             ways,
             handed: 0,
-            retried: HashSet::new(),
-            mended: HashSet::new(),
+            retried: HashMap::new(),
+            mended: HashMap::new(),
             in_hand,
             last,
         }
@@ -197,8 +204,7 @@ impl Core {
         if self.in_hand.singly() && !self.is_settled() {
             return false;
         }
-        self.load.messages < BATCH_MESSAGES_MAX && self.load.bytes < BATCH_BYTES_MAX
-            || self.ways.work.capacity() > 1
+        !self.load.is_whole() || self.ways.work.capacity() > 1
     }
 
     /// Says whether everything that was handed over is committed, or will never be.
@@ -259,8 +265,7 @@ impl Core {
                 None => self.load.acks.push((acknowledger.clone(), vec![token])),
             }
         }
-        let whole = self.load.messages >= BATCH_MESSAGES_MAX || self.load.bytes >= BATCH_BYTES_MAX;
-        if whole || self.in_hand.singly() {
+        if self.load.is_whole() || self.in_hand.singly() {
             self.hand_over();
         }
     }
@@ -274,7 +279,7 @@ impl Core {
 
     /// Runs a dead letter through the pipeline again; it is none any more if it ends well.
     pub fn retry(&mut self, at: Moment, letter: &DeadLetter, id: DeadLetterId) -> bool {
-        if self.retried.contains(&id) {
+        if self.retried.contains_key(&id) {
             return true;
         }
         let message = Message {
@@ -290,16 +295,17 @@ impl Core {
         let channel = letter.channel.as_deref();
         let reading = channel.map(|channel| ReadingPlace { channel, record: letter.record });
         let key = letter.message();
-        let rejected = letter.message_rejected && !self.mended.contains(&key);
+        let rejected = letter.message_rejected && !self.mended.contains_key(&key);
         let (received, pattern) = (letter.received, letter.pattern);
         let act = Act::Retry { message, reading, received, pattern, rejected };
         self.load.urgent = true;
         let Ok(()) = self.process(at, Input::Act(act)) else { return false };
+        self.load.messages += 1;
         self.load.bytes += letter.topic.len() + letter.payload.len();
         let fate = self.processed.fate;
         if reading.is_some() && fate.is_some_and(|fate| fate.ledger.messages.stored > 0) {
             self.load.batch.mended.push(key.clone());
-            self.mended.insert(key);
+            self.mended.insert(key, self.handed + 1);
         }
         // A message that can be read by now is no dead letter; what is wrong in it has its own.
         let whole =
@@ -307,13 +313,20 @@ impl Core {
         let ended = whole || fate.is_some_and(|fate| fate.outcome != Outcome::Rejected);
         if ended {
             self.load.batch.retried.push(id);
-            self.retried.insert(id);
+            self.retried.insert(id, self.handed + 1);
         }
         // Many letters are no one batch.
-        if self.load.bytes >= BATCH_BYTES_MAX {
+        if self.load.is_whole() {
             self.hand_over();
         }
         ended
+    }
+
+    /// Forgets which letters were run again in the first so many batches: from what was read after
+    /// their commit they are missing already.
+    pub fn forget_retried(&mut self, committed: u64) {
+        self.retried.retain(|_, batch| *batch > committed);
+        self.mended.retain(|_, batch| *batch > committed);
     }
 
     /// Takes another edition in, if it is sound and may follow the one in force.

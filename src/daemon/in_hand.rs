@@ -191,6 +191,23 @@ mod tests {
     }
 
     #[test]
+    fn no_more_messages_are_remembered_than_may_be() {
+        let folder = TempDir::new().unwrap();
+        let die_on = |digest: &str| {
+            let mut begun = InHand::begin(folder.path());
+            begun.kept.in_hand = Some(digest.to_owned());
+            begun.write();
+            InHand::begin(folder.path()).kept.suspects
+        };
+        for number in 0..SUSPECTS_MAX {
+            die_on(&number.to_string());
+        }
+        let suspects = die_on("one more");
+        assert!(suspects.len() == SUSPECTS_MAX && !suspects.contains_key("one more"));
+        assert_eq!(die_on("7")["7"], 2, "who is remembered is counted on");
+    }
+
+    #[test]
     fn a_file_cut_short_is_a_death() {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join(FILE), b"{\"dea").unwrap();

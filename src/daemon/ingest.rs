@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +13,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, interval};
 
 use crate::daemon::clock::Clock;
+use crate::daemon::conditions::Conditions;
 use crate::daemon::core::Core;
 use crate::daemon::edition::Edition;
 use crate::daemon::status::{Status, View};
@@ -42,11 +44,21 @@ const PROOF: Duration = Duration::from_secs(3);
 /// How many connections in a row that end at the same unreadable place raise an alert.
 const UNREADABLE_MAX: u32 = 3;
 
+/// How many commands may wait for the pipeline; who asks beyond waits with it.
+pub const COMMANDS_MAX: usize = 4;
+
 /// What the outside asks of the pipeline.
 #[derive(Debug)]
 pub enum Command {
-    /// Run dead letters again; the answer says how many ended well.
-    Retry(Vec<(DeadLetterId, DeadLetter)>, oneshot::Sender<usize>),
+    /// Run dead letters again.
+    Retry {
+        /// The letters.
+        letters: Vec<(DeadLetterId, DeadLetter)>,
+        /// How many batches were committed when they were read.
+        committed: u64,
+        /// Says how many ended well.
+        answer: oneshot::Sender<usize>,
+    },
     /// Take an edition; the answer says whether it was another one, or what is wrong with it.
     Take(Box<Edition>, oneshot::Sender<Result<bool, Vec<Fault>>>),
     /// Hand over what is in hand, end the connections in order, write a snapshot, end.
@@ -62,9 +74,9 @@ pub struct Ingest {
     /// The clock.
     pub clock: Clock,
     /// What the outside asks.
-    pub commands: mpsc::UnboundedReceiver<Command>,
+    pub commands: mpsc::Receiver<Command>,
     /// What the other parts of the daemon report.
-    pub conditions: mpsc::UnboundedReceiver<Condition>,
+    pub conditions: Arc<Conditions>,
     /// Where it tells how it goes.
     pub status: Arc<Status>,
 }
@@ -99,7 +111,7 @@ impl Ingest {
     }
 
     async fn work(self) -> std::io::Result<()> {
-        let Self { core, brokers, clock, mut commands, mut conditions, status } = self;
+        let Self { core, brokers, clock, mut commands, conditions, status } = self;
         let shared = Rc::new(Shared {
             core: RefCell::new(core),
             clock,
@@ -122,10 +134,12 @@ impl Ingest {
         while !shared.stopping.get() {
             tokio::select! {
                 _ = beat.tick() => times.beat(&shared),
-                Some(condition) = conditions.recv() => shared.take(Input::Condition(condition)),
-                command = commands.recv() => match command {
-                    Some(Command::Retry(letters, answer)) => {
-                        answer.send(shared.retry(&letters)).ok();
+                (condition, holds) = conditions.next() => {
+                    shared.take(Input::Condition(Condition::Weir { condition, holds }));
+                }
+                command = commands.recv(), if shared.may_command() => match command {
+                    Some(Command::Retry { letters, committed, answer }) => {
+                        answer.send(shared.retry(&letters, committed)).ok();
                     }
                     Some(Command::Take(edition, answer)) => {
                         answer.send(shared.take_edition(&edition)).ok();
@@ -163,6 +177,11 @@ impl Shared {
         }
     }
 
+    /// What a command causes finds no room either while the committer is behind.
+    fn may_command(&self) -> bool {
+        self.core.borrow().has_room() || self.status.stopping.load(Ordering::Acquire)
+    }
+
     async fn stopped(&self) {
         while !self.stopping.get() {
             tokio::time::sleep(BEAT).await;
@@ -183,8 +202,9 @@ impl Shared {
         }
     }
 
-    fn retry(&self, letters: &[(DeadLetterId, DeadLetter)]) -> usize {
+    fn retry(&self, letters: &[(DeadLetterId, DeadLetter)], committed: u64) -> usize {
         let mut core = self.core.borrow_mut();
+        core.forget_retried(committed);
         let at = self.clock.now();
         letters.iter().filter(|(id, letter)| core.retry(at, letter, *id)).count()
     }

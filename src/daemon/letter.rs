@@ -86,3 +86,44 @@ pub(super) fn lay(cause: &Cause<'_>, rejects: &[Reject], letters: &mut Vec<DeadL
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::input::Qos;
+    use crate::domain::name::NetworkId;
+    use crate::domain::reject::{Reason, Stage};
+
+    #[test]
+    fn of_one_kind_a_message_makes_so_many_letters_and_the_last_counts_the_rest() {
+        let message = Message {
+            network: NetworkId(0),
+            packet_id: 1,
+            dup: false,
+            retain: false,
+            qos: Qos::AtLeastOnce,
+            topic: b"t",
+            payload: b"p",
+            fault: None,
+        };
+        let (at, pattern, message_rejected) = (Moment::default(), None, true);
+        let cause = Cause { at, received: at, message, pattern, message_rejected };
+        let reject = |channel: &str, record| Reject {
+            stage: Stage::Decode,
+            reason: Reason::OutOfRange { found: "1e999".into() },
+            device: None,
+            channel: Some(channel.into()),
+            record,
+        };
+        let many = 2 * LETTERS_OF_A_KIND_MAX as u32 + 50;
+        let mut rejects: Vec<Reject> = (0..many).map(|record| reject("/a", record)).collect();
+        rejects.push(reject("/b", 0));
+        let mut letters = Vec::new();
+        lay(&cause, &rejects, &mut letters);
+        assert_eq!(letters.len(), LETTERS_OF_A_KIND_MAX + 1);
+        let more: Vec<u32> = letters.iter().map(|letter| letter.more).collect();
+        assert_eq!(more[LETTERS_OF_A_KIND_MAX - 1], many - LETTERS_OF_A_KIND_MAX as u32);
+        assert_eq!(more.iter().sum::<u32>() + letters.len() as u32, many + 1);
+        assert!(letters.iter().all(|one| Arc::ptr_eq(&one.payload, &letters[0].payload)));
+    }
+}

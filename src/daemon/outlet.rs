@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::daemon::clock::Clock;
+use crate::daemon::conditions::Conditions;
 use crate::daemon::status::Status;
 use crate::domain::alert::WeirCondition;
-use crate::domain::input::Condition;
 use crate::journal::batch::Batch;
 
 /// How many notes may wait for the committer.
@@ -33,7 +33,7 @@ pub struct Outlet {
     /// Rises with every commit.
     pub news: watch::Receiver<u64>,
     /// Conditions for the pipeline.
-    pub conditions: mpsc::UnboundedSender<Condition>,
+    pub conditions: Arc<Conditions>,
     /// True once weir stops.
     pub stop: watch::Receiver<bool>,
     /// The clock.
@@ -58,7 +58,36 @@ impl Outlet {
 
     /// Tells the pipeline that a condition began or ended.
     pub fn say(&self, condition: WeirCondition, holds: bool) {
-        // At the end nobody listens any more.
-        self.conditions.send(Condition::Weir { condition, holds }).ok();
+        self.conditions.say(condition, holds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_more_notes_than_may_wait_waits_himself() {
+        let (notes, mut taken) = mpsc::channel(NOTES_MAX);
+        let outlet = Outlet {
+            data_folder: PathBuf::new(),
+            notes,
+            news: watch::channel(0).1,
+            conditions: Arc::default(),
+            stop: watch::channel(false).1,
+            clock: Clock::real(),
+            status: Arc::default(),
+        };
+        for _ in 0..NOTES_MAX {
+            assert!(outlet.note(Batch::default()).await);
+        }
+        let mut one_more = std::pin::pin!(outlet.note(Batch::default()));
+        assert!(timeout(Duration::from_millis(20), &mut one_more).await.is_err());
+        taken.recv().await.unwrap();
+        assert!(one_more.await);
     }
 }

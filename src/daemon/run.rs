@@ -13,11 +13,12 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::daemon::commit::Committer;
-use crate::daemon::core::{BATCHES_MAX, Core, Settings, Settled, Store, Ways};
+use crate::daemon::conditions::Conditions;
+use crate::daemon::core::{BATCHES_MAX, Core, SPARES_MAX, Settings, Settled, Store, Ways};
 use crate::daemon::deliver::{self, Deliverer};
 use crate::daemon::edition::Edition;
 use crate::daemon::in_hand::InHand;
-use crate::daemon::ingest::{Command, Ingest};
+use crate::daemon::ingest::{COMMANDS_MAX, Command, Ingest};
 use crate::daemon::outlet::{NOTES_MAX, Outlet};
 use crate::daemon::page::Observer;
 use crate::daemon::recover::{Recovered, recover};
@@ -56,16 +57,30 @@ pub struct Daemon {
 
 /// The way to the pipeline of a daemon at work.
 #[derive(Clone, Debug)]
-pub struct Commands(mpsc::UnboundedSender<Command>);
+pub struct Commands {
+    way: mpsc::Sender<Command>,
+    settled: Arc<Settled>,
+}
 
 impl Commands {
-    /// Runs dead letters again and says how many ended well.
+    /// Gives how many batches are committed.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.settled.committed.load(Ordering::Acquire)
+    }
+
+    /// Runs dead letters again, which were read after so many batches were committed, and says how
+    /// many ended well.
     ///
     /// # Errors
     /// The daemon has ended.
-    pub async fn retry(&self, letters: Vec<(DeadLetterId, DeadLetter)>) -> anyhow::Result<usize> {
+    pub async fn retry(
+        &self,
+        letters: Vec<(DeadLetterId, DeadLetter)>,
+        committed: u64,
+    ) -> anyhow::Result<usize> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Command::Retry(letters, answer)).context("weir has ended")?;
+        self.give(Command::Retry { letters, committed, answer }).await?;
         answered.await.context("weir has ended")
     }
 
@@ -75,8 +90,12 @@ impl Commands {
     /// The daemon has ended. The inner result: what is wrong with the edition.
     pub async fn take(&self, edition: Edition) -> anyhow::Result<Result<bool, Vec<Fault>>> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Command::Take(Box::new(edition), answer)).context("weir has ended")?;
+        self.give(Command::Take(Box::new(edition), answer)).await?;
         answered.await.context("weir has ended")
+    }
+
+    async fn give(&self, command: Command) -> anyhow::Result<()> {
+        self.way.send(command).await.ok().context("weir has ended")
     }
 }
 
@@ -115,14 +134,15 @@ impl Daemon {
         let status = Arc::new(Status::default());
         let (work, work_out) = mpsc::channel(BATCHES_MAX + 1);
         let (notes, notes_out) = mpsc::channel(NOTES_MAX);
-        let (spare_in, spare) = mpsc::unbounded_channel();
-        let (conditions_in, conditions) = mpsc::unbounded_channel();
-        let (commands_in, commands) = mpsc::unbounded_channel();
+        let (spare_in, spare) = mpsc::channel(SPARES_MAX);
+        let (commands_in, commands) = mpsc::channel(COMMANDS_MAX);
+        let conditions = Arc::<Conditions>::default();
         let (news_in, news) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
         let settled = Arc::new(Settled::default());
         let full_notice = full_notice(beginning.pipeline.registry(), &settings, clock.now());
         let ways = Ways { work, spare, settled: Arc::clone(&settled) };
+        let commands_settled = Arc::clone(&settled);
         let core = core(beginning, settings, ways, edition, &clock)?;
 
         let committer = Committer {
@@ -132,7 +152,7 @@ impl Daemon {
             spare: spare_in,
             settled,
             news: news_in,
-            conditions: conditions_in.clone(),
+            conditions: Arc::clone(&conditions),
             full_notice,
             clock: clock.clone(),
             status: Arc::clone(&status),
@@ -144,7 +164,7 @@ impl Daemon {
             data_folder: data_folder.clone(),
             notes,
             news,
-            conditions: conditions_in,
+            conditions: Arc::clone(&conditions),
             stop: stopped,
             clock: clock.clone(),
             status: Arc::clone(&status),
@@ -158,7 +178,7 @@ impl Daemon {
                 let status = ingest_status;
                 Ingest { core, brokers, clock: ingest_clock, commands, conditions, status }.run()
             })?;
-        let commands = Commands(commands_in);
+        let commands = Commands { way: commands_in, settled: commands_settled };
         Ok(Self { status, data_folder, clock, config, commands, stop, ingest, committer, tasks })
     }
 
@@ -249,7 +269,7 @@ impl Daemon {
         let Self { status, commands, stop, ingest, committer, mut tasks, .. } = self;
         status.stopping.store(true, Ordering::Release);
         // If it is gone already, joining it says so.
-        commands.0.send(Command::Stop).ok();
+        commands.give(Command::Stop).await.ok();
         let joined = tokio::task::spawn_blocking(move || ingest.join()).await?;
         let ended = joined.map_err(|_| anyhow::anyhow!("the ingest thread broke"));
         stop.send(true).ok();
@@ -342,4 +362,26 @@ fn full_notice(registry: &Registry, settings: &Settings, at: Moment) -> Option<N
     let told = notify::notification(registry, &event, "weir", &settings.home);
     let channels = settings.channels.clone();
     Some(NotificationRow { id: "journal-full".to_owned(), channels, body: told.body.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_beyond_the_most_commands_waits_and_hears_of_the_end() {
+        let (way, taken) = mpsc::channel(COMMANDS_MAX);
+        let commands = Commands { way, settled: Arc::default() };
+        for _ in 0..COMMANDS_MAX {
+            commands.give(Command::Stop).await.unwrap();
+        }
+        let mut one_more = std::pin::pin!(commands.retry(Vec::new(), 0));
+        assert!(timeout(Duration::from_millis(20), &mut one_more).await.is_err());
+        drop(taken);
+        assert_eq!(one_more.await.unwrap_err().to_string(), "weir has ended");
+    }
 }

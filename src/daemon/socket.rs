@@ -1,6 +1,7 @@
 //! The way from the shell to a daemon at work: a Unix socket in its data folder, which only its
 //! own user may enter. One line of JSON asks, one line answers.
 
+use std::collections::HashSet;
 use std::fs::Permissions;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,13 +12,14 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::daemon::check;
+use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
 use crate::daemon::edition::Edition;
 use crate::daemon::run::Commands;
-use crate::journal::batch::DeadLetterId;
+use crate::journal::batch::{DeadLetter, DeadLetterId};
 use crate::journal::read::Reader;
 use crate::seed::Tables;
 
@@ -29,6 +31,10 @@ const SOCKET_NEW: &str = "weir.new";
 const REQUEST_MAX: u64 = 4 << 20;
 /// How long asking and answering may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a request may take to come, and its answer to be taken: others wait meanwhile.
+const EACH_WAY_MAX: Duration = Duration::from_secs(5);
+/// How long to wait where a connection can't be accepted, because files have run out.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -125,7 +131,10 @@ pub fn leave(data_folder: &Path) {
 /// Serves requests for ever, one at a time.
 pub async fn serve(listener: UnixListener, config: Config, commands: Commands) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         let served = timeout(PATIENCE, serve_one(stream, &config, &commands)).await;
         if let Ok(Err(error)) = served {
             tracing::warn!(%error, "A request from the shell failed.");
@@ -135,34 +144,59 @@ pub async fn serve(listener: UnixListener, config: Config, commands: Commands) {
 
 async fn serve_one(stream: UnixStream, config: &Config, commands: &Commands) -> anyhow::Result<()> {
     let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    (&mut stream).take(REQUEST_MAX).read_line(&mut line).await?;
-    let answer = match serde_json::from_str(&line) {
+    let mut line = Vec::new();
+    let mut beginning = (&mut stream).take(REQUEST_MAX);
+    timeout(EACH_WAY_MAX, beginning.read_until(b'\n', &mut line)).await??;
+    let answer = match serde_json::from_slice(&line) {
+        _ if !line.ends_with(b"\n") && line.len() as u64 >= REQUEST_MAX => {
+            Answer::refused(vec![format!("a request of more than {REQUEST_MAX} bytes")])
+        }
         Ok(Request::Retry { ids }) => retry(config, commands, &ids).await?,
         Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
         Err(error) => Answer::refused(vec![format!("not a request: {error}")]),
     };
     let mut out = serde_json::to_vec(&answer)?;
     out.push(b'\n');
-    stream.write_all(&out).await?;
-    stream.shutdown().await?;
-    Ok(())
+    let answering = async {
+        stream.write_all(&out).await?;
+        stream.shutdown().await
+    };
+    Ok(timeout(EACH_WAY_MAX, answering).await??)
 }
 
 async fn retry(config: &Config, commands: &Commands, ids: &[i64]) -> anyhow::Result<Answer> {
     let reader = Reader::open(&config.journal.data_folder)?;
-    let mut letters = Vec::new();
-    for id in ids {
+    let mut seen = HashSet::new();
+    let mut ids = ids.iter().filter(|id| seen.insert(**id));
+    let (mut tried, mut ended_well) = (0, 0);
+    loop {
+        let committed = commands.committed();
+        let letters = portion(&reader, &mut ids)?;
+        if letters.is_empty() {
+            return Ok(Answer::done(format!("{tried} tried, {ended_well} ended well")));
+        }
+        tried += letters.len();
+        ended_well += commands.retry(letters, committed).await?;
+    }
+}
+
+/// Reads so many letters as one batch may hold: all of them at once may not fit into memory.
+fn portion<'i>(
+    reader: &Reader,
+    ids: &mut impl Iterator<Item = &'i i64>,
+) -> anyhow::Result<Vec<(DeadLetterId, DeadLetter)>> {
+    let (mut letters, mut bytes) = (Vec::new(), 0);
+    while letters.len() < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX {
+        let Some(id) = ids.next() else { break };
         let held = reader.dead_letter(DeadLetterId(*id))?;
         // What is cut off is never whole again.
         let held = held.filter(|held| held.retried_at.is_none());
         if let Some(held) = held.filter(|held| &*held.letter.code != "payload_too_long") {
+            bytes += held.letter.topic.len() + held.letter.payload.len();
             letters.push((held.id, held.letter));
         }
     }
-    let tried = letters.len();
-    let ended_well = commands.retry(letters).await?;
-    Ok(Answer::done(format!("{tried} tried, {ended_well} ended well")))
+    Ok(letters)
 }
 
 async fn apply(config: &Config, commands: &Commands, folder: &Path) -> anyhow::Result<Answer> {

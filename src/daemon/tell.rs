@@ -17,6 +17,9 @@ use crate::notify::{self, Channel, RETRY_MAX, Sent};
 
 /// How many notifications are looked at together.
 const LOOK: u32 = 100;
+/// How many notifications that the receiver refuses may wait apart. With more, the channel waits
+/// until one of them may be tried again.
+const REFUSED_MAX: usize = 10_000;
 /// After how long a channel counts as failing.
 const FAILING_AFTER: Duration = Duration::from_mins(1);
 
@@ -39,6 +42,12 @@ struct Waits {
     failing_since: Option<Instant>,
 }
 
+impl Waits {
+    fn is_open(&self, now: Instant) -> bool {
+        self.refused.len() < REFUSED_MAX && self.channel.is_none_or(|until| until <= now)
+    }
+}
+
 impl Teller {
     /// Tells until weir stops.
     ///
@@ -54,8 +63,8 @@ impl Teller {
                 // Who has nothing to tell can't fail.
                 self.note(&mut waits, false);
             }
-            let open = waits.channel.is_none_or(|until| until <= now);
-            let next = if open { next(&reader, self.channel.name(), &waits)? } else { None };
+            let next =
+                if waits.is_open(now) { next(&reader, self.channel.name(), &waits)? } else { None };
             if let Some(due) = next {
                 if !self.tell(&due, &mut waits).await {
                     return Ok(());
@@ -156,6 +165,19 @@ mod tests {
     use crate::journal::Config;
     use crate::journal::batch::NotificationRow;
     use crate::journal::write::Journal;
+
+    #[test]
+    fn with_too_many_refused_the_channel_waits() {
+        let (now, mut waits) = (Instant::now(), Waits::default());
+        let one = |number: usize| (number.to_string(), now + RETRY_MAX);
+        waits.refused.extend((1..REFUSED_MAX).map(one));
+        assert!(waits.is_open(now));
+        waits.refused.extend([one(0)]);
+        assert!(!waits.is_open(now));
+        waits.refused.remove("0");
+        waits.channel = Some(now + RETRY_MAX);
+        assert!(!waits.is_open(now) && waits.is_open(now + RETRY_MAX));
+    }
 
     #[test]
     fn many_that_are_refused_keep_no_other_waiting() {

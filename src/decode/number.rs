@@ -123,6 +123,13 @@ mod tests {
     }
 
     #[test]
+    fn what_a_device_wrote_is_cut_for_people() {
+        assert_eq!(cut(&"岸".repeat(60)).chars().count(), 60);
+        let long = cut(&"岸".repeat(61));
+        assert!(long.chars().count() == 61 && long.ends_with("岸…"));
+    }
+
+    #[test]
     fn words_are_no_numbers() {
         refuse("\"NaN\"", true, "wrong_type");
         refuse("\"inf\"", true, "wrong_type");

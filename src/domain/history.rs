@@ -18,6 +18,9 @@ use crate::domain::time::Timestamp;
 const OPEN_MAX: usize = 240;
 /// A chunk that late entries make longer than this is split, so that none is dear to change.
 const CHUNK_MAX: usize = 2 * OPEN_MAX;
+/// How many chunks are held: at least 36 hours of one reading a second. Beyond, the oldest is
+/// forgotten, so that no device fills the memory however fast it speaks.
+const CHUNKS_MAX: usize = 540;
 
 /// One remembered observation.
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
@@ -172,6 +175,7 @@ impl History {
         } else {
             *chunk = Sealed::of(&entries);
         }
+        self.forget_beyond();
     }
 
     fn seal(&mut self) {
@@ -179,6 +183,13 @@ impl History {
             let packed = self.open.bytes().into();
             Arc::make_mut(&mut self.sealed).push_back(Sealed { first, last, packed });
             self.open.rewrite(&[]);
+            self.forget_beyond();
+        }
+    }
+
+    fn forget_beyond(&mut self) {
+        while self.sealed.len() > CHUNKS_MAX {
+            Arc::make_mut(&mut self.sealed).pop_front();
         }
     }
 
@@ -287,6 +298,24 @@ mod tests {
         }
         assert_eq!(history.since(Timestamp(0)).len(), 5_001);
         assert!(history.sealed.iter().all(|chunk| unpack(&chunk.packed).count() <= CHUNK_MAX));
+    }
+
+    #[test]
+    fn beyond_the_most_chunks_the_oldest_are_forgotten() {
+        let most = (CHUNKS_MAX * OPEN_MAX) as i64;
+        let mut history = History::default();
+        for time in 0..2 * most {
+            history.put(entry(time * 10, 1.0));
+        }
+        assert_eq!(history.sealed.len(), CHUNKS_MAX);
+        assert_eq!(history.newest(), Some(entry((2 * most - 1) * 10, 1.0)));
+        let oldest = history.since(Timestamp(0))[0].time.millis();
+        assert!(((most - OPEN_MAX as i64) * 10..=most * 10).contains(&oldest), "{oldest}");
+        // What comes between, late, costs no more chunks either.
+        for time in 0..2 * CHUNK_MAX as i64 {
+            history.put(entry(most * 15 + time * 10 + 5, 1.0));
+        }
+        assert_eq!(history.sealed.len(), CHUNKS_MAX);
     }
 
     fn results() -> impl Strategy<Value = ObservationResult> {

@@ -1,9 +1,9 @@
 //! The connections of the door: how many there are, how long each may take, and how they end.
 //! Nobody who is slow or silent may keep others out, or weir from stopping.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,15 +11,19 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 /// What connections are held to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// How many there may be; more wait until one ends.
+    /// How many there may be; for one more the oldest ends. Who is served takes milliseconds, so
+    /// that is one who is slow or silent.
     connections_max: usize,
+    /// How many headers a request may have, and how many bytes its head.
+    headers_max: usize,
+    head_bytes_max: usize,
     /// How long the head of a request may take, and the wait for it.
     head: Duration,
     /// How long a connection may last; a browser then opens another.
@@ -31,6 +35,8 @@ pub(super) struct Limits {
 /// The limits that hold.
 pub(super) const LIMITS: Limits = Limits {
     connections_max: 64,
+    headers_max: 64,
+    head_bytes_max: 32 << 10,
     head: Duration::from_secs(10),
     connection: Duration::from_mins(1),
     grace: Duration::from_secs(2),
@@ -45,7 +51,7 @@ pub(super) async fn serve(
     until: impl Future<Output = ()>,
     limits: Limits,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections_max));
+    let mut places: VecDeque<AbortHandle> = VecDeque::new();
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut until = pin!(until);
@@ -54,12 +60,15 @@ pub(super) async fn serve(
             biased;
             () = &mut until => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            (stream, place) = accept(&listener, &places) => {
+            stream = accept(&listener) => {
+                places.retain(|place| !place.is_finished());
+                if places.len() >= limits.connections_max
+                    && let Some(oldest) = places.pop_front()
+                {
+                    oldest.abort();
+                }
                 let (router, stopped) = (router.clone(), stopped.clone());
-                connections.spawn(async move {
-                    one(stream, router, stopped, limits).await;
-                    drop(place);
-                });
+                places.push_back(connections.spawn(one(stream, router, stopped, limits)));
             }
         }
     }
@@ -72,16 +81,10 @@ pub(super) async fn serve(
     }
 }
 
-/// Takes a place and then a connection, so that those who wait do so outside.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, _)) => return stream,
             Err(error) if is_of_one_connection(&error) => {}
             Err(_) => sleep(ACCEPT_AGAIN).await,
         }
@@ -101,7 +104,11 @@ async fn one(
 ) {
     let service = TowerToHyperService::new(router);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.head_bytes_max);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     // What breaks a connection is its client's affair.
     tokio::select! {
@@ -153,6 +160,11 @@ mod tests {
         answer
     }
 
+    /// Waits until the other side has ended the connection, in order or not.
+    async fn gone(mut stream: TcpStream) {
+        while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+    }
+
     #[tokio::test]
     async fn a_head_that_is_never_finished_ends_the_connection() {
         let door = door(Limits { head: Duration::from_millis(50), ..LIMITS }).await;
@@ -174,15 +186,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_all_places_are_taken_the_next_one_waits() {
-        let limits = Limits { connections_max: 2, head: Duration::from_millis(200), ..LIMITS };
+    async fn when_all_places_are_taken_the_oldest_gives_way() {
+        let limits = Limits { connections_max: 2, head: NEVER, connection: NEVER, ..LIMITS };
         let door = door(limits).await;
-        let slow = [send(&door, UNFINISHED).await, send(&door, UNFINISHED).await];
-        let waiting = send(&door, WHOLE).await;
-        let mut waiting = tokio::spawn(answer(waiting));
-        assert!(timeout(limits.head / 4, &mut waiting).await.is_err(), "answered beyond the limit");
-        assert!(timeout(LIMITS.head, waiting).await.unwrap().unwrap().ends_with("well"));
-        drop(slow);
+        let (first, mut second) = (send(&door, UNFINISHED).await, send(&door, UNFINISHED).await);
+        let third = timeout(LIMITS.head, answer(send(&door, WHOLE).await)).await.unwrap();
+        assert!(third.ends_with("well"));
+        assert_eq!(timeout(LIMITS.head, gone(first)).await, Ok(()));
+        second.write_all(b"yes\r\nConnection: close\r\n\r\n").await.unwrap();
+        let second = timeout(LIMITS.head, answer(second)).await.unwrap();
+        assert!(second.ends_with("well"), "the younger stays: {second}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_let_go() {
+        let grace = Duration::from_millis(50);
+        let limits = Limits { head: NEVER, connection: grace, grace, ..LIMITS };
+        let door = door(limits).await;
+        let mut deaf = TcpStream::connect(door.address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        // It asks and asks, until nothing more goes in either direction, and hears nothing.
+        let asking = async { while deaf.write_all(request).await.is_ok() {} };
+        timeout(LIMITS.head, asking).await.expect("it was let go");
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
 
 use crate::http::Config;
@@ -65,6 +66,15 @@ pub enum Error {
         /// Why.
         fault: std::io::Error,
     },
+    /// Anybody could come in.
+    #[error(
+        "http.listen `{listen}` is open to others and there is no token; set http.token_file or \
+         http.token_env, or listen on a loopback address such as 127.0.0.1:8420"
+    )]
+    Open {
+        /// The address.
+        listen: String,
+    },
     /// The token can't be read.
     #[error("http.{key}: {fault}")]
     Token {
@@ -90,8 +100,29 @@ pub struct Server {
 /// Who may come in.
 #[derive(Clone, Debug)]
 struct Guard {
-    /// The digest of the token, so that comparing takes the same time whatever is offered.
-    token: Option<[u8; 32]>,
+    token: Option<TokenDigest>,
+}
+
+/// The digest of a token. There is no `==` for it: comparing takes the same time whatever is
+/// offered, and however long it is.
+#[derive(Clone)]
+struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    fn of(token: &[u8]) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    fn is_of(&self, offered: &[u8]) -> bool {
+        self.0.ct_eq(&Self::of(offered).0).into()
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A short token could be found by trying.
+        out.write_str("TokenDigest(…)")
+    }
 }
 
 #[derive(Debug)]
@@ -104,8 +135,12 @@ impl Server {
     /// Listens. Elsewhere than on loopback only with a token.
     ///
     /// # Errors
-    /// The port is taken, or the token can't be read.
+    /// The port is taken, the token can't be read, or there is none where others may come in.
     pub async fn bind(config: &Config, fallback: Fallback) -> Result<Self, Error> {
+        let token = token(config)?.map(|token| TokenDigest::of(token.expose_secret().as_bytes()));
+        if token.is_none() && !config.is_loopback() {
+            return Err(Error::Open { listen: config.listen.clone() });
+        }
         let taken = |fault| Error::Taken { listen: config.listen.clone(), fault };
         let listener = match TcpListener::bind(&config.listen).await {
             Ok(listener) => listener,
@@ -115,7 +150,6 @@ impl Server {
             Err(fault) => return Err(taken(fault)),
         };
         let address = listener.local_addr().map_err(taken)?;
-        let token = token(config)?.map(|token| Sha256::digest(token.expose_secret()).into());
         Ok(Self { listener, address, guard: Guard { token }, page: Page::new()? })
     }
 
@@ -169,8 +203,8 @@ pub(super) fn token(config: &Config) -> Result<Option<SecretString>, Error> {
 }
 
 async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match guard.token {
-        Some(token) if !carries(request.headers(), &token) => (
+    match &guard.token {
+        Some(token) if !carries(request.headers(), token) => (
             StatusCode::UNAUTHORIZED,
             [(WWW_AUTHENTICATE, "Basic realm=\"weir\", charset=\"UTF-8\"")],
             "the token is asked for: as Bearer, or as the password of any user\n",
@@ -184,17 +218,16 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
 }
 
-fn carries(headers: &HeaderMap, token: &[u8; 32]) -> bool {
+fn carries(headers: &HeaderMap, token: &TokenDigest) -> bool {
     let offered = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     let Some((scheme, rest)) = offered.and_then(|offered| offered.split_once(' ')) else {
         return false;
     };
-    let matches = |secret: &[u8]| <[u8; 32]>::from(Sha256::digest(secret)) == *token;
     match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => matches(rest.trim().as_bytes()),
+        "bearer" => token.is_of(rest.trim().as_bytes()),
         "basic" => STANDARD.decode(rest.trim()).is_ok_and(|pair| {
             let colon = pair.iter().position(|byte| *byte == b':');
-            colon.and_then(|at| pair.get(at + 1..)).is_some_and(matches)
+            colon.and_then(|at| pair.get(at + 1..)).is_some_and(|password| token.is_of(password))
         }),
         _ => false,
     }
@@ -341,6 +374,27 @@ mod tests {
         let basic = format!("Host: x\r\nAuthorization: Basic {}\r\n", STANDARD.encode("u:s3cret"));
         assert!(ask(address, "/", &basic).await.starts_with("HTTP/1.1 200"));
         assert!(ask(address, "/health", "Host: x\r\n").await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[test]
+    fn a_token_is_its_own_bytes_and_no_beginning_of_them() {
+        let token = TokenDigest::of(b"s3cret");
+        assert!(token.is_of(b"s3cret"));
+        for other in ["", "s", "s3cre", "s3crex", "x3cret", "s3cret ", "s3crets3cret", "S3CRET"] {
+            assert!(!token.is_of(other.as_bytes()), "{other}");
+        }
+        assert_eq!(format!("{token:?}"), "TokenDigest(…)");
+    }
+
+    #[tokio::test]
+    async fn a_door_that_is_open_to_all_is_not_opened() {
+        for listen in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0", "[::ffff:127.0.0.1]:0"] {
+            let config = Config { listen: listen.to_owned(), ..Config::default() };
+            for fallback in [Fallback::Refuse, Fallback::FreePort] {
+                let error = Server::bind(&config, fallback).await.unwrap_err().to_string();
+                assert!(error.contains(listen) && error.contains("token_file"), "{error}");
+            }
+        }
     }
 
     #[tokio::test]

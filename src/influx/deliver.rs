@@ -415,3 +415,21 @@ fn text(piece: &Piece, members: &[Member], refused: &mut Vec<RefusedField>) -> O
     }
     (!text.is_empty()).then(|| text.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_refused_fields_are_sent_apart_and_all_are_told() {
+        let text: String =
+            (0..APART_MAX + 100).map(|number| format!("water f{number}=1 1\n")).collect();
+        let piece = Piece::Lines { text: text.into(), single: true };
+        let (mut lane, words) = (Lane::default(), Arc::from("field type conflict"));
+        let mut work = Work { members: 0, waiting: Vec::new(), refused: Vec::new() };
+        lane.set_aside(&mut work, &piece, &[], &words, Moment::default());
+        assert_eq!((lane.apart.len(), work.refused.len()), (APART_MAX, APART_MAX + 100));
+        lane.set_aside(&mut work, &piece, &[], &words, Moment::default());
+        assert_eq!(lane.apart.len(), APART_MAX);
+    }
+}

@@ -65,7 +65,7 @@ pub async fn probe(config: &Config) -> Result<Health, Error> {
         return Ok(health);
     }
     let words = read_words(response).await;
-    Err(Error::Answer { what, status: status.as_u16(), words })
+    Err(answered(config, what, status.as_u16(), &words))
 }
 
 /// Makes the bucket if it is not there: in InfluxDB 2 without an end of retention, in InfluxDB 1
@@ -173,7 +173,7 @@ async fn by_influxql(
     let status = response.status();
     if !status.is_success() {
         let words = read_words(response).await;
-        return Err(Error::Answer { what: WHAT, status: status.as_u16(), words });
+        return Err(answered(config, WHAT, status.as_u16(), &words));
     }
     let unreadable = |fault: String| Error::Unreadable { what: WHAT, fault };
     let body = response.bytes().await.map_err(|error| unreadable(causes(&error.without_url())))?;
@@ -247,9 +247,7 @@ async fn apart<T: Send + 'static>(
             Error::Unreadable { what, fault: causes(&source.without_url()) }
         }
         RequestError::ReqwestProcessing { source } => away(config, source),
-        RequestError::Http { status, text } => {
-            Error::Answer { what, status: status.as_u16(), words: text }
-        }
+        RequestError::Http { status, text } => answered(config, what, status.as_u16(), &text),
         RequestError::Serializing { source } => {
             Error::Unreadable { what, fault: source.to_string() }
         }
@@ -258,7 +256,7 @@ async fn apart<T: Send + 'static>(
 }
 
 fn away(config: &Config, error: reqwest::Error) -> Error {
-    Error::Away { url: super::shown(&config.url), fault: causes(&error.without_url()) }
+    Error::Away { url: config.shown_url(), fault: causes(&error.without_url()) }
 }
 
 async fn health_of_influx2(config: &Config) -> Result<Health, Error> {
@@ -289,7 +287,13 @@ async fn health_by_status(config: &Config, path: &'static str) -> Result<Health,
         return Ok(Health { version, ready: true });
     }
     let words = read_words(response).await;
-    Err(Error::Answer { what: path, status: status.as_u16(), words })
+    Err(answered(config, path, status.as_u16(), &words))
+}
+
+/// Tells what was answered, without the credentials, which a proxy may quote.
+fn answered(config: &Config, what: &'static str, status: u16, words: &str) -> Error {
+    let words = config.credentials().map_or_else(|_| String::new(), |own| own.hidden_in(words));
+    Error::Answer { what, status, words }
 }
 
 fn version(response: &reqwest::Response) -> Option<String> {
@@ -339,7 +343,7 @@ async fn ensure_database(config: &Config) -> Result<Ensured, Error> {
     if status.is_success() && !words.contains("\"error\"") {
         return Ok(Ensured::Held);
     }
-    Err(Error::Answer { what: "CREATE DATABASE", status: status.as_u16(), words })
+    Err(answered(config, "CREATE DATABASE", status.as_u16(), &words))
 }
 
 /// Writes a Flux string literal. `${` would begin an expression.

@@ -198,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn more_values_than_memory_may_hold_are_too_many() {
+        let mut tally = Tally::default();
+        tally.seen.extend(0..VALUES_MAX as u128 - 3);
+        let pass = Pass { share: Share::WHOLE, from_hour: None };
+        let mut take = |text: &str| tally.take(&member(text), true, pass).unwrap().is_ok();
+        assert!(take("water a=1,b=1,c=1 1\n"));
+        assert!(take("water a=1,b=1,c=1 1\n"), "they are counted already");
+        assert!(!take("water d=1 1\n"));
+    }
+
+    #[test]
     fn shares_add_up_to_the_whole() {
         let mut whole = Tally::default();
         let mut share = Some(Share::WHOLE.halved().halved());

@@ -129,8 +129,27 @@ impl Writer {
     pub async fn send(&self, body: Bytes) -> Answer {
         let request = self.request().header(CONTENT_ENCODING, "gzip").body(body);
         match request.send().await {
-            Ok(response) => classify(response).await,
+            Ok(response) => self.hidden_in(classify(response).await),
             Err(error) => Answer::Later { after: None, fault: Fault::of(error) },
+        }
+    }
+
+    /// Takes the credentials out of words that may be a proxy's; the database's own words on lines
+    /// stay as they are, because the lines are found by them.
+    fn hidden_in(&self, answer: Answer) -> Answer {
+        match answer {
+            Answer::Later { after, fault: Fault::Status { status, words } } => {
+                let words = self.credentials.hidden_in(&words);
+                Answer::Later { after, fault: Fault::Status { status, words } }
+            }
+            Answer::Later { after, fault: Fault::Connection { words } } => {
+                let words = self.credentials.hidden_in(&words);
+                Answer::Later { after, fault: Fault::Connection { words } }
+            }
+            Answer::TooLarge { words } => {
+                Answer::TooLarge { words: self.credentials.hidden_in(&words) }
+            }
+            Answer::Later { .. } | Answer::Stored | Answer::Refused { .. } => answer,
         }
     }
 
@@ -226,7 +245,11 @@ fn dropped(words: &str) -> Option<u64> {
 /// Reads how many seconds the server asks to wait. A date instead of a number is not read: it
 /// would need the server's clock.
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    seconds_asked(response.headers().get(RETRY_AFTER)?.to_str().ok()?)
+}
+
+fn seconds_asked(header: &str) -> Option<Duration> {
+    let seconds = header.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
@@ -263,6 +286,14 @@ mod tests {
         assert_eq!(dropped("{\"error\":\"… dropped=1\"}"), Some(1));
         assert_eq!(dropped("dropped 4 points … dropped because it violates a"), Some(4));
         assert_eq!(dropped("unable to parse"), None);
+    }
+
+    #[test]
+    fn nobody_may_ask_for_a_wait_without_end() {
+        assert_eq!(seconds_asked(" 12 "), Some(Duration::from_secs(12)));
+        assert_eq!(seconds_asked("3601"), Some(RETRY_AFTER_MAX));
+        assert_eq!(seconds_asked(&u64::MAX.to_string()), Some(RETRY_AFTER_MAX));
+        assert_eq!(seconds_asked("Wed, 21 Oct 2026 07:28:00 GMT"), None);
     }
 
     #[test]

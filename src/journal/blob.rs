@@ -79,9 +79,16 @@ pub(super) fn sum(bytes: &[u8]) -> i64 {
 
 /// Inflates what [`Packer::zstd`] made.
 pub(super) fn unzstd(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    unzstd_within(bytes, INFLATED_MAX)
+}
+
+fn unzstd_within(bytes: &[u8], bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
     let decoder = zstd::stream::read::Decoder::new(bytes)?;
-    decoder.take(INFLATED_MAX).read_to_end(&mut out)?;
+    decoder.take(bytes_max + 1).read_to_end(&mut out)?;
+    if out.len() as u64 > bytes_max {
+        return Err(io::Error::other("it inflates to more than any batch holds"));
+    }
     Ok(out)
 }
 
@@ -99,6 +106,16 @@ mod tests {
         flate2::read::MultiGzDecoder::new(joined.as_slice()).read_to_string(&mut read).unwrap();
         assert_eq!(read, format!("{long}a b=1 1\n"));
         assert!(packer.gzip(b"").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_inflates_without_end_is_damaged() {
+        let packed = Packer::new().unwrap().zstd(&[7; 100_000]).unwrap();
+        assert_eq!(unzstd_within(&packed, 100_000).unwrap().len(), 100_000);
+        assert!(unzstd_within(&packed, 99_999).is_err());
+        // The longest payload that may be configured, a batch that is nearly full, and all heads.
+        let longest = (64_u64 << 20) + (4 << 20) + (1 << 20);
+        assert!(INFLATED_MAX > 2 * longest);
     }
 
     #[test]

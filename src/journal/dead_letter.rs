@@ -226,3 +226,52 @@ pub(super) fn stage_of(word: &str) -> Stage {
     let stages = [Stage::Receive, Stage::Decode, Stage::Normalize];
     stages.into_iter().find(|stage| stage.word() == word).unwrap_or(Stage::Crashed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::NetworkId;
+    use crate::domain::time::Moment;
+    use crate::journal::schema;
+
+    fn letter(device: &str, payload: &[u8]) -> DeadLetter {
+        DeadLetter {
+            at: Timestamp(0),
+            network: NetworkId(0),
+            topic: b"t".as_slice().into(),
+            payload: payload.into(),
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            packet_id: 0,
+            stage: Stage::Decode,
+            code: "malformed".into(),
+            words: String::new(),
+            device: Some(device.to_owned()),
+            channel: None,
+            record: 0,
+            received: Moment::default(),
+            pattern: None,
+            message_rejected: true,
+            more: 0,
+        }
+    }
+
+    #[test]
+    fn beyond_the_most_bytes_letters_are_counted_only() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let mut tallies = Tallies { kinds: HashMap::new(), bytes: BYTES_MAX - 15 };
+        let transaction = connection.transaction().unwrap();
+        let letters = [letter("a", &[b'x'; 10]), letter("a", &[b'x'; 10]), letter("b", &[b'x'; 2])];
+        let change = tallies.write(&transaction, &letters).unwrap();
+        tallies.take_over(change);
+        let of = |device: &str| {
+            let kind = (device.to_owned(), String::new(), "malformed".to_owned());
+            (tallies.kinds[&kind].total, tallies.kinds[&kind].kept)
+        };
+        assert_eq!((of("a"), of("b")), ((2, 1), (1, 1)), "what still fits is kept");
+        assert_eq!(tallies.bytes, BYTES_MAX - 1);
+        let count = "SELECT count(*) FROM dead_letters";
+        assert_eq!(transaction.query_row(count, [], |row| row.get(0)), Ok(2));
+    }
+}

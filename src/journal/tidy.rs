@@ -50,6 +50,14 @@ const NOTIFICATIONS_TO_DELETE: &str = "DELETE FROM notifications WHERE number IN
         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE number = told.number)
      ORDER BY at LIMIT ?2)";
 
+/// How many changes of alerts are kept. Beyond, the oldest go, but for alerts that still fire.
+pub(super) const ALERTS_MAX: i64 = 100_000;
+const ALERTS_TO_DELETE: &str = "DELETE FROM alerts WHERE number IN
+    (SELECT number FROM alerts AS old WHERE number <= (SELECT max(number) FROM alerts) - ?1
+        AND (change <> 'firing' OR EXISTS (SELECT 1 FROM alerts
+            WHERE alert = old.alert AND number > old.number))
+     ORDER BY number LIMIT ?2)";
+
 /// What one slice did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Tidied {
@@ -100,6 +108,8 @@ impl Journal {
             let statement = &mut transaction.prepare_cached(statement)?;
             rows += statement.execute(params![told_before.millis(), slice])?;
         }
+        rows +=
+            transaction.prepare_cached(ALERTS_TO_DELETE)?.execute(params![ALERTS_MAX, slice])?;
         let old = "SELECT id FROM snapshots AS one WHERE closing IS NOT NULL
             AND id NOT IN (SELECT id FROM snapshots WHERE closing IS NOT NULL
                 ORDER BY id DESC LIMIT ?1)
@@ -149,8 +159,13 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let journal = Journal::open(&Config::at(folder.path()), Timestamp(0)).unwrap();
         let parts = PARTS.map(|(_, statement)| statement);
-        let statements =
-            [BATCHES, BATCHES_TO_DELETE, DELIVERIES_TO_DELETE, NOTIFICATIONS_TO_DELETE];
+        let statements = [
+            BATCHES,
+            BATCHES_TO_DELETE,
+            DELIVERIES_TO_DELETE,
+            NOTIFICATIONS_TO_DELETE,
+            ALERTS_TO_DELETE,
+        ];
         for statement in statements.into_iter().chain(parts) {
             let explain = format!("EXPLAIN QUERY PLAN {statement}");
             let mut explained = journal.connection.prepare(&explain).unwrap();

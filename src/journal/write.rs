@@ -21,6 +21,9 @@ use crate::journal::{Config, Error, schema, store};
 pub const REFUSED_MAX: i64 = 10_000;
 /// This part of the byte limit may be gone past by what only a snapshot lets go.
 const MARGIN_PART: u64 = 4;
+/// What a log that a large transaction or a slow reader made longer is cut to, once it is in the
+/// journal.
+pub(super) const WAL_BYTES_MAX: i64 = 64 << 20;
 /// For how long another connection's lock is waited for.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -64,7 +67,7 @@ impl Journal {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // What was acknowledged must survive a loss of power, not only of the process.
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection)?;
         connection.execute(

@@ -1,5 +1,6 @@
 //! The section `[[broker]]` of the configuration.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject as _;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::domain::fault::SettingFault;
+use crate::domain::secret::shown_address;
 
 /// The version of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -22,7 +24,7 @@ pub enum Protocol {
 }
 
 /// One broker.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The name under which the seeds know it.
@@ -72,6 +74,17 @@ pub struct Config {
     pub gather_ms: u64,
 }
 
+impl fmt::Debug for Config {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { network, client_id, .. } = self;
+        out.debug_struct("Config")
+            .field("network", network)
+            .field("url", &self.shown_url())
+            .field("client_id", client_id)
+            .finish_non_exhaustive()
+    }
+}
+
 fn watch_dropped() -> bool {
     true
 }
@@ -100,8 +113,8 @@ fn gather_ms() -> u64 {
     20
 }
 
-/// The longest payload that may be taken, bytes: what one packet of MQTT may hold.
-const PAYLOAD_BYTES_MAX: u64 = 268_435_455;
+/// The longest payload that may be taken, bytes: a batch with some of them must be read again.
+const PAYLOAD_BYTES_MAX: u64 = 64 << 20;
 /// The longest wait for a connection, s.
 const CONNECT_TIMEOUT_S_MAX: u64 = 300;
 /// The longest that messages may gather, ms: they are not acknowledged meanwhile.
@@ -174,10 +187,7 @@ impl Config {
     /// Gives the address without what might be a password.
     #[must_use]
     pub fn shown_url(&self) -> String {
-        match self.url.rsplit_once('@') {
-            Some((_, host)) => format!("…@{host}"),
-            None => self.url.clone(),
-        }
+        shown_address(&self.url)
     }
 
     fn secret_faults(&self) -> Vec<SettingFault> {
@@ -289,9 +299,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_more_than_may_be_is_told() {
+        let most = format!(
+            "payload_bytes_max={PAYLOAD_BYTES_MAX}\nconnect_timeout_s={CONNECT_TIMEOUT_S_MAX}\n\
+             gather_ms={GATHER_MS_MAX}\nclient_id='{}'\n",
+            "c".repeat(CLIENT_ID_BYTES_MAX)
+        );
+        let broker = "network='n'\nurl='mqtt://b'\n";
+        check(&format!("{broker}{most}"), &[]);
+        let more = format!(
+            "payload_bytes_max={}\nconnect_timeout_s={}\ngather_ms={}\nclient_id='{}'\n",
+            PAYLOAD_BYTES_MAX + 1,
+            CONNECT_TIMEOUT_S_MAX + 1,
+            GATHER_MS_MAX + 1,
+            "c".repeat(CLIENT_ID_BYTES_MAX + 1)
+        );
+        check(
+            &format!("{broker}{more}"),
+            &[
+                "a too long client_id",
+                "connect_timeout_s = 301",
+                "payload_bytes_max = 67108865",
+                "gather_ms = 1001",
+            ],
+        );
+    }
+
+    #[test]
     fn an_address_of_another_kind_is_refused() {
         check("network='n'\nurl='http://b'\nclient_id='w'", &["url `http://b`"]);
-        check("network='n'\nurl='mqtt://b/a?c=1'\nclient_id='w'", &["url `mqtt://b/a?c=1`"]);
+        check("network='n'\nurl='mqtt://b/a?c=1'\nclient_id='w'", &["url `mqtt://b/a?…`"]);
         // What stands in a url stands in every log line and on the page.
         check("network='n'\nurl='mqtt://u:p@b'\nclient_id='w'", &["url `…@b`"]);
     }

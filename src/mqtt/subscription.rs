@@ -128,6 +128,19 @@ mod tests {
     }
 
     #[test]
+    fn many_filters_are_asked_for_in_several_packets() {
+        let filters: Vec<String> = (0..2_000).map(|n| format!("water/station-{n:04}/+")).collect();
+        let cut: Vec<&[String]> = portions(&filters).collect();
+        let bytes = |part: &[String]| part.iter().map(|one| one.len() + 3).sum::<usize>();
+        assert!(cut.len() > 2 && cut.iter().all(|part| bytes(part) <= FILTER_BYTES));
+        assert!(bytes(cut[0]) > FILTER_BYTES - 30, "as many as fit");
+        assert_eq!(cut.concat(), filters);
+        // One that is longer alone goes alone.
+        let long = ["x".repeat(FILTER_BYTES), "a".to_owned()];
+        assert_eq!(portions(&long).count(), 2);
+    }
+
+    #[test]
     fn a_plus_is_one_level_and_a_hash_is_the_rest() {
         check("weir/+/status", "weir/a/status", true);
         check("weir/+", "weir/a/status", false);

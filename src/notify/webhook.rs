@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use minijinja::Environment;
 use minijinja::value::Serde;
@@ -16,6 +18,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::{Config, Error, RETRY_MAX, Sent};
+use crate::domain::secret::hidden;
 
 /// The header with the notification's id.
 pub const ID_HEADER: &str = "X-Weir-Notification-Id";
@@ -24,11 +27,16 @@ pub const SIGNATURE_HEADER: &str = "X-Weir-Signature";
 /// How much of an answer's body is kept, bytes.
 const WORDS_BYTES_MAX: usize = 1_024;
 
+/// From how many bytes on a part of the path may be a key, and is hidden apart from the others.
+const KEY_BYTES_MIN: usize = 12;
+
 /// A webhook that is ready to send.
 pub struct Webhook {
     name: String,
     url: Url,
     secret: Option<SecretString>,
+    /// What of the address and the secret a receiver's words may repeat and nobody is to see.
+    quotable: Vec<SecretString>,
     template: Option<Template>,
     client: reqwest::Client,
     timeout: Duration,
@@ -50,10 +58,16 @@ impl fmt::Debug for Webhook {
 impl Webhook {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
         let timeout = Duration::from_secs(config.timeout_s);
+        let (url, secret) = (address(config)?, secret(config)?);
         Ok(Self {
             name: config.name.clone(),
-            url: address(config)?,
-            secret: secret(config)?,
+            quotable: quotable(&url)
+                .into_iter()
+                .map(SecretString::from)
+                .chain(secret.clone())
+                .collect(),
+            url,
+            secret,
             template: template(config)?,
             client: client(config, timeout)?,
             timeout,
@@ -100,7 +114,7 @@ impl Webhook {
             request = request.header(SIGNATURE_HEADER, signature(secret, text.as_bytes()));
         }
         match request.body(text).send().await {
-            Ok(response) => classify(response).await,
+            Ok(response) => classify(response, &self.quotable).await,
             Err(error) => {
                 let words = causes(&error.without_url());
                 Sent::Retry { after: None, words }
@@ -236,21 +250,24 @@ fn signature(secret: &SecretString, body: &[u8]) -> String {
     text
 }
 
-async fn classify(mut response: reqwest::Response) -> Sent {
+async fn classify(mut response: reqwest::Response, quotable: &[SecretString]) -> Sent {
     let status = response.status();
     let after = response.headers().get(RETRY_AFTER).and_then(|value| {
         let seconds = value.to_str().ok()?.trim().parse().ok()?;
         Some(Duration::from_secs(seconds).min(RETRY_MAX))
     });
     let mut body = Vec::new();
-    while body.len() < WORDS_BYTES_MAX {
+    // A little more than is kept, so that no beginning of what is hidden is left at the end.
+    while body.len() < 2 * WORDS_BYTES_MAX {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) | Err(_) => break,
         }
     }
-    body.truncate(WORDS_BYTES_MAX);
-    let words = String::from_utf8_lossy(&body).trim().to_owned();
+    let words = String::from_utf8_lossy(&body);
+    let words = hidden(words.trim(), quotable.iter().map(|one| one.expose_secret()));
+    let end = words.floor_char_boundary(WORDS_BYTES_MAX);
+    let words = words.get(..end).unwrap_or_default().to_owned();
     match status {
         status if status.is_success() => Sent::Confirmed { status: status.as_u16(), words },
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
@@ -261,6 +278,29 @@ async fn classify(mut response: reqwest::Response) -> Sent {
         }
         status => Sent::Refused { status: Some(status.as_u16()), words },
     }
+}
+
+/// Gives what of an address may be a key: all but scheme and host, whole and in parts, as it is
+/// written, as it is meant, and as it stands in a header.
+fn quotable(url: &Url) -> Vec<String> {
+    let (user, password) = (url.username(), url.password().unwrap_or_default());
+    let decoded = |text: &str| -> String {
+        let pairs = format!("k={}", text.replace('+', "%2B"));
+        url::form_urlencoded::parse(pairs.as_bytes()).map(|(_, value)| value.into_owned()).collect()
+    };
+    let pair = STANDARD.encode(format!("{}:{}", decoded(user), decoded(password)));
+    let mut parts = vec![pair, url.path().to_owned(), url.query().unwrap_or_default().to_owned()];
+    // A short part of the path is a word that may stand anywhere.
+    let segments = url.path_segments().into_iter().flatten();
+    let keys = segments.filter(|segment| segment.len() >= KEY_BYTES_MIN);
+    for part in [user, password].into_iter().chain(keys) {
+        parts.extend([part.to_owned(), decoded(part)]);
+    }
+    for pair in url.query().unwrap_or_default().split('&') {
+        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+        parts.extend([value.to_owned(), decoded(value)]);
+    }
+    parts
 }
 
 /// Walks an error's causes: reqwest's own words say only that sending failed.

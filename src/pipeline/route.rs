@@ -105,13 +105,19 @@ impl Routes {
         if topic.len() > TOPIC_BYTES_MAX {
             return Some(Cow::Owned(route));
         }
-        if seen.routes.len() >= TOPICS_MAX {
-            seen.places.clear();
-            seen.routes.clear();
+        seen.remember(topic, route).map(Cow::Borrowed)
+    }
+}
+
+impl Seen {
+    fn remember(&mut self, topic: &[u8], route: Route) -> Option<&Route> {
+        if self.routes.len() >= TOPICS_MAX {
+            self.places.clear();
+            self.routes.clear();
         }
-        seen.places.insert(topic.into(), seen.routes.len());
-        seen.routes.push(route);
-        seen.routes.last().map(Cow::Borrowed)
+        self.places.insert(topic.into(), self.routes.len());
+        self.routes.push(route);
+        self.routes.last()
     }
 }
 
@@ -150,4 +156,22 @@ pub(super) fn nearest_device(
         .filter(|(alike, _)| *alike >= ALIKE_MIN)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_the_most_topics_all_are_forgotten_and_learned_anew() {
+        let route = |id| Route { topic: TopicId(id), speaker: Speaker::InPayload, channel: None };
+        let mut seen = Seen::default();
+        for id in 0..TOPICS_MAX as u32 {
+            assert_eq!(seen.remember(&id.to_le_bytes(), route(id)), Some(&route(id)));
+        }
+        assert_eq!((seen.places.len(), seen.routes.len()), (TOPICS_MAX, TOPICS_MAX));
+        assert_eq!(seen.remember(b"one more", route(7)), Some(&route(7)));
+        assert_eq!((seen.places.len(), seen.routes.len()), (1, 1));
+        assert_eq!(seen.places.get(b"one more".as_slice()), Some(&0));
+    }
 }

@@ -179,3 +179,22 @@ impl State {
         &mut self.networks[index]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_packets_are_in_doubt_as_there_are_ids() {
+        let mut network = NetworkState::default();
+        for packet_id in 1..=u16::MAX {
+            network.note(packet_id, (u64::from(packet_id), 0));
+        }
+        assert_eq!(network.suspects.len(), SUSPECTS_MAX);
+        assert!(network.is_repeated(1, (1, 0)));
+        network.note(1, (9, 9));
+        assert_eq!(network.suspects.len(), SUSPECTS_MAX);
+        assert!(!network.is_repeated(1, (1, 0)) && network.is_repeated(1, (9, 9)));
+        assert!(network.is_repeated(2, (2, 0)), "the others are still there");
+    }
+}

@@ -192,3 +192,42 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     *rest = tail;
     Some(part)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(make: impl FnOnce(&Path)) -> String {
+        let folder = tempfile::TempDir::new().unwrap();
+        fs::create_dir(folder.path().join(LIMITS_FOLDER)).unwrap();
+        make(folder.path());
+        let faults = Tables::read(folder.path()).err().unwrap_or_default();
+        faults.iter().map(|fault| format!("{fault}\n")).collect()
+    }
+
+    #[test]
+    fn a_table_without_end_is_not_read() {
+        let length = |bytes: u64| {
+            faults(|folder| {
+                let table = File::create(folder.join("units.csv")).unwrap();
+                table.set_len(bytes).unwrap();
+            })
+        };
+        assert!(!length(TABLE_BYTES_MAX).contains("units.csv"));
+        assert!(length(TABLE_BYTES_MAX + 1).contains("units.csv"));
+    }
+
+    #[test]
+    fn tables_of_limits_without_end_are_refused() {
+        let many = |count: usize| {
+            faults(|folder| {
+                for number in 0..count {
+                    fs::write(folder.join(format!("limits/{number}.csv")), "").unwrap();
+                }
+            })
+        };
+        let words = format!("expected at most {LIMIT_TABLES_MAX}");
+        assert!(!many(LIMIT_TABLES_MAX).contains(&words));
+        assert!(many(LIMIT_TABLES_MAX + SCHEMAS.len() + 1).contains(&words));
+    }
+}

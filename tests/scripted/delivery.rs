@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use weir::daemon::clock::Clock;
 use weir::daemon::commit::Committer;
+use weir::daemon::conditions::Conditions;
 use weir::daemon::core::{BATCHES_MAX, Load, Settled, Work};
 use weir::daemon::deliver::{self, Deliverer};
 use weir::daemon::outlet::{NOTES_MAX, Outlet};
@@ -64,16 +65,16 @@ impl Delivery {
         let (notes, notes_out) = mpsc::channel(NOTES_MAX);
         let settled = Arc::new(Settled::default());
         let (news_in, news) = watch::channel(0);
-        let (conditions, _) = mpsc::unbounded_channel();
+        let conditions = Arc::<Conditions>::default();
         let (stop, stopped) = watch::channel(false);
         let committer = Committer {
             journal,
             work: work_out,
             notes: notes_out,
-            spare: mpsc::unbounded_channel().0,
+            spare: mpsc::channel(1).0,
             settled: Arc::clone(&settled),
             news: news_in,
-            conditions: conditions.clone(),
+            conditions: Arc::clone(&conditions),
             full_notice: None,
             clock: Clock::real(),
             status: Arc::clone(&status),
