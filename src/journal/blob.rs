@@ -71,7 +71,11 @@ pub(super) fn sum(bytes: &[u8]) -> i64 {
 pub(super) fn unzstd(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
     let decoder = zstd::stream::read::Decoder::new(bytes)?;
-    decoder.take(INFLATED_MAX).read_to_end(&mut out)?;
+    // One byte more than is allowed tells what is too long from what just fits.
+    let bytes = decoder.take(INFLATED_MAX + 1).read_to_end(&mut out)?;
+    if bytes as u64 > INFLATED_MAX {
+        return Err(io::Error::other("more bytes than a blob has"));
+    }
     Ok(out)
 }
 
@@ -98,5 +102,14 @@ mod tests {
         assert!(packed.len() < 1_000);
         assert_eq!(unzstd(&packed).unwrap(), [7; 100_000]);
         assert!(unzstd(&packed[..packed.len() / 2]).is_err());
+    }
+
+    #[test]
+    fn a_blob_that_inflates_without_end_is_damaged() {
+        let mut packer = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        for _ in 0..=INFLATED_MAX >> 20 {
+            std::io::Write::write_all(&mut packer, &[0; 1 << 20]).unwrap();
+        }
+        assert!(unzstd(&packer.finish().unwrap()).is_err());
     }
 }
