@@ -292,7 +292,9 @@ fn zone_named(name: &str) -> Option<TimeZone> {
     }
     let (sign, rest) = name.split_at_checked(1)?;
     let (hours, minutes) = rest.split_once(':')?;
-    let seconds = hours.parse::<i32>().ok()? * 3_600 + minutes.parse::<i32>().ok()? * 60;
+    let hours = hours.parse::<i32>().ok().filter(|hours| (0..=14).contains(hours))?;
+    let minutes = minutes.parse::<i32>().ok().filter(|minutes| (0..60).contains(minutes))?;
+    let seconds = hours * 3_600 + minutes * 60;
     let seconds = match sign {
         "+" => seconds,
         "-" => -seconds,
@@ -357,6 +359,15 @@ mod tests {
     #[test]
     fn an_unknown_zone_is_said_with_its_line() {
         check(&format!("zone = \"Mars\"\n{SOUND}"), &["weir.toml:1: found zone `Mars`"]);
+    }
+
+    #[test]
+    fn an_offset_that_no_zone_has_is_said() {
+        for zone in ["+999999999:00", "+15:00", "-08:60", "+-8:00"] {
+            let want = format!("weir.toml:1: found zone `{zone}`");
+            check(&format!("zone = \"{zone}\"\n{SOUND}"), &[&want]);
+        }
+        Config::parse("weir.toml", &format!("zone = \"+05:30\"\n{SOUND}")).unwrap();
     }
 
     const EXAMPLE: &str = include_str!("../config/weir.toml");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 pub mod acknowledgement;
 pub mod backoff;
+pub mod capture;
 pub mod config;
 pub mod connection;
 mod greet;

@@ -38,7 +38,9 @@ impl Terms {
 pub fn deadline(terms: Terms, heard_ms: i64, connected_since_ms: Option<i64>) -> Option<i64> {
     let connected = connected_since_ms?;
     let patience = terms.patience_ms();
-    Some((heard_ms + patience).max(connected + patience.max(terms.expected_every_ms)))
+    // The seeds may say that hardly anything is expected.
+    let heard = heard_ms.saturating_add(patience);
+    Some(heard.max(connected.saturating_add(patience.max(terms.expected_every_ms))))
 }
 
 #[cfg(test)]
@@ -55,6 +57,12 @@ mod tests {
     #[test]
     fn three_intervals_after_the_last_value() {
         assert_eq!(deadline(TERMS, 1_000, Some(0)), Some(1_180));
+    }
+
+    #[test]
+    fn patience_without_end_never_ends() {
+        let terms = Terms { expected_every_ms: i64::MAX, intervals: 1e300 };
+        assert_eq!(deadline(terms, 1_000, Some(5)), Some(i64::MAX));
     }
 
     #[test]

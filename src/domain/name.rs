@@ -127,7 +127,7 @@ impl Names {
         let mut names = Self::default();
         for row in rows {
             if let Some(next) = names.next.get_mut(row.kind as usize) {
-                *next = (*next).max(row.id + 1);
+                *next = (*next).max(row.id.saturating_add(1));
             }
             names.ids.insert((row.kind, row.name), row.id);
         }

@@ -126,4 +126,13 @@ mod tests {
         assert_eq!(unzstd(&packed).unwrap(), [7; 100_000]);
         assert!(unzstd(&packed[..packed.len() / 2]).is_err());
     }
+
+    #[test]
+    fn a_blob_that_inflates_without_end_is_damaged() {
+        let mut packer = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        for _ in 0..=INFLATED_MAX >> 20 {
+            std::io::Write::write_all(&mut packer, &[0; 1 << 20]).unwrap();
+        }
+        assert!(unzstd(&packer.finish().unwrap()).is_err());
+    }
 }

@@ -192,14 +192,13 @@ impl<'a> Unpacked<'a> {
         let kind = take_byte(rest)?;
         let wall = self.last.wall.millis().wrapping_add(take_varint(rest)?);
         let elapsed_ms = self.last.elapsed_ms.wrapping_add(take_varint(rest)?);
-        self.last = Moment { wall: Timestamp(wall), elapsed_ms };
+        self.last = moment(wall, elapsed_ms)?;
         let network = |rest: &mut &[u8]| take_network(rest);
         let kept = match kind {
             kind::MESSAGE => Kept::Message(take_message(rest)?),
             kind::TICK => Kept::Tick,
             kind::RETRY => {
-                let wall = Timestamp(take_varint(rest)?);
-                let received = Moment { wall, elapsed_ms: take_varint(rest)? };
+                let received = moment(take_varint(rest)?, take_varint(rest)?)?;
                 let pattern = u32::try_from(take_varint(rest)?).ok().map(TopicId);
                 let rejected = take_byte(rest)? != 0;
                 let record = u32::try_from(take_varint(rest)?).ok();
@@ -242,6 +241,15 @@ impl<'a> Iterator for Unpacked<'a> {
     }
 }
 
+/// The last millisecond of any clock, before or after the epoch: in the year 287,396. Far from the
+/// ends of the range, so that spans can be added to it.
+const MILLIS_MAX: u64 = 1 << 53;
+
+fn moment(wall: i64, elapsed_ms: i64) -> Option<Moment> {
+    let shown = wall.unsigned_abs() <= MILLIS_MAX && elapsed_ms.unsigned_abs() <= MILLIS_MAX;
+    shown.then_some(Moment { wall: Timestamp(wall), elapsed_ms })
+}
+
 fn take_byte(rest: &mut &[u8]) -> Option<u8> {
     let (byte, tail) = rest.split_first()?;
     *rest = tail;
@@ -252,8 +260,13 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     std::str::from_utf8(take_bytes(rest)?).ok()
 }
 
+/// The most networks of a journal. Their ids are places in a table, which a broken one must not
+/// make.
+const NETWORKS_MAX: u32 = 65_536;
+
 fn take_network(rest: &mut &[u8]) -> Option<NetworkId> {
-    u32::try_from(take_varint(rest)?).ok().map(NetworkId)
+    let id = u32::try_from(take_varint(rest)?).ok()?;
+    (id < NETWORKS_MAX).then_some(NetworkId(id))
 }
 
 fn take_message<'a>(rest: &mut &'a [u8]) -> Option<Message<'a>> {
@@ -372,6 +385,18 @@ mod tests {
         for end in 1..packed.bytes().len() {
             let bytes = packed.bytes().get(..end).unwrap();
             assert_eq!(Unpacked::new(bytes).last(), Some(Err(Torn)), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn what_no_clock_shows_and_no_weir_numbers_is_torn() {
+        let far = Moment { wall: Timestamp(0), elapsed_ms: i64::MAX };
+        let tick = Arrival { at: far, input: Input::Tick };
+        let network = Input::Condition(Condition::Connected(NetworkId(u32::MAX)));
+        for arrival in [tick, Arrival { at: Moment::default(), input: network }] {
+            let mut packed = Inputs::default();
+            packed.push(&arrival);
+            assert_eq!(Unpacked::new(packed.bytes()).last(), Some(Err(Torn)), "{arrival:?}");
         }
     }
 

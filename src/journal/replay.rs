@@ -44,6 +44,11 @@ impl Reader {
     ) -> Result<(), E> {
         let mut after = sequence;
         while let Some((sequence, inputs)) = self.next_inputs(after)? {
+            // A broken index may lead back to what was read.
+            if sequence <= after {
+                let what = format!("the order after batch {after}");
+                return Err(Error::Damaged { what }.into());
+            }
             take(sequence, &inputs)?;
             after = sequence;
         }

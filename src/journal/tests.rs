@@ -614,3 +614,16 @@ fn a_backup_of_a_living_journal_is_restored_elsewhere() {
     std::fs::write(&file, b"no database").unwrap();
     assert!(backup::restore(&file, &elsewhere.path().join("other")).is_err());
 }
+
+#[test]
+fn an_id_that_was_never_given_makes_no_table_of_its_size() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    let named = |name: &str, id| Named { kind: NameKind::Station, name: name.into(), id };
+    let sound = vec![named("a", 0), named("b", 1)];
+    journal.commit(&Batch { names: sound.clone(), ..batch(1, b"x") }).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.names().unwrap(), sound);
+    journal.commit(&Batch { names: vec![named("c", u32::MAX)], ..batch(2, b"y") }).unwrap();
+    assert!(matches!(reader.names(), Err(Error::Damaged { what }) if what == "the id of `c`"));
+}

@@ -477,6 +477,9 @@ fn write_progress(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Er
     Ok(())
 }
 
+/// How many ids may have gone to no name; ids are given one after the other.
+const IDS_UNUSED_MAX: u32 = 65_536;
+
 pub(super) fn names(connection: &Connection) -> Result<Vec<Named>, Error> {
     let mut statement = connection.prepare("SELECT kind, id, name FROM names ORDER BY kind, id")?;
     let rows = statement.query_map([], |row| {
@@ -489,7 +492,12 @@ pub(super) fn names(connection: &Connection) -> Result<Vec<Named>, Error> {
             .ok_or_else(|| Error::Damaged { what: format!("a name of kind `{word}`") })?;
         names.push(Named { kind, name: name.into(), id });
     }
-    Ok(names)
+    // Ids are places in tables: a broken one must not make such a table.
+    let id_max = u32::try_from(names.len()).unwrap_or(u32::MAX).saturating_add(IDS_UNUSED_MAX);
+    match names.iter().find(|named| named.id >= id_max) {
+        Some(named) => Err(Error::Damaged { what: format!("the id of `{}`", named.name) }),
+        None => Ok(names),
+    }
 }
 
 pub(super) fn bytes(connection: &Connection) -> Result<u64, Error> {

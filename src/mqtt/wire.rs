@@ -76,6 +76,14 @@ impl Publish {
         self.packet_id
     }
 
+    /// Refuses what asks for an ack and gives no packet id for it.
+    fn numbered(&self) -> Result<(), String> {
+        if self.qos != Qos::AtMostOnce && self.packet_id == 0 {
+            return Err("a PUBLISH with packet id 0".to_owned());
+        }
+        Ok(())
+    }
+
     pub(super) fn topic(&self) -> &[u8] {
         &self.topic
     }
@@ -188,9 +196,7 @@ impl Wire {
                 Publish { payload: whole, fault: Some(Fault::Broken(fault)), ..cut }
             }
         };
-        if publish.qos != Qos::AtMostOnce && publish.packet_id == 0 {
-            return Err("a PUBLISH with packet id 0".to_owned());
-        }
+        publish.numbered()?;
         let bytes = publish.payload.len();
         if bytes > self.payload_bytes_max {
             publish.payload.truncate(self.payload_bytes_max);
@@ -215,6 +221,7 @@ impl Wire {
         }
         let head = self.buffer.split().freeze();
         let mut publish = cut(&head).ok_or("a PUBLISH whose lengths don't fit")?;
+        publish.numbered()?;
         if self.protocol == Protocol::V5 {
             without_properties(&mut publish.payload);
         }

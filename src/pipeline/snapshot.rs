@@ -37,6 +37,9 @@ pub enum Error {
     /// The bytes are not those of a snapshot.
     #[error("snapshot can't be read: {0}")]
     Damaged(#[from] minicbor::decode::Error),
+    /// A station that the edition does not have.
+    #[error("snapshot has a station {0}, which its edition does not have")]
+    Station(u32),
 }
 
 /// A snapshot's closing part, read: which edition it was made under, and when.
@@ -95,13 +98,9 @@ pub fn restore(
     let mut pipeline = Pipeline::new(Arc::clone(registry), closing.at);
     for (station, bytes) in slices {
         let state: StationState = minicbor::decode(bytes)?;
-        let index = *station as usize;
-        if pipeline.state.stations.len() <= index {
-            pipeline.state.stations.resize_with(index + 1, || None);
-        }
-        if let Some(place) = pipeline.state.stations.get_mut(index) {
-            *place = Some(Arc::new(state));
-        }
+        // The edition is the snapshot's own, so it has every station of it.
+        let place = pipeline.state.stations.get_mut(*station as usize);
+        *place.ok_or(Error::Station(*station))? = Some(Arc::new(state));
     }
     pipeline.state.networks = closing.networks;
     pipeline.state.basin = closing.basin;

@@ -1,5 +1,6 @@
 //! What is wrong with a text that is not JSON, said so that somebody can mend the device.
 
+use crate::decode::number::cut;
 use crate::domain::reject::Reason;
 
 /// Turns the parser's error into a reason that names the place and, for what devices often send
@@ -19,12 +20,14 @@ pub(super) fn reason(error: &serde_json::Error, payload: &[u8]) -> Reason {
     Reason::Malformed { format: "JSON", fault: fault.into() }
 }
 
-/// Gives the error without the place that serde_json appends, since the byte says it better.
+/// Gives the error without the place that serde_json appends, since the byte says it better, and
+/// with no more of what was found than people read.
 fn words(error: &serde_json::Error) -> String {
     let words = error.to_string();
-    match words.rfind(" at line ") {
-        Some(at) => words.get(..at).unwrap_or(&words).to_owned(),
-        None => words,
+    let words = words.rfind(" at line ").and_then(|at| words.get(..at)).unwrap_or(&words);
+    match words.rsplit_once(", expected ") {
+        Some((found, expected)) => format!("{}, expected {expected}", cut(found)),
+        None => words.to_owned(),
     }
 }
 

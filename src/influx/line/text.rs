@@ -3,15 +3,16 @@
 use std::io::Write as _;
 
 /// Writes a measurement. An empty one becomes `_`, because a line needs one; a `#` at its head
-/// becomes `_`, because the line would be a comment.
+/// becomes `_`, because the line would be a comment. An equals sign separates nothing there, and
+/// a backslash before it would become part of the name.
 pub(super) fn push_measurement(out: &mut Vec<u8>, name: &str) {
     match name.strip_prefix('#') {
         _ if name.is_empty() => out.push(b'_'),
         Some(rest) => {
             out.push(b'_');
-            push_name(out, rest);
+            push_escaped(out, rest, b", ");
         }
-        None => push_name(out, name),
+        None => push_escaped(out, name, b", "),
     }
 }
 
@@ -19,10 +20,14 @@ pub(super) fn push_measurement(out: &mut Vec<u8>, name: &str) {
 /// characters can't be written and become `_`; so does a backslash before one of the former,
 /// before another backslash or at the end, because there is no escape for it.
 pub(super) fn push_name(out: &mut Vec<u8>, name: &str) {
+    push_escaped(out, name, b",= ");
+}
+
+fn push_escaped(out: &mut Vec<u8>, name: &str, separators: &[u8]) {
     let bytes = name.as_bytes();
     for (place, byte) in bytes.iter().enumerate() {
         match byte {
-            b',' | b'=' | b' ' => out.extend_from_slice(&[b'\\', *byte]),
+            byte if separators.contains(byte) => out.extend_from_slice(&[b'\\', *byte]),
             b'\\' => {
                 let next = bytes.get(place + 1);
                 let special = next.is_none_or(|next| {
@@ -95,6 +100,11 @@ mod tests {
     fn a_measurement_is_never_empty_and_never_a_comment() {
         check(push_measurement, "", "_");
         check(push_measurement, "#water", "_water");
+    }
+
+    #[test]
+    fn an_equals_sign_separates_nothing_in_a_measurement() {
+        check(push_measurement, "a=b c,d", "a=b\\ c\\,d");
     }
 
     #[test]
