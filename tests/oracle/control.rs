@@ -105,3 +105,13 @@ impl Line {
         Ok(())
     }
 }
+
+/// Lets the broker forget the session of a client, and what waits for it.
+pub fn forget(port: u16, client_id: &str) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(&wire::connect(client_id, true)).unwrap();
+    stream.read_exact(&mut [0; 4]).unwrap();
+    stream.write_all(&[0xe0, 0]).unwrap();
+    // The broker closes when it has let go.
+    stream.read_to_end(&mut Vec::new()).unwrap();
+}

@@ -16,7 +16,7 @@ const WINDOW: usize = 60;
 /// weir keeps the bytes of the first hundred dead letters of a kind.
 const BAD_MAX: usize = 80;
 /// How long the broker may be away.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// What a message is, and so where it must end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -60,6 +60,8 @@ pub struct Pace {
 impl Pace {
     /// An hour of the devices in three seconds: many changes of alerts.
     pub const FAST: Self = Self { step_ms: 10_000, pause: Duration::from_millis(8) };
+    /// For a minute or two.
+    pub const CALM: Self = Self { step_ms: 10_000, pause: Duration::from_millis(60) };
     /// For runs of half an hour, within the time that is not late.
     pub const LONG: Self = Self { step_ms: 1_000, pause: Duration::from_millis(25) };
 }
@@ -105,6 +107,11 @@ fn message(kind: Kind, device: i64, ts: i64) -> Sent {
     let number = if kind == Kind::Unknown { 90 + device } else { device };
     let topic = format!("water/sonde-{number:02}/data");
     Sent { kind, device, ts, topic, payload, copies: 0, confirmed: false }
+}
+
+/// A sound message that a broker is said to have confirmed.
+pub fn good(device: i64, ts: i64) -> Sent {
+    Sent { confirmed: true, copies: 1, ..message(Kind::Good, device, ts) }
 }
 
 /// What all devices send at one step.
