@@ -85,6 +85,18 @@ pub enum Error {
     Silent,
 }
 
+impl Error {
+    /// Whether the broker says that another client came with the same client id.
+    #[must_use]
+    pub fn is_taken_over(&self) -> bool {
+        matches!(self, Self::Farewell(reason) if taken_over(reason))
+    }
+}
+
+fn taken_over(reason: &str) -> bool {
+    reason.to_ascii_lowercase().replace([' ', '_'], "").contains("takenover")
+}
+
 /// What an operator can mend, by the broker's words.
 fn mend(reason: &str) -> &'static str {
     let says = |word: &str| reason.to_ascii_lowercase().contains(word);
@@ -102,10 +114,9 @@ fn mend(reason: &str) -> &'static str {
 }
 
 fn hint(reason: &str) -> &'static str {
-    let reason = reason.to_ascii_lowercase().replace([' ', '_'], "");
-    if reason.contains("takenover") {
+    if taken_over(reason) {
         "; another client uses this client_id, give each weir its own"
-    } else if reason.contains("authori") {
+    } else if reason.to_ascii_lowercase().contains("authori") {
         "; does its access list allow status_topic and, for watch_dropped, $SYS?"
     } else {
         ""

@@ -7,20 +7,14 @@ mod peer;
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use peer::{Hook, Influx, Mosquitto, Victoria, Weir, get, until};
-use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
-use weir::domain::judgement::Judgement;
-use weir::domain::name::{NameKind, Names, NetworkId};
-use weir::domain::time::{Moment, Timestamp};
+use weir::domain::input::{Condition, Message, Qos};
+use weir::domain::name::NetworkId;
 use weir::journal::inputs::{Kept, Unpacked};
 use weir::journal::read::Reader;
 use weir::mqtt::publisher::Publisher;
-use weir::pipeline::{Pipeline, Processed};
-use weir::seed::{Tables, compile};
 
 /// A time a few hours ago, on a whole minute.
 fn hours_ago(hours: i64) -> i64 {
@@ -281,123 +275,6 @@ async fn a_broker_that_restarts_with_or_without_its_memory_costs_nothing_acknowl
     assert_eq!(weir.count("/total/readings/stored"), 200, "{ledger}");
     // Means of an hour that is over may stand beside them.
     assert!(weir.count("/embedded_observations") >= 200);
-}
-
-/// What the pipeline alone makes of the same messages: the alerts that must be told, in order.
-fn oracle(messages: &[(String, String)]) -> Vec<String> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    let networks = ["rivers".to_owned(), "parks".to_owned()];
-    let mut names = Names::default();
-    let tables = Tables::read(&folder).unwrap();
-    let registry = compile(&tables, Judgement::default(), &networks, &mut names).unwrap();
-    let rivers = NetworkId(names.id(NameKind::Network, "rivers"));
-    let now = jiff::Timestamp::now().as_millisecond();
-    let at = Moment { wall: Timestamp(now), elapsed_ms: 0 };
-    let mut pipeline = Pipeline::new(Arc::new(registry), at);
-    let (mut out, mut told) = (Processed::default(), Vec::new());
-    let connected = Input::Condition(Condition::Connected(rivers));
-    pipeline.process(&Arrival { at, input: connected }, &mut out);
-    for (topic, payload) in messages {
-        let message = Message {
-            network: rivers,
-            packet_id: 1,
-            dup: false,
-            retain: false,
-            qos: Qos::AtLeastOnce,
-            topic: topic.as_bytes(),
-            payload: payload.as_bytes(),
-            fault: None,
-        };
-        pipeline.process(&Arrival { at, input: Input::Message(message) }, &mut out);
-        told.extend(out.alerts.iter().map(|event| {
-            format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis())
-        }));
-    }
-    told
-}
-
-/// Publishes as four devices until it is told to stop; gives what the broker confirmed.
-async fn load(url: String, stop: Arc<AtomicBool>) -> Vec<(String, String)> {
-    let start = hours_ago(24);
-    let publisher = Publisher::connect(&url, "load").unwrap();
-    let mut sent = Vec::new();
-    let mut step = 0;
-    while !stop.load(Ordering::Acquire) {
-        for device in 1..=4 {
-            // Each device has a bad 20 minutes of 60, one after the other.
-            let oxygen = bad_hour((step / 6 + device * 15) % 60);
-            let payload = sonde(start + step * 10_000 + device, oxygen);
-            let topic = format!("water/sonde-0{device}/data");
-            let bytes = payload.clone().into_bytes();
-            publisher.publish(&topic, bytes, Qos::AtLeastOnce, false).await.unwrap();
-            sent.push((topic, payload));
-        }
-        step += 1;
-        tokio::time::sleep(Duration::from_millis(8)).await;
-    }
-    publisher.flush().await;
-    publisher.close().await;
-    sent
-}
-
-/// Kills weir again and again under load. `WEIR_CRASH_ROUNDS` says how often.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_no_message_and_no_alert_and_tells_none_anew() {
-    let rounds: u32 =
-        std::env::var("WEIR_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
-    let (broker, influx, hook) = (Mosquitto::start(""), Influx::start(), Hook::start());
-    let mut weir = Weir::install(&broker.url(), &format!("{}{}", influx.config(), hook.config()));
-    weir.start();
-    let stop = Arc::new(AtomicBool::new(false));
-    let load = tokio::spawn(load(broker.url(), Arc::clone(&stop)));
-    let mut random = fastrand::Rng::with_seed(0x77_65_69_72);
-    for _ in 0..rounds {
-        tokio::time::sleep(Duration::from_millis(random.u64(50..700))).await;
-        weir.kill();
-        weir.start_with(&[]);
-    }
-    stop.store(true, Ordering::Release);
-    let sent = load.await.unwrap();
-    let count = sent.len() as i64;
-    until("weir", || get(weir.page(), "/ready").0 == 200);
-    until("every message", || {
-        weir.count("/total/messages/stored") >= count && weir.count("/influx/waiting_points") == 0
-    });
-    let expected = oracle(&sent);
-    until("every alert", || {
-        let mut ids: Vec<String> = hook.got().into_iter().map(|(id, _)| id).collect();
-        ids.dedup();
-        ids.len() >= expected.len()
-    });
-    weir.stop();
-
-    let ledger = weir.ledger();
-    let got: Vec<String> = hook.got().into_iter().map(|(id, _)| id).collect();
-    let mut once = got.clone();
-    once.dedup();
-    println!(
-        "crash: {rounds} kills, {count} messages published, {} duplicates, {} alerts, {} told twice",
-        ledger["total"]["messages"]["duplicate"],
-        expected.len(),
-        got.len() - once.len()
-    );
-    assert_eq!(ledger["balances"], true, "{ledger}");
-    assert_eq!(weir.count("/total/messages/stored"), count, "{ledger}");
-    assert_eq!(weir.count("/total/readings/stored"), count * 5, "{ledger}");
-    assert_eq!(once, expected);
-    assert!(got.len() - once.len() <= rounds as usize, "at most one a kill");
-    let points = influx.query("SELECT count(ph) FROM water");
-    assert_eq!(points[0][1].as_i64(), Some(count));
-    let rows =
-        influx.query("SELECT ph, dissolved_oxygen FROM water WHERE station = 'puhe-huishan'");
-    let wanted = sent.iter().filter(|(topic, _)| topic.contains("sonde-01"));
-    for (row, (_, payload)) in rows.iter().zip(wanted) {
-        let payload: serde_json::Value = serde_json::from_str(payload).unwrap();
-        assert_eq!(
-            (row[0].as_i64(), row[2].as_f64()),
-            (payload["ts"].as_i64(), payload["do"].as_f64())
-        );
-    }
 }
 
 #[test]

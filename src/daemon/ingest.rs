@@ -43,6 +43,10 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 const PROOF: Duration = Duration::from_secs(3);
 /// How many connections in a row that end at the same unreadable place raise an alert.
 const UNREADABLE_MAX: u32 = 3;
+/// How many sessions in a row that another client takes over raise an alert,
+const TAKEN_MAX: u32 = 3;
+/// and how many that a broker which says no reason ends soon after their beginning.
+const THROWN_MAX: u32 = 5;
 
 /// How many commands may wait for the pipeline; who asks beyond waits with it.
 pub const COMMANDS_MAX: usize = 4;
@@ -89,8 +93,8 @@ struct Shared {
     stopping: Cell<bool>,
     /// Counts editions, so that connections subscribe anew.
     edition: Cell<u64>,
-    /// Brokers that send again and again what can't be read.
-    unreadable: RefCell<BTreeSet<NetworkId>>,
+    /// Brokers with which something is wrong again and again.
+    troubles: RefCell<BTreeSet<(WeirCondition, NetworkId)>>,
 }
 
 impl std::fmt::Debug for Ingest {
@@ -118,7 +122,7 @@ impl Ingest {
             status,
             stopping: Cell::new(false),
             edition: Cell::new(0),
-            unreadable: RefCell::default(),
+            troubles: RefCell::default(),
         });
         let mut connections = JoinSet::new();
         for config in brokers {
@@ -166,8 +170,8 @@ impl Shared {
         self.core.borrow_mut().take(self.clock.now(), input);
     }
 
-    /// A broker that has forgotten the session delivers nothing again.
-    fn forget_packets(&self, network: NetworkId) {
+    /// A broker that has forgotten the session delivers nothing again. Says whether there was one.
+    fn forget_packets(&self, network: NetworkId) -> bool {
         let core = self.core.borrow();
         let state = core.pipeline().state().networks.get(network.index());
         let ordinal = state.map_or(0, |state| state.ordinal);
@@ -175,6 +179,7 @@ impl Shared {
         if ordinal > 0 {
             self.take(Input::Condition(Condition::Settled { network, ordinal }));
         }
+        ordinal > 0
     }
 
     /// What a command causes finds no room either while the committer is behind.
@@ -188,16 +193,18 @@ impl Shared {
         }
     }
 
-    /// Notes whether a broker sends what can't be read. An alert of an earlier start ends, too.
-    fn unreadable(&self, network: NetworkId, holds: bool) {
-        let mut networks = self.unreadable.borrow_mut();
-        let (before, condition) = (networks.len(), WeirCondition::BrokerUnreadable);
+    /// Notes what is wrong with a broker again and again, or no longer. One alert stands for all
+    /// brokers; one of an earlier start ends, too.
+    fn trouble(&self, condition: WeirCondition, network: NetworkId, holds: bool) {
+        let mut troubles = self.troubles.borrow_mut();
+        let any = |all: &BTreeSet<_>| all.iter().any(|(one, _)| *one == condition);
+        let before = any(&troubles);
         if holds {
-            networks.insert(network);
+            troubles.insert((condition, network));
         } else {
-            networks.remove(&network);
+            troubles.remove(&(condition, network));
         }
-        if networks.is_empty() || before == 0 {
+        if !any(&troubles) || !before {
             self.take(Input::Condition(Condition::Weir { condition, holds }));
         }
     }
@@ -295,11 +302,33 @@ struct Past {
     told: bool,
     /// Whether it ended soon after it had begun.
     shaky: bool,
+    /// How many sessions in a row the broker ended soon after it had let weir in, and whether
+    /// weir is in.
+    thrown: u32,
+    welcomed: bool,
 }
 
 impl Past {
+    /// Counts sessions that end soon.
+    fn thrown(&mut self, error: &Error) {
+        let (taken, thrown) = (error.is_taken_over(), matches!(error, Error::Broken(_)));
+        self.thrown = if self.welcomed && (taken || thrown) { self.thrown + 1 } else { 0 };
+        self.welcomed = false;
+        if taken && self.thrown >= TAKEN_MAX {
+            self.thrown = self.thrown.max(THROWN_MAX);
+        }
+    }
+
+    /// Says whether another client seems to take the sessions.
+    fn is_taken(&self) -> bool {
+        self.thrown >= THROWN_MAX
+    }
+
     fn lost(&mut self, error: &Error, network: &str) {
-        let words = error.to_string();
+        let mut words = error.to_string();
+        if self.is_taken() && !error.is_taken_over() {
+            words.push_str(", soon after each beginning; does another client use this client_id?");
+        }
         if words != self.words {
             (self.words, self.times, self.told) = (words, 0, false);
         }
@@ -328,10 +357,14 @@ async fn keep(shared: Rc<Shared>, config: Config, network: NetworkId) {
         };
         backoff.connected(since.elapsed());
         past.shaky = since.elapsed() < HEALTHY;
+        past.thrown(&error);
+        if past.is_taken() {
+            shared.trouble(WeirCondition::SessionTaken, network, true);
+        }
         past.lost(&error, &config.network);
         shared.status.broker(&config.network, Some(past.words.clone()));
         if matches!(error, Error::Unreadable(_)) && past.times >= UNREADABLE_MAX {
-            shared.unreadable(network, true);
+            shared.trouble(WeirCondition::BrokerUnreadable, network, true);
         }
         let until = Instant::now() + backoff.wait();
         while !shared.stopping.get() && Instant::now() < until {
@@ -353,6 +386,7 @@ async fn connect(shared: &Shared, config: &Config, network: NetworkId, past: &mu
         Ok(opened) => opened,
         Err(error) => return End::Lost(error),
     };
+    past.welcomed = true;
     tracing::info!(
         network = name,
         session = if opened.session_present { "resumed" } else { "new" },
@@ -365,8 +399,12 @@ async fn connect(shared: &Shared, config: &Config, network: NetworkId, past: &mu
         if let Err(error) = connection.leave_filters(&left) {
             return End::Lost(error);
         }
-    } else {
-        shared.forget_packets(network);
+    } else if shared.forget_packets(network) {
+        tracing::warn!(
+            network = name,
+            "The broker has forgotten weir's session, and with it whatever waited for weir. Look \
+             at its persistence and for how long it keeps sessions."
+        );
     }
     let since = Instant::now();
     let (answered, proven, healthy) = (false, false, false);
@@ -416,13 +454,15 @@ impl Standing<'_> {
         let holds = age >= PROOF || connection.is_heard() && !past.shaky;
         if self.answered && holds && !self.proven {
             self.proven = true;
-            past.told = false;
+            past.told &= past.is_taken();
             shared.status.broker(network, None);
             shared.take(Input::Condition(Condition::Connected(self.network)));
         }
         if age >= HEALTHY && !self.healthy {
-            (self.healthy, past.times) = (true, 0);
-            shared.unreadable(self.network, false);
+            (self.healthy, past.times, past.thrown, past.told) = (true, 0, 0, false);
+            for condition in [WeirCondition::BrokerUnreadable, WeirCondition::SessionTaken] {
+                shared.trouble(condition, self.network, false);
+            }
         }
     }
 }

@@ -56,17 +56,21 @@ pub enum WeirCondition {
     /// A broker sends again and again what can't be read.
     #[n(5)]
     BrokerUnreadable,
+    /// A broker throws weir off again and again, mostly because another client has its client id.
+    #[n(6)]
+    SessionTaken,
 }
 
 impl WeirCondition {
     /// Every condition.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BrokerAway,
         Self::SinkAway,
         Self::JournalFull,
         Self::ChannelFailing,
         Self::ClockStepped,
         Self::BrokerUnreadable,
+        Self::SessionTaken,
     ];
 
     /// Gives the word used in seeds and output.
@@ -79,6 +83,7 @@ impl WeirCondition {
             Self::ChannelFailing => "channel_failing",
             Self::ClockStepped => "clock_stepped",
             Self::BrokerUnreadable => "broker_unreadable",
+            Self::SessionTaken => "session_taken",
         }
     }
 }

@@ -124,7 +124,15 @@ impl Mosquitto {
 
     /// Stops in order and starts again; with `forget`, without what it had kept.
     pub fn restart(&mut self, forget: bool) {
+        self.stop();
+        self.start_again(forget);
+    }
+
+    pub fn stop(&mut self) {
         self.process.terminate();
+    }
+
+    pub fn start_again(&mut self, forget: bool) {
         if forget {
             fs::remove_file(self.folder.path().join("mosquitto.db")).ok();
         }
@@ -286,6 +294,7 @@ impl Victoria {
 #[derive(Debug)]
 pub struct Hook {
     port: u16,
+    failing: std::sync::Arc<std::sync::atomic::AtomicBool>,
     got: std::sync::Arc<std::sync::Mutex<Vec<(String, serde_json::Value)>>>,
 }
 
@@ -295,10 +304,12 @@ impl Hook {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let got = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let taken = std::sync::Arc::clone(&got);
+        let failing = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (taken, fails) = (std::sync::Arc::clone(&got), std::sync::Arc::clone(&failing));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let taken = std::sync::Arc::clone(&taken);
+                let fails = std::sync::Arc::clone(&fails);
                 std::thread::spawn(move || {
                     let mut reader = BufReader::new(stream);
                     loop {
@@ -327,18 +338,27 @@ impl Hook {
                         if reader.read_exact(&mut body).is_err() {
                             return;
                         }
-                        if let Ok(body) = serde_json::from_slice(&body) {
+                        let fails = fails.load(std::sync::atomic::Ordering::Acquire);
+                        let word = if fails { "500 Internal Server Error" } else { "200 OK" };
+                        if let Ok(body) = serde_json::from_slice(&body)
+                            && !fails
+                        {
                             taken.lock().unwrap().push((id, body));
                         }
-                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-                        if reader.get_mut().write_all(answer).is_err() {
+                        let answer = format!("HTTP/1.1 {word}\r\nContent-Length: 0\r\n\r\n");
+                        if reader.get_mut().write_all(answer.as_bytes()).is_err() {
                             return;
                         }
                     }
                 });
             }
         });
-        Self { port, got }
+        Self { port, failing, got }
+    }
+
+    /// Answers 500 from now on and remembers nothing, or goes on.
+    pub fn fail(&self, fails: bool) {
+        self.failing.store(fails, std::sync::atomic::Ordering::Release);
     }
 
     pub fn got(&self) -> Vec<(String, serde_json::Value)> {

@@ -112,6 +112,12 @@ impl Scene<'_> {
             (WeirCondition::BrokerUnreadable, None) => {
                 String::from("某消息服务器（见页面）反复发送无法读取的内容")
             }
+            (WeirCondition::SessionTaken, Some(network)) => {
+                format!("消息服务器{network}反复终止weir的会话，可能有其他客户端使用同一client_id")
+            }
+            (WeirCondition::SessionTaken, None) => String::from(
+                "某消息服务器（见日志）反复终止weir的会话，可能有其他客户端使用同一client_id",
+            ),
         }
     }
 }

@@ -132,6 +132,14 @@ impl Scene<'_> {
             (WeirCondition::BrokerUnreadable, None) => String::from(
                 "a broker, named on the page, sends again and again what can't be read",
             ),
+            (WeirCondition::SessionTaken, Some(network)) => format!(
+                "broker {network} ends weir's session again and again, it seems that another \
+                 client uses the client_id of weir"
+            ),
+            (WeirCondition::SessionTaken, None) => String::from(
+                "a broker, named in the log, ends weir's session again and again, it seems that \
+                 another client uses the client_id of weir",
+            ),
         }
     }
 }
