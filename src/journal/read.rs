@@ -226,17 +226,18 @@ impl Reader {
             && let Some(row) = rows.next()?
         {
             lines.sequence = unsigned(row, 0)?;
-            let member: Option<Vec<u8>> = row.get(1)?;
             let count = unsigned(row, 3)?;
+            // Points that were let go are no damage: a sink that is new, or configured again, finds
+            // what is left.
+            let Some(member) = row.get::<_, Option<Vec<u8>>>(1)? else { continue };
             if count == 0 {
                 continue;
             }
-            match member.filter(|member| row.get(2) == Ok(sum(member))) {
-                Some(member) => {
-                    bytes += member.len();
-                    lines.members.push((member, count));
-                }
-                None => lines.damaged.push((lines.sequence, count)),
+            if row.get::<_, i64>(2)? == sum(&member) {
+                bytes += member.len();
+                lines.members.push((member, count));
+            } else {
+                lines.damaged.push((lines.sequence, count));
             }
         }
         Ok((lines.sequence > sequence).then_some(lines))
