@@ -401,43 +401,6 @@ async fn a_kill_loses_no_message_and_no_alert_and_tells_none_anew() {
 }
 
 #[test]
-fn a_message_on_which_the_process_died_twice_becomes_a_dead_letter() {
-    let broker = Mosquitto::start("");
-    let mut weir = Weir::install(&broker.url(), "");
-    weir.start();
-    weir.kill();
-    weir.start();
-    weir.kill();
-    // What a process leaves that died for the second time on this message.
-    let start = hours_ago(1);
-    let payload = sonde(start, 7.0);
-    let message = Message {
-        network: NetworkId(0),
-        packet_id: 0,
-        dup: false,
-        retain: false,
-        qos: Qos::AtLeastOnce,
-        topic: b"water/sonde-01/data",
-        payload: payload.as_bytes(),
-        fault: None,
-    };
-    let digest = weir::daemon::in_hand::digest(&message);
-    let left = serde_json::json!({"deaths": 3, "in_hand": digest, "suspects": {&digest: 1}});
-    fs::write(weir.folder().join("data/in-hand"), left.to_string()).unwrap();
-    weir.start();
-    assert!(weir.log().contains("messages go singly"));
-    for minute in 0..10 {
-        publish(&broker, "water/sonde-01/data", &sonde(start + minute * 60_000, 7.0));
-    }
-    until("ten", || weir.count("/total/messages/received") == 10);
-    assert_eq!(weir.count("/total/messages/stored"), 9);
-    assert!(weir.command(&["dead-letters", "ls"]).1.contains("crashed"));
-    weir.stop();
-    assert!(!weir.folder().join("data/in-hand").exists());
-    assert_eq!(weir.ledger()["balances"], true);
-}
-
-#[test]
 fn every_command_does_what_its_help_says() {
     let broker = Mosquitto::start("");
     let mut weir = Weir::install(&broker.url(), "");

@@ -293,8 +293,14 @@ impl Core {
         let rejected = letter.message_rejected && !self.mended.contains(&key);
         let (received, pattern) = (letter.received, letter.pattern);
         let act = Act::Retry { message, reading, received, pattern, rejected };
+        if self.in_hand.look_at_letter(at, &message) {
+            tracing::error!(letter = id.0, "A dead letter is not run again: {DIED}.");
+            return false;
+        }
         self.load.urgent = true;
-        let Ok(()) = self.process(at, Input::Act(act)) else { return false };
+        let went = self.process(at, Input::Act(act));
+        self.in_hand.look_away();
+        let Ok(()) = went else { return false };
         self.load.bytes += letter.topic.len() + letter.payload.len();
         let fate = self.processed.fate;
         if reading.is_some() && fate.is_some_and(|fate| fate.ledger.messages.stored > 0) {
