@@ -56,17 +56,25 @@ pub enum WeirCondition {
     /// A broker sends again and again what can't be read.
     #[n(5)]
     BrokerUnreadable,
+    /// Points in the journal are damaged.
+    #[n(6)]
+    PointsDamaged,
+    /// A journal was damaged and set aside.
+    #[n(7)]
+    JournalDamaged,
 }
 
 impl WeirCondition {
     /// Every condition.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::BrokerAway,
         Self::SinkAway,
         Self::JournalFull,
         Self::ChannelFailing,
         Self::ClockStepped,
         Self::BrokerUnreadable,
+        Self::PointsDamaged,
+        Self::JournalDamaged,
     ];
 
     /// Gives the word used in seeds and output.
@@ -79,6 +87,8 @@ impl WeirCondition {
             Self::ChannelFailing => "channel_failing",
             Self::ClockStepped => "clock_stepped",
             Self::BrokerUnreadable => "broker_unreadable",
+            Self::PointsDamaged => "points_damaged",
+            Self::JournalDamaged => "journal_damaged",
         }
     }
 }

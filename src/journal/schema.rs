@@ -83,6 +83,12 @@ const STEPS: &[&str] = &[
     CREATE INDEX notifications_by_at ON notifications (at);
     CREATE INDEX deliveries_by_number ON deliveries (number, confirmed_at);
 ",
+    "
+    CREATE TABLE damaged (
+        sequence INTEGER PRIMARY KEY, found_at INTEGER NOT NULL, points INTEGER NOT NULL,
+        lines BLOB NOT NULL, lines_sum INTEGER NOT NULL
+    );
+",
 ];
 
 /// Marks a file as a journal of weir ("weir" in ASCII).

@@ -6,6 +6,7 @@ use super::batch::{
     AlertRow, Attempt, Batch, CursorRow, DeadLetter, DeadLetterId, EditionRow, NotificationRow,
     Receipt, RefusedRow,
 };
+use super::damage::{DamagedPoints, DamagedRow, SetAside};
 use super::inputs::{Kept, Unpacked};
 use super::read::Reader;
 use super::store::StoredObservation;
@@ -178,6 +179,7 @@ fn points_that_were_let_go_are_no_damage_to_a_sink_that_is_configured_again() {
     let reader = Reader::open(folder.path()).unwrap();
     let lines = reader.lines_after(0, 1 << 20).unwrap().unwrap();
     assert_eq!((lines.sequence, lines.members.len(), lines.damaged), (2, 1, Vec::new()));
+    assert_eq!(lines.let_go, Some(1));
 }
 
 #[test]
@@ -220,7 +222,18 @@ fn damaged_points_are_named_and_not_sent() {
         .unwrap();
     let reader = Reader::open(folder.path()).unwrap();
     let lines = reader.lines_after(0, 1 << 20).unwrap().unwrap();
-    assert_eq!((lines.members.len(), lines.damaged), (1, vec![(1, 2)]));
+    let damaged = DamagedPoints { sequence: 1, points: 2, from: at(1).wall, to: at(1).wall };
+    assert_eq!((lines.members.len(), lines.damaged), (1, vec![damaged]));
+    // Set aside once, they stay when their batch is let go.
+    for _ in 0..2 {
+        let rows = vec![DamagedRow { sequence: 1, at: at(9).wall }];
+        journal.commit(&Batch { damaged: rows, ..Batch::default() }).unwrap();
+    }
+    journal.tidy(at(40 * DAY).wall).unwrap();
+    assert_eq!(reader.set_aside().unwrap(), SetAside { batches: 1, points: 2 });
+    let kept: Vec<u8> =
+        journal.connection.query_row("SELECT lines FROM damaged", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, [0; 9]);
     let read = reader.inputs_after(0, |_, _| Ok::<(), Error>(()));
     assert!(matches!(read, Err(Error::Damaged { .. })));
 }

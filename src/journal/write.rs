@@ -16,7 +16,7 @@ use crate::journal::dead_letter::{Change, Tallies};
 use crate::journal::folder::{Folder, JOURNAL};
 use crate::journal::ledger::{self, Sums};
 use crate::journal::tidy::HELD;
-use crate::journal::{Config, Error, schema, store};
+use crate::journal::{Config, Error, damage, schema, store};
 
 /// How many refused lines are kept with their words; beyond, they are counted.
 pub const REFUSED_MAX: i64 = 10_000;
@@ -417,6 +417,7 @@ fn write_rows(
     }
     write_notifications(transaction, batch)?;
     write_progress(transaction, batch)?;
+    damage::write(transaction, &batch.damaged)?;
     Ok(change)
 }
 

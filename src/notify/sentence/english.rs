@@ -132,6 +132,13 @@ impl Scene<'_> {
             (WeirCondition::BrokerUnreadable, None) => String::from(
                 "a broker, named on the page, sends again and again what can't be read",
             ),
+            (WeirCondition::PointsDamaged, _) => String::from(
+                "points in the journal are damaged and will not reach InfluxDB, all others will",
+            ),
+            (WeirCondition::JournalDamaged, _) => String::from(
+                "the journal was damaged and set aside, a new one was begun; what was not \
+                 delivered from it yet is in the old file only",
+            ),
         }
     }
 }
