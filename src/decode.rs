@@ -1,6 +1,8 @@
 //! From bytes to readings: what a device said, before anybody knows what it means. One file a
 //! format; a format that is compiled for a topic and a profile is a [`Plan`].
 
+#[cfg(debug_assertions)]
+mod crash;
 pub mod json;
 pub mod number;
 pub mod time;
@@ -17,6 +19,9 @@ use crate::domain::unit::Units;
 pub enum Plan {
     /// JSON mapped by pointers.
     Json(json::Plan),
+    /// The same, but for payloads on which weir breaks: for tests of what holds then.
+    #[cfg(debug_assertions)]
+    Crash(json::Plan),
 }
 
 /// What a payload was decoded into; the buffers are used again.
@@ -67,6 +72,8 @@ pub struct Context<'a> {
 pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
     let compile = |format: &Format| match format {
         Format::Json => Plan::Json(json::Plan::new(rule, profile)),
+        #[cfg(debug_assertions)]
+        Format::Crash => Plan::Crash(json::Plan::new(rule, profile)),
     };
     rule.formats.iter().map(compile).collect()
 }
@@ -89,6 +96,11 @@ pub fn decode(
         decoded.clear();
         let read = match plan {
             Plan::Json(plan) => plan.decode(context, payload, decoded),
+            #[cfg(debug_assertions)]
+            Plan::Crash(plan) => {
+                crash::obey(payload);
+                plan.decode(context, payload, decoded)
+            }
         };
         match read {
             Ok(()) => return Ok(()),
@@ -109,5 +121,7 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
     }
     match rule.formats.first() {
         Some(Format::Json) | None => json::text_at(&rule.pointers.device, payload),
+        #[cfg(debug_assertions)]
+        Some(Format::Crash) => json::text_at(&rule.pointers.device, payload),
     }
 }

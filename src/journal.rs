@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod batch;
 pub mod blob;
+pub mod damage;
 pub mod dead_letter;
 mod folder;
 pub mod inputs;

@@ -10,8 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use peer::{Hook, Influx, Mosquitto, Victoria, Weir, get, until};
-use weir::domain::input::{Condition, Message, Qos};
-use weir::domain::name::NetworkId;
+use weir::domain::input::{Condition, Qos};
 use weir::journal::inputs::{Kept, Unpacked};
 use weir::journal::read::Reader;
 use weir::mqtt::publisher::Publisher;
@@ -229,11 +228,11 @@ fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
             Ok::<(), weir::journal::Error>(())
         });
         read.unwrap();
-        said.len() >= 4
+        said.len() >= 5
     });
     weir.stop();
     said.sort_unstable();
-    let want = ["channel_failing", "clock_stepped", "journal_full", "sink_away"];
+    let want = ["channel_failing", "clock_stepped", "journal_full", "points_damaged", "sink_away"];
     assert_eq!(said, want.map(|condition| (condition, false)));
 }
 
@@ -275,43 +274,6 @@ async fn a_broker_that_restarts_with_or_without_its_memory_costs_nothing_acknowl
     assert_eq!(weir.count("/total/readings/stored"), 200, "{ledger}");
     // Means of an hour that is over may stand beside them.
     assert!(weir.count("/embedded_observations") >= 200);
-}
-
-#[test]
-fn a_message_on_which_the_process_died_twice_becomes_a_dead_letter() {
-    let broker = Mosquitto::start("");
-    let mut weir = Weir::install(&broker.url(), "");
-    weir.start();
-    weir.kill();
-    weir.start();
-    weir.kill();
-    // What a process leaves that died for the second time on this message.
-    let start = hours_ago(1);
-    let payload = sonde(start, 7.0);
-    let message = Message {
-        network: NetworkId(0),
-        packet_id: 0,
-        dup: false,
-        retain: false,
-        qos: Qos::AtLeastOnce,
-        topic: b"water/sonde-01/data",
-        payload: payload.as_bytes(),
-        fault: None,
-    };
-    let digest = weir::daemon::in_hand::digest(&message);
-    let left = serde_json::json!({"deaths": 3, "in_hand": digest, "suspects": {&digest: 1}});
-    fs::write(weir.folder().join("data/in-hand"), left.to_string()).unwrap();
-    weir.start();
-    assert!(weir.log().contains("messages go singly"));
-    for minute in 0..10 {
-        publish(&broker, "water/sonde-01/data", &sonde(start + minute * 60_000, 7.0));
-    }
-    until("ten", || weir.count("/total/messages/received") == 10);
-    assert_eq!(weir.count("/total/messages/stored"), 9);
-    assert!(weir.command(&["dead-letters", "ls"]).1.contains("crashed"));
-    weir.stop();
-    assert!(!weir.folder().join("data/in-hand").exists());
-    assert_eq!(weir.ledger()["balances"], true);
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn raise(port: u16, first: i64) -> BTreeMap<i64, Instant> {
     let (_, listener) = publisher.count_acks(ALARMS);
     let (mut topic, mut payload, mut sent) = (String::new(), String::new(), BTreeMap::new());
     for number in 0..ALARMS {
-        let bad = number / RAISING % 2 == 0;
+        let bad = (number / RAISING).is_multiple_of(2);
         let ts = first + i64::try_from(number).unwrap() * 10;
         fleet::alarm(STATIONS + number % RAISING, ts, bad, &mut topic, &mut payload);
         publisher.push(&topic, &payload);

@@ -188,6 +188,7 @@ impl Hours {
         if self.open.iter().any(|hour| hour.start == start) {
             return self.open.iter_mut().find(|hour| hour.start == start);
         }
+        self.open.retain(|hour| hour.start.plus(KEPT_MS) >= now);
         let hour = self.take_given(start, now).unwrap_or(HourSum {
             start,
             sum: ExactSum::default(),
@@ -411,7 +412,7 @@ mod tests {
             };
             let due =
                 hours.count(Combine::Mean, RULE, 600_000, (term, None), Timestamp(now * HOUR));
-            (due.is_some(), hours.hours.len())
+            (due.is_some(), hours.open.len() + unpack(&hours.given).len() + 1)
         };
         for hour in 0..1_000 {
             let (counted, held) = at(hour, hour);

@@ -13,6 +13,7 @@ use crate::daemon::deliver::SINK;
 use crate::daemon::reconcile::{self, Reconciled};
 use crate::domain::ledger::{Counts, Ledger};
 use crate::domain::name::{NameKind, TopicId};
+use crate::journal::damage::SetAside;
 use crate::journal::read::{Cursor, LedgerView, Reader};
 
 /// What the journal says.
@@ -21,6 +22,7 @@ struct Held {
     since: String,
     names: HashMap<u32, Box<str>>,
     cursor: Option<Cursor>,
+    aside: SetAside,
     letters: u64,
     embedded: u64,
 }
@@ -72,6 +74,7 @@ impl Held {
             view,
             names,
             cursor: reader.cursor(SINK)?,
+            aside: reader.set_aside()?,
             letters: reader.dead_letter_counts()?.iter().map(|count| count.total).sum(),
             embedded: reader.observation_count()?,
         })
@@ -96,6 +99,7 @@ impl Held {
             "embedded_observations": self.embedded,
             "influx": self.cursor.map(|cursor| json!({
                 "waiting_points": cursor.waiting, "refused": cursor.refused,
+                "damaged_batches": self.aside.batches, "damaged_points": self.aside.points,
             })),
         })
     }
@@ -128,6 +132,10 @@ impl Held {
                 cursor.waiting, cursor.refused
             )?,
             None => writeln!(out, "{} observations in the embedded store", self.embedded)?,
+        }
+        if self.aside.batches > 0 {
+            let SetAside { batches, points } = self.aside;
+            writeln!(out, "{points} points of {batches} batches are damaged and were set aside")?;
         }
         let verdict = if total.balances() { "balances" } else { "DOES NOT BALANCE" };
         writeln!(out, "the ledger {verdict}")?;

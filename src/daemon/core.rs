@@ -34,6 +34,12 @@ use crate::pipeline::{Fate, Pipeline, Processed, snapshot};
 pub const BATCH_MESSAGES_MAX: usize = 1_000;
 /// or this many bytes of topics and payloads.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
+/// or when it is so old, ms: at once if it changes an alert, soon if it holds many messages, and
+/// later if it holds few. What a commit costs is the cost of many messages, and wears out the disk.
+const SOON_MS: i64 = 80;
+const LATER_MS: i64 = 250;
+/// So many messages are many.
+const MANY: usize = 250;
 /// How many batches may wait for the committer; at the limit nothing more is read from brokers.
 pub const BATCHES_MAX: usize = 8;
 /// How many emptied batches are kept to be filled again; one more is let go.
@@ -52,8 +58,8 @@ pub struct Load {
     messages: usize,
     bytes: usize,
     urgent: bool,
-    /// Whether it has been waiting since the last beat.
-    aged: bool,
+    /// When its first input came, in elapsed milliseconds.
+    began_ms: Option<i64>,
 }
 
 impl Load {
@@ -61,7 +67,7 @@ impl Load {
     pub fn clear(&mut self) {
         self.batch.clear();
         self.acks.clear();
-        (self.messages, self.bytes, self.urgent, self.aged) = (0, 0, false, false);
+        (self.messages, self.bytes, self.urgent, self.began_ms) = (0, 0, false, None);
     }
 
     fn is_whole(&self) -> bool {
@@ -298,8 +304,14 @@ impl Core {
         let rejected = letter.message_rejected && !self.mended.contains_key(&key);
         let (received, pattern) = (letter.received, letter.pattern);
         let act = Act::Retry { message, reading, received, pattern, rejected };
+        if self.in_hand.look_at_letter(at, &message) {
+            tracing::error!(letter = id.0, "A dead letter is not run again: {DIED}.");
+            return false;
+        }
         self.load.urgent = true;
-        let Ok(()) = self.process(at, Input::Act(act)) else { return false };
+        let went = self.process(at, Input::Act(act));
+        self.in_hand.look_away();
+        let Ok(()) = went else { return false };
         self.load.messages += 1;
         self.load.bytes += letter.topic.len() + letter.payload.len();
         let fate = self.processed.fate;
@@ -379,6 +391,7 @@ impl Core {
                 if keep {
                     // Only now: an input never stands in the journal without what it caused.
                     self.load.batch.inputs.push(&arrival);
+                    self.load.began_ms.get_or_insert(at.elapsed_ms);
                     if let Some(fate) = &self.processed.fate {
                         count(&mut self.load.batch.ledger, fate);
                     }
@@ -434,24 +447,21 @@ impl Core {
         }
     }
 
-    /// Hands the batch over if it can't wait: after each turn of a connection.
-    pub fn hand_over_if_urgent(&mut self, small_window: bool) {
-        if self.load.urgent || small_window && self.load.messages > 0 {
+    /// Hands the batch over if it is due: after each turn of a connection and whatever else may
+    /// have changed it. A small window is open again only once what is in it was committed.
+    pub fn hand_over_if_due(&mut self, now: Moment, small_window: bool) {
+        let age = self.load.began_ms.map_or(0, |began| now.elapsed_ms - began);
+        let messages = self.load.messages;
+        let old = age >= LATER_MS || age >= SOON_MS && messages >= MANY;
+        if self.load.urgent || small_window && messages > 0 || old {
             self.hand_over();
         }
     }
 
-    /// Hands the batch over if it has waited for a beat.
-    pub fn beat(&mut self) {
+    /// Looks whether something is due while no message comes.
+    pub fn beat(&mut self, now: Moment) {
         self.in_hand.beat(self.last);
-        if self.load.is_empty() {
-            return;
-        }
-        if self.load.urgent || self.load.aged {
-            self.hand_over();
-        } else {
-            self.load.aged = true;
-        }
+        self.hand_over_if_due(now, false);
     }
 
     /// Hands the batch to the committer; it stays in hand if the committer is behind.

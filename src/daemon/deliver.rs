@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::daemon::outlet::Outlet;
@@ -15,6 +16,7 @@ use crate::influx::write::{Fault, Writer};
 use crate::influx::{self, query};
 use crate::journal::Error;
 use crate::journal::batch::{Batch, CursorRow, RefusedRow};
+use crate::journal::damage::{DamagedPoints, DamagedRow};
 use crate::journal::read::{Lines, Reader};
 
 /// The name of the sink in the journal.
@@ -29,6 +31,8 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 const LAST: Duration = Duration::from_secs(5);
 /// How often it is said at most that something was refused; each is counted.
 const REFUSALS_TOLD_EVERY: Duration = Duration::from_mins(1);
+/// For how long no points must be found damaged until the alert about it ends.
+const SOUND_AFTER: Duration = Duration::from_hours(1);
 /// After how long the database counts as away.
 const AWAY_AFTER: Duration = Duration::from_mins(1);
 
@@ -48,6 +52,15 @@ struct Sink {
     has_bucket: bool,
     trouble: Trouble,
     refusals_told: Option<Instant>,
+    damage: Damage,
+}
+
+/// When points were found damaged last.
+#[derive(Default)]
+struct Damage {
+    found: Option<Instant>,
+    /// What was said last; nothing since the start, so that an alert from before it can end.
+    said: Option<bool>,
 }
 
 /// Since when the database takes nothing.
@@ -90,7 +103,8 @@ impl Deliverer {
             false
         });
         let (lane, trouble) = (Lane::default(), Trouble::default());
-        let mut sink = Sink { writer, lane, has_bucket, trouble, refusals_told: None };
+        let (refusals_told, damage) = (None, Damage::default());
+        let mut sink = Sink { writer, lane, has_bucket, trouble, refusals_told, damage };
         let reader = Reader::open(&self.outlet.data_folder)?;
         let mut cursor = reader.cursor(SINK)?.map_or(0, |cursor| cursor.sequence);
         loop {
@@ -157,16 +171,10 @@ impl Deliverer {
         let at = self.outlet.clock.now().wall;
         let mut notes = Batch { at, ..Batch::default() };
         notes.cursors.push(CursorRow { sink: SINK.into(), sequence: lines.sequence });
-        for (batch, points) in lines.damaged {
-            tracing::error!(batch, points, "Points of a batch are damaged in the journal.");
-            notes.refused.push(RefusedRow {
-                sink: SINK.into(),
-                at,
-                line: format!("batch {batch}, {points} points"),
-                field: None,
-                words: "damaged in the journal".to_owned(),
-            });
-        }
+        self.note_damage(&mut sink.damage, &lines.damaged);
+        notes
+            .damaged
+            .extend(lines.damaged.iter().map(|one| DamagedRow { sequence: one.sequence, at }));
         let taken = points.saturating_sub(refused.len() as u64);
         self.outlet.status.points_delivered.fetch_add(taken, Ordering::Relaxed);
         tell_refusals(&mut sink.refusals_told, &refused);
@@ -180,6 +188,29 @@ impl Deliverer {
             });
         }
         self.outlet.note(notes).await
+    }
+
+    /// Says which points are lost to the database. The alert ends once nothing was found damaged
+    /// for a while.
+    fn note_damage(&self, damage: &mut Damage, found: &[DamagedPoints]) {
+        for one in found {
+            let (batch, points) = (one.sequence, one.points);
+            let [from, to] = [one.from, one.to].map(|time| time.rfc3339(&TimeZone::UTC));
+            tracing::error!(
+                batch,
+                points,
+                from,
+                to,
+                "Points of a batch are damaged in the journal; they are set aside there and not \
+                 sent. Check the disk."
+            );
+            damage.found = Some(Instant::now());
+        }
+        let holds = damage.found.is_some_and(|found| found.elapsed() < SOUND_AFTER);
+        if damage.said != Some(holds) {
+            damage.said = Some(holds);
+            self.outlet.say(WeirCondition::PointsDamaged, holds);
+        }
     }
 
     fn note_trouble(&self, trouble: &mut Trouble, words: &str) {

@@ -100,6 +100,18 @@ impl InHand {
         false
     }
 
+    /// Notes that the message of a dead letter is looked at again; says whether weir died on it
+    /// and it must not be. Always noted, for nobody delivers it again: an operator asked, and will
+    /// ask again.
+    pub fn look_at_letter(&mut self, at: Moment, message: &Message<'_>) -> bool {
+        if self.look_at(at, message) {
+            return true;
+        }
+        self.kept.in_hand = Some(digest(message));
+        self.write();
+        false
+    }
+
     /// Notes that weir survived the message.
     pub fn look_away(&mut self) {
         if self.kept.in_hand.take().is_some() {
@@ -178,6 +190,18 @@ mod tests {
         let lives = [(); 5].map(|()| life(&folder));
         let whole = (false, false);
         assert_eq!(lives, [whole, whole, (true, false), (true, false), (true, true)]);
+    }
+
+    #[test]
+    fn a_letter_that_kills_twice_is_not_run_again() {
+        let folder = TempDir::new().unwrap();
+        let tried = [(); 3].map(|()| {
+            let mut begun = InHand::begin(folder.path());
+            assert!(!begun.look_at_letter(Moment::default(), &message(b"good")));
+            begun.look_away();
+            begun.look_at_letter(Moment::default(), &message(b"bad"))
+        });
+        assert_eq!(tried, [false, false, true]);
     }
 
     #[test]

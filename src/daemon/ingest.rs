@@ -28,14 +28,18 @@ use crate::mqtt::backoff::{Backoff, HEALTHY};
 use crate::mqtt::config::Config;
 use crate::mqtt::connection::{Connection, Session};
 
-/// How often a batch that waits is handed over: it is at most twice as old then.
-const BEAT: Duration = Duration::from_millis(50);
-/// How often the pipeline hears the clock; a scaled clock is heard at every beat.
+/// How often it is looked whether something is due while no message comes.
+const BEAT: Duration = Duration::from_millis(250);
+/// The same where the clock is scaled; the pipeline hears such a clock at every beat.
+const SCALED_BEAT: Duration = Duration::from_millis(50);
+/// How often the pipeline hears the clock.
 const TICK: Duration = Duration::from_secs(1);
 /// How often the state is written to the journal.
 const SNAPSHOT_EVERY: Duration = Duration::from_mins(10);
 /// A wall clock that jumps by more is said.
 const STEP_MS: i64 = 10_000;
+/// How often what waits for a broker looks whether weir stops.
+const STOP_LOOK: Duration = Duration::from_millis(50);
 /// How long stopping waits for the journal.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
@@ -132,7 +136,8 @@ impl Ingest {
             shared.take(Input::Condition(Condition::Disconnected(network)));
             connections.spawn_local(keep(Rc::clone(&shared), config, network));
         }
-        let mut beat = interval(BEAT);
+        let scaled = shared.clock.speed() > 1.0;
+        let mut beat = interval(if scaled { SCALED_BEAT } else { BEAT });
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut times = Times::new(&shared);
         while !shared.stopping.get() {
@@ -153,6 +158,7 @@ impl Ingest {
                 // None ends before it is told to, unless it breaks.
                 Some(ended) = connections.join_next() => ended?,
             }
+            shared.core.borrow_mut().hand_over_if_due(shared.clock.now(), false);
         }
         while let Some(ended) = connections.join_next().await {
             ended?;
@@ -189,7 +195,7 @@ impl Shared {
 
     async fn stopped(&self) {
         while !self.stopping.get() {
-            tokio::time::sleep(BEAT).await;
+            tokio::time::sleep(STOP_LOOK).await;
         }
     }
 
@@ -252,7 +258,7 @@ impl Times {
             shared.take(Input::Tick);
         }
         let mut core = shared.core.borrow_mut();
-        core.beat();
+        core.beat(shared.clock.now());
         if now.duration_since(self.view) >= TICK || shared.status.view.load().is_none() {
             self.view = now;
             let state = core.pipeline().state();
@@ -368,7 +374,7 @@ async fn keep(shared: Rc<Shared>, config: Config, network: NetworkId) {
         }
         let until = Instant::now() + backoff.wait();
         while !shared.stopping.get() && Instant::now() < until {
-            tokio::time::sleep(BEAT.min(until - Instant::now())).await;
+            tokio::time::sleep(STOP_LOOK.min(until - Instant::now())).await;
         }
     }
 }
@@ -491,7 +497,8 @@ async fn serve(
                     shared.take(Input::Condition(Condition::Settled { network, ordinal }));
                 }
                 standing.look(&connection, past);
-                shared.core.borrow_mut().hand_over_if_urgent(small_window);
+                let now = shared.clock.now();
+                shared.core.borrow_mut().hand_over_if_due(now, small_window);
             }
             Err(error) => return End::Lost(error),
         }

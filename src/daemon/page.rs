@@ -422,6 +422,12 @@ fn journal_metrics(reader: &Reader) -> Result<Vec<Metric>, Error> {
             Kind::Counter,
             cursor.map_or(0.0, |cursor| cursor.refused as f64),
         ),
+        metric(
+            "weir_points_damaged",
+            "Points that were found damaged in the journal and set aside there",
+            Kind::Counter,
+            reader.set_aside()?.points as f64,
+        ),
         Metric {
             name: "weir_dead_letters",
             help: "Dead letters by device, channel and reason, the hundred largest",

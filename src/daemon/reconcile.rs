@@ -125,7 +125,7 @@ fn first_whole_hour(reader: &Reader, cursor: Cursor) -> anyhow::Result<Option<i6
         && let Some(lines) = reader.lines_after(at, READ_BYTES)?
     {
         at = lines.sequence;
-        let last = lines.damaged.iter().map(|(batch, _)| *batch);
+        let last = lines.damaged.iter().map(|damaged| damaged.sequence).chain(lines.let_go);
         if let Some(batch) = last.filter(|batch| *batch <= cursor.sequence).max() {
             gone = reader.first_after(batch - 1)?;
         }

@@ -59,11 +59,17 @@ pub enum WeirCondition {
     /// A broker throws weir off again and again, mostly because another client has its client id.
     #[n(6)]
     SessionTaken,
+    /// Points in the journal are damaged.
+    #[n(7)]
+    PointsDamaged,
+    /// A journal was damaged and set aside.
+    #[n(8)]
+    JournalDamaged,
 }
 
 impl WeirCondition {
     /// Every condition.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::BrokerAway,
         Self::SinkAway,
         Self::JournalFull,
@@ -71,6 +77,8 @@ impl WeirCondition {
         Self::ClockStepped,
         Self::BrokerUnreadable,
         Self::SessionTaken,
+        Self::PointsDamaged,
+        Self::JournalDamaged,
     ];
 
     /// Gives the word used in seeds and output.
@@ -84,6 +92,8 @@ impl WeirCondition {
             Self::ClockStepped => "clock_stepped",
             Self::BrokerUnreadable => "broker_unreadable",
             Self::SessionTaken => "session_taken",
+            Self::PointsDamaged => "points_damaged",
+            Self::JournalDamaged => "journal_damaged",
         }
     }
 }

@@ -224,6 +224,9 @@ impl Device {
 pub enum Format {
     /// JSON, mapped by the seeds.
     Json,
+    /// The same, but for payloads that break weir: for tests, and in no release.
+    #[cfg(debug_assertions)]
+    Crash,
 }
 
 /// How a payload writes its time.

@@ -8,6 +8,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::name::{Named, NetworkId, RuleId, TopicId};
 use crate::domain::reject::Stage;
 use crate::domain::time::{Moment, Timestamp};
+use crate::journal::damage::DamagedRow;
 use crate::journal::inputs::Inputs;
 use crate::journal::store::StoredObservation;
 
@@ -44,6 +45,8 @@ pub struct Batch {
     pub cursors: Vec<CursorRow>,
     /// What a sink will never store.
     pub refused: Vec<RefusedRow>,
+    /// Batches whose points were found damaged.
+    pub damaged: Vec<DamagedRow>,
     /// Notifications that their channel confirmed.
     pub receipts: Vec<Receipt>,
     /// Notifications that could not be given to their channel.
@@ -68,6 +71,7 @@ impl Batch {
         self.mended.clear();
         self.cursors.clear();
         self.refused.clear();
+        self.damaged.clear();
         self.receipts.clear();
         self.attempts.clear();
     }
@@ -82,6 +86,7 @@ impl Batch {
     pub fn take_notes(&mut self, notes: Self) {
         self.cursors.extend(notes.cursors);
         self.refused.extend(notes.refused);
+        self.damaged.extend(notes.damaged);
         self.receipts.extend(notes.receipts);
         self.attempts.extend(notes.attempts);
     }
@@ -92,6 +97,7 @@ impl Batch {
         Self {
             cursors: std::mem::take(&mut self.cursors),
             refused: std::mem::take(&mut self.refused),
+            damaged: std::mem::take(&mut self.damaged),
             receipts: std::mem::take(&mut self.receipts),
             attempts: std::mem::take(&mut self.attempts),
             ..Self::default()

@@ -12,6 +12,7 @@ use crate::domain::observation::Period;
 use crate::domain::time::{Moment, Timestamp};
 use crate::journal::batch::{DeadLetter, DeadLetterId};
 use crate::journal::blob::sum;
+use crate::journal::damage::DamagedPoints;
 use crate::journal::dead_letter::{qos_of, stage_of};
 use crate::journal::folder::JOURNAL;
 use crate::journal::store::{StoredObservation, flag_of, period_number, period_of, result_of};
@@ -51,8 +52,10 @@ pub struct Lines {
     pub sequence: u64,
     /// One gzip member a batch that has points, with the number of its lines.
     pub members: Vec<(Vec<u8>, u64)>,
-    /// Batches whose points can't be read any more: number, and how many were lost.
-    pub damaged: Vec<(u64, u64)>,
+    /// Batches whose points can't be read any more.
+    pub damaged: Vec<DamagedPoints>,
+    /// The last batch whose points were let go: whoever reads them now comes too late.
+    pub let_go: Option<u64>,
 }
 
 /// How far a sink came.
@@ -220,23 +223,25 @@ impl Reader {
              ORDER BY sequence LIMIT 10000",
         )?;
         let mut rows = statement.query([sequence.cast_signed()])?;
-        let mut lines = Lines { sequence, members: Vec::new(), damaged: Vec::new() };
+        let mut lines = Lines { sequence, members: Vec::new(), damaged: Vec::new(), let_go: None };
         let mut bytes = 0;
         while bytes < bytes_max
             && let Some(row) = rows.next()?
         {
             lines.sequence = unsigned(row, 0)?;
-            let member: Option<Vec<u8>> = row.get(1)?;
             let count = unsigned(row, 3)?;
             if count == 0 {
                 continue;
             }
-            match member.filter(|member| row.get(2) == Ok(sum(member))) {
-                Some(member) => {
-                    bytes += member.len();
-                    lines.members.push((member, count));
-                }
-                None => lines.damaged.push((lines.sequence, count)),
+            let Some(member) = row.get::<_, Option<Vec<u8>>>(1)? else {
+                lines.let_go = Some(lines.sequence);
+                continue;
+            };
+            if row.get::<_, i64>(2)? == sum(&member) {
+                bytes += member.len();
+                lines.members.push((member, count));
+            } else {
+                lines.damaged.push(self.damaged(lines.sequence, count)?);
             }
         }
         Ok((lines.sequence > sequence).then_some(lines))

@@ -1,6 +1,6 @@
 //! What a restart reads: the newest snapshot that is whole, the inputs after it, their editions.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::OptionalExtension as _;
 
 use crate::domain::time::Timestamp;
 use crate::journal::Error;
@@ -76,25 +76,8 @@ impl Reader {
     /// # Errors
     /// The journal can't be read, or the edition is damaged.
     pub fn edition(&self, digest: &str) -> Result<Option<EditionHeld>, Error> {
-        self.edition_by("digest = ?1", params![digest])
-    }
-
-    /// Gives the edition that came into force last.
-    ///
-    /// # Errors
-    /// The journal can't be read, or the edition is damaged.
-    pub fn latest_edition(&self) -> Result<Option<EditionHeld>, Error> {
-        self.edition_by("1 ORDER BY rowid DESC LIMIT 1", params![])
-    }
-
-    fn edition_by(
-        &self,
-        condition: &str,
-        parameters: &[&dyn rusqlite::ToSql],
-    ) -> Result<Option<EditionHeld>, Error> {
-        let select =
-            format!("SELECT digest, taken_at, tables, tables_sum FROM editions WHERE {condition}");
-        let row = self.connection.query_row(&select, parameters, |row| {
+        let select = "SELECT digest, taken_at, tables, tables_sum FROM editions WHERE digest = ?1";
+        let row = self.connection.query_row(select, [digest], |row| {
             let held =
                 EditionHeld { digest: row.get(0)?, taken_at: time(row, 1)?, tables: row.get(2)? };
             Ok((held, row.get::<_, i64>(3)?))

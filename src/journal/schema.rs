@@ -89,6 +89,12 @@ const STEPS: &[&str] = &[
     DROP INDEX batches_with_inputs;
     DROP INDEX batches_with_lines;
 ",
+    "
+    CREATE TABLE damaged (
+        sequence INTEGER PRIMARY KEY, found_at INTEGER NOT NULL, points INTEGER NOT NULL,
+        lines BLOB NOT NULL, lines_sum INTEGER NOT NULL
+    );
+",
 ];
 
 /// Marks a file as a journal of weir ("weir" in ASCII).

@@ -6,6 +6,7 @@ use super::batch::{
     AlertRow, Attempt, Batch, CursorRow, DeadLetter, DeadLetterId, EditionRow, NotificationRow,
     Receipt, RefusedRow,
 };
+use super::damage::{DamagedPoints, DamagedRow, SetAside};
 use super::dead_letter::KINDS_MAX;
 use super::inputs::{Kept, Unpacked};
 use super::read::Reader;
@@ -91,8 +92,7 @@ fn what_is_committed_is_there_after_a_restart() {
     assert_eq!(journal.names().unwrap(), first.names);
     let reader = Reader::open(folder.path()).unwrap();
     assert_eq!(reader.ledger().unwrap().total().messages.stored, 2);
-    assert_eq!(reader.latest_edition().unwrap().unwrap().tables, [1; 9]);
-    assert_eq!(reader.edition("d").unwrap().unwrap().digest, "d");
+    assert_eq!(reader.edition("d").unwrap().unwrap().tables, [1; 9]);
     assert_eq!(reader.edition("e").unwrap(), None);
     let mut payloads = Vec::new();
     reader
@@ -149,6 +149,67 @@ fn a_sink_reads_in_order_and_its_cursor_counts_what_waits() {
 }
 
 #[test]
+fn refusals_are_counted_once_however_many_notes_ride_together() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    for ms in 1..=2 {
+        journal.commit(&batch(ms, b"x")).unwrap();
+    }
+    let note = |sequence: u64| {
+        let (sink, line, words) = ("influx", format!("water ph={sequence} 1"), "no".to_owned());
+        let refused = RefusedRow { sink: sink.into(), at: at(9).wall, line, field: None, words };
+        let cursors = vec![CursorRow { sink: sink.into(), sequence }];
+        Batch { cursors, refused: vec![refused], ..Batch::default() }
+    };
+    let mut riding = note(1);
+    riding.take_notes(note(2));
+    journal.commit(&riding).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.cursor("influx").unwrap().unwrap().refused, 2);
+    assert_eq!(reader.refused(9).unwrap().len(), 2);
+}
+
+#[test]
+fn points_that_were_let_go_are_no_damage_to_a_sink_that_is_configured_again() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    for ms in 1..=2 {
+        journal.commit(&batch(ms * DAY, b"x")).unwrap();
+    }
+    // No sink has a cursor, so nobody waits for the points of the first.
+    journal.tidy(at(2 * DAY + 5).wall).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let lines = reader.lines_after(0, 1 << 20).unwrap().unwrap();
+    assert_eq!((lines.sequence, lines.members.len(), lines.damaged), (2, 1, Vec::new()));
+    assert_eq!(lines.let_go, Some(1));
+}
+
+#[test]
+fn points_without_inputs_move_no_clock_back() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    journal.commit(&batch(1, b"x")).unwrap();
+    let (lines, at_two) = (b"water ph=7 1\n".to_vec(), at(2).wall);
+    journal.commit(&Batch { at: at_two, lines, line_count: 1, ..Batch::default() }).unwrap();
+    assert_eq!(journal.last_moment(), Some(at(1)));
+    drop(journal);
+    assert_eq!(open(&folder).last_moment(), Some(at(1)));
+}
+
+#[test]
+fn an_unfinished_snapshot_goes_with_the_next() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    for _ in 0..3 {
+        let snapshot = journal.begin_snapshot(at(1).wall).unwrap();
+        journal.put_slices(snapshot, &[(0, vec![1; 300])]).unwrap();
+    }
+    let count: i64 =
+        journal.connection.query_row("SELECT count(*) FROM slices", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 1);
+}
+
+#[test]
 fn damaged_points_are_named_and_not_sent() {
     let folder = TempDir::new().unwrap();
     let mut journal = open(&folder);
@@ -163,7 +224,18 @@ fn damaged_points_are_named_and_not_sent() {
         .unwrap();
     let reader = Reader::open(folder.path()).unwrap();
     let lines = reader.lines_after(0, 1 << 20).unwrap().unwrap();
-    assert_eq!((lines.members.len(), lines.damaged), (1, vec![(1, 2)]));
+    let damaged = DamagedPoints { sequence: 1, points: 2, from: at(1).wall, to: at(1).wall };
+    assert_eq!((lines.members.len(), lines.damaged), (1, vec![damaged]));
+    // Set aside once, they stay when their batch is let go.
+    for _ in 0..2 {
+        let rows = vec![DamagedRow { sequence: 1, at: at(9).wall }];
+        journal.commit(&Batch { damaged: rows, ..Batch::default() }).unwrap();
+    }
+    journal.tidy(at(40 * DAY).wall).unwrap();
+    assert_eq!(reader.set_aside().unwrap(), SetAside { batches: 1, points: 2 });
+    let kept: Vec<u8> =
+        journal.connection.query_row("SELECT lines FROM damaged", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, [0; 9]);
     let read = reader.inputs_after(0, |_, _| Ok::<(), Error>(()));
     assert!(matches!(read, Err(Error::Damaged { .. })));
 }

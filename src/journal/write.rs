@@ -1,5 +1,6 @@
 //! The one writer: a batch is one transaction, and on the disk when [`Journal::commit`] returns.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::journal::dead_letter::{Change, Tallies};
 use crate::journal::folder::{Folder, JOURNAL};
 use crate::journal::ledger::{self, Sums};
 use crate::journal::tidy::HELD;
-use crate::journal::{Config, Error, schema, store};
+use crate::journal::{Config, Error, damage, schema, store};
 
 /// How many refused lines are kept with their words; beyond, they are counted.
 pub const REFUSED_MAX: i64 = 10_000;
@@ -70,11 +71,7 @@ impl Journal {
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection)?;
-        connection.execute(
-            "DELETE FROM slices WHERE snapshot IN (SELECT id FROM snapshots WHERE closing IS NULL)",
-            [],
-        )?;
-        connection.execute("DELETE FROM snapshots WHERE closing IS NULL", [])?;
+        drop_unfinished(&connection)?;
         connection.execute("INSERT OR IGNORE INTO facts VALUES ('made_at', ?1)", [now.millis()])?;
         let last = connection
             .query_row(
@@ -194,6 +191,7 @@ impl Journal {
         let sequence = self.sequence + u64::from(main);
         let number = sequence.cast_signed();
         let mut sums = None;
+        let last = if batch.inputs.is_empty() { self.last } else { batch.inputs.last() };
         let transaction = self.connection.transaction()?;
         write_names(&transaction, &batch.names)?;
         for edition in &batch.editions {
@@ -207,11 +205,13 @@ impl Journal {
             let mut after = self.sums.clone();
             ledger::add(&mut after, &batch.ledger);
             let lines_total = self.lines_total + batch.line_count;
-            write_main(&transaction, &mut self.packer, batch, number, lines_total, &after)
-                .map_err(|fault| match fault {
+            let total = Total { last, lines: lines_total, sums: &after };
+            write_main(&transaction, &mut self.packer, batch, number, &total).map_err(|fault| {
+                match fault {
                     Fault::Pack(error) => Error::Pack(error),
                     Fault::Sqlite(error) => error.into(),
-                })?;
+                }
+            })?;
             sums = Some(after);
         }
         let change = write_rows(&transaction, &self.tallies, batch)?;
@@ -221,7 +221,7 @@ impl Journal {
             self.sums = sums;
             self.lines_total += batch.line_count;
             self.sequence = sequence;
-            self.last = if batch.inputs.is_empty() { self.last } else { batch.inputs.last() };
+            self.last = last;
         }
         Ok(Committed { sequence: self.sequence })
     }
@@ -259,16 +259,21 @@ impl Journal {
         Ok(self.connection.execute_batch("DELETE FROM slices; DELETE FROM snapshots")?)
     }
 
-    /// Begins a snapshot of the state after the last batch.
+    /// Begins a snapshot of the state after the last batch. One that was left unfinished goes: it
+    /// will never be of use, and would take room until the next start.
     ///
     /// # Errors
     /// The journal can't be written.
     pub fn begin_snapshot(&mut self, taken_at: Timestamp) -> Result<SnapshotId, Error> {
-        self.connection.execute(
+        let transaction = self.connection.transaction()?;
+        drop_unfinished(&transaction)?;
+        transaction.execute(
             "INSERT INTO snapshots (sequence, taken_at) VALUES (?1, ?2)",
             params![self.sequence.cast_signed(), taken_at.millis()],
         )?;
-        Ok(SnapshotId(self.connection.last_insert_rowid()))
+        let id = SnapshotId(transaction.last_insert_rowid());
+        transaction.commit()?;
+        Ok(id)
     }
 
     /// Writes some stations of a snapshot.
@@ -305,6 +310,13 @@ impl Journal {
     }
 }
 
+/// What a batch's row says of all batches up to it.
+struct Total<'a> {
+    last: Moment,
+    lines: u64,
+    sums: &'a Sums,
+}
+
 /// What can fail while the main row is made.
 enum Fault {
     Pack(io::Error),
@@ -317,17 +329,23 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
+fn drop_unfinished(connection: &Connection) -> Result<(), Error> {
+    connection.execute_batch(
+        "DELETE FROM slices WHERE snapshot IN (SELECT id FROM snapshots WHERE closing IS NULL);
+         DELETE FROM snapshots WHERE closing IS NULL",
+    )?;
+    Ok(())
+}
+
 fn write_main(
     transaction: &Transaction<'_>,
     packer: &mut Packer,
     batch: &Batch,
     number: i64,
-    lines_total: u64,
-    sums: &Sums,
+    total: &Total<'_>,
 ) -> Result<(), Fault> {
     let inputs = packer.zstd(batch.inputs.bytes()).map_err(Fault::Pack)?;
     let lines = packer.gzip(&batch.lines).map_err(Fault::Pack)?;
-    let last = batch.inputs.last();
     transaction
         .prepare_cached(
             "INSERT INTO batches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -335,16 +353,16 @@ fn write_main(
         .execute(params![
             number,
             batch.at.millis(),
-            last.wall.millis(),
-            last.elapsed_ms,
+            total.last.wall.millis(),
+            total.last.elapsed_ms,
             inputs,
             sum(&inputs),
             batch.inputs.count().cast_signed(),
             lines,
             sum(lines),
             batch.line_count.cast_signed(),
-            lines_total.cast_signed(),
-            ledger::to_bytes(sums),
+            total.lines.cast_signed(),
+            ledger::to_bytes(total.sums),
         ])?;
     Ok(())
 }
@@ -402,6 +420,7 @@ fn write_rows(
     }
     write_notifications(transaction, batch)?;
     write_progress(transaction, batch)?;
+    damage::write(transaction, &batch.damaged)?;
     Ok(change)
 }
 
@@ -458,21 +477,25 @@ fn write_progress(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Er
             .execute(params![&*row.sink, row.at.millis(), row.line, row.field, row.words])?;
     }
     for row in &batch.cursors {
-        let refused = batch.refused.iter().filter(|refused| refused.sink == row.sink).count();
         transaction
             .prepare_cached(
                 "INSERT INTO cursors VALUES (?1, ?2,
-                    coalesce((SELECT lines_total FROM batches WHERE sequence = ?2), 0), ?3)
+                    coalesce((SELECT lines_total FROM batches WHERE sequence = ?2), 0), 0)
                  ON CONFLICT DO UPDATE SET sequence = excluded.sequence,
-                    lines_total = max(lines_total, excluded.lines_total),
-                    refused = refused + excluded.refused
+                    lines_total = max(lines_total, excluded.lines_total)
                  WHERE excluded.sequence >= sequence",
             )?
-            .execute(params![
-                &*row.sink,
-                row.sequence.cast_signed(),
-                i64::try_from(refused).unwrap_or(i64::MAX)
-            ])?;
+            .execute(params![&*row.sink, row.sequence.cast_signed()])?;
+    }
+    // Apart from the cursors, of which notes that ride together hold several.
+    let mut refused: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in &batch.refused {
+        *refused.entry(&row.sink).or_default() += 1;
+    }
+    for (sink, count) in refused {
+        transaction
+            .prepare_cached("UPDATE cursors SET refused = refused + ?2 WHERE sink = ?1")?
+            .execute(params![sink, count])?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ const TURN_BYTES: usize = 1 << 20;
 /// From this much in one turn on, more is waiting already and nothing is gathered.
 const BUSY_BYTES: usize = 128 << 10;
 /// How long a turn waits when nothing happens.
-const IDLE: Duration = Duration::from_millis(100);
+const IDLE: Duration = Duration::from_millis(250);
 /// How long one waits that may not read: acks may become due meanwhile.
 const ACKS_DUE: Duration = Duration::from_millis(20);
 /// Fewer messages than these while they gather, and they gather this many times as long: a

@@ -8,6 +8,12 @@ use crate::seed::sheet::{Cells, Sheets, TOPICS};
 /// How the array of records is written that is the whole payload.
 const WHOLE_PAYLOAD: &str = ".";
 
+/// Formats besides JSON.
+const OTHER_FORMATS: &[(&str, Format)] = &[
+    #[cfg(debug_assertions)]
+    ("crash", Format::Crash),
+];
+
 /// Reads `topics.csv`.
 pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
     let sheet = sheets.get(&TOPICS);
@@ -17,7 +23,7 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         let network = cells.find("network", &draft.networks);
         let pattern = cells.required("pattern");
         let levels = levels(&mut cells, pattern);
-        let format = cells.word("format", ("json", Format::Json), &[]);
+        let format = cells.word("format", ("json", Format::Json), OTHER_FORMATS);
         let pointers = pointers(&mut cells, &levels);
         let time_unit = time_unit(&mut cells);
         let Some(network) = network else { continue };

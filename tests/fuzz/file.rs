@@ -157,7 +157,7 @@ fn read(whole: &Whole) -> Vec<Result<(), Error>> {
         reader.alert_history(100).map(|_| ()),
         reader.observations(DatastreamId(0), Period::Native, from, to).map(|_| ()),
         reader.observation_count().map(|_| ()),
-        reader.latest_edition().map(|_| ()),
+        reader.edition("").map(|_| ()),
         reader.latest_snapshot().map(|_| ()),
     ]
     .into_iter()

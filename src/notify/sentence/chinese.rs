@@ -118,6 +118,12 @@ impl Scene<'_> {
             (WeirCondition::SessionTaken, None) => String::from(
                 "某消息服务器（见日志）反复终止weir的会话，可能有其他客户端使用同一client_id",
             ),
+            (WeirCondition::PointsDamaged, _) => {
+                String::from("本地日志中有数据点损坏，无法写入InfluxDB，其余数据点照常写入")
+            }
+            (WeirCondition::JournalDamaged, _) => {
+                String::from("本地日志已损坏并移至一旁，已新建日志；尚未送出的数据只存在于旧文件中")
+            }
         }
     }
 }

@@ -140,6 +140,13 @@ impl Scene<'_> {
                 "a broker, named in the log, ends weir's session again and again, it seems that \
                  another client uses the client_id of weir",
             ),
+            (WeirCondition::PointsDamaged, _) => String::from(
+                "points in the journal are damaged and will not reach InfluxDB, all others will",
+            ),
+            (WeirCondition::JournalDamaged, _) => String::from(
+                "the journal was damaged and set aside, a new one was begun; what was not \
+                 delivered from it yet is in the old file only",
+            ),
         }
     }
 }
