@@ -313,11 +313,13 @@ pub fn notification(
     // Alertmanager's receivers know two words; a withdrawn alert no longer fires.
     let status = match event.change {
         AlertChange::Fired => "firing",
-        AlertChange::Resolved | AlertChange::Withdrawn => "resolved",
+        AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => "resolved",
     };
     let ends = match event.change {
         AlertChange::Fired => NO_END.to_owned(),
-        AlertChange::Resolved | AlertChange::Withdrawn => event.at.rfc3339(&scene.zone),
+        AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => {
+            event.at.rfc3339(&scene.zone)
+        }
     };
     let labels = labels(registry, event, &scene);
     let rule = registry.rule(event.rule);

@@ -1,6 +1,7 @@
 //! The verbs in their order, pure: every input goes through [`Pipeline::process`], live or in
 //! replay, and everything it causes comes out of it as values. No clock, no file, no socket.
 
+mod backlog;
 mod clock;
 mod edition;
 mod message;
@@ -129,7 +130,7 @@ impl Pipeline {
         out.changed = true;
         match condition {
             Condition::Connected(network) => {
-                self.state.network(network).connected_since_ms = Some(at.elapsed_ms);
+                self.state.network(network).connect(at);
                 self.silence_due_ms.fill(0);
                 self.weir_condition(WeirCondition::BrokerAway, Some(network), None, at, out);
             }

@@ -382,6 +382,7 @@ fn log(row: &AlertRow) {
     match row.change {
         AlertChange::Fired => tracing::warn!(alert, "Alert: {words}"),
         AlertChange::Resolved => tracing::info!(alert, "Alert resolved: {words}"),
+        AlertChange::Past => tracing::warn!(alert, "Alert, past: {words}"),
         AlertChange::Withdrawn => tracing::info!(alert, "Alert withdrawn: {words}"),
     }
 }

@@ -125,14 +125,20 @@ pub enum Subject {
 pub struct AlertId(#[n(0)] pub u64);
 
 /// What happened to an alert.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 pub enum AlertChange {
     /// It began to fire.
+    #[n(0)]
     Fired,
     /// What it warned of is over.
+    #[n(1)]
     Resolved,
     /// Its rule or subject left with an edition, so nobody can say whether it is over.
+    #[n(2)]
     Withdrawn,
+    /// What it would have warned of was over before anybody could be told.
+    #[n(3)]
+    Past,
 }
 
 impl AlertChange {
@@ -143,6 +149,7 @@ impl AlertChange {
             Self::Fired => "firing",
             Self::Resolved => "resolved",
             Self::Withdrawn => "withdrawn",
+            Self::Past => "past",
         }
     }
 }
@@ -159,28 +166,39 @@ pub struct Upstream {
 }
 
 /// A change of an alert's state, to be stored and told.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub struct AlertEvent {
     /// The alert.
+    #[n(0)]
     pub alert: AlertId,
     /// The rule that speaks.
+    #[n(1)]
     pub rule: RuleId,
     /// Whom it is about.
+    #[n(2)]
     pub subject: Subject,
     /// What happened.
+    #[n(3)]
     pub change: AlertChange,
     /// When it happened: the time of the observation that did it, or the clock's.
+    #[n(4)]
     pub at: Timestamp,
     /// Since when the state lasts that the alert is about.
+    #[n(5)]
     pub since: Timestamp,
     /// The value that did it, in the canonical unit.
+    #[n(6)]
     pub value: Option<f64>,
     /// The limit that was exceeded.
+    #[n(7)]
     pub limit: Option<LimitId>,
     /// By how many times.
+    #[n(8)]
     pub multiple: Option<f64>,
     /// Whether the value is suspect.
+    #[n(9)]
     pub unconfirmed: bool,
     /// The wave it may be part of.
+    #[n(10)]
     pub upstream: Option<Upstream>,
 }

@@ -31,6 +31,7 @@ impl Pipeline {
         if self.hours_due.is_some_and(|due| due <= at.wall) {
             self.give_hours(at, out);
         }
+        self.tell_untold(at.elapsed_ms, out);
         self.judge_silence(at, out);
         self.judge_brokers(at, out);
         out.changed |= !out.alerts.is_empty();

@@ -16,6 +16,8 @@ use crate::pipeline::{Pipeline, Processed, plain_event, weir_rule};
 
 impl Pipeline {
     pub(super) fn adopt(&mut self, registry: &Arc<Registry>, at: Moment, out: &mut Processed) {
+        // They are of the edition that goes.
+        self.tell_untold(i64::MAX, out);
         let mut left: HashMap<DatastreamId, StreamState> = HashMap::new();
         let mut before: HashMap<StationId, StationState> = HashMap::new();
         for (index, station) in std::mem::take(&mut self.state.stations).into_iter().enumerate() {

@@ -13,6 +13,7 @@ use crate::domain::registry::{Device, ProfileIndex};
 use crate::domain::reject::{Reason, Reject, Stage};
 use crate::domain::time::{Moment, Timestamp};
 use crate::normalize;
+use crate::pipeline::backlog::Backlog;
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::route::{Speaker, nearest_device};
 use crate::pipeline::{Fate, Pipeline, Processed};
@@ -42,6 +43,8 @@ struct Manner<'a> {
     /// Whether it shows that its device is alive: a retained message and one that is run again
     /// don't.
     live: bool,
+    /// Where it may be of its broker's backlog.
+    backlog: Option<Backlog>,
 }
 
 impl Manner<'_> {
@@ -61,7 +64,9 @@ impl Pipeline {
         } else {
             (ordinal, duplicate) = self.note_packet(message);
         }
-        let manner = Manner { now: at, received: at, only: None, live: !message.retain };
+        let backlog = self.state.network(message.network).hear(at);
+        let live = !message.retain;
+        let manner = Manner { now: at, received: at, only: None, live, backlog };
         let topic = if duplicate {
             self.routes
                 .find(&self.registry, message.network, message.topic)
@@ -80,7 +85,7 @@ impl Pipeline {
         out.changed = true;
         let Act::Retry { message, reading, received, pattern, rejected } = *act;
         let message = Message { fault: None, ..message };
-        let manner = Manner { now: at, received, only: reading, live: false };
+        let manner = Manner { now: at, received, only: reading, live: false, backlog: None };
         let mut read = Ledger::default();
         self.read_message(&message, manner, &mut read, out);
         let ignored = reading.is_some_and(|place| self.is_ignored(&message, place));
@@ -275,7 +280,8 @@ impl Pipeline {
             match normalize::normalize(context, reading) {
                 Ok(None) => {}
                 Ok(Some(observation)) => {
-                    let hearing = Hearing { now: manner.now, live: manner.live };
+                    let Manner { now, live, backlog, .. } = manner;
+                    let hearing = Hearing { now, live, backlog };
                     let outcome = self.observe(&registry, observation, hearing, ledger, out);
                     ledger.readings.count(outcome);
                 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::aggregate::hour::{Mean, Term};
-use crate::alert::exceedance::{self, Terms};
+use crate::alert::exceedance::{self, Outcome as Finding, Terms};
 use crate::assess;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
 use crate::domain::assessment::{Assessment, Verdict};
@@ -15,6 +15,7 @@ use crate::domain::observation::{Observation, ObservationResult, Period, Qualifi
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Registry, RuleKind, Sampling};
 use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
+use crate::pipeline::backlog::Backlog;
 use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, plain_event};
 use crate::qc;
@@ -24,6 +25,7 @@ use crate::qc;
 pub(super) struct Hearing {
     pub(super) now: Moment,
     pub(super) live: bool,
+    pub(super) backlog: Option<Backlog>,
 }
 
 impl Pipeline {
@@ -39,7 +41,7 @@ impl Pipeline {
         let Some(datastream) = registry.datastream(observation.datastream) else {
             return Outcome::Rejected;
         };
-        let Hearing { now, live } = hearing;
+        let Hearing { now, live, backlog } = hearing;
         let time = observation.phenomenon_time.start();
         let late = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
         if live {
@@ -65,7 +67,7 @@ impl Pipeline {
         self.sum(registry, datastream, &qualified, old, now.wall);
         if news {
             let again = before == Some(time);
-            self.judge(registry, datastream, &qualified, !again, out);
+            self.judge(registry, datastream, &qualified, (!again, backlog), out);
         }
         Outcome::Stored
     }
@@ -159,7 +161,7 @@ impl Pipeline {
         let qualified = QualifiedObservation { observation, quality, revision, completeness };
         out.observations.push(qualified);
         if mean.newest {
-            self.judge(registry, datastream, &qualified, !mean.revision, out);
+            self.judge(registry, datastream, &qualified, (!mean.revision, None), out);
         } else if let Some(stream) = self.stream_mut(datastream) {
             let mut last = stream.last;
             let assessment = assess::assess(registry, datastream, &qualified, &mut last);
@@ -173,14 +175,14 @@ impl Pipeline {
         registry: &Registry,
         datastream: &Datastream,
         qualified: &QualifiedObservation,
-        news: bool,
+        (news, backlog): (bool, Option<Backlog>),
         out: &mut Processed,
     ) {
         let Some(stream) = self.stream_mut(datastream) else { return };
         let assessment = assess::assess(registry, datastream, qualified, &mut stream.last);
         out.assessments.push(assessment);
         if news {
-            self.alert(registry, datastream, &assessment, out);
+            self.alert(registry, datastream, &assessment, backlog, out);
         }
     }
 
@@ -189,6 +191,7 @@ impl Pipeline {
         registry: &Registry,
         datastream: &Datastream,
         assessment: &Assessment,
+        backlog: Option<Backlog>,
         out: &mut Processed,
     ) {
         let rule = datastream.exceedance_rule.and_then(|rule| registry.rule(rule));
@@ -214,7 +217,12 @@ impl Pipeline {
             | (_, exceedance::State::Firing { alert, since, .. }) => (alert, since),
             _ => return,
         };
-        let Some(change) = change else { return };
+        let Some(change) = change else {
+            if outcome == Finding::Exceeds {
+                self.tell_what_holds(datastream.id, at, backlog, out);
+            }
+            return;
+        };
         let (station, property) = (datastream.station, datastream.property);
         let mut upstream = None;
         if change == AlertChange::Fired {
@@ -229,7 +237,7 @@ impl Pipeline {
             Verdict::Exceeds { limit, multiple } => (Some(limit), multiple),
             Verdict::NotAssessable(_) => (None, None),
         };
-        out.alerts.push(AlertEvent {
+        let event = AlertEvent {
             alert,
             rule,
             subject: Subject::Datastream(datastream.id),
@@ -241,7 +249,8 @@ impl Pipeline {
             multiple,
             unconfirmed: assessment.unconfirmed,
             upstream,
-        });
+        };
+        self.tell(datastream.id, event, backlog, out);
     }
 }
 

@@ -8,9 +8,10 @@ use minicbor::{Decode, Encode};
 
 use crate::basin::Basin;
 use crate::domain::alert::{AlertId, WeirCondition};
-use crate::domain::name::NetworkId;
+use crate::domain::name::{DatastreamId, NetworkId};
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::backlog::Untold;
 use crate::pipeline::state::{NetworkState, State, StationState};
 use crate::pipeline::{Pipeline, Processed};
 
@@ -29,6 +30,8 @@ struct Closing {
     edition: String,
     #[n(5)]
     at: Moment,
+    #[n(6)]
+    untold: BTreeMap<DatastreamId, Untold>,
 }
 
 /// What can't be read back.
@@ -70,6 +73,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         alerts: state.alerts,
         edition: edition.to_owned(),
         at,
+        untold: state.untold.clone(),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -107,5 +111,7 @@ pub fn restore(
     pipeline.state.weir = closing.weir;
     pipeline.state.alerts = closing.alerts;
     pipeline.adopt(registry, closing.at, &mut Processed::default());
+    // Another edition would have told them.
+    pipeline.state.untold = closing.untold;
     Ok(pipeline)
 }

@@ -13,7 +13,8 @@ use crate::basin::Basin;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::history::{Entry, History};
 use crate::domain::name::{DatastreamId, NetworkId, RuleId};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::backlog::{self, Backlog, Untold};
 
 /// What one datastream remembers.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -120,9 +121,28 @@ pub struct NetworkState {
     /// before it are of an id that was used again.
     #[n(3)]
     suspects: VecDeque<Suspect>,
+    /// When it delivered something last, in elapsed milliseconds.
+    #[n(4)]
+    heard_ms: Option<i64>,
+    /// When it was back after it had been away for long: what is older comes of its backlog.
+    #[n(5)]
+    back_at: Option<Timestamp>,
 }
 
 impl NetworkState {
+    pub(super) fn connect(&mut self, at: Moment) {
+        self.connected_since_ms = Some(at.elapsed_ms);
+        if self.heard_ms.is_some_and(|heard| at.elapsed_ms - heard >= backlog::AWAY_MS) {
+            self.back_at = Some(at.wall);
+        }
+    }
+
+    /// Notes that it delivers something, which may be of its backlog.
+    pub(super) fn hear(&mut self, now: Moment) -> Option<Backlog> {
+        self.heard_ms = Some(now.elapsed_ms);
+        self.back_at.map(|until| Backlog { now, until })
+    }
+
     pub(super) fn settle(&mut self, ordinal: u64) {
         while self.suspects.front().is_some_and(|suspect| suspect.ordinal <= ordinal) {
             self.suspects.pop_front();
@@ -157,6 +177,8 @@ pub struct State {
     pub basin: Basin,
     /// Alerts about weir itself that fire, and since when.
     pub weir: BTreeMap<(WeirCondition, Option<NetworkId>), (AlertId, Timestamp)>,
+    /// Alerts that fired in a backlog and are not told yet.
+    pub untold: BTreeMap<DatastreamId, Untold>,
     /// The number of the last alert.
     pub alerts: u64,
 }

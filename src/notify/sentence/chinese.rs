@@ -17,6 +17,11 @@ impl Scene<'_> {
             (AlertChange::Withdrawn, _) => format!(
                 "{who}：自{since}起的报警已撤销，其规则或对象已从种子表中移除，无法判断是否已恢复"
             ),
+            (AlertChange::Past, _) => format!(
+                "{who}：{since}至{until}曾{}，起初{}；通知前已恢复，从消息服务器积压数据中发现",
+                self.against_zh(false),
+                self.said_zh()
+            ),
             (AlertChange::Fired, Topic::Exceedance) => {
                 format!("{who}：{}，{}，自{since}起", self.said_zh(), self.against_zh(true))
             }

@@ -17,6 +17,12 @@ impl Scene<'_> {
                 "{who}: an alert since {since} is withdrawn, because its rule or subject left the \
                  seeds; nobody can say whether it is over"
             ),
+            (AlertChange::Past, _) => format!(
+                "{who}: was {} from {since} to {until}, {} at first; over before it could be told, \
+                 found in what the broker had kept",
+                self.against_plainly(),
+                self.said()
+            ),
             (AlertChange::Fired, Topic::Exceedance) => {
                 format!("{who}: {}, {}, since {since}", self.said(), self.against())
             }

@@ -1,0 +1,81 @@
+//! What is found in the backlog of a broker that was away for long: an exceedance that began and
+//! ended there is told once, as past, since nobody can act on its beginning any more. One that
+//! still holds is told as soon as that is known.
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::alert::{AlertChange, AlertEvent};
+use crate::domain::name::DatastreamId;
+use crate::domain::time::{MINUTE, Moment, Timestamp};
+use crate::pipeline::{Pipeline, Processed};
+
+/// For how long nothing of a broker must have come for what comes next to be a backlog.
+pub(super) const AWAY_MS: i64 = 10 * MINUTE;
+/// How long the beginning of an alert waits for its end in the backlog.
+const WAIT_MS: i64 = MINUTE;
+
+/// An alert that fired in a backlog and was not told.
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+pub struct Untold {
+    #[n(0)]
+    fired: AlertEvent,
+    /// When it is told, over or not, in elapsed milliseconds.
+    #[n(1)]
+    tell_by_ms: i64,
+}
+
+/// A message that may be of a backlog.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backlog {
+    /// When it came.
+    pub(super) now: Moment,
+    /// When the broker was back: what is older was kept by it.
+    pub(super) until: Timestamp,
+}
+
+impl Pipeline {
+    /// Tells a change of an alert, or keeps it until it is known whether it is past.
+    pub(super) fn tell(
+        &mut self,
+        of: DatastreamId,
+        event: AlertEvent,
+        backlog: Option<Backlog>,
+        out: &mut Processed,
+    ) {
+        match (event.change, backlog) {
+            (AlertChange::Fired, Some(Backlog { now, until })) if event.at < until => {
+                let tell_by_ms = now.elapsed_ms + WAIT_MS;
+                self.state.untold.insert(of, Untold { fired: event, tell_by_ms });
+            }
+            _ => match self.state.untold.remove(&of) {
+                Some(Untold { fired, .. }) => {
+                    let past = AlertEvent { change: AlertChange::Past, at: event.at, ..fired };
+                    out.alerts.push(past);
+                }
+                None => out.alerts.push(event),
+            },
+        }
+    }
+
+    /// Tells what fired in the backlog and still holds now that its station is heard live again.
+    pub(super) fn tell_what_holds(
+        &mut self,
+        of: DatastreamId,
+        at: Timestamp,
+        backlog: Option<Backlog>,
+        out: &mut Processed,
+    ) {
+        if !self.state.untold.is_empty()
+            && backlog.is_none_or(|backlog| at >= backlog.until)
+            && let Some(untold) = self.state.untold.remove(&of)
+        {
+            out.alerts.push(untold.fired);
+        }
+    }
+
+    /// Tells what waited long enough; all of it before another edition comes into force.
+    pub(super) fn tell_untold(&mut self, until_ms: i64, out: &mut Processed) {
+        let due = self.state.untold.extract_if(.., |_, untold| untold.tell_by_ms <= until_ms);
+        out.alerts.extend(due.map(|(_, untold)| untold.fired));
+    }
+}
