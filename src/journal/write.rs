@@ -457,8 +457,12 @@ fn write_progress(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Er
             )?
             .execute(params![&*row.sink, row.at.millis(), row.line, row.field, row.words])?;
     }
-    for row in &batch.cursors {
-        let refused = batch.refused.iter().filter(|refused| refused.sink == row.sink).count();
+    for (place, row) in batch.cursors.iter().enumerate() {
+        // Several notes may ride on one batch; what was refused counts with the last of a sink.
+        let later = batch.cursors.get(place + 1..).unwrap_or_default();
+        let is_last = later.iter().all(|other| other.sink != row.sink);
+        let of_it = batch.refused.iter().filter(|refused| is_last && refused.sink == row.sink);
+        let refused = of_it.count();
         transaction
             .prepare_cached(
                 "INSERT INTO cursors VALUES (?1, ?2,
