@@ -11,7 +11,6 @@ use super::dead_letter::KINDS_MAX;
 use super::inputs::{Kept, Unpacked};
 use super::read::Reader;
 use super::store::StoredObservation;
-use super::tidy::ALERTS_MAX;
 use super::write::{Journal, REFUSED_MAX, WAL_BYTES_MAX};
 use super::{Config, Error, backup};
 use crate::domain::alert::{AlertChange, AlertId};
@@ -23,15 +22,15 @@ use crate::domain::quality::Flag;
 use crate::domain::reject::Stage;
 use crate::domain::time::{DAY, Moment, Timestamp};
 
-fn at(ms: i64) -> Moment {
+pub(super) fn at(ms: i64) -> Moment {
     Moment { wall: Timestamp(1_760_000_000_000 + ms), elapsed_ms: ms }
 }
 
-fn open(folder: &TempDir) -> Journal {
+pub(super) fn open(folder: &TempDir) -> Journal {
     Journal::open(&Config::at(folder.path()), at(0).wall).unwrap()
 }
 
-fn batch(ms: i64, payload: &[u8]) -> Batch {
+pub(super) fn batch(ms: i64, payload: &[u8]) -> Batch {
     let mut batch = Batch { at: at(ms).wall, ..Batch::default() };
     let message = Message {
         network: NetworkId(0),
@@ -252,7 +251,8 @@ fn at_the_byte_limit_only_notes_are_taken_and_what_the_reserve_is_for() {
     journal.commit_from_reserve(&notes).unwrap();
     let reader = Reader::open(folder.path()).unwrap();
     assert_eq!(reader.notifications_due("c", 0, 9).unwrap().len(), 1);
-    let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }];
+    // Two notes that ride on one batch.
+    let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }; 2];
     journal.commit(&Batch { cursors, ..Batch::default() }).unwrap();
     assert!(reader.cursor("influx").unwrap().is_some());
 }
@@ -359,7 +359,8 @@ fn so_many_refused_fields_are_kept_and_the_others_counted() {
             field: Some("do".to_owned()),
             words: "conflict".to_owned(),
         };
-        let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }];
+        // Two notes that ride on one batch.
+        let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }; 2];
         Batch { refused: (0..count).map(row).collect(), cursors, ..Batch::default() }
     };
     journal.commit(&refused(REFUSED_MAX - 1)).unwrap();
@@ -519,50 +520,6 @@ fn tidying_keeps_what_a_sink_or_a_recovery_needs() {
 }
 
 #[test]
-fn a_slice_of_tidying_is_short_and_what_presses_goes_before_its_time() {
-    let folder = TempDir::new().unwrap();
-    let limited = Config { journal_bytes_max: 4 << 20, ..Config::at(folder.path()) };
-    let mut journal = Journal::open(&limited, at(0).wall).unwrap();
-    let mut random = fastrand::Rng::with_seed(1);
-    let mut commit = |journal: &mut Journal, ms: i64, bytes: usize| {
-        let payload: Vec<u8> = (0..bytes).map(|_| random.u8(..)).collect();
-        journal.commit(&batch(ms, &payload)).unwrap();
-    };
-    for ms in 1..=500 {
-        commit(&mut journal, ms, 10);
-    }
-    let snapshots = |journal: &mut Journal| {
-        for _ in 0..2 {
-            let snapshot = journal.begin_snapshot(at(600).wall).unwrap();
-            journal.finish_snapshot(snapshot, b"c").unwrap();
-        }
-    };
-    snapshots(&mut journal);
-    let with_inputs = |journal: &Journal| -> i64 {
-        let count = "SELECT count(*) FROM batches WHERE inputs IS NOT NULL";
-        journal.connection.query_row(count, [], |row| row.get(0)).unwrap()
-    };
-    // Young and far from the limit, everything stays.
-    assert!(!journal.tidy(at(700).wall).unwrap().more());
-    assert_eq!(with_inputs(&journal), 500);
-    let mut slices = Vec::new();
-    while journal.bytes().unwrap() < (4 << 20) / 10 * 9 + 100_000 {
-        commit(&mut journal, 650, 100_000);
-    }
-    snapshots(&mut journal);
-    loop {
-        let before = with_inputs(&journal);
-        let more = journal.tidy(at(700).wall).unwrap().more();
-        slices.push(before - with_inputs(&journal));
-        if !more {
-            break;
-        }
-    }
-    assert!(slices.len() > 2 && slices.iter().all(|gone| *gone <= 2 * 200), "{slices:?}");
-    assert_eq!(with_inputs(&journal), 0);
-}
-
-#[test]
 fn a_log_that_grew_is_cut_again() {
     let folder = TempDir::new().unwrap();
     let mut journal = open(&folder);
@@ -578,49 +535,6 @@ fn a_log_that_grew_is_cut_again() {
         journal.commit(&batch(ms, b"x")).unwrap();
     }
     assert!(bytes() <= WAL_BYTES_MAX, "{}", bytes());
-}
-
-#[test]
-fn so_many_changes_of_alerts_are_kept_and_those_that_fire() {
-    let folder = TempDir::new().unwrap();
-    let mut journal = open(&folder);
-    // The first alert fires still, the others began and ended one after the other.
-    let insert = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x <= ?1)
-        INSERT INTO alerts (alert, rule, subject, change, since, at, json)
-        SELECT (x + 1) / 2, 0, '', CASE WHEN x % 2 = 1 THEN 'firing' ELSE 'resolved' END, x, x, ''
-        FROM n WHERE x <> 2";
-    journal.connection.execute(insert, [ALERTS_MAX + 500]).unwrap();
-    let mut slices = 1;
-    while journal.tidy(at(0).wall).unwrap().more() {
-        slices += 1;
-    }
-    let numbers = "SELECT count(*), min(number) FROM alerts WHERE alert > 1";
-    let held: (i64, i64) =
-        journal.connection.query_row(numbers, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    assert_eq!((held, slices), ((ALERTS_MAX, 501), 3));
-    let open = Reader::open(folder.path()).unwrap().open_alerts().unwrap();
-    assert!(open.iter().any(|alert| alert.alert == 1), "it fires still");
-}
-
-#[test]
-fn of_snapshots_the_two_newest_stay_and_one_a_day_for_a_week() {
-    let folder = TempDir::new().unwrap();
-    let mut journal = open(&folder);
-    journal.commit(&batch(1, b"x")).unwrap();
-    for hour in 0..20 * 24 {
-        let taken_at = at(hour * DAY / 24).wall;
-        let snapshot = journal.begin_snapshot(taken_at).unwrap();
-        journal.finish_snapshot(snapshot, b"c").unwrap();
-        journal.tidy(taken_at).unwrap();
-    }
-    let mut statement =
-        journal.connection.prepare("SELECT taken_at FROM snapshots ORDER BY id DESC").unwrap();
-    let rows = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap();
-    let held: Vec<i64> = rows.map(Result::unwrap).collect();
-    assert_eq!(held[0] - held[1], DAY / 24, "the two newest");
-    let days: std::collections::BTreeSet<i64> = held[2..].iter().map(|at| at / DAY).collect();
-    assert_eq!(days.len(), held.len() - 2, "one a day: {held:?}");
-    assert!((7..=8).contains(&days.len()), "{days:?}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ const NOTIFICATIONS_TO_DELETE: &str = "DELETE FROM notifications WHERE number IN
      ORDER BY at LIMIT ?2)";
 
 /// How many changes of alerts are kept. Beyond, the oldest go, but for alerts that still fire.
-pub(super) const ALERTS_MAX: i64 = 100_000;
+const ALERTS_MAX: i64 = 100_000;
 const ALERTS_TO_DELETE: &str = "DELETE FROM alerts WHERE number IN
     (SELECT number FROM alerts AS old WHERE number <= (SELECT max(number) FROM alerts) - ?1
         AND (change <> 'firing' OR EXISTS (SELECT 1 FROM alerts
@@ -153,6 +153,8 @@ mod tests {
 
     use super::*;
     use crate::journal::Config;
+    use crate::journal::read::Reader;
+    use crate::journal::tests::{at, batch, open};
 
     #[test]
     fn each_statement_is_a_search() {
@@ -177,5 +179,95 @@ mod tests {
                 assert!(!scan && !step.contains("TEMP B-TREE"), "{step}: {statement}");
             }
         }
+    }
+
+    #[test]
+    fn a_slice_of_tidying_is_short_and_what_presses_goes_before_its_time() {
+        let folder = TempDir::new().unwrap();
+        let limited = Config { journal_bytes_max: 4 << 20, ..Config::at(folder.path()) };
+        let mut journal = Journal::open(&limited, at(0).wall).unwrap();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut commit = |journal: &mut Journal, ms: i64, bytes: usize| {
+            let payload: Vec<u8> = (0..bytes).map(|_| random.u8(..)).collect();
+            journal.commit(&batch(ms, &payload)).unwrap();
+        };
+        for ms in 1..=500 {
+            commit(&mut journal, ms, 10);
+        }
+        let snapshots = |journal: &mut Journal| {
+            for _ in 0..2 {
+                let snapshot = journal.begin_snapshot(at(600).wall).unwrap();
+                journal.finish_snapshot(snapshot, b"c").unwrap();
+            }
+        };
+        snapshots(&mut journal);
+        let with_inputs = |journal: &Journal| -> i64 {
+            let count = "SELECT count(*) FROM batches WHERE inputs IS NOT NULL";
+            journal.connection.query_row(count, [], |row| row.get(0)).unwrap()
+        };
+        // Young and far from the limit, everything stays.
+        assert!(!journal.tidy(at(700).wall).unwrap().more());
+        assert_eq!(with_inputs(&journal), 500);
+        let mut slices = Vec::new();
+        while journal.bytes().unwrap() < (4 << 20) / 10 * 9 + 100_000 {
+            commit(&mut journal, 650, 100_000);
+        }
+        snapshots(&mut journal);
+        loop {
+            let before = with_inputs(&journal);
+            let more = journal.tidy(at(700).wall).unwrap().more();
+            slices.push(before - with_inputs(&journal));
+            if !more {
+                break;
+            }
+        }
+        assert!(slices.len() > 2 && slices.iter().all(|gone| *gone <= 2 * 200), "{slices:?}");
+        assert_eq!(with_inputs(&journal), 0);
+    }
+
+    #[test]
+    fn so_many_changes_of_alerts_are_kept_and_those_that_fire() {
+        let folder = TempDir::new().unwrap();
+        let mut journal = open(&folder);
+        // The first alert fires still, the others began and ended one after the other.
+        let insert = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x <= ?1)
+            INSERT INTO alerts (alert, rule, subject, change, since, at, json)
+            SELECT (x + 1) / 2, 0, '', CASE WHEN x % 2 = 1 THEN 'firing' ELSE 'resolved' END,
+                x, x, ''
+            FROM n WHERE x <> 2";
+        journal.connection.execute(insert, [ALERTS_MAX + 500]).unwrap();
+        let mut slices = 1;
+        while journal.tidy(at(0).wall).unwrap().more() {
+            slices += 1;
+        }
+        let numbers = "SELECT count(*), min(number) FROM alerts WHERE alert > 1";
+        let held: (i64, i64) = journal
+            .connection
+            .query_row(numbers, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!((held, slices), ((ALERTS_MAX, 501), 3));
+        let open = Reader::open(folder.path()).unwrap().open_alerts().unwrap();
+        assert!(open.iter().any(|alert| alert.alert == 1), "it fires still");
+    }
+
+    #[test]
+    fn of_snapshots_the_two_newest_stay_and_one_a_day_for_a_week() {
+        let folder = TempDir::new().unwrap();
+        let mut journal = open(&folder);
+        journal.commit(&batch(1, b"x")).unwrap();
+        for hour in 0..20 * 24 {
+            let taken_at = at(hour * DAY / 24).wall;
+            let snapshot = journal.begin_snapshot(taken_at).unwrap();
+            journal.finish_snapshot(snapshot, b"c").unwrap();
+            journal.tidy(taken_at).unwrap();
+        }
+        let mut statement =
+            journal.connection.prepare("SELECT taken_at FROM snapshots ORDER BY id DESC").unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+        let held: Vec<i64> = rows.map(Result::unwrap).collect();
+        assert_eq!(held[0] - held[1], DAY / 24, "the two newest");
+        let days: std::collections::BTreeSet<i64> = held[2..].iter().map(|at| at / DAY).collect();
+        assert_eq!(days.len(), held.len() - 2, "one a day: {held:?}");
+        assert!((7..=8).contains(&days.len()), "{days:?}");
     }
 }
