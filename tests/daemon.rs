@@ -229,11 +229,11 @@ fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
             Ok::<(), weir::journal::Error>(())
         });
         read.unwrap();
-        said.len() >= 4
+        said.len() >= 5
     });
     weir.stop();
     said.sort_unstable();
-    let want = ["channel_failing", "clock_stepped", "journal_full", "sink_away"];
+    let want = ["channel_failing", "clock_stepped", "filter_refused", "journal_full", "sink_away"];
     assert_eq!(said, want.map(|condition| (condition, false)));
 }
 

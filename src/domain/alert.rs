@@ -59,11 +59,14 @@ pub enum WeirCondition {
     /// A broker throws weir off again and again, mostly because another client has its client id.
     #[n(6)]
     SessionTaken,
+    /// A broker refuses a filter: what fits it does not come.
+    #[n(7)]
+    FilterRefused,
 }
 
 impl WeirCondition {
     /// Every condition.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::BrokerAway,
         Self::SinkAway,
         Self::JournalFull,
@@ -71,6 +74,7 @@ impl WeirCondition {
         Self::ClockStepped,
         Self::BrokerUnreadable,
         Self::SessionTaken,
+        Self::FilterRefused,
     ];
 
     /// Gives the word used in seeds and output.
@@ -84,6 +88,7 @@ impl WeirCondition {
             Self::ClockStepped => "clock_stepped",
             Self::BrokerUnreadable => "broker_unreadable",
             Self::SessionTaken => "session_taken",
+            Self::FilterRefused => "filter_refused",
         }
     }
 }

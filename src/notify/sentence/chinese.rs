@@ -118,6 +118,12 @@ impl Scene<'_> {
             (WeirCondition::SessionTaken, None) => String::from(
                 "某消息服务器（见日志）反复终止weir的会话，可能有其他客户端使用同一client_id",
             ),
+            (WeirCondition::FilterRefused, Some(network)) => {
+                format!("消息服务器{network}拒绝订阅某主题过滤器，收不到相应数据")
+            }
+            (WeirCondition::FilterRefused, None) => {
+                String::from("某消息服务器（见页面）拒绝订阅某主题过滤器，收不到相应数据")
+            }
         }
     }
 }

@@ -140,6 +140,12 @@ impl Scene<'_> {
                 "a broker, named in the log, ends weir's session again and again, it seems that \
                  another client uses the client_id of weir",
             ),
+            (WeirCondition::FilterRefused, Some(network)) => {
+                format!("broker {network} refuses a filter, what fits it does not come")
+            }
+            (WeirCondition::FilterRefused, None) => String::from(
+                "a broker, named on the page, refuses a filter, what fits it does not come",
+            ),
         }
     }
 }
