@@ -130,8 +130,15 @@ impl Site {
         let mut sent = self.publisher.finish();
         let mut control = self.control.finish();
         control.extend(own.iter().map(|sent| (sent.topic.clone(), sent.payload.clone())));
+        self.until_ready();
+        let mut seen = self.proxy.seen();
+        self.within(60, "the last delivery", || {
+            std::thread::sleep(Duration::from_millis(1_000));
+            let before = std::mem::replace(&mut seen, self.proxy.seen());
+            before.acknowledged == seen.acknowledged && before.deliveries == seen.deliveries
+        });
+        let all = seen.deliveries + own.len() as u64;
         sent.extend(own);
-        let seen = self.proxy.seen().acknowledged;
         judge(Scene {
             sent: &sent,
             control: &control,
@@ -139,7 +146,8 @@ impl Site {
             influx: &self.influx,
             hook: &self.hook,
             kills: self.kills,
-            acknowledged: (owed == Owed::Acknowledged).then_some(&seen),
+            acknowledged: (owed == Owed::Acknowledged).then_some(&seen.acknowledged),
+            deliveries: (seen.deliveries > 0).then_some(all),
         })
     }
 }
@@ -273,10 +281,13 @@ fn a_refused_filter_is_said_until_it_is_granted() {
     assert_eq!(site.metric("weir_broker_refused_filters", "rivers"), Some(1.0));
     assert!(get(site.weir.page(), "/?lang=en").1.contains("NotAuthorized"));
     assert_eq!(site.logged("The broker refuses a filter."), 1, "{}", site.weir.log());
+    site.within(30, "the alert", || site.told("filter_refused", "") == ["firing"]);
     site.proxy.rewrite(Rewrite::default());
     site.proxy.cut();
     site.until_ready();
     assert_eq!(site.metric("weir_broker_refused_filters", "rivers"), Some(0.0));
+    assert_eq!(site.logged("The broker grants every filter again."), 1, "{}", site.weir.log());
+    site.within(30, "its end", || site.told("filter_refused", "") == ["firing", "resolved"]);
     site.publisher.more(300);
     println!("refused filter: {}", site.judge(Owed::Confirmed));
 }
@@ -315,7 +326,8 @@ fn what_a_broker_says_of_keep_alive_and_aliases_at_the_beginning_is_borne() {
 #[test]
 fn a_packet_id_that_comes_again_without_dup_is_another_message() {
     let site = Site::start(Way::Proxy, Pace::FAST, "");
-    let start = jiff::Timestamp::now().as_millisecond() - 23 * 3_600_000;
+    // Before all others, so that they change no alert.
+    let start = jiff::Timestamp::now().as_millisecond() - 25 * 3_600_000;
     let own: Vec<Sent> = (0..40).map(|n| load::good(4, start + n * 60_000 + 500)).collect();
     let wire = own.iter().map(|sent| delivery(&sent.topic, OWN_IDS + 7, &[], &sent.payload));
     site.proxy.inject(&wire.collect::<Vec<_>>().concat());
@@ -344,7 +356,7 @@ fn an_alias_that_nobody_agreed_on_costs_no_neighbour() {
 }
 
 /// A second installation with the client id of the first, at one broker.
-fn check_shared_client_id(protocol: &str, farewell: Option<Vec<u8>>, said: &str) -> Report {
+fn share_client_id(protocol: &str, farewell: Option<Vec<u8>>, said: &str) -> Site {
     let more = format!("protocol = '{protocol}'");
     let site = Site::start(Way::Proxy, Pace::CALM, &more);
     site.proxy.rewrite(Rewrite { farewell, ..Rewrite::default() });
@@ -355,30 +367,32 @@ fn check_shared_client_id(protocol: &str, farewell: Option<Vec<u8>>, said: &str)
     other.start_with(&[]);
     site.until_said(said);
     site.within(60, "the alert", || site.told("session_taken", "") == ["firing"]);
-    let before = site.proxy.seen().connects;
-    std::thread::sleep(Duration::from_secs(10));
-    let connects = site.proxy.seen().connects - before;
-    assert!(connects <= 6, "no fight: {connects} connections in 10 s");
-    other.stop();
-    site.until_ready();
-    site.within(100, "its end", || site.told("session_taken", "") == ["firing", "resolved"]);
+    let connects = site.proxy.seen().connects;
+    assert!(connects <= 8, "no fight: {connects} connections");
     assert_eq!(site.logged(said), 1, "{}", site.weir.log());
-    site.publisher.more(300);
-    site.judge(Owed::Acknowledged)
+    other.stop();
+    site
 }
 
 #[test]
-fn another_client_with_the_same_client_id_is_named_over_mqtt_5() {
+fn another_client_with_the_same_client_id_is_named_or_at_least_suspected() {
     // What mosquitto of Debian does not say, and others do: DISCONNECT with reason 0x8e.
     let farewell = Some(vec![0xe0, 1, 0x8e]);
-    let said = "SessionTakenOver; another client uses this client_id";
-    println!("shared client_id: {}", check_shared_client_id("5", farewell, said));
-}
-
-#[test]
-fn another_client_with_the_same_client_id_is_suspected_over_mqtt_3_1_1() {
-    let report = check_shared_client_id("3.1.1", None, "does another client use this client_id?");
-    println!("shared client_id: {report}");
+    let named = "SessionTakenOver; another client uses this client_id";
+    let suspected = "does another client use this client_id?";
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let site = share_client_id("5", farewell, named);
+            site.until_ready();
+            let told = || site.told("session_taken", "");
+            site.within(100, "its end", || told() == ["firing", "resolved"]);
+            assert_eq!(site.logged(named), 1, "{}", site.weir.log());
+            site.publisher.more(300);
+            println!("shared client_id: {}", site.judge(Owed::Acknowledged));
+        });
+        let site = share_client_id("3.1.1", None, suspected);
+        println!("shared client_id: {}", site.judge(Owed::Acknowledged));
+    });
 }
 
 /// A fault that is drawn at random. Another one is a variant, a place in `ALL`, and an arm in
@@ -463,7 +477,7 @@ fn faults_drawn_together() {
     let seed: u64 = number("WEIR_FAULTS_SEED").unwrap_or(4);
     println!("faults drawn together: WEIR_FAULTS_SEED={seed} WEIR_FAULTS_ROUNDS={rounds}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let pace = if rounds > 20 { Pace::LONG } else { Pace::CALM };
+    let pace = if rounds > 150 { Pace::LONG } else { Pace::CALM };
     let mut site = Site::start(Way::Proxy, pace, "keep_alive_s = 2");
     for round in 1..=rounds {
         let (faults, lasting) = draw(&mut random);
@@ -482,16 +496,30 @@ fn the_oracle_sees_what_is_missing_and_what_is_too_much() {
     let (broker, influx, hook) = (Mosquitto::start(""), Influx::start(), Hook::start());
     let mut weir = Weir::install(&broker.url(), &format!("{}{}", influx.config(), hook.config()));
     weir.start();
-    let control = Control::start(broker.port());
-    let publisher = Publisher::start(broker.port(), Pace::FAST);
+    let mut control = Control::start(broker.port());
+    let mut publisher = Publisher::start(broker.port(), Pace::FAST);
     publisher.more(1_500);
     let (mut sent, control) = (publisher.finish(), control.finish());
     let (weir, influx, hook, kills, acknowledged) = (&mut weir, &influx, &hook, 0, None);
-    judge(Scene { sent: &sent, control: &control, weir, influx, hook, kills, acknowledged });
-    let all = |sent: &[Sent], weir: &mut Weir| {
-        let scene = Scene { sent, control: &control, weir, influx, hook, kills, acknowledged };
+    let deliveries = Some(sent.len() as u64);
+    judge(Scene {
+        sent: &sent,
+        control: &control,
+        weir,
+        influx,
+        hook,
+        kills,
+        acknowledged,
+        deliveries,
+    });
+    let all_of = |sent: &[Sent], weir: &mut Weir, deliveries| {
+        let control = &control;
+        let scene = Scene { sent, control, weir, influx, hook, kills, acknowledged, deliveries };
         examine(&scene).faults.join("\n")
     };
+    let said = all_of(&sent, weir, deliveries.map(|count| count - 1));
+    assert!(said.contains("messages received"), "{said}");
+    let all = |sent: &[Sent], weir: &mut Weir| all_of(sent, weir, deliveries);
     assert_eq!(all(&sent, weir), "");
     let first = |sent: &[Sent], kind| sent.iter().position(|one| one.kind == kind).unwrap();
     // Without a message that was sent, its point is one that nobody sent;

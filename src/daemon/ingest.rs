@@ -2,7 +2,7 @@
 //! lock. Messages go from the socket through the pipeline into the batch as plain calls.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -97,8 +97,8 @@ struct Shared {
     stopping: Cell<bool>,
     /// Counts editions, so that connections subscribe anew.
     edition: Cell<u64>,
-    /// Brokers with which something is wrong again and again.
-    troubles: RefCell<BTreeSet<(WeirCondition, NetworkId)>>,
+    /// What is wrong with which broker.
+    troubles: RefCell<Troubles>,
 }
 
 impl std::fmt::Debug for Ingest {
@@ -134,6 +134,7 @@ impl Ingest {
             shared.status.broker(&config.network, Some("not connected yet".to_owned()));
             // Nothing is known of a broker before its session is up.
             shared.take(Input::Condition(Condition::Disconnected(network)));
+            shared.troubles.borrow_mut().open.insert((WeirCondition::FilterRefused, network));
             connections.spawn_local(keep(Rc::clone(&shared), config, network));
         }
         let scaled = shared.clock.speed() > 1.0;
@@ -199,18 +200,9 @@ impl Shared {
         }
     }
 
-    /// Notes what is wrong with a broker again and again, or no longer. One alert stands for all
-    /// brokers; one of an earlier start ends, too.
+    /// Notes that something is wrong with a broker, or no longer.
     fn trouble(&self, condition: WeirCondition, network: NetworkId, holds: bool) {
-        let mut troubles = self.troubles.borrow_mut();
-        let any = |all: &BTreeSet<_>| all.iter().any(|(one, _)| *one == condition);
-        let before = any(&troubles);
-        if holds {
-            troubles.insert((condition, network));
-        } else {
-            troubles.remove(&(condition, network));
-        }
-        if !any(&troubles) || !before {
+        if self.troubles.borrow_mut().note(condition, network, holds) {
             self.take(Input::Condition(Condition::Weir { condition, holds }));
         }
     }
@@ -228,6 +220,31 @@ impl Shared {
             self.edition.set(self.edition.get() + 1);
         }
         Ok(taken)
+    }
+}
+
+/// What is wrong with brokers. One alert stands for all of them; one of an earlier start ends when
+/// nothing is wrong with any.
+#[derive(Default)]
+struct Troubles {
+    /// Those that hold, or of which nothing is known since the start.
+    open: BTreeSet<(WeirCondition, NetworkId)>,
+    /// What was said last.
+    said: BTreeMap<WeirCondition, bool>,
+}
+
+impl Troubles {
+    /// Says whether it is news.
+    fn note(&mut self, condition: WeirCondition, network: NetworkId, holds: bool) -> bool {
+        if holds {
+            self.open.insert((condition, network));
+        } else {
+            self.open.remove(&(condition, network));
+            if self.open.iter().any(|(one, _)| *one == condition) {
+                return false;
+            }
+        }
+        self.said.insert(condition, holds) != Some(holds)
     }
 }
 
@@ -447,7 +464,10 @@ impl Standing<'_> {
             for (filter, reason) in refused {
                 tracing::error!(network, filter, reason, "The broker refuses a filter.");
             }
-            shared.status.refused(network, refused);
+            if shared.status.refused(network, refused) && refused.is_empty() {
+                tracing::info!(network, "The broker grants every filter again.");
+            }
+            shared.trouble(WeirCondition::FilterRefused, self.network, !refused.is_empty());
         }
         if let Some(count) = connection.dropped()
             && let Some(before) = shared.status.dropped(network, count)

@@ -77,9 +77,11 @@ impl Status {
         self.with_broker(network, |broker| broker.fault = fault);
     }
 
-    /// Notes which filters a broker refuses.
-    pub fn refused(&self, network: &str, refused: &[(String, String)]) {
-        self.with_broker(network, |broker| broker.refused = refused.to_vec());
+    /// Notes which filters a broker refuses; says whether it refused some before.
+    pub fn refused(&self, network: &str, refused: &[(String, String)]) -> bool {
+        self.with_broker(network, |broker| {
+            !std::mem::replace(&mut broker.refused, refused.to_vec()).is_empty()
+        })
     }
 
     /// Notes how many messages a broker says it has dropped; gives what it said before.

@@ -65,11 +65,14 @@ pub enum WeirCondition {
     /// A journal was damaged and set aside.
     #[n(8)]
     JournalDamaged,
+    /// A broker refuses a filter: what fits it does not come.
+    #[n(9)]
+    FilterRefused,
 }
 
 impl WeirCondition {
     /// Every condition.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BrokerAway,
         Self::SinkAway,
         Self::JournalFull,
@@ -79,6 +82,7 @@ impl WeirCondition {
         Self::SessionTaken,
         Self::PointsDamaged,
         Self::JournalDamaged,
+        Self::FilterRefused,
     ];
 
     /// Gives the word used in seeds and output.
@@ -94,6 +98,7 @@ impl WeirCondition {
             Self::SessionTaken => "session_taken",
             Self::PointsDamaged => "points_damaged",
             Self::JournalDamaged => "journal_damaged",
+            Self::FilterRefused => "filter_refused",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A subscriber beside weir, with a session of its own, that confirms what it gets: what it did
 //! not get either was lost by the broker.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,14 @@ use super::wire::{self, Delivery, Frames};
 
 /// What it got: topic and payload.
 pub type Got = HashSet<(String, String)>;
+/// What weir acknowledged: topic and payload, and how often.
+pub type Acknowledged = HashMap<(String, String), u64>;
 
 #[derive(Debug)]
 pub struct Control {
     stop: Arc<AtomicBool>,
     got: Arc<Mutex<Got>>,
-    work: JoinHandle<()>,
+    work: Option<JoinHandle<()>>,
 }
 
 impl Control {
@@ -34,11 +36,11 @@ impl Control {
         };
         let work = std::thread::spawn(move || line.work());
         crate::peer::until("the control client", || granted.load(Ordering::Acquire));
-        Self { stop, got, work }
+        Self { stop, got, work: Some(work) }
     }
 
     /// Waits a moment for the last, and gives what it got.
-    pub fn finish(self) -> Got {
+    pub fn finish(&mut self) -> Got {
         let mut before = usize::MAX;
         loop {
             let count = self.got.lock().unwrap().len();
@@ -49,8 +51,8 @@ impl Control {
             std::thread::sleep(Duration::from_millis(500));
         }
         self.stop.store(true, Ordering::Release);
-        self.work.join().unwrap();
-        Arc::try_unwrap(self.got).unwrap().into_inner().unwrap()
+        self.work.take().unwrap().join().unwrap();
+        std::mem::take(&mut *self.got.lock().unwrap())
     }
 }
 

@@ -143,7 +143,7 @@ fn at_step(step: usize, ts: i64, bad: &mut usize) -> Vec<Sent> {
 pub struct Publisher {
     stop: Arc<AtomicBool>,
     confirmed: Arc<AtomicUsize>,
-    work: JoinHandle<Vec<Sent>>,
+    work: Option<JoinHandle<Vec<Sent>>>,
 }
 
 impl Publisher {
@@ -161,7 +161,7 @@ impl Publisher {
         };
         let told = Arc::clone(&stop);
         let work = std::thread::spawn(move || line.work(pace, &told));
-        Self { stop, confirmed, work }
+        Self { stop, confirmed, work: Some(work) }
     }
 
     /// Gives how many messages the broker has confirmed.
@@ -177,9 +177,9 @@ impl Publisher {
     }
 
     /// Sends no more, waits for the broker's word for everything, and gives it.
-    pub fn finish(self) -> Vec<Sent> {
+    pub fn finish(&mut self) -> Vec<Sent> {
         self.stop.store(true, Ordering::Release);
-        self.work.join().unwrap()
+        self.work.take().unwrap().join().unwrap()
     }
 }
 

@@ -11,6 +11,7 @@ pub mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ use weir::pipeline::{Pipeline, Processed};
 use weir::seed::{Tables, compile};
 
 use crate::peer::{Hook, Influx, Weir, get, until};
-use control::Got;
+use control::{Acknowledged, Got};
 use load::{FIELDS, Kind, STATIONS, Sent};
 
 /// How many faults a report names.
@@ -47,7 +48,9 @@ pub struct Scene<'a> {
     /// How often weir was killed: as often may a notification be told twice.
     pub kills: usize,
     /// Where the broker itself may lose: what weir acknowledged, and no more is owed.
-    pub acknowledged: Option<&'a Got>,
+    pub acknowledged: Option<&'a Acknowledged>,
+    /// How many deliveries went to weir, where that was seen: it may count no more.
+    pub deliveries: Option<u64>,
 }
 
 /// What the oracle found.
@@ -121,7 +124,8 @@ pub fn examine(scene: &Scene<'_>) -> Report {
 
 /// What was to be told: what lies in the sink says what weir has seen.
 fn expected(scene: &Scene<'_>, sink: &Sink) -> Vec<String> {
-    alerts(scene.sent.iter().filter(|sent| sink.holds(sent)))
+    let seeds = scene.weir.folder().join("seeds");
+    alerts(&seeds, scene.sent.iter().filter(|sent| sink.holds(sent)))
 }
 
 /// Waits, but not for ever: what is missing then is told with everything else.
@@ -154,7 +158,11 @@ fn number(ledger: &Value, pointer: &str) -> i64 {
 
 impl Scene<'_> {
     fn owes(&self, sent: &Sent) -> bool {
-        let acknowledged = |got: &Got| got.contains(&(sent.topic.clone(), sent.payload.clone()));
+        // A repeat has the bytes of what it repeats.
+        let acks = if sent.kind == Kind::Repeat { 2 } else { 1 };
+        let acknowledged = |all: &Acknowledged| {
+            all.get(&(sent.topic.clone(), sent.payload.clone())).is_some_and(|had| *had >= acks)
+        };
         sent.confirmed && self.acknowledged.is_none_or(acknowledged)
     }
 
@@ -291,6 +299,8 @@ fn judge_ledger(scene: &Scene<'_>, sink: &Sink, report: &mut Report) {
     let rejected = count("/total/readings/rejected");
     check("readings rejected", rejected, texts, of(&[Kind::Text]).map(|sent| sent.copies).sum());
     check("messages duplicate", count("/total/messages/duplicate"), repeats, u64::MAX >> 1);
+    let most = scene.deliveries.unwrap_or(u64::MAX >> 1);
+    check("messages received", count("/total/messages/received"), stored, most);
     if ledger["balances"] != true {
         report.faults.push(format!("the ledger does not balance: {ledger}"));
     }
@@ -345,11 +355,10 @@ fn judge_alerts(scene: &Scene<'_>, expected: &[String], report: &mut Report) {
 }
 
 /// What the pipeline alone makes of the same messages: the changes of alerts, in order.
-pub fn alerts<'a>(sent: impl Iterator<Item = &'a Sent>) -> Vec<String> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+pub fn alerts<'a>(seeds: &Path, sent: impl Iterator<Item = &'a Sent>) -> Vec<String> {
     let networks = ["rivers".to_owned(), "parks".to_owned()];
     let mut names = Names::default();
-    let tables = Tables::read(&folder).unwrap();
+    let tables = Tables::read(seeds).unwrap();
     let registry = compile(&tables, Judgement::default(), &networks, &mut names).unwrap();
     let registry = Arc::new(registry);
     let rivers = NetworkId(names.id(NameKind::Network, "rivers"));

@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::oracle::control::Got;
+use crate::oracle::control::Acknowledged;
 use crate::oracle::wire::{self, Delivery, Frames};
 
 /// The connection of weir whose messages are remembered and into whose line bytes are put.
@@ -47,7 +47,7 @@ pub struct Rewrite {
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// What weir acknowledged.
-    pub acknowledged: Got,
+    pub acknowledged: Acknowledged,
     /// How many messages were delivered, and how many of them with DUP.
     pub deliveries: u64,
     pub dups: u64,
@@ -248,7 +248,7 @@ impl Shared {
                     return None;
                 };
                 if known.client_id == RIVERS {
-                    seen.acknowledged.insert(message);
+                    *seen.acknowledged.entry(message).or_default() += 1;
                 }
             }
             _ => {}

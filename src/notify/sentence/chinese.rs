@@ -129,6 +129,12 @@ impl Scene<'_> {
             (WeirCondition::JournalDamaged, _) => {
                 String::from("本地日志已损坏并移至一旁，已新建日志；尚未送出的数据只存在于旧文件中")
             }
+            (WeirCondition::FilterRefused, Some(network)) => {
+                format!("消息服务器{network}拒绝订阅某主题过滤器，收不到相应数据")
+            }
+            (WeirCondition::FilterRefused, None) => {
+                String::from("某消息服务器（见页面）拒绝订阅某主题过滤器，收不到相应数据")
+            }
         }
     }
 }

@@ -153,6 +153,12 @@ impl Scene<'_> {
                 "the journal was damaged and set aside, a new one was begun; what was not \
                  delivered from it yet is in the old file only",
             ),
+            (WeirCondition::FilterRefused, Some(network)) => {
+                format!("broker {network} refuses a filter, what fits it does not come")
+            }
+            (WeirCondition::FilterRefused, None) => String::from(
+                "a broker, named on the page, refuses a filter, what fits it does not come",
+            ),
         }
     }
 }
