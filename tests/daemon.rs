@@ -235,11 +235,18 @@ fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
             Ok::<(), weir::journal::Error>(())
         });
         read.unwrap();
-        said.len() >= 5
+        said.len() >= 6
     });
     weir.stop();
     said.sort_unstable();
-    let want = ["channel_failing", "clock_stepped", "journal_full", "points_damaged", "sink_away"];
+    let want = [
+        "channel_failing",
+        "clock_stepped",
+        "journal_damaged",
+        "journal_full",
+        "points_damaged",
+        "sink_away",
+    ];
     assert_eq!(said, want.map(|condition| (condition, false)));
 }
 

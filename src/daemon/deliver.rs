@@ -190,8 +190,8 @@ impl Deliverer {
         self.outlet.note(notes).await
     }
 
-    /// Says which points are lost to the database. The alert ends once nothing was found damaged for
-    /// a while.
+    /// Says which points are lost to the database. The alert ends once nothing was found damaged
+    /// for a while.
     fn note_damage(&self, damage: &mut Damage, found: &[DamagedPoints]) {
         for one in found {
             let (batch, points) = (one.sequence, one.points);
@@ -201,8 +201,8 @@ impl Deliverer {
                 points,
                 from,
                 to,
-                "Points of a batch are damaged in the journal; they are set aside there and not \
-                 sent. Check the disk."
+                "Points of a batch are damaged in the journal: set aside there, not sent. Check \
+                 the disk."
             );
             damage.found = Some(Instant::now());
         }

@@ -1,6 +1,7 @@
 //! The one writer: a batch is one transaction, and on the disk when [`Journal::commit`] returns.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{NameKind, Named, TopicId};
 use crate::domain::time::{Moment, Timestamp};
+use crate::journal::aside::set_aside_files;
 use crate::journal::batch::Batch;
 use crate::journal::blob::{Packer, sum};
 use crate::journal::dead_letter::{Change, Tallies};
@@ -58,6 +60,7 @@ impl Journal {
     /// The folder can't be used, is in use, or holds a journal of a newer weir.
     pub fn open(config: &Config, now: Timestamp) -> Result<Self, Error> {
         let folder = Folder::open(&config.data_folder)?;
+        refuse_emptied(folder.path())?;
         let mut connection = Connection::open(folder.path().join(JOURNAL))?;
         connection.busy_timeout(BUSY)?;
         // Before the first table, or it never holds.
@@ -69,7 +72,7 @@ impl Journal {
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection)?;
         drop_unfinished(&connection)?;
-        connection.execute("INSERT OR IGNORE INTO facts VALUES ('made_at', ?1)", [now.millis()])?;
+        note_birth(&mut connection, folder.path(), now)?;
         let last = connection
             .query_row(
                 "SELECT sequence, last_wall, last_elapsed, lines_total, ledger FROM batches
@@ -324,6 +327,29 @@ impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
+}
+
+/// SQLite takes an empty file for a new journal, and throws the log beside it away.
+fn refuse_emptied(folder: &Path) -> Result<(), Error> {
+    let bytes = |name: &str| fs::metadata(folder.join(name)).map(|held| held.len()).ok();
+    let log = bytes(&format!("{JOURNAL}-wal")).unwrap_or(0);
+    if bytes(JOURNAL) == Some(0) && log > 0 {
+        return Err(Error::Damaged { what: "the head".to_owned() });
+    }
+    Ok(())
+}
+
+/// Notes when a new journal was made. Where others were set aside, their alerts' numbers must not
+/// come again: it begins beyond any of them, by the time.
+fn note_birth(connection: &mut Connection, folder: &Path, now: Timestamp) -> Result<(), Error> {
+    let transaction = connection.transaction()?;
+    let insert = "INSERT OR IGNORE INTO facts VALUES (?1, ?2)";
+    let is_new = transaction.execute(insert, params!["made_at", now.millis()])? > 0;
+    if is_new && !set_aside_files(folder).is_empty() {
+        transaction.execute(insert, params!["alerts_after", now.millis()])?;
+    }
+    transaction.commit()?;
+    Ok(())
 }
 
 fn drop_unfinished(connection: &Connection) -> Result<(), Error> {
