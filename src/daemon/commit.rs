@@ -243,11 +243,13 @@ impl Desk {
             self.commit_notes();
             self.finish_writing();
             while self.tidy() {}
-            match self.of.journal.commit(batch) {
-                Ok(_) => return true,
-                Err(error) if self.is_damage(&error) => {}
-                Err(error) if self.said_full != Some(true) => self.say_full(&error),
-                Err(_) => {}
+            if self.said_full != Some(true) || self.of.journal.refill_reserve() {
+                match self.of.journal.commit(batch) {
+                    Ok(_) => return true,
+                    Err(error) if self.is_damage(&error) => {}
+                    Err(error) if self.said_full != Some(true) => self.say_full(&error),
+                    Err(_) => {}
+                }
             }
             if self.of.status.stopping.load(Ordering::Acquire) {
                 return false;

@@ -186,6 +186,13 @@ impl Journal {
         self.write(batch)
     }
 
+    /// Sets room aside again after [`Self::commit_from_reserve`]; says whether there is so much.
+    /// Until then the disk counts as full: what the reserve left is no room for batches, or the end
+    /// of it would be said at once and the beginning again and again.
+    pub fn refill_reserve(&mut self) -> bool {
+        self.folder.fill_reserve()
+    }
+
     fn write(&mut self, batch: &Batch) -> Result<Committed, Error> {
         let main = batch.is_main();
         let sequence = self.sequence + u64::from(main);
