@@ -376,6 +376,11 @@ impl Core {
                     self.load.batch.inputs.push(&arrival);
                     if let Some(fate) = &self.processed.fate {
                         count(&mut self.load.batch.ledger, fate);
+                        let Ledger { messages, readings, .. } = fate.ledger;
+                        let left = &mut self.load.batch.left_rejected;
+                        for (left, counts) in left.iter_mut().zip([messages, readings]) {
+                            *left += (-counts.rejected).max(0);
+                        }
                     }
                 }
                 Ok(())

@@ -389,12 +389,14 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
 
 fn journal_metrics(reader: &Reader) -> Result<Vec<Metric>, Error> {
     let Ledger { messages, readings, unprotected, .. } = reader.ledger()?.total();
-    let outcomes = |counts: Counts| {
+    // A counter never falls: who was rejected once stays counted, if it ended well later too.
+    let [messages_left, readings_left] = reader.left_rejected()?;
+    let outcomes = |counts: Counts, left: i64| {
         let Counts { received, stored, rejected, duplicate } = counts;
         let named = [
             ("received", received),
             ("stored", stored),
-            ("rejected", rejected),
+            ("rejected", rejected + left),
             ("duplicate", duplicate),
         ];
         named.map(|(name, count)| (vec![("outcome", name.to_owned())], count as f64)).to_vec()
@@ -410,13 +412,13 @@ fn journal_metrics(reader: &Reader) -> Result<Vec<Metric>, Error> {
             name: "weir_messages",
             help: "Messages since the journal was made, by where they ended",
             kind: Kind::Counter,
-            samples: outcomes(messages),
+            samples: outcomes(messages, messages_left),
         },
         Metric {
             name: "weir_readings",
             help: "Readings since the journal was made, by where they ended",
             kind: Kind::Counter,
-            samples: outcomes(readings),
+            samples: outcomes(readings, readings_left),
         },
         metric(
             "weir_messages_unprotected",

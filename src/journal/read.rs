@@ -198,6 +198,19 @@ impl Reader {
         Ok(after.unwrap_or(0))
     }
 
+    /// Gives how many messages, and how many readings, are rejected no more because they ended well
+    /// when they were run again.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn left_rejected(&self) -> Result<[i64; 2], Error> {
+        let select = "SELECT value FROM facts WHERE key = ?1";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let mut count = |key: &str| statement.query_row([key], |row| row.get(0)).optional();
+        let [messages, readings] = write::LEFT_REJECTED;
+        Ok([count(messages)?.unwrap_or(0), count(readings)?.unwrap_or(0)])
+    }
+
     /// Gives how many bytes the journal takes.
     ///
     /// # Errors

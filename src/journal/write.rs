@@ -22,6 +22,8 @@ use crate::journal::{Config, Error, damage, schema, store};
 
 /// How many refused lines are kept with their words; beyond, they are counted.
 pub const REFUSED_MAX: i64 = 10_000;
+/// Under which keys it stands how many messages and readings left the rejected ones.
+pub(super) const LEFT_REJECTED: [&str; 2] = ["messages_left_rejected", "readings_left_rejected"];
 /// This part of the byte limit may be gone past by what only a snapshot lets go.
 const MARGIN_PART: u64 = 4;
 /// For how long another connection's lock is waited for.
@@ -428,6 +430,16 @@ fn write_rows(
                 row.flag.number(),
                 row.revision,
             ])?;
+    }
+    for (key, count) in LEFT_REJECTED.into_iter().zip(batch.left_rejected) {
+        if count > 0 {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO facts VALUES (?1, ?2)
+                     ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                )?
+                .execute(params![key, count])?;
+        }
     }
     let mut change = tallies.write(transaction, &batch.dead_letters)?;
     tallies.write_retried(transaction, &batch.retried, batch.at, &mut change)?;
