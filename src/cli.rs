@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
 use crate::daemon::edition::Edition;
-use crate::daemon::run::{Commands, Daemon};
+use crate::daemon::run::{Commands, Daemon, Damage};
 use crate::daemon::socket::{self, Answer, Request};
 use crate::daemon::tap::{Style, tap};
 #[cfg(feature = "demo")]
@@ -323,12 +323,30 @@ async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
             error = daemon.failed() => break Some(error),
         }
     };
+    if let Some(damage) = failed.as_ref().and_then(|error| error.downcast_ref::<Damage>()) {
+        tracing::error!("{damage}. weir starts anew and sets it aside.");
+        daemon.mark(damage)?;
+        return Err(start_anew());
+    }
     sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
     tracing::info!("Stopping: what was read is committed and acknowledged first.");
     let stopped = daemon.stop().await;
     match failed {
         Some(error) => Err(error),
         None => stopped.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Becomes the same program with the same arguments. Nothing is stopped in order, as in a kill:
+/// with a damaged journal nothing can be. Comes back only if that can't be done; then whoever
+/// watches over weir starts it.
+fn start_anew() -> anyhow::Error {
+    use std::os::unix::process::CommandExt as _;
+    match std::env::current_exe() {
+        Ok(program) => {
+            std::process::Command::new(program).args(std::env::args_os().skip(1)).exec().into()
+        }
+        Err(error) => error.into(),
     }
 }
 

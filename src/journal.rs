@@ -1,6 +1,7 @@
 //! The journal of inputs: one SQLite file that holds all of what a batch caused in one
 //! transaction, before anything of it is acknowledged. The only room that names rusqlite.
 
+pub mod aside;
 pub mod backup;
 pub mod batch;
 pub mod blob;
@@ -154,6 +155,38 @@ pub enum Error {
     /// SQLite's own words.
     #[error("the journal can't be read or written: {0}")]
     Sqlite(rusqlite::Error),
+}
+
+impl Error {
+    /// Says whether the file itself is damaged, so that no other try will go better. A disk that
+    /// can't be read is not: it may be read again.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Sqlite(error) => {
+                let code = error.sqlite_error_code();
+                let garbled = matches!(
+                    error,
+                    rusqlite::Error::InvalidColumnType(..)
+                        | rusqlite::Error::FromSqlConversionFailure(..)
+                        | rusqlite::Error::IntegralValueOutOfRange(..)
+                );
+                let codes =
+                    [rusqlite::ErrorCode::DatabaseCorrupt, rusqlite::ErrorCode::NotADatabase];
+                garbled || code.is_some_and(|code| codes.contains(&code))
+            }
+            Self::Folder { .. }
+            | Self::Locked { .. }
+            | Self::Remote { .. }
+            | Self::Absent { .. }
+            | Self::Foreign
+            | Self::Version { .. }
+            | Self::Full { .. }
+            | Self::File { .. }
+            | Self::Pack(_) => false,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Error {

@@ -110,6 +110,11 @@ impl Pipeline {
         &self.state
     }
 
+    /// Has alerts numbered after one: numbers of a journal that is gone never come again.
+    pub fn number_alerts_after(&mut self, last: u64) {
+        self.state.alerts = self.state.alerts.max(last);
+    }
+
     /// Takes one input in and gives everything it caused.
     pub fn process(&mut self, arrival: &Arrival<'_>, out: &mut Processed) {
         out.clear();

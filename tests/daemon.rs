@@ -228,7 +228,7 @@ fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
             Ok::<(), weir::journal::Error>(())
         });
         read.unwrap();
-        said.len() >= 5
+        said.len() >= 6
     });
     weir.stop();
     said.sort_unstable();
@@ -236,6 +236,7 @@ fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
         "channel_failing",
         "clock_stepped",
         "filter_refused",
+        "journal_damaged",
         "journal_full",
         "points_damaged",
         "sink_away",
@@ -318,6 +319,9 @@ fn every_command_does_what_its_help_says() {
     assert!(retried && said.contains("2 tried, 1 ended well"), "{said}");
     until("the retried one", || weir.count("/total/messages/stored") == 2);
     assert_eq!(weir.count("/total/messages/received"), 3);
+    // The ledger moves it; a counter never falls.
+    let rejected = "weir_messages_total{outcome=\"rejected\"} 2.0";
+    until("the counter", || get(weir.page(), "/metrics").1.contains(rejected));
     assert!(weir.command(&["dead-letters", "retry", "1"]).1.contains("0 tried"));
     publish(&broker, "water/sonde-99/data", &sonde(start + 60_000, 7.0));
     until("the new device", || weir.count("/total/messages/stored") == 3);

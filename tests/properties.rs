@@ -9,7 +9,7 @@
 
 mod play;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
@@ -419,11 +419,12 @@ static EXAMPLE: LazyLock<Arc<Registry>> = LazyLock::new(|| {
 /// Each alert fires once and ends at most once, and a subject has one alert of a kind at a time.
 fn check_alerts(player: &Player) {
     let mut open: BTreeMap<(Subject, bool), AlertId> = BTreeMap::new();
-    let mut newest = AlertId(0);
+    // One that waits for its end in a backlog is told after others that began later.
+    let mut given: BTreeSet<AlertId> = BTreeSet::new();
     for event in &player.alerts {
         // An exceedance names its limit when it fires; what is withdrawn is known by its number.
         let exceedance = match event.change {
-            AlertChange::Fired => event.limit.is_some(),
+            AlertChange::Fired | AlertChange::Past => event.limit.is_some(),
             AlertChange::Resolved | AlertChange::Withdrawn => {
                 open.get(&(event.subject, true)) == Some(&event.alert)
             }
@@ -431,10 +432,13 @@ fn check_alerts(player: &Player) {
         let key = (event.subject, exceedance);
         match event.change {
             AlertChange::Fired => {
-                assert!(event.alert > newest, "a number is given once: {event:?}");
-                newest = event.alert;
+                assert!(given.insert(event.alert), "a number is given once: {event:?}");
                 let before = open.insert(key, event.alert);
                 assert_eq!(before, None, "fired while it fires: {event:?}");
+            }
+            AlertChange::Past => {
+                assert!(given.insert(event.alert), "a number is given once: {event:?}");
+                assert_eq!(open.get(&key), None, "past while it fires: {event:?}");
             }
             AlertChange::Resolved | AlertChange::Withdrawn => {
                 assert_eq!(open.remove(&key), Some(event.alert), "ended, not begun: {event:?}");

@@ -175,6 +175,7 @@ mod tests {
                 Some(AlertChange::Fired) => "F",
                 Some(AlertChange::Resolved) => "R",
                 Some(AlertChange::Withdrawn) => "W",
+                Some(AlertChange::Past) => "P",
                 None => ".",
             });
         }

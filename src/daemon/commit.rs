@@ -17,6 +17,7 @@ use crate::daemon::outlet::Notes;
 use crate::daemon::status::Status;
 use crate::domain::alert::{AlertChange, WeirCondition};
 use crate::journal::Error;
+use crate::journal::aside::set_aside_files;
 use crate::journal::batch::{AlertRow, Batch, NotificationRow};
 use crate::journal::write::{Journal, SnapshotId};
 use crate::pipeline::snapshot::slice;
@@ -119,6 +120,8 @@ struct Desk {
     /// Whether it was said that the journal takes no batch; nothing since the start, so that an
     /// alert from before it can end.
     said_full: Option<bool>,
+    /// Whether it was said that a damaged journal lies in the folder.
+    said_aside: Option<bool>,
 }
 
 impl Committer {
@@ -129,7 +132,8 @@ impl Committer {
     pub fn run(self) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let riding = Riding::default();
-        Desk { of: self, runtime, riding, writing: None, unheld: 0, said_full: None }.work();
+        let (writing, unheld, said_full, said_aside) = (None, 0, None, None);
+        Desk { of: self, runtime, riding, writing, unheld, said_full, said_aside }.work();
         Ok(())
     }
 }
@@ -137,6 +141,7 @@ impl Committer {
 impl Desk {
     fn work(mut self) {
         let mut tidied = Instant::now();
+        self.look_aside();
         loop {
             match self.next() {
                 Next::End => break,
@@ -158,6 +163,7 @@ impl Desk {
             }
             if tidied.elapsed() >= TIDY_EVERY && !self.tidy() {
                 tidied = Instant::now();
+                self.look_aside();
             }
         }
         self.finish_writing();
@@ -237,15 +243,37 @@ impl Desk {
             self.commit_notes();
             self.finish_writing();
             while self.tidy() {}
-            match self.of.journal.commit(batch) {
-                Ok(_) => return true,
-                Err(error) if self.said_full != Some(true) => self.say_full(&error),
-                Err(_) => {}
+            if self.said_full != Some(true) || self.of.journal.refill_reserve() {
+                match self.of.journal.commit(batch) {
+                    Ok(_) => return true,
+                    Err(error) if self.is_damage(&error) => {}
+                    Err(error) if self.said_full != Some(true) => self.say_full(&error),
+                    Err(_) => {}
+                }
             }
             if self.of.status.stopping.load(Ordering::Acquire) {
                 return false;
             }
             self.wait_for_notes();
+        }
+    }
+
+    /// Says whether a fault is damage to the journal, which ends this weir; the next one sets it
+    /// aside.
+    fn is_damage(&self, error: &Error) -> bool {
+        if error.is_damage() {
+            self.of.settled.damaged.get_or_init(|| error.to_string());
+        }
+        error.is_damage()
+    }
+
+    /// Says whether damaged journals lie in the folder; the alert ends once they were moved away.
+    fn look_aside(&mut self) {
+        let files = set_aside_files(self.of.journal.folder());
+        let holds = !files.is_empty();
+        self.of.status.set_aside.store(Arc::new(files));
+        if self.said_aside.replace(holds) != Some(holds) {
+            self.of.conditions.say(WeirCondition::JournalDamaged, holds);
         }
     }
 
@@ -287,6 +315,7 @@ impl Desk {
                 true
             }
             Err(error) => {
+                self.is_damage(&error);
                 if !self.riding.said {
                     tracing::warn!(%error, "What sinks and channels report can't be noted yet.");
                 }
@@ -320,6 +349,7 @@ impl Desk {
         match self.of.journal.tidy(self.of.clock.now().wall) {
             Ok(tidied) => tidied.more(),
             Err(error) => {
+                self.is_damage(&error);
                 tracing::warn!(%error, "The journal can't be tidied.");
                 false
             }
@@ -332,6 +362,7 @@ impl Desk {
         match self.of.journal.begin_snapshot(snapshot.taken_at) {
             Ok(id) => self.writing = Some(Writing { id, snapshot, next: 0 }),
             Err(error) => {
+                self.is_damage(&error);
                 tracing::warn!(%error, "A snapshot can't be begun; the next one will be tried.");
             }
         }
@@ -343,6 +374,7 @@ impl Desk {
             Ok(true) => {}
             Ok(false) => self.writing = Some(writing),
             Err(error) => {
+                self.is_damage(&error);
                 tracing::warn!(%error, "A snapshot can't be written; the next one will be tried.");
             }
         }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -98,6 +98,8 @@ pub struct Settled {
     pub given_up: AtomicBool,
     /// Whether a snapshot is to follow the next batch.
     pub snapshot_wanted: AtomicBool,
+    /// What was found when the journal turned out to be damaged: nothing goes on with it.
+    pub damaged: OnceLock<String>,
 }
 
 /// The parts of a snapshot, cheap clones of the state.
@@ -394,6 +396,11 @@ impl Core {
                     self.load.began_ms.get_or_insert(at.elapsed_ms);
                     if let Some(fate) = &self.processed.fate {
                         count(&mut self.load.batch.ledger, fate);
+                        let Ledger { messages, readings, .. } = fate.ledger;
+                        let left = &mut self.load.batch.left_rejected;
+                        for (left, counts) in left.iter_mut().zip([messages, readings]) {
+                            *left += (-counts.rejected).max(0);
+                        }
                     }
                 }
                 Ok(())
@@ -514,6 +521,7 @@ impl Core {
     /// Puts the state back to what the journal says, because a panic may have left half of it
     /// changed. Nothing else goes on meanwhile: what is not read waits in the broker.
     fn rebuild(&mut self) {
+        let mut said = false;
         loop {
             self.hand_over();
             if self.is_settled() {
@@ -524,7 +532,15 @@ impl Core {
                         return;
                     }
                     Ok(None) => return,
-                    Err(error) => tracing::error!(%error, "The state can't be rebuilt yet."),
+                    Err(error) if error.is_damage() => {
+                        // It is set aside by others, and this weir with it.
+                        self.ways.settled.damaged.get_or_init(|| error.to_string());
+                    }
+                    Err(error) if !said => {
+                        said = true;
+                        tracing::error!(%error, "The state can't be rebuilt yet.");
+                    }
+                    Err(_) => {}
                 }
             }
             std::thread::sleep(REBUILD_AGAIN);

@@ -201,8 +201,8 @@ impl Deliverer {
                 points,
                 from,
                 to,
-                "Points of a batch are damaged in the journal; they are set aside there and not \
-                 sent. Check the disk."
+                "Points of a batch are damaged in the journal: set aside there, not sent. Check \
+                 the disk."
             );
             damage.found = Some(Instant::now());
         }

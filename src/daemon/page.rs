@@ -97,6 +97,8 @@ impl Observer {
             page.edition = view.registry.digest.chars().take(12).collect();
             page.places = places(view);
         }
+        let aside = self.status.set_aside.load();
+        page.set_aside = aside.iter().map(|file| file.display().to_string()).collect();
         page.full = self.status.full.load().as_ref().map(|full| full.to_string());
         let brokers = self.status.brokers().into_iter();
         page.brokers = brokers
@@ -146,7 +148,8 @@ impl Observer {
     #[must_use]
     pub fn metrics(&self) -> String {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut given = own_metrics(&self.status);
+        let mut given = broker_metrics(&self.status);
+        given.extend(own_metrics(&self.status));
         match journal_metrics(&reader) {
             Ok(more) => given.extend(more),
             Err(error) => tracing::warn!(%error, "Metrics lack what the journal says."),
@@ -302,8 +305,7 @@ fn metric(name: &'static str, help: &'static str, kind: Kind, number: f64) -> Me
     Metric { name, help, kind, samples: vec![(Vec::new(), number)] }
 }
 
-fn own_metrics(status: &Status) -> Vec<Metric> {
-    let number = |from: &std::sync::atomic::AtomicU64| from.load(Ordering::Relaxed) as f64;
+fn broker_metrics(status: &Status) -> Vec<Metric> {
     let connected = status.brokers().into_iter().map(|broker| {
         let up = if broker.fault.is_none() { 1.0 } else { 0.0 };
         (vec![("network", broker.network)], up)
@@ -316,8 +318,6 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
         .brokers()
         .into_iter()
         .filter_map(|broker| Some((vec![("network", broker.network)], broker.dropped? as f64)));
-    let full = if status.full.load().is_some() { 1.0 } else { 0.0 };
-    let told = |outcome: &str, count| (vec![("outcome", outcome.to_owned())], count);
     vec![
         Metric {
             name: "weir_broker_connected",
@@ -337,6 +337,14 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
             kind: Kind::Gauge,
             samples: dropped.collect(),
         },
+    ]
+}
+
+fn own_metrics(status: &Status) -> Vec<Metric> {
+    let number = |of: &std::sync::atomic::AtomicU64| of.load(Ordering::Relaxed) as f64;
+    let full = if status.full.load().is_some() { 1.0 } else { 0.0 };
+    let told = |outcome: &str, count| (vec![("outcome", outcome.to_owned())], count);
+    vec![
         metric(
             "weir_commits",
             "Transactions of the journal",
@@ -354,6 +362,12 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
             "1 while the journal takes nothing and nothing is acknowledged",
             Kind::Gauge,
             full,
+        ),
+        metric(
+            "weir_journals_set_aside",
+            "Damaged journals that were set aside and still lie in the data folder",
+            Kind::Gauge,
+            status.set_aside.load().len() as f64,
         ),
         metric(
             "weir_points_delivered",
@@ -375,12 +389,14 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
 
 fn journal_metrics(reader: &Reader) -> Result<Vec<Metric>, Error> {
     let Ledger { messages, readings, unprotected, .. } = reader.ledger()?.total();
-    let outcomes = |counts: Counts| {
+    // A counter never falls: who was rejected once stays counted, if it ended well later too.
+    let [messages_left, readings_left] = reader.left_rejected()?;
+    let outcomes = |counts: Counts, left: i64| {
         let Counts { received, stored, rejected, duplicate } = counts;
         let named = [
             ("received", received),
             ("stored", stored),
-            ("rejected", rejected),
+            ("rejected", rejected + left),
             ("duplicate", duplicate),
         ];
         named.map(|(name, count)| (vec![("outcome", name.to_owned())], count as f64)).to_vec()
@@ -396,13 +412,13 @@ fn journal_metrics(reader: &Reader) -> Result<Vec<Metric>, Error> {
             name: "weir_messages",
             help: "Messages since the journal was made, by where they ended",
             kind: Kind::Counter,
-            samples: outcomes(messages),
+            samples: outcomes(messages, messages_left),
         },
         Metric {
             name: "weir_readings",
             help: "Readings since the journal was made, by where they ended",
             kind: Kind::Counter,
-            samples: outcomes(readings),
+            samples: outcomes(readings, readings_left),
         },
         metric(
             "weir_messages_unprotected",

@@ -33,17 +33,31 @@ pub enum Error {
     #[error("edition {0} is not in the journal")]
     NoEdition(String),
     /// Inputs that the chosen snapshot does not hold were let go, or were never there.
-    #[error(
-        "batch {0} is missing, and no snapshot that can be read holds what was in it; restore a \
-         backup"
-    )]
+    #[error("batch {0} is missing, and no snapshot that can be read holds what was in it")]
     Hole(u64),
     /// Inputs from before any edition.
-    #[error("batch {0} has inputs, but no edition came before them; restore a backup")]
+    #[error("batch {0} has inputs, but no edition came before them")]
     NoBeginning(u64),
     /// Inputs that end in the middle.
     #[error("batch {0}: {1}")]
     Torn(u64, Torn),
+}
+
+impl Error {
+    /// Says whether the journal is damaged, so that no other try will go better. What only another
+    /// weir can read is not.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Journal(error) => error.is_damage(),
+            Self::Edition(_)
+            | Self::NoEdition(_)
+            | Self::Hole(_)
+            | Self::NoBeginning(_)
+            | Self::Torn(..) => true,
+            Self::Snapshot(_) | Self::Faults(_) => false,
+        }
+    }
 }
 
 fn list(faults: &[Fault]) -> String {
@@ -99,7 +113,9 @@ pub fn recover(folder: &Path) -> Result<Option<Recovered>, Error> {
             let ready = match (&mut pipeline, &input) {
                 (Some(ready), _) => ready,
                 (none, Input::Edition(registry)) => {
-                    none.insert(Pipeline::new(Arc::clone(registry), at))
+                    let begun = none.insert(Pipeline::new(Arc::clone(registry), at));
+                    begun.number_alerts_after(reader.alerts_after()?);
+                    begun
                 }
                 (None, _) => return Err(Error::NoBeginning(sequence)),
             };

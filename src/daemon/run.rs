@@ -21,7 +21,7 @@ use crate::daemon::in_hand::InHand;
 use crate::daemon::ingest::{COMMANDS_MAX, Command, Ingest};
 use crate::daemon::outlet::{NOTES_MAX, Outlet};
 use crate::daemon::page::Observer;
-use crate::daemon::recover::{Recovered, recover};
+use crate::daemon::recover::{self, Recovered};
 use crate::daemon::socket;
 use crate::daemon::status::Status;
 use crate::daemon::tell::Teller;
@@ -32,7 +32,9 @@ use crate::domain::name::Names;
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
 use crate::http::door::{Fallback, Server};
+use crate::journal::aside::{self, Aside};
 use crate::journal::batch::{DeadLetter, DeadLetterId, NotificationRow};
+use crate::journal::read::Reader;
 use crate::journal::write::Journal;
 use crate::notify::{self, Channel};
 use crate::pipeline::Pipeline;
@@ -49,6 +51,7 @@ pub struct Daemon {
     /// The configuration it runs by.
     pub config: Config,
     commands: Commands,
+    settled: Arc<Settled>,
     stop: watch::Sender<bool>,
     ingest: JoinHandle<std::io::Result<()>>,
     committer: JoinHandle<std::io::Result<()>>,
@@ -113,8 +116,7 @@ impl Daemon {
     /// # Errors
     /// The journal can't be used, or the edition may not follow the one in force.
     pub fn start(config: Config, edition: &Edition, mut clock: Clock) -> anyhow::Result<Self> {
-        let mut journal = Journal::open(&config.journal, clock.now().wall)?;
-        let beginning = begin(&journal, edition, &mut clock)?;
+        let (mut journal, beginning) = open(&config, edition, &mut clock)?;
         let channels: Vec<Channel> =
             config.channels.iter().map(Channel::new).collect::<Result<_, _>>()?;
         let settings = Settings {
@@ -123,13 +125,7 @@ impl Daemon {
             home: config.home(),
             data_folder: journal.folder().to_owned(),
         };
-        let sinks: &[&str] = if config.influx.is_some() { &[deliver::SINK] } else { &[] };
-        for sink in journal.forget_sinks(sinks)? {
-            tracing::warn!(sink, "A sink is configured no more; what waited for it may go.");
-        }
-        if config.influx.is_some() {
-            deliver::register(&mut journal)?;
-        }
+        register_sinks(&mut journal, &config)?;
         let data_folder = journal.folder().to_owned();
         let status = Arc::new(Status::default());
         let (work, work_out) = mpsc::channel(BATCHES_MAX + 1);
@@ -150,7 +146,7 @@ impl Daemon {
             work: work_out,
             notes: notes_out,
             spare: spare_in,
-            settled,
+            settled: Arc::clone(&settled),
             news: news_in,
             conditions: Arc::clone(&conditions),
             full_notice,
@@ -179,7 +175,18 @@ impl Daemon {
                 Ingest { core, brokers, clock: ingest_clock, commands, conditions, status }.run()
             })?;
         let commands = Commands { way: commands_in, settled: commands_settled };
-        Ok(Self { status, data_folder, clock, config, commands, stop, ingest, committer, tasks })
+        Ok(Self {
+            status,
+            data_folder,
+            clock,
+            config,
+            commands,
+            settled,
+            stop,
+            ingest,
+            committer,
+            tasks,
+        })
     }
 
     /// Gives the way to the pipeline.
@@ -247,17 +254,29 @@ impl Daemon {
         loop {
             tokio::select! {
                 _ = beat.tick() => {
+                    if let Some(words) = self.settled.damaged.get() {
+                        return Damage(words.clone()).into();
+                    }
                     if self.ingest.is_finished() || self.committer.is_finished() {
                         return anyhow::anyhow!("a thread of weir has ended");
                     }
                 }
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => return error,
+                    Ok(Err(error)) => return damage(&error).map_or(error, Into::into),
                     Err(error) => return error.into(),
                 }
             }
         }
+    }
+
+    /// Notes for the next start that the journal is damaged and is to be set aside. This weir must
+    /// end without another word to it.
+    ///
+    /// # Errors
+    /// The note can't be written.
+    pub fn mark(&self, damage: &Damage) -> std::io::Result<()> {
+        aside::mark(&self.data_folder, &damage.0)
     }
 
     /// Stops in order: what was read is committed and acknowledged, connections are closed, what
@@ -284,6 +303,14 @@ impl Daemon {
     }
 }
 
+fn register_sinks(journal: &mut Journal, config: &Config) -> Result<(), crate::journal::Error> {
+    let sinks: &[&str] = if config.influx.is_some() { &[deliver::SINK] } else { &[] };
+    for sink in journal.forget_sinks(sinks)? {
+        tracing::warn!(sink, "A sink is configured no more; what waited for it may go.");
+    }
+    if config.influx.is_some() { deliver::register(journal) } else { Ok(()) }
+}
+
 fn outlets(
     config: &Config,
     channels: Vec<Channel>,
@@ -303,8 +330,71 @@ fn outlets(
     tasks
 }
 
+/// The journal is damaged, and how that showed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the journal is damaged: {0}")]
+pub struct Damage(String);
+
+fn damage(error: &anyhow::Error) -> Option<Damage> {
+    let read = error.downcast_ref::<crate::journal::Error>().is_some_and(|one| one.is_damage());
+    let state = error.downcast_ref::<recover::Error>().is_some_and(recover::Error::is_damage);
+    (read || state).then(|| Damage(format!("{error:#}")))
+}
+
+/// Opens the journal and recovers its state. A damaged one is set aside and a new one begun.
+fn open(
+    config: &Config,
+    edition: &Edition,
+    clock: &mut Clock,
+) -> anyhow::Result<(Journal, Beginning)> {
+    let folder = &config.journal.data_folder;
+    let words = match aside::marked(folder) {
+        Some(words) => words,
+        None => match open_sound(config, edition, clock) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => match damage(&error) {
+                Some(Damage(words)) => words,
+                None => return Err(error),
+            },
+        },
+    };
+    if let Some(aside) = aside::set_aside(folder, &words, deliver::SINK, clock.now().wall)? {
+        say_set_aside(&aside, &words);
+    }
+    open_sound(config, edition, clock)
+}
+
+fn open_sound(
+    config: &Config,
+    edition: &Edition,
+    clock: &mut Clock,
+) -> anyhow::Result<(Journal, Beginning)> {
+    let journal = Journal::open(&config.journal, clock.now().wall)?;
+    let beginning = begin(&journal, edition, clock)?;
+    Ok((journal, beginning))
+}
+
+fn say_set_aside(aside: &Aside, fault: &str) {
+    let said = |number: Option<u64>| number.map_or("unknown".to_owned(), |one| one.to_string());
+    let (file, left) = (aside.file.display(), aside.left);
+    tracing::error!(
+        %file,
+        fault,
+        last_batch = said(left.last_batch),
+        messages = said(left.messages.and_then(|count| u64::try_from(count).ok())),
+        points_not_delivered = said(left.points_waiting),
+        notifications_not_confirmed = said(left.notifications_due),
+        "The journal is damaged. It was set aside, and a new one is begun: the ledger begins anew, \
+         alerts that hold fire again under new numbers, and what was not delivered yet is in the \
+         file only. Check the disk, and move the file to a safe place. To look at it: `sqlite3` \
+         with the file, or `weir ledger` on a folder that has it as journal.sqlite."
+    );
+}
+
 fn begin(journal: &Journal, edition: &Edition, clock: &mut Clock) -> anyhow::Result<Beginning> {
-    if let Some(recovered) = recover(journal.folder()).context("the state can't be recovered")? {
+    if let Some(recovered) =
+        recover::recover(journal.folder()).context("the state can't be recovered")?
+    {
         let Recovered { pipeline, names, last, replayed } = recovered;
         clock.resume(last);
         tracing::info!(batch = journal.sequence(), replayed, "The state is recovered.");
@@ -313,7 +403,9 @@ fn begin(journal: &Journal, edition: &Edition, clock: &mut Clock) -> anyhow::Res
     let mut names = Names::from_journal(journal.names()?);
     let registry = edition.compile(&mut names).map_err(|faults| refused(&faults))?;
     let last = clock.now();
-    Ok(Beginning { pipeline: Pipeline::new(registry, last), names, last, is_new: true })
+    let mut pipeline = Pipeline::new(registry, last);
+    pipeline.number_alerts_after(Reader::open(journal.folder())?.alerts_after()?);
+    Ok(Beginning { pipeline, names, last, is_new: true })
 }
 
 fn core(

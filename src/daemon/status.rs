@@ -1,10 +1,11 @@
 //! What the parts of the daemon tell of themselves: numbers for metrics, states for the page.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
@@ -30,6 +31,8 @@ pub struct Status {
     pub view: ArcSwapOption<View>,
     /// Why nothing is acknowledged, if so.
     pub full: ArcSwapOption<String>,
+    /// Journals that were damaged and set aside, as long as they lie in the data folder.
+    pub set_aside: ArcSwap<Vec<PathBuf>>,
     /// What is wrong with the database, if anything.
     pub sink_fault: ArcSwapOption<String>,
     /// Batches committed.

@@ -31,6 +31,8 @@ pub struct PageView {
     pub brokers: Vec<BrokerView>,
     /// Where points go.
     pub sink: SinkView,
+    /// Damaged journals that were set aside.
+    pub set_aside: Vec<String>,
     /// Why nothing is acknowledged, if so.
     pub full: Option<String>,
 }

@@ -31,6 +31,9 @@ pub struct Batch {
     pub observations: Vec<StoredObservation>,
     /// What the inputs add to the ledger, by pattern; `None` is "no pattern".
     pub ledger: Vec<(Option<TopicId>, Ledger)>,
+    /// How many messages, and how many readings, left the rejected ones because they ended well
+    /// when they were run again.
+    pub left_rejected: [i64; 2],
     /// Messages and readings that were turned away.
     pub dead_letters: Vec<DeadLetter>,
     /// Changes of alerts.
@@ -64,6 +67,7 @@ impl Batch {
         self.line_count = 0;
         self.observations.clear();
         self.ledger.clear();
+        self.left_rejected = [0; 2];
         self.dead_letters.clear();
         self.alerts.clear();
         self.notifications.clear();

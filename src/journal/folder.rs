@@ -50,11 +50,11 @@ impl Folder {
         &self.path
     }
 
-    /// Sets room aside, if there is any.
-    pub(super) fn fill_reserve(&self) {
+    /// Sets room aside, if there is any; says whether it is.
+    pub(super) fn fill_reserve(&self) -> bool {
         let path = self.path.join(RESERVE);
         if fs::metadata(&path).is_ok_and(|held| held.len() >= RESERVE_BYTES as u64) {
-            return;
+            return true;
         }
         let written = File::create(&path).and_then(|mut file| {
             // Not zeros: some file systems keep those in no room at all.
@@ -64,6 +64,7 @@ impl Folder {
         if written.is_err() {
             self.free_reserve();
         }
+        written.is_ok()
     }
 
     /// Gives the room back to the disk.

@@ -187,6 +187,30 @@ impl Reader {
         write::names(&self.connection)
     }
 
+    /// Gives the number after which this journal numbers alerts: 0, unless others were set aside
+    /// before it.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn alerts_after(&self) -> Result<u64, Error> {
+        let select = "SELECT value FROM facts WHERE key = 'alerts_after'";
+        let after = self.connection.query_row(select, [], |row| unsigned(row, 0)).optional()?;
+        Ok(after.unwrap_or(0))
+    }
+
+    /// Gives how many messages, and how many readings, are rejected no more because they ended well
+    /// when they were run again.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn left_rejected(&self) -> Result<[i64; 2], Error> {
+        let select = "SELECT value FROM facts WHERE key = ?1";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let mut count = |key: &str| statement.query_row([key], |row| row.get(0)).optional();
+        let [messages, readings] = write::LEFT_REJECTED;
+        Ok([count(messages)?.unwrap_or(0), count(readings)?.unwrap_or(0)])
+    }
+
     /// Gives how many bytes the journal takes.
     ///
     /// # Errors
@@ -359,7 +383,7 @@ impl Reader {
     ) -> Result<Vec<Due>, Error> {
         let mut statement = self.connection.prepare_cached(
             "SELECT number, n.id, n.body, d.attempts
-             FROM deliveries d JOIN notifications n USING (number)
+             FROM deliveries d INDEXED BY deliveries_due JOIN notifications n USING (number)
              WHERE d.channel = ?1 AND d.number > ?2 AND d.confirmed_at IS NULL
              ORDER BY d.number LIMIT ?3",
         )?;

@@ -1,6 +1,7 @@
 //! The one writer: a batch is one transaction, and on the disk when [`Journal::commit`] returns.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{NameKind, Named, TopicId};
 use crate::domain::time::{Moment, Timestamp};
+use crate::journal::aside::set_aside_files;
 use crate::journal::batch::Batch;
 use crate::journal::blob::{Packer, sum};
 use crate::journal::dead_letter::{Change, Tallies};
@@ -20,6 +22,8 @@ use crate::journal::{Config, Error, damage, schema, store};
 
 /// How many refused lines are kept with their words; beyond, they are counted.
 pub const REFUSED_MAX: i64 = 10_000;
+/// Under which keys it stands how many messages and readings left the rejected ones.
+pub(super) const LEFT_REJECTED: [&str; 2] = ["messages_left_rejected", "readings_left_rejected"];
 /// This part of the byte limit may be gone past by what only a snapshot lets go.
 const MARGIN_PART: u64 = 4;
 /// What a log that a large transaction or a slow reader made longer is cut to, once it is in the
@@ -61,6 +65,7 @@ impl Journal {
     /// The folder can't be used, is in use, or holds a journal of a newer weir.
     pub fn open(config: &Config, now: Timestamp) -> Result<Self, Error> {
         let folder = Folder::open(&config.data_folder)?;
+        refuse_emptied(folder.path())?;
         let mut connection = Connection::open(folder.path().join(JOURNAL))?;
         connection.busy_timeout(BUSY)?;
         // Before the first table, or it never holds.
@@ -72,7 +77,7 @@ impl Journal {
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection)?;
         drop_unfinished(&connection)?;
-        connection.execute("INSERT OR IGNORE INTO facts VALUES ('made_at', ?1)", [now.millis()])?;
+        note_birth(&mut connection, folder.path(), now)?;
         let last = connection
             .query_row(
                 "SELECT sequence, last_wall, last_elapsed, lines_total, ledger FROM batches
@@ -184,6 +189,13 @@ impl Journal {
     pub fn commit_from_reserve(&mut self, batch: &Batch) -> Result<Committed, Error> {
         self.folder.free_reserve();
         self.write(batch)
+    }
+
+    /// Sets room aside again after [`Self::commit_from_reserve`]; says whether there is so much.
+    /// Until then the disk counts as full: what the reserve left is no room for batches, or the end
+    /// of it would be said at once and the beginning again and again.
+    pub fn refill_reserve(&mut self) -> bool {
+        self.folder.fill_reserve()
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Committed, Error> {
@@ -329,6 +341,29 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
+/// SQLite takes an empty file for a new journal, and throws the log beside it away.
+fn refuse_emptied(folder: &Path) -> Result<(), Error> {
+    let bytes = |name: &str| fs::metadata(folder.join(name)).map(|held| held.len()).ok();
+    let log = bytes(&format!("{JOURNAL}-wal")).unwrap_or(0);
+    if bytes(JOURNAL) == Some(0) && log > 0 {
+        return Err(Error::Damaged { what: "the head".to_owned() });
+    }
+    Ok(())
+}
+
+/// Notes when a new journal was made. Where others were set aside, their alerts' numbers must not
+/// come again: it begins beyond any of them, by the time.
+fn note_birth(connection: &mut Connection, folder: &Path, now: Timestamp) -> Result<(), Error> {
+    let transaction = connection.transaction()?;
+    let insert = "INSERT OR IGNORE INTO facts VALUES (?1, ?2)";
+    let is_new = transaction.execute(insert, params!["made_at", now.millis()])? > 0;
+    if is_new && !set_aside_files(folder).is_empty() {
+        transaction.execute(insert, params!["alerts_after", now.millis()])?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
 fn drop_unfinished(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch(
         "DELETE FROM slices WHERE snapshot IN (SELECT id FROM snapshots WHERE closing IS NULL);
@@ -398,6 +433,16 @@ fn write_rows(
                 row.flag.number(),
                 row.revision,
             ])?;
+    }
+    for (key, count) in LEFT_REJECTED.into_iter().zip(batch.left_rejected) {
+        if count > 0 {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO facts VALUES (?1, ?2)
+                     ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                )?
+                .execute(params![key, count])?;
+        }
     }
     let mut change = tallies.write(transaction, &batch.dead_letters)?;
     tallies.write_retried(transaction, &batch.retried, batch.at, &mut change)?;

@@ -439,6 +439,45 @@ impl Weir {
         ));
     }
 
+    /// Starts the daemon with a file system of its own as its data folder, in memory and of so many
+    /// bytes; gives the way to it. It goes with the process.
+    pub fn start_on_a_small_disk(&mut self, bytes: u64) -> PathBuf {
+        let data = self.folder.path().join("data");
+        fs::create_dir_all(&data).unwrap();
+        let ways = ["-Urm", "-m"];
+        let may = |way: &&&str| {
+            let mount = "mount -t tmpfs tmpfs \"$0\"";
+            let mut tried = Command::new("unshare");
+            tried.arg(**way).args(["sh", "-c", mount]).arg(&data);
+            tried.output().is_ok_and(|output| output.status.success())
+        };
+        let way = ways.iter().find(may).unwrap_or_else(|| {
+            panic!(
+                "a file system of its own can't be mounted: allow user namespaces \
+                 (kernel.unprivileged_userns_clone, \
+                 kernel.apparmor_restrict_unprivileged_userns), or run this test as root"
+            )
+        });
+        let path = self.folder.path().join("log");
+        let log = fs::File::options().create(true).append(true).open(path).unwrap();
+        let script = "mount -t tmpfs -o size=$0 tmpfs \"$1\" && exec \"$2\" run --config \"$3\"";
+        self.process = Some(Process::start(
+            Command::new("unshare")
+                .arg(way)
+                .args(["sh", "-c", script, &bytes.to_string()])
+                .arg(&data)
+                .arg(env!("CARGO_BIN_EXE_weir"))
+                .arg(self.folder.path().join("weir.toml"))
+                .stderr(log),
+        ));
+        until("weir", || {
+            assert!(self.process.as_mut().unwrap().running(), "{}", self.log());
+            get(self.page, "/ready").0 == 200
+        });
+        let root = PathBuf::from(format!("/proc/{}/root", self.process().id()));
+        root.join(data.strip_prefix("/").unwrap())
+    }
+
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().unwrap()
     }
