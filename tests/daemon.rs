@@ -149,8 +149,9 @@ async fn fill(weir: &Weir, publisher: &Publisher) -> i64 {
             publisher.publish(topic, payload, Qos::AtLeastOnce, false).await.unwrap();
             sent += 1;
         }
+        // What the broker still keeps when the journal is full must come afterwards.
+        publisher.flush().await;
     }
-    publisher.flush().await;
     sent
 }
 

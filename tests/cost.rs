@@ -1,0 +1,149 @@
+//! What a message costs that is the same on every machine: how often memory is asked for, and how
+//! many bytes the journal grows by. It may fall; when it grows, somebody is to say why. Times are
+//! the bench's (`benches/path/`).
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+#[allow(dead_code, reason = "shared with the bench")]
+#[path = "../benches/path/fleet.rs"]
+mod fleet;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use weir::daemon::core::{BATCHES_MAX, Core, Load, SPARES_MAX, Settings, Store, Ways, Work};
+use weir::daemon::edition::Edition;
+use weir::daemon::in_hand::InHand;
+use weir::domain::input::Input;
+use weir::domain::judgement::Judgement;
+use weir::domain::name::Names;
+use weir::domain::time::{Moment, SECOND, Timestamp};
+use weir::journal;
+use weir::journal::write::Journal;
+use weir::mqtt::capture;
+use weir::mqtt::config::Config;
+use weir::pipeline::Pipeline;
+use weir::seed::Tables;
+
+/// 2026-06-03T08:00:00Z.
+const START: i64 = 1_780_473_600_000;
+const STATIONS: u64 = 100;
+/// How many messages come together: those of 20 ms at 5,000 a second.
+const TOGETHER: u64 = 100;
+/// So many are sent until buffers are as long as they get, and so many are measured.
+const WARM: u64 = 20_000;
+const MEASURED: u64 = 20_000;
+
+/// What was measured when this was written, and a little: 0.88 and 20.5.
+const ALLOCATIONS_MAX: f64 = 0.9;
+const JOURNAL_BYTES_MAX: f64 = 21.0;
+
+/// The core between a broker's bytes and the journal, on one thread.
+struct Way {
+    core: Core,
+    work: mpsc::Receiver<Work>,
+    spare: mpsc::Sender<Box<Load>>,
+    journal: Journal,
+    _folder: TempDir,
+}
+
+impl Way {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let now = Moment { wall: Timestamp(START), elapsed_ms: 0 };
+        let journal = Journal::open(&journal::Config::at(folder.path()), now.wall).unwrap();
+        let (work_in, work) = mpsc::channel(BATCHES_MAX + 1);
+        let (spare_in, spare) = mpsc::channel(SPARES_MAX);
+        let ways = Ways { work: work_in, spare, settled: Arc::default() };
+        let settings = Settings {
+            store: Store::Influx,
+            channels: vec!["duty".into()],
+            home: TimeZone::UTC,
+            data_folder: folder.path().to_owned(),
+        };
+        let mut tables =
+            Tables::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")).unwrap();
+        for (table, rows) in fleet::rows(STATIONS) {
+            let held = tables.get(table).unwrap_or_default().to_vec();
+            tables.put(table, [held, rows.into_bytes()].concat());
+        }
+        let networks = ["rivers", "parks"].map(str::to_owned).into();
+        let edition = Edition { judgement: Judgement::default(), networks, tables };
+        let mut names = Names::default();
+        let registry = edition.compile(&mut names).unwrap();
+        let pipeline = Pipeline::new(Arc::clone(&registry), now);
+        let in_hand = InHand::begin(folder.path());
+        let mut core = Core::new(pipeline, names, settings, ways, in_hand, now);
+        core.note_edition(now, &edition, &registry);
+        core.take(now, Input::Edition(registry));
+        assert_eq!(core.network("rivers").0, 0, "the network that a capture is of");
+        Self { core, work, spare: spare_in, journal, _folder: folder }
+    }
+
+    /// Takes messages in as they come from a broker, and commits batch after batch.
+    fn take(&mut self, config: &Config, portions: &[(Moment, Vec<u8>)]) {
+        let mut times =
+            portions.iter().flat_map(|(at, _)| std::iter::repeat_n(*at, TOGETHER as usize));
+        let bytes = portions.iter().map(|(_, bytes)| &**bytes);
+        let read = capture::read(config, bytes, &mut |message| {
+            self.core.take_message(times.next().unwrap(), message, None);
+            while let Ok(Work::Load(mut load)) = self.work.try_recv() {
+                self.journal.commit(&load.batch).unwrap();
+                load.clear();
+                self.spare.try_send(load).unwrap();
+            }
+        });
+        assert_eq!(read.unwrap().held, 0);
+    }
+}
+
+/// Gives what a broker sends from one message on to another, in portions.
+fn portions(from: u64, count: u64) -> Vec<(Moment, Vec<u8>)> {
+    let (mut topic, mut payload) = (String::new(), String::new());
+    let mut portion = |first: u64| {
+        let ts = START + i64::try_from(first / STATIONS).unwrap() * SECOND;
+        let mut bytes = Vec::new();
+        for number in first..first + TOGETHER {
+            fleet::message(number % STATIONS, ts, number, &mut topic, &mut payload);
+            push_publish(&mut bytes, number, &topic, &payload);
+        }
+        (Moment { wall: Timestamp(ts), elapsed_ms: ts - START }, bytes)
+    };
+    (from..from + count).step_by(usize::try_from(TOGETHER).unwrap()).map(&mut portion).collect()
+}
+
+fn push_publish(out: &mut Vec<u8>, number: u64, topic: &str, payload: &str) {
+    let length = 2 + topic.len() + 2 + 1 + payload.len();
+    out.extend_from_slice(&[0x32, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
+    out.extend_from_slice(&(topic.len() as u16).to_be_bytes());
+    out.extend_from_slice(topic.as_bytes());
+    out.extend_from_slice(&((number % 65_535) as u16 + 1).to_be_bytes());
+    out.push(0);
+    out.extend_from_slice(payload.as_bytes());
+}
+
+#[test]
+fn a_message_asks_for_memory_less_than_once_and_takes_few_bytes() {
+    let text = "network = 'rivers'\nurl = 'mqtt://127.0.0.1'\nclient_id = 'weir'";
+    let config: Config = toml::from_str(text).unwrap();
+    let mut path = Way::new();
+    path.take(&config, &portions(0, WARM));
+    let measured = portions(WARM, MEASURED);
+    let payload: usize = measured.iter().map(|(_, bytes)| bytes.len()).sum();
+    let before = path.journal.bytes().unwrap();
+    let counted = allocation_counter::measure(|| path.take(&config, &measured));
+    let grown = path.journal.bytes().unwrap() - before;
+    let each = |count: u64| count as f64 / MEASURED as f64;
+    println!(
+        "a message: {:.3} allocations of {:.0} bytes together; the journal grows by {:.1} bytes \
+         for {:.1} on the wire",
+        each(counted.count_total),
+        each(counted.bytes_total),
+        each(grown),
+        each(payload as u64),
+    );
+    assert!(each(counted.count_total) <= ALLOCATIONS_MAX, "{:.3}", each(counted.count_total));
+    assert!(each(grown) <= JOURNAL_BYTES_MAX, "{:.1}", each(grown));
+}
