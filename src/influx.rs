@@ -208,11 +208,14 @@ pub enum Error {
 /// What an operator can mend, by the status.
 fn mend(status: u16) -> &'static str {
     match status {
+        200..=299 => "; so answers no database to points: mend influx.url, or look at the network",
         401 => "; mend the token (influx.token_file) or influx.user and influx.password_file",
         403 => "; the credentials are right, but they may not write there: give the token leave",
         404 => "; mend influx.bucket, influx.org, influx.dialect or the path of influx.url",
         413 => "; the server or a proxy before it takes no bodies of this size",
-        _ => "",
+        429 => "; it wants fewer requests: look at its limits, weir waits for as long as it asks",
+        500..=599 => "; look at the log of the database and of a proxy before it",
+        _ => "; look at influx.url and at a proxy before the database",
     }
 }
 

@@ -145,6 +145,13 @@ fn a_page_is_no_success_whatever_its_status() {
 }
 
 #[test]
+fn a_success_that_has_something_to_say_is_none() {
+    check_again(&[Answer::Full(200, "", r#"{"status":"pass"}"#)]);
+    check_again(&[Answer::Full(202, "", "ok")]);
+    check_again(&[Answer::Broken("HTTP/1.1 200 X\r\nContent-Length: 90\r\n\r\n")]);
+}
+
+#[test]
 fn a_malformed_line_costs_only_itself() {
     let answers =
         ["a b c: 400", "a: 204", "b c: 400", "b: 400", "b.do: 400", "b.ph: 400", "c: 204"];

@@ -68,8 +68,12 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Timeout => write!(out, "no answer in time"),
-            Self::Connection { words } => write!(out, "no connection: {words}"),
+            Self::Timeout => {
+                write!(out, "no answer in time; look at the database's load and influx.timeout_s")
+            }
+            Self::Connection { words } => {
+                write!(out, "no connection: {words}; is influx.url right and the database running?")
+            }
             Self::Status { status, words } => {
                 write!(out, "answered {status} `{}`{}", words.trim(), super::mend(*status))
             }
@@ -212,7 +216,9 @@ async fn classify(response: Response) -> Answer {
             Answer::Refused { dropped: dropped(&words), words }
         }
         StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge { words },
-        status if status.is_success() && !is_page(&words) => Answer::Stored,
+        // A database has nothing to add to a success. Whoever does is somebody else: a mobile
+        // network's page on used-up credit, a proxy's login, another service at this address.
+        status if status.is_success() && is_whole && words.is_empty() => Answer::Stored,
         status => Answer::Later { after, fault: Fault::Status { status: status.as_u16(), words } },
     }
 }
@@ -223,12 +229,6 @@ async fn classify(response: Response) -> Answer {
 fn blames_lines(words: &str) -> bool {
     let words = words.trim_start();
     words.starts_with('{') && (words.contains("\"code\"") || words.contains("\"error\""))
-}
-
-/// Says whether an answer is a page for people: a mobile network's on used-up credit, a proxy's
-/// login. A database answers a write with nothing, or with JSON.
-fn is_page(words: &str) -> bool {
-    words.trim_start().starts_with('<')
 }
 
 /// Reads the last of `dropped=N` or `dropped N points` from the server's words, which may be cut
