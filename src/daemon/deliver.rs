@@ -33,6 +33,9 @@ const LAST: Duration = Duration::from_secs(5);
 const REFUSALS_TOLD_EVERY: Duration = Duration::from_mins(1);
 /// For how long no points must be found damaged until the alert about it ends.
 const SOUND_AFTER: Duration = Duration::from_hours(1);
+/// How often the log is told at most what is wrong with the database while nothing goes; the page
+/// has the newest words.
+const TROUBLE_TOLD_EVERY: Duration = Duration::from_mins(1);
 /// After how long the database counts as away.
 const AWAY_AFTER: Duration = Duration::from_mins(1);
 
@@ -70,6 +73,8 @@ struct Trouble {
     /// What was said last; nothing since the start, so that an alert from before it can end.
     said: Option<bool>,
     words: String,
+    /// When the log was told last.
+    told: Option<Instant>,
     failures: u32,
 }
 
@@ -217,9 +222,13 @@ impl Deliverer {
         trouble.failures += 1;
         trouble.since.get_or_insert_with(Instant::now);
         if trouble.words != words {
-            tracing::warn!("InfluxDB takes no points: {words}. They wait in the journal.");
             words.clone_into(&mut trouble.words);
             self.outlet.status.sink_fault.store(Some(Arc::new(words.to_owned())));
+            // Some say another number each time.
+            if trouble.told.is_none_or(|told| told.elapsed() >= TROUBLE_TOLD_EVERY) {
+                trouble.told = Some(Instant::now());
+                tracing::warn!("InfluxDB takes no points: {words}. They wait in the journal.");
+            }
         }
     }
 
@@ -283,7 +292,13 @@ fn tell_refusals(told: &mut Option<Instant>, refused: &[RefusedField]) {
     if told.is_none_or(|told| told.elapsed() >= REFUSALS_TOLD_EVERY) {
         *told = Some(Instant::now());
         let count = refused.len();
-        tracing::warn!(count, line, %words, "InfluxDB refuses fields; they are counted.");
+        tracing::warn!(
+            count,
+            line,
+            %words,
+            "InfluxDB refuses fields; they are counted and kept, all else is delivered. Of a \
+             conflict: look at its type in the bucket."
+        );
     }
 }
 
