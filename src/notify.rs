@@ -19,9 +19,11 @@ use self::sentence::Scene;
 use self::webhook::Webhook;
 
 /// The first wait after a failure.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
+pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait between two attempts.
 pub const RETRY_MAX: Duration = Duration::from_secs(300);
+/// The longest wait that a receiver may ask for. Who asks sooner than it wants is kept out longer.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// The kind of a channel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]

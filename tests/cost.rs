@@ -3,7 +3,7 @@
 //! the bench's (`benches/path/`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
-#[allow(dead_code, reason = "shared with the bench")]
+#[allow(dead_code, unreachable_pub, reason = "shared with the bench")]
 #[path = "../benches/path/fleet.rs"]
 mod fleet;
 

@@ -1,7 +1,7 @@
 //! Notifications: from the outbox, in order, one task a channel. Confirmed is what has a receipt
 //! in the journal; everything else is sent again, with the same id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::domain::alert::WeirCondition;
 use crate::journal::Error;
 use crate::journal::batch::{Attempt, Batch, Receipt};
 use crate::journal::read::{Due, Reader};
-use crate::notify::{self, Channel, RETRY_MAX, Sent};
+use crate::notify::{self, Channel, RETRY_FIRST, RETRY_MAX, Sent};
 
 /// How many notifications are looked at together.
 const LOOK: u32 = 100;
@@ -37,14 +37,29 @@ pub struct Teller {
 struct Waits {
     /// The whole channel: it is away, so nothing overtakes what waits.
     channel: Option<Instant>,
-    /// Single notifications that the receiver refuses as they are; others go on.
+    /// Single notifications that the receiver refused as they are; others go on.
     refused: HashMap<String, Instant>,
+    /// Whether the last attempt was refused: then it may be the channel and not the notification.
+    doubted: bool,
+    /// Whether the oldest was asked about since.
+    asked: bool,
     failing_since: Option<Instant>,
 }
 
 impl Waits {
     fn is_open(&self, now: Instant) -> bool {
         self.refused.len() < REFUSED_MAX && self.channel.is_none_or(|until| until <= now)
+    }
+
+    fn waits(&self, id: &str, now: Instant) -> bool {
+        self.refused.get(id).is_some_and(|until| *until > now)
+    }
+
+    /// Gives when to look again, if nothing new comes.
+    fn until(&self, now: Instant) -> Instant {
+        let failing = self.failing_since.map(|since| since + FAILING_AFTER);
+        let waits = self.refused.values().copied().chain(self.channel).chain(failing);
+        waits.filter(|until| *until > now).min().unwrap_or(now + RETRY_MAX)
     }
 }
 
@@ -58,13 +73,14 @@ impl Teller {
         let mut waits = Waits::default();
         loop {
             let now = Instant::now();
-            waits.refused.retain(|_, until| *until > now);
             if reader.notifications_due(self.channel.name(), 0, 1)?.is_empty() {
                 // Who has nothing to tell can't fail.
                 self.note(&mut waits, false);
+            } else if waits.failing_since.is_some() {
+                self.note(&mut waits, true);
             }
-            let next =
-                if waits.is_open(now) { next(&reader, self.channel.name(), &waits)? } else { None };
+            let open = waits.is_open(now);
+            let next = if open { next(&reader, self.channel.name(), &mut waits)? } else { None };
             if let Some(due) = next {
                 if !self.tell(&due, &mut waits).await {
                     return Ok(());
@@ -74,8 +90,7 @@ impl Teller {
             if *self.outlet.stop.borrow() {
                 return Ok(());
             }
-            let until = waits.refused.values().copied().chain(waits.channel).min();
-            let until = until.unwrap_or(now + RETRY_MAX);
+            let until = waits.until(now);
             tokio::select! {
                 changed = self.outlet.news.changed() => if changed.is_err() { return Ok(()) },
                 _ = self.outlet.stop.wait_for(|stop| *stop) => {}
@@ -95,11 +110,22 @@ impl Teller {
                 notes.receipts.push(Receipt { id, channel, at, words });
                 self.outlet.status.notifications_confirmed.fetch_add(1, Ordering::Relaxed);
                 waits.channel = None;
+                waits.doubted = false;
+                if waits.refused.remove(&due.id).is_some() {
+                    // Refused before and taken now: so may be the others.
+                    waits.refused.values_mut().for_each(|until| *until = Instant::now());
+                }
+                if waits.failing_since.is_some() {
+                    tracing::info!(channel = self.channel.name(), "Notifications go out again.");
+                }
                 self.note(waits, false);
             }
             Sent::Retry { after, words } => {
-                let wait =
-                    after.unwrap_or_else(|| notify::retry_after(due.attempts)).min(RETRY_MAX);
+                let wait = after.map_or_else(
+                    || notify::retry_after(due.attempts),
+                    // Never without a pause.
+                    |after| after.max(RETRY_FIRST),
+                );
                 waits.channel = Some(Instant::now() + wait);
                 self.failed(due, &words);
                 notes.attempts.push(Attempt { id, channel, at, words });
@@ -107,8 +133,9 @@ impl Teller {
             }
             Sent::Refused { status, words } => {
                 waits.refused.insert(due.id.clone(), Instant::now() + RETRY_MAX);
+                waits.doubted = true;
                 let words = status.map_or(words.clone(), |status| format!("{status} {words}"));
-                self.failed(due, &words);
+                self.failed(due, &format!("{words}; mend the channel's url, secret or template"));
                 notes.attempts.push(Attempt { id, channel, at, words });
                 self.note(waits, true);
             }
@@ -143,17 +170,34 @@ impl Teller {
 }
 
 /// Gives the first notification that need not wait, however many do that the receiver refuses.
-fn next(reader: &Reader, channel: &str, waits: &Waits) -> Result<Option<Due>, Error> {
-    let mut after = 0;
+/// Nothing overtakes an earlier change of the same alert. After a refusal the oldest is asked about
+/// before anything new: if it is taken now, everything goes in order.
+fn next(reader: &Reader, channel: &str, waits: &mut Waits) -> Result<Option<Due>, Error> {
+    let (mut after, now) = (0, Instant::now());
+    let (mut behind, mut oldest) = (HashSet::new(), None);
     loop {
         let due = reader.notifications_due(channel, after, LOOK)?;
         let Some(last) = due.last() else { return Ok(None) };
         after = last.number;
-        let next = due.into_iter().find(|due| !waits.refused.contains_key(&due.id));
-        if next.is_some() {
-            return Ok(next);
+        for one in due {
+            if behind.contains(alert(&one.id)) {
+                continue;
+            }
+            if waits.waits(&one.id, now) {
+                behind.insert(alert(&one.id).to_owned());
+                oldest.get_or_insert(one);
+                continue;
+            }
+            let ask = waits.doubted && !waits.asked;
+            waits.asked = ask && oldest.is_some();
+            return Ok(Some(oldest.filter(|_| ask).unwrap_or(one)));
         }
     }
+}
+
+/// Gives the alert that a notification is about: its id begins with it.
+fn alert(id: &str) -> &str {
+    id.split('-').next().unwrap_or(id)
 }
 
 #[cfg(test)]
@@ -179,23 +223,53 @@ mod tests {
         assert!(!waits.is_open(now) && waits.is_open(now + RETRY_MAX));
     }
 
-    #[test]
-    fn many_that_are_refused_keep_no_other_waiting() {
+    /// A journal with these notifications.
+    fn journal(ids: impl Iterator<Item = String>) -> (TempDir, Reader) {
         let folder = TempDir::new().unwrap();
         let mut journal = Journal::open(&Config::at(folder.path()), Timestamp(0)).unwrap();
-        let row = |number: u32| NotificationRow {
-            id: format!("n{number}"),
-            channels: vec!["duty".into()],
-            body: "{}".to_owned(),
-        };
-        let notifications = (0..=2 * LOOK).map(row).collect();
+        let row = |id| NotificationRow { id, channels: vec!["duty".into()], body: "{}".to_owned() };
+        let notifications = ids.map(row).collect();
         journal.commit(&Batch { notifications, ..Batch::default() }).unwrap();
-        let mut waits = Waits::default();
-        waits.refused.extend((0..2 * LOOK).map(|number| (format!("n{number}"), Instant::now())));
         let reader = Reader::open(folder.path()).unwrap();
-        let found = next(&reader, "duty", &waits).unwrap().unwrap();
-        assert_eq!(found.id, format!("n{}", 2 * LOOK));
-        waits.refused.insert(found.id, Instant::now());
-        assert_eq!(next(&reader, "duty", &waits).unwrap(), None);
+        (folder, reader)
+    }
+
+    fn next_id(reader: &Reader, waits: &mut Waits) -> Option<String> {
+        next(reader, "duty", waits).unwrap().map(|due| due.id)
+    }
+
+    #[test]
+    fn many_that_are_refused_keep_no_other_waiting() {
+        let (_folder, reader) = journal((0..=2 * LOOK).map(|number| format!("{number}-fired-0")));
+        let mut waits = Waits::default();
+        let until = Instant::now() + RETRY_MAX;
+        waits.refused.extend((0..2 * LOOK).map(|number| (format!("{number}-fired-0"), until)));
+        let last = format!("{}-fired-0", 2 * LOOK);
+        assert_eq!(next_id(&reader, &mut waits), Some(last.clone()));
+        waits.refused.insert(last, until);
+        assert_eq!(next_id(&reader, &mut waits), None);
+    }
+
+    #[test]
+    fn an_end_never_overtakes_a_beginning_that_is_refused() {
+        let ids = ["1-fired-5", "2-fired-6", "1-resolved-9"].map(str::to_owned);
+        let (_folder, reader) = journal(ids.into_iter());
+        let mut waits = Waits::default();
+        let until = Instant::now() + RETRY_MAX;
+        waits.refused.insert("1-fired-5".to_owned(), until);
+        assert_eq!(next_id(&reader, &mut waits).unwrap(), "2-fired-6");
+        waits.refused.insert("2-fired-6".to_owned(), until);
+        assert_eq!(next_id(&reader, &mut waits), None);
+    }
+
+    #[test]
+    fn after_a_refusal_the_oldest_is_asked_about_before_anything_new() {
+        let (_folder, reader) = journal(["1-fired-5", "2-fired-6"].map(str::to_owned).into_iter());
+        let mut waits = Waits { doubted: true, ..Waits::default() };
+        waits.refused.insert("1-fired-5".to_owned(), Instant::now() + RETRY_MAX);
+        assert_eq!(next_id(&reader, &mut waits).unwrap(), "1-fired-5");
+        // Once: it may be its own fault.
+        assert_eq!(next_id(&reader, &mut waits).unwrap(), "2-fired-6");
+        assert_eq!(next_id(&reader, &mut waits).unwrap(), "1-fired-5");
     }
 }

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::{Config, Error, RETRY_MAX, Sent};
+use super::{Config, Error, RETRY_AFTER_MAX, Sent};
 use crate::domain::secret::hidden;
 
 /// The header with the notification's id.
@@ -254,7 +254,7 @@ async fn classify(mut response: reqwest::Response, quotable: &[SecretString]) ->
     let status = response.status();
     let after = response.headers().get(RETRY_AFTER).and_then(|value| {
         let seconds = value.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds).min(RETRY_MAX))
+        Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
     });
     let mut body = Vec::new();
     // A little more than is kept, so that no beginning of what is hidden is left at the end.
