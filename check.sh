@@ -17,6 +17,7 @@ need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need victoria-metrics victoria-metrics
 need influxd influxdb
+need faketime faketime
 if [ ${#missing[@]} -gt 0 ]; then
     if ! command -v apt-get >/dev/null; then
         echo "missing: ${missing[*]} (names of Debian packages); install them with this system's" \

@@ -148,6 +148,7 @@ impl Site {
             kills: self.kills,
             acknowledged: (owed == Owed::Acknowledged).then_some(&seen.acknowledged),
             deliveries: (seen.deliveries > 0).then_some(all),
+            refused: &[],
         })
     }
 }
@@ -500,22 +501,25 @@ fn the_oracle_sees_what_is_missing_and_what_is_too_much() {
     let mut publisher = Publisher::start(broker.port(), Pace::FAST);
     publisher.more(1_500);
     let (mut sent, control) = (publisher.finish(), control.finish());
-    let (weir, influx, hook, kills, acknowledged) = (&mut weir, &influx, &hook, 0, None);
-    let deliveries = Some(sent.len() as u64);
-    judge(Scene {
+    let (weir, influx, hook, kills) = (&mut weir, &influx, &hook, 0);
+    let (acknowledged, refused): (_, &[&str]) = (None, &[]);
+    let (deliveries, control) = (Some(sent.len() as u64), &control);
+    let given = Scene {
         sent: &sent,
-        control: &control,
+        control,
         weir,
         influx,
         hook,
         kills,
         acknowledged,
         deliveries,
-    });
+        refused,
+    };
+    judge(given);
     let all_of = |sent: &[Sent], weir: &mut Weir, deliveries| {
-        let control = &control;
-        let scene = Scene { sent, control, weir, influx, hook, kills, acknowledged, deliveries };
-        examine(&scene).faults.join("\n")
+        let given =
+            Scene { sent, control, weir, influx, hook, kills, acknowledged, deliveries, refused };
+        examine(&given).faults.join("\n")
     };
     let said = all_of(&sent, weir, deliveries.map(|count| count - 1));
     assert!(said.contains("messages received"), "{said}");

@@ -55,15 +55,17 @@ pub struct Pace {
     pub step_ms: i64,
     /// How long it takes.
     pub pause: Duration,
+    /// How long ago it begins in the devices' time, h; what is older than 26 h is late.
+    pub ago_h: i64,
 }
 
 impl Pace {
     /// An hour of the devices in three seconds: many changes of alerts.
-    pub const FAST: Self = Self { step_ms: 10_000, pause: Duration::from_millis(8) };
+    pub const FAST: Self = Self { step_ms: 10_000, pause: Duration::from_millis(8), ago_h: 24 };
     /// For a minute or two.
-    pub const CALM: Self = Self { step_ms: 10_000, pause: Duration::from_millis(60) };
+    pub const CALM: Self = Self { step_ms: 10_000, pause: Duration::from_millis(60), ago_h: 24 };
     /// For runs of half an hour, within the time that is not late.
-    pub const LONG: Self = Self { step_ms: 1_000, pause: Duration::from_millis(25) };
+    pub const LONG: Self = Self { step_ms: 1_000, pause: Duration::from_millis(25), ago_h: 24 };
 }
 
 /// What a station measures.
@@ -197,7 +199,7 @@ struct Line {
 impl Line {
     fn work(mut self, pace: Pace, stop: &AtomicBool) -> Vec<Sent> {
         let now = jiff::Timestamp::now().as_millisecond();
-        let start = (now - 24 * 3_600_000) / 60_000 * 60_000;
+        let start = (now - pace.ago_h * 3_600_000) / 60_000 * 60_000;
         let (mut step, mut bad) = (0, 0);
         while !stop.load(Ordering::Acquire) {
             let ts = start + step as i64 * pace.step_ms;

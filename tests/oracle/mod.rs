@@ -51,6 +51,8 @@ pub struct Scene<'a> {
     pub acknowledged: Option<&'a Acknowledged>,
     /// How many deliveries went to weir, where that was seen: it may count no more.
     pub deliveries: Option<u64>,
+    /// Fields that the database refuses, wherever they stand.
+    pub refused: &'a [&'a str],
 }
 
 /// What the oracle found.
@@ -110,7 +112,7 @@ pub fn examine(scene: &Scene<'_>) -> Report {
             continue;
         }
         report.owed += 1;
-        if let Some(words) = sink.lacks(sent) {
+        if let Some(words) = sink.lacks(sent, scene.refused) {
             report.faults.push(scene.missing(sent, &words));
         }
     }
@@ -212,7 +214,7 @@ impl Sink {
         sent.is_stored() && self.values.contains_key(&(sent.device, sent.ts))
     }
 
-    fn lacks(&self, sent: &Sent) -> Option<String> {
+    fn lacks(&self, sent: &Sent, refused: &[&str]) -> Option<String> {
         if !sent.is_stored() {
             return None;
         }
@@ -224,7 +226,10 @@ impl Sink {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        let want = load::points(sent);
+        let mut want = load::points(sent);
+        for (value, _) in want.iter_mut().zip(FIELDS).filter(|(_, field)| refused.contains(field)) {
+            *value = None;
+        }
         let same = found.iter().zip(&want).all(near);
         (!same).then(|| format!("the sink has {found:?} for {want:?}"))
     }

@@ -231,6 +231,18 @@ impl Influx {
         rows.map(|row| row.as_array().cloned().unwrap_or_default()).collect()
     }
 
+    /// Writes a line with its time in ns.
+    pub fn write(&self, line: &str) {
+        use std::io::{Read as _, Write as _};
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let length = line.len();
+        let head = format!("POST /write?db=weir HTTP/1.0\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(format!("{head}{line}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 204 "), "{answer}");
+    }
+
     pub fn config(&self) -> String {
         format!(
             "[influx]\nurl = 'http://127.0.0.1:{}'\ndialect = 'influx1'\nbucket = 'weir'\n",
@@ -356,6 +368,10 @@ impl Hook {
         Self { port, failing, got }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Answers 500 from now on and remembers nothing, or goes on.
     pub fn fail(&self, fails: bool) {
         self.failing.store(fails, std::sync::atomic::Ordering::Release);
@@ -379,6 +395,7 @@ pub struct Weir {
     folder: TempDir,
     page: u16,
     process: Option<Process>,
+    environment: Vec<(String, String)>,
 }
 
 impl Weir {
@@ -398,7 +415,7 @@ impl Weir {
             broker("parks")
         );
         fs::write(folder.path().join("weir.toml"), text).unwrap();
-        Self { folder, page, process: None }
+        Self { folder, page, process: None, environment: Vec::new() }
     }
 
     /// Changes the configuration.
@@ -408,6 +425,11 @@ impl Weir {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(before), "{text}");
         fs::write(file, text.replace(before, after)).unwrap();
+    }
+
+    /// Has the daemon started with these variables from now on.
+    pub fn surround(&mut self, environment: Vec<(String, String)>) {
+        self.environment = environment;
     }
 
     pub fn folder(&self) -> &Path {
@@ -435,6 +457,7 @@ impl Weir {
                 .arg("run")
                 .args(["--config".as_ref(), self.folder.path().join("weir.toml").as_os_str()])
                 .args(arguments)
+                .envs(self.environment.iter().cloned())
                 .stderr(log),
         ));
     }
