@@ -145,6 +145,31 @@ fn a_page_is_no_success_whatever_its_status() {
 }
 
 #[test]
+fn who_refuses_a_request_without_lines_too_refuses_none_of_them() {
+    let words = r#"{"code":400,"error":"Bad Request"}"#;
+    let no = Answer::Full(400, "", words);
+    let database = Database::start(Rules::of(Kind::Two), &[no.clone(), no]);
+    let delivery = Delivery::start(config(database.port, Kind::Two, ""), &[&[A], &[B, C]]);
+    delivery.until_none_waits();
+    assert_eq!(database.requests(), ["a b c: 400", ": 400", "a b c: 204"]);
+    assert_eq!(delivery.refused(), []);
+    delivery.stop();
+}
+
+#[test]
+fn who_takes_a_request_without_lines_refuses_those_that_were_in_it() {
+    let words = r#"{"code":"invalid","message":"a field of this name is not wanted"}"#;
+    let (no, yes) = (Answer::Full(400, "", words), Answer::Full(204, "", ""));
+    // The line, and then its field; the other is taken.
+    let database = Database::start(Rules::of(Kind::Two), &[no.clone(), yes.clone(), no, yes]);
+    let delivery = Delivery::start(config(database.port, Kind::Two, ""), &[&[A]]);
+    delivery.until_none_waits();
+    assert_eq!(delivery.refused().len(), 1);
+    assert_eq!(database.requests(), ["a: 400", ": 204", "a.do: 400", ": 204", "a.ph: 204"]);
+    delivery.stop();
+}
+
+#[test]
 fn a_success_that_has_something_to_say_is_none() {
     check_again(&[Answer::Full(200, "", r#"{"status":"pass"}"#)]);
     check_again(&[Answer::Full(202, "", "ok")]);

@@ -133,7 +133,21 @@ impl Writer {
     pub async fn send(&self, body: Bytes) -> Answer {
         let request = self.request().header(CONTENT_ENCODING, "gzip").body(body);
         match request.send().await {
-            Ok(response) => self.hidden_in(classify(response).await),
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let answer = match classify(response).await {
+                    Answer::Refused { words, .. }
+                        if !names_lines(&words) && !self.takes_nothing().await =>
+                    {
+                        Answer::Later { after: None, fault: Fault::Status { status, words } }
+                    }
+                    answer @ (Answer::Stored
+                    | Answer::Refused { .. }
+                    | Answer::TooLarge { .. }
+                    | Answer::Later { .. }) => answer,
+                };
+                self.hidden_in(answer)
+            }
             Err(error) => Answer::Later { after: None, fault: Fault::of(error) },
         }
     }
@@ -155,6 +169,12 @@ impl Writer {
             }
             Answer::Later { .. } | Answer::Stored | Answer::Refused { .. } => answer,
         }
+    }
+
+    /// Says whether it lets in a request without any lines, which none can be to blame for.
+    async fn takes_nothing(&self) -> bool {
+        let Ok(response) = self.send_nothing().await else { return false };
+        response.status().is_success() || read_words(response).await.contains("requires points")
     }
 
     /// Sends no points at all, which shows whether points could be sent.
@@ -229,6 +249,13 @@ async fn classify(response: Response) -> Answer {
 fn blames_lines(words: &str) -> bool {
     let words = words.trim_start();
     words.starts_with('{') && (words.contains("\"code\"") || words.contains("\"error\""))
+}
+
+/// Says whether a refusal speaks of lines. In other words it may be anybody's: gateways too answer
+/// JSON with `error` in it.
+fn names_lines(words: &str) -> bool {
+    const NAMED: [&str; 4] = ["unable to parse", "partial write", "conflict", "dropped"];
+    NAMED.iter().any(|named| words.contains(named))
 }
 
 /// Reads the last of `dropped=N` or `dropped N points` from the server's words, which may be cut

@@ -174,7 +174,9 @@ impl Database {
 
     fn take(&self, request: &Request) -> Answer {
         let mut text = String::new();
-        MultiGzDecoder::new(&*request.body).read_to_string(&mut text).unwrap();
+        if !request.body.is_empty() {
+            MultiGzDecoder::new(&*request.body).read_to_string(&mut text).unwrap();
+        }
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let mut state = self.state();
         let answer = match state.first.pop_front() {
