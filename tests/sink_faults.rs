@@ -234,7 +234,8 @@ fn check_taking_nothing(faults: &[Taking]) -> Report {
 fn a_database_that_answers_no_discards_nothing_and_is_told() {
     let json = "Content-Type: application/json\r\n";
     let report = check_taking_nothing(&[
-        (Mode::Answer("400 Bad Request", "", "<h1>Bad Request</h1>"), "a proxy before"),
+        (Mode::Answer("400 Bad Request", "", "<h1>What?</h1>"), "What?</h1>`; look at influx.url"),
+        (Mode::Answer("400 Bad Request", json, r#"{"error":"Bad Request {n}"}"#), "Bad Request "),
         (
             Mode::Answer("401 Unauthorized", json, r#"{"error":"authorization failed"}"#),
             "mend the token (influx.token_file)",
