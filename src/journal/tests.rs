@@ -211,6 +211,24 @@ fn an_unfinished_snapshot_goes_with_the_next() {
 }
 
 #[test]
+fn a_sink_that_comes_back_waits_for_the_points_that_are_still_there() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(&folder);
+    for ms in 1..=3 {
+        journal.commit(&batch(ms, b"x")).unwrap();
+    }
+    let mut waiting_without = |gone: u64| {
+        let let_go = format!("UPDATE batches SET lines = NULL WHERE sequence <= {gone}");
+        journal.connection.execute(&let_go, []).unwrap();
+        journal.forget_sinks(&[]).unwrap();
+        let cursors = vec![CursorRow { sink: "influx".into(), sequence: 0 }];
+        journal.commit(&Batch { cursors, ..Batch::default() }).unwrap();
+        Reader::open(folder.path()).unwrap().cursor("influx").unwrap().unwrap().waiting
+    };
+    assert_eq!([0, 2, 3].map(&mut waiting_without), [6, 2, 0]);
+}
+
+#[test]
 fn damaged_points_are_named_and_not_sent() {
     let folder = TempDir::new().unwrap();
     let mut journal = open(&folder);

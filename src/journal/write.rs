@@ -524,8 +524,14 @@ fn write_progress(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Er
     for row in &batch.cursors {
         transaction
             .prepare_cached(
-                "INSERT INTO cursors VALUES (?1, ?2,
-                    coalesce((SELECT lines_total FROM batches WHERE sequence = ?2), 0), 0)
+                // Whoever begins waits for the points that are still there, not for all there were.
+                "INSERT INTO cursors VALUES (?1, ?2, coalesce(
+                    (SELECT lines_total FROM batches WHERE sequence = ?2),
+                    (SELECT lines_total - line_count FROM batches
+                     WHERE ?2 = 0 AND lines IS NOT NULL ORDER BY sequence LIMIT 1),
+                    (SELECT lines_total FROM batches
+                     WHERE ?2 = 0 ORDER BY sequence DESC LIMIT 1),
+                    0), 0)
                  ON CONFLICT DO UPDATE SET sequence = excluded.sequence,
                     lines_total = max(lines_total, excluded.lines_total)
                  WHERE excluded.sequence >= sequence",
