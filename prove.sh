@@ -12,6 +12,7 @@ WEIR_CRASH_ROUNDS=${WEIR_CRASH_ROUNDS:-1000} test faults a_kill
 step "faults drawn together; WEIR_FAULTS_SEED repeats a run"
 export WEIR_FAULTS_SEED=${WEIR_FAULTS_SEED:-$RANDOM$RANDOM}
 WEIR_FAULTS_ROUNDS=${WEIR_FAULTS_ROUNDS:-500} test faults drawn_together
+WEIR_FAULTS_ROUNDS=${WEIR_FAULTS_ROUNDS:-500} test sink_faults drawn_together
 step "random journals against a model, and torn ones"
 PROPTEST_CASES=${PROPTEST_CASES:-2000} test journal_model
 PROPTEST_CASES=${PROPTEST_CASES:-2000} test torn

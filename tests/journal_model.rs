@@ -427,8 +427,17 @@ impl Model {
         for row in &batch.cursors {
             let sink = *SINKS.iter().find(|sink| ***sink == *row.sink).unwrap();
             let held = self.cursors.entry(sink).or_default();
-            let of = self.batches.iter().find(|batch| batch.sequence == row.sequence);
-            held.lines_total = held.lines_total.max(of.map_or(0, |batch| batch.lines_total));
+            // Who begins waits for the points that are still there.
+            let mut batches = self.batches.iter();
+            let of = if row.sequence == 0 {
+                let first = batches.find(|batch| batch.lines.is_some());
+                let before = first.map(|batch| batch.lines_total - batch.line_count);
+                before.or(self.batches.last().map(|batch| batch.lines_total))
+            } else {
+                let of = batches.find(|batch| batch.sequence == row.sequence);
+                of.map(|batch| batch.lines_total)
+            };
+            held.lines_total = held.lines_total.max(of.unwrap_or(0));
             held.sequence = held.sequence.max(row.sequence);
         }
         for row in &batch.refused {
