@@ -38,7 +38,7 @@ struct Waits {
     /// The whole channel: it is away, so nothing overtakes what waits.
     channel: Option<Instant>,
     /// Single notifications that the receiver refused as they are; others go on.
-    refused: HashMap<String, Instant>,
+    refused: HashMap<String, Refusal>,
     /// Whether the last attempt was refused: then it may be the channel and not the notification.
     doubted: bool,
     /// Whether the oldest was asked about since.
@@ -46,19 +46,38 @@ struct Waits {
     failing_since: Option<Instant>,
 }
 
+/// A notification that was refused.
+#[derive(Clone, Copy)]
+struct Refusal {
+    until: Instant,
+    /// Whether another was taken since: then it is not the channel that fails.
+    alone: bool,
+}
+
 impl Waits {
     fn is_open(&self, now: Instant) -> bool {
-        self.refused.len() < REFUSED_MAX && self.channel.is_none_or(|until| until <= now)
+        // What may be tried again comes before anything new.
+        let waiting = self.refused.values().filter(|refusal| refusal.until > now).count();
+        waiting < REFUSED_MAX && self.channel.is_none_or(|until| until <= now)
+    }
+
+    fn refused(&mut self, id: &str) -> Refusal {
+        let until = Instant::now() + RETRY_MAX;
+        let refusal = self.refused.entry(id.to_owned());
+        let refusal = refusal.or_insert(Refusal { until, alone: false });
+        refusal.until = until;
+        *refusal
     }
 
     fn waits(&self, id: &str, now: Instant) -> bool {
-        self.refused.get(id).is_some_and(|until| *until > now)
+        self.refused.get(id).is_some_and(|refusal| refusal.until > now)
     }
 
     /// Gives when to look again, if nothing new comes.
     fn until(&self, now: Instant) -> Instant {
         let failing = self.failing_since.map(|since| since + FAILING_AFTER);
-        let waits = self.refused.values().copied().chain(self.channel).chain(failing);
+        let refused = self.refused.values().map(|refusal| refusal.until);
+        let waits = refused.chain(self.channel).chain(failing);
         waits.filter(|until| *until > now).min().unwrap_or(now + RETRY_MAX)
     }
 }
@@ -111,9 +130,13 @@ impl Teller {
                 self.outlet.status.notifications_confirmed.fetch_add(1, Ordering::Relaxed);
                 waits.channel = None;
                 waits.doubted = false;
-                if waits.refused.remove(&due.id).is_some() {
-                    // Refused before and taken now: so may be the others.
-                    waits.refused.values_mut().for_each(|until| *until = Instant::now());
+                let again = waits.refused.remove(&due.id).is_some();
+                for refusal in waits.refused.values_mut() {
+                    refusal.alone = true;
+                    if again {
+                        // Refused before and taken now: so may be the others.
+                        refusal.until = Instant::now();
+                    }
                 }
                 if waits.failing_since.is_some() {
                     tracing::info!(channel = self.channel.name(), "Notifications go out again.");
@@ -132,12 +155,14 @@ impl Teller {
                 self.note(waits, true);
             }
             Sent::Refused { status, words } => {
-                waits.refused.insert(due.id.clone(), Instant::now() + RETRY_MAX);
+                let Refusal { alone, .. } = waits.refused(&due.id);
                 waits.doubted = true;
                 let words = status.map_or(words.clone(), |status| format!("{status} {words}"));
                 self.failed(due, &format!("{words}; mend the channel's url, secret or template"));
                 notes.attempts.push(Attempt { id, channel, at, words });
-                self.note(waits, true);
+                if !alone {
+                    self.note(waits, true);
+                }
             }
         }
         self.outlet.commit(notes).await
@@ -213,11 +238,12 @@ mod tests {
     #[test]
     fn with_too_many_refused_the_channel_waits() {
         let (now, mut waits) = (Instant::now(), Waits::default());
-        let one = |number: usize| (number.to_string(), now + RETRY_MAX);
+        let refusal = Refusal { until: now + RETRY_MAX, alone: false };
+        let one = |number: usize| (number.to_string(), refusal);
         waits.refused.extend((1..REFUSED_MAX).map(one));
         assert!(waits.is_open(now));
         waits.refused.extend([one(0)]);
-        assert!(!waits.is_open(now));
+        assert!(!waits.is_open(now) && waits.is_open(now + RETRY_MAX));
         waits.refused.remove("0");
         waits.channel = Some(now + RETRY_MAX);
         assert!(!waits.is_open(now) && waits.is_open(now + RETRY_MAX));
@@ -242,11 +268,12 @@ mod tests {
     fn many_that_are_refused_keep_no_other_waiting() {
         let (_folder, reader) = journal((0..=2 * LOOK).map(|number| format!("{number}-fired-0")));
         let mut waits = Waits::default();
-        let until = Instant::now() + RETRY_MAX;
-        waits.refused.extend((0..2 * LOOK).map(|number| (format!("{number}-fired-0"), until)));
+        (0..2 * LOOK).for_each(|number| {
+            waits.refused(&format!("{number}-fired-0"));
+        });
         let last = format!("{}-fired-0", 2 * LOOK);
         assert_eq!(next_id(&reader, &mut waits), Some(last.clone()));
-        waits.refused.insert(last, until);
+        waits.refused(&last);
         assert_eq!(next_id(&reader, &mut waits), None);
     }
 
@@ -255,10 +282,9 @@ mod tests {
         let ids = ["1-fired-5", "2-fired-6", "1-resolved-9"].map(str::to_owned);
         let (_folder, reader) = journal(ids.into_iter());
         let mut waits = Waits::default();
-        let until = Instant::now() + RETRY_MAX;
-        waits.refused.insert("1-fired-5".to_owned(), until);
+        waits.refused("1-fired-5");
         assert_eq!(next_id(&reader, &mut waits).unwrap(), "2-fired-6");
-        waits.refused.insert("2-fired-6".to_owned(), until);
+        waits.refused("2-fired-6");
         assert_eq!(next_id(&reader, &mut waits), None);
     }
 
@@ -266,7 +292,7 @@ mod tests {
     fn after_a_refusal_the_oldest_is_asked_about_before_anything_new() {
         let (_folder, reader) = journal(["1-fired-5", "2-fired-6"].map(str::to_owned).into_iter());
         let mut waits = Waits { doubted: true, ..Waits::default() };
-        waits.refused.insert("1-fired-5".to_owned(), Instant::now() + RETRY_MAX);
+        waits.refused("1-fired-5");
         assert_eq!(next_id(&reader, &mut waits).unwrap(), "1-fired-5");
         // Once: it may be its own fault.
         assert_eq!(next_id(&reader, &mut waits).unwrap(), "2-fired-6");
