@@ -402,6 +402,47 @@ fn a_receiver_is_asked_no_sooner_than_it_wants_and_that_it_fails_is_said_in_time
     println!("receiver busy: {}", site.judge());
 }
 
+#[test]
+fn a_notification_that_is_refused_for_itself_keeps_only_its_alert_and_is_no_failing_channel() {
+    let pace = Pace { pause: Duration::from_millis(24), ..EARLIER };
+    let mut site = Site::start(pace, Some(Stepped::Both));
+    let limits = |station: &str, site: &Site| {
+        let about = |of: &serde_json::Value| of["station"] == station && of["kind"] != "silence";
+        let got = site.hook.got().into_iter().filter(|(_, body)| about(&body["commonLabels"]));
+        got.map(|(_, body)| body["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    site.receiver.set(Mode::RefuseOne(["puhe-daoyi", "\"status\":\"firing\""]));
+    site.within(60, "the refusal", || site.logged("400 not this") > 0);
+    for _ in 0..4 {
+        site.step(61);
+        site.more(400);
+        site.step(WAITED_S);
+    }
+    site.within(60, "others", || limits("puhe-huishan", &site).len() >= 2);
+    assert_eq!(limits("puhe-daoyi", &site), [""; 0], "its end waits for its beginning");
+    assert!(site.logged("attempts=5") > 0, "it is tried again: {}", site.weir.log());
+    // With nothing else to tell, it is tried alone. What is refused for the first time may be the
+    // channel's fault, and is known not to be once the alert about that is told.
+    site.hush();
+    let failing = || site.told("condition", "channel_failing");
+    let tried = || {
+        for seconds in [WAITED_S, 61] {
+            site.step(seconds);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        failing().len()
+    };
+    let before = [tried(), tried()][1];
+    assert_eq!([tried(), tried(), tried()], [before; 3], "{:?} of a channel that works", failing());
+    site.receiver.set(Mode::Pass);
+    site.step(WAITED_S);
+    site.within(60, "all of it", || limits("puhe-daoyi", &site).len() >= 2);
+    let turns = ["firing", "resolved"].into_iter().cycle();
+    let told = limits("puhe-daoyi", &site);
+    assert!(told.iter().eq(turns.take(told.len())), "{told:?}");
+    site.control.finish();
+}
+
 /// Lets time pass in steps that no connection takes for a silent broker.
 fn pass(site: &Site, minutes: i64) {
     for _ in 0..minutes * 3 {

@@ -30,6 +30,8 @@ pub enum Mode {
     /// It is answered so, and passed to nobody: status, headers, body, in which `{n}` is another
     /// number each time.
     Answer(&'static str, &'static str, &'static str),
+    /// What contains both of these is answered 400, and all else is passed.
+    RefuseOne([&'static str; 2]),
     /// It is passed for a database that is not there: how it is when one is renamed.
     Renamed,
     /// Longer bodies are answered 413, as nginx does.
@@ -125,7 +127,10 @@ impl Shared {
         let number = self.taken.fetch_add(1, Ordering::AcqRel);
         let mode = self.mode();
         let short = matches!(mode, Mode::Limit(bytes) if request.body.len() <= bytes);
-        if short || mode == Mode::Pass {
+        let text = String::from_utf8_lossy(&request.body);
+        let fits = |words: [&str; 2]| words.iter().all(|word| text.contains(word));
+        let another = matches!(mode, Mode::RefuseOne(words) if !fits(words));
+        if short || another || mode == Mode::Pass {
             return stream.write_all(&self.pass(&request)?);
         }
         self.odd.fetch_add(1, Ordering::AcqRel);
@@ -145,6 +150,7 @@ impl Shared {
                 let body = body.replace("{n}", &number.to_string());
                 stream.write_all(&answer(status, headers, &body))
             }
+            Mode::RefuseOne(_) => stream.write_all(&answer("400 Bad Request", "", "not this")),
             Mode::Renamed => {
                 let mut request = request;
                 request.head[0] = request.head[0].replace("db=weir", "db=renamed");
