@@ -115,6 +115,7 @@ fn every_format_has_a_target() {
     }
     let text = fs::read_to_string(root().join("src/decode.rs")).unwrap();
     let (_, after) = text.split_once("pub enum Plan {").unwrap();
-    let plans = after.split('}').next().unwrap().matches("::Plan)").count();
+    let plans = after.split('}').next().unwrap();
+    let plans = plans.matches("::Plan)").count() - plans.matches("Crash(").count();
     assert!(formats == plans && plans > 0, "{formats} files of formats, {plans} plans");
 }
