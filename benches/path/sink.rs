@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flate2::read::MultiGzDecoder;
 
@@ -54,9 +54,14 @@ impl Sink {
         format!("[[channel]]\nname = 'duty'\nkind = 'webhook'\nurl = 'http://127.0.0.1:{port}/a'\n")
     }
 
-    /// Gives how many requests were answered well.
-    pub fn requests(&self) -> usize {
-        self.bodies.lock().unwrap().len()
+    /// Gives the time from the first write that was answered well to the last.
+    pub fn span(&self) -> Duration {
+        let bodies = self.bodies.lock().unwrap();
+        let writes = bodies.iter().filter(|body| body.bytes.starts_with(&[0x1f, 0x8b]));
+        let times: Vec<Instant> = writes.map(|body| body.at).collect();
+        let span = times.last().zip(times.first()).map(|(last, first)| last.duration_since(*first));
+        // One write is no span; it came in less.
+        span.unwrap_or_default().max(Duration::from_millis(1))
     }
 
     /// Gives the requests and the values of raw water quality in them.
