@@ -47,24 +47,8 @@ pub struct Hours {
     open: Vec<HourSum>,
     /// Those that were given out, in order of time, packed: two days of them for every datastream,
     /// which hardly any value touches again.
-    #[cbor(n(1), encode_with = "encode_given", decode_with = "decode_given")]
+    #[cbor(n(1), with = "crate::domain::packed::shared")]
     given: Arc<[u8]>,
-}
-
-fn encode_given<C, W: minicbor::encode::Write>(
-    bytes: &Arc<[u8]>,
-    out: &mut minicbor::Encoder<W>,
-    _: &mut C,
-) -> Result<(), minicbor::encode::Error<W::Error>> {
-    out.bytes(bytes)?;
-    Ok(())
-}
-
-fn decode_given<C>(
-    from: &mut minicbor::Decoder<'_>,
-    _: &mut C,
-) -> Result<Arc<[u8]>, minicbor::decode::Error> {
-    Ok(from.bytes()?.into())
 }
 
 fn pack(hours: &[HourSum]) -> Arc<[u8]> {
@@ -185,8 +169,8 @@ impl Hours {
         if self.newest.is_some_and(|newest| newest.start == start) {
             return self.newest.as_mut();
         }
-        if self.open.iter().any(|hour| hour.start == start) {
-            return self.open.iter_mut().find(|hour| hour.start == start);
+        if let Some(at) = self.open.iter().position(|hour| hour.start == start) {
+            return self.open.get_mut(at);
         }
         self.open.retain(|hour| hour.start.plus(KEPT_MS) >= now);
         let hour = self.take_given(start, now).unwrap_or(HourSum {

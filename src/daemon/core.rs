@@ -465,10 +465,9 @@ impl Core {
         }
     }
 
-    /// Looks whether something is due while no message comes.
-    pub fn beat(&mut self, now: Moment) {
+    /// Notes that time passes without a death.
+    pub fn beat(&mut self) {
         self.in_hand.beat(self.last);
-        self.hand_over_if_due(now, false);
     }
 
     /// Hands the batch to the committer; it stays in hand if the committer is behind.

@@ -275,7 +275,7 @@ impl Times {
             shared.take(Input::Tick);
         }
         let mut core = shared.core.borrow_mut();
-        core.beat(shared.clock.now());
+        core.beat();
         if now.duration_since(self.view) >= TICK || shared.status.view.load().is_none() {
             self.view = now;
             let state = core.pipeline().state();

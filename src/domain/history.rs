@@ -54,7 +54,7 @@ struct Sealed {
     first: Timestamp,
     #[n(1)]
     last: Timestamp,
-    #[cbor(n(2), encode_with = "encode_bytes", decode_with = "decode_bytes")]
+    #[cbor(n(2), with = "crate::domain::packed::shared")]
     packed: Arc<[u8]>,
 }
 
@@ -71,22 +71,6 @@ fn decode_chunks<C>(
     context: &mut C,
 ) -> Result<Arc<VecDeque<Sealed>>, minicbor::decode::Error> {
     VecDeque::decode(from, context).map(Arc::new)
-}
-
-fn encode_bytes<C, W: minicbor::encode::Write>(
-    bytes: &Arc<[u8]>,
-    out: &mut minicbor::Encoder<W>,
-    _: &mut C,
-) -> Result<(), minicbor::encode::Error<W::Error>> {
-    out.bytes(bytes)?;
-    Ok(())
-}
-
-fn decode_bytes<C>(
-    from: &mut minicbor::Decoder<'_>,
-    _: &mut C,
-) -> Result<Arc<[u8]>, minicbor::decode::Error> {
-    Ok(from.bytes()?.into())
 }
 
 /// The observations of the last hours, in order of time, one a time.

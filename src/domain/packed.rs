@@ -60,6 +60,27 @@ pub fn take_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(bytes)
 }
 
+/// Packed bytes behind one handle in a snapshot, for minicbor's `with`.
+pub(crate) mod shared {
+    use std::sync::Arc;
+
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+    pub(crate) fn encode<C, W: Write>(
+        bytes: &Arc<[u8]>,
+        out: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        out.bytes(bytes)?;
+        Ok(())
+    }
+
+    pub(crate) fn decode<C>(from: &mut Decoder<'_>, _: &mut C) -> Result<Arc<[u8]>, DecodeError> {
+        Ok(from.bytes()?.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

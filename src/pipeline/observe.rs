@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::aggregate::hour::{Mean, Term};
-use crate::alert::exceedance::{self, Outcome as Finding, Terms};
+use crate::alert::exceedance::{self, Terms};
 use crate::assess;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
 use crate::domain::assessment::{Assessment, Verdict};
@@ -218,7 +218,7 @@ impl Pipeline {
             _ => return,
         };
         let Some(change) = change else {
-            if outcome == Finding::Exceeds {
+            if outcome == exceedance::Outcome::Exceeds {
                 self.tell_what_holds(datastream.id, at, backlog, out);
             }
             return;
