@@ -10,14 +10,14 @@ use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry};
 
 /// The last verdict on a datastream, by which a change is known.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Encode, Decode)]
+#[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
 pub struct Last {
     /// On its own values.
     #[n(0)]
     native: Option<Told>,
-    /// On its hour means.
+    /// On its averages.
     #[n(1)]
-    hour: Option<Told>,
+    averages: Vec<(Period, Told)>,
 }
 
 /// What was told of a verdict: a higher multiple of the same limit is no news.
@@ -43,11 +43,25 @@ impl Last {
     /// Gives the last verdict and class on values of a period, for people to see.
     #[must_use]
     pub fn verdict(&self, period: Period) -> Option<(Verdict, Option<WaterClass>)> {
-        match period {
-            Period::Native => self.native,
-            Period::Hour => self.hour,
+        self.told(period).map(|told| (told.verdict, told.class))
+    }
+
+    fn told(&self, period: Period) -> Option<Told> {
+        if period == Period::Native {
+            return self.native;
         }
-        .map(|told| (told.verdict, told.class))
+        self.averages.iter().find(|(of, _)| *of == period).map(|(_, told)| *told)
+    }
+
+    fn tell(&mut self, period: Period, told: Told) {
+        if period == Period::Native {
+            self.native = Some(told);
+            return;
+        }
+        match self.averages.iter_mut().find(|(of, _)| *of == period) {
+            Some((_, place)) => *place = told,
+            None => self.averages.push((period, told)),
+        }
     }
 }
 
@@ -72,13 +86,9 @@ pub fn assess(
             limit::class(registry, datastream, observation.period, result, at),
         ),
     };
-    let told = Some(Told::of(verdict, class));
-    let place = match observation.period {
-        Period::Native => &mut last.native,
-        Period::Hour => &mut last.hour,
-    };
-    let changed = *place != told;
-    *place = told;
+    let told = Told::of(verdict, class);
+    let changed = last.told(observation.period) != Some(told);
+    last.tell(observation.period, told);
     Assessment {
         datastream: datastream.id,
         period: observation.period,

@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod assessment;
+pub mod evaluation;
 pub mod fault;
 pub mod history;
 pub mod input;
@@ -14,6 +15,7 @@ pub mod packed;
 pub mod quality;
 pub mod registry;
 pub mod reject;
+pub mod rounding;
 pub mod secret;
 pub mod time;
 pub mod unit;

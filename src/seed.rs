@@ -65,6 +65,7 @@ pub fn compile(
     quantity::properties(&sheets, &mut draft);
     site::places(&sheets, &mut draft);
     site::stations(&sheets, &mut draft);
+    site::members(&sheets, &mut draft);
     site::reaches(&sheets, &mut draft);
     profile::profiles(&sheets, &mut draft);
     device::devices(&sheets, &mut draft);

@@ -70,12 +70,10 @@ pub enum Bound {
 pub enum Averaging {
     /// Whatever value is assessed: the instrument names no averaging period.
     Any,
-    /// Single values only: instants and samples.
-    Single,
-    /// Hour means only.
-    Hour,
-    /// A period that weir does not average yet; the row is kept and held against nothing.
-    Longer,
+    /// Values of this period only; [`Period::Native`] are single values: instants and samples.
+    Of(Period),
+    /// The mean of a week, which weir makes none of; the row is kept and held against nothing.
+    Week,
 }
 
 impl Averaging {
@@ -84,9 +82,8 @@ impl Averaging {
     pub fn covers(self, period: Period) -> bool {
         match self {
             Self::Any => true,
-            Self::Single => period == Period::Native,
-            Self::Hour => period == Period::Hour,
-            Self::Longer => false,
+            Self::Of(of) => of == period,
+            Self::Week => false,
         }
     }
 }

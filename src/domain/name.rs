@@ -47,6 +47,8 @@ ids! {
     LimitId,
     /// One alert rule.
     RuleId,
+    /// A named set of stations.
+    SetId,
 }
 
 /// What a name names. The words are those of the journal's table and are never changed.
@@ -62,11 +64,12 @@ pub enum NameKind {
     Datastream,
     Limit,
     Rule,
+    Set,
 }
 
 impl NameKind {
     /// Every kind, in the order of their discriminants.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Network,
         Self::Topic,
         Self::Property,
@@ -76,6 +79,7 @@ impl NameKind {
         Self::Datastream,
         Self::Limit,
         Self::Rule,
+        Self::Set,
     ];
 
     /// Gives the word under which the journal keeps names of this kind.
@@ -91,6 +95,7 @@ impl NameKind {
             Self::Datastream => "datastream",
             Self::Limit => "limit",
             Self::Rule => "rule",
+            Self::Set => "set",
         }
     }
 

@@ -1,11 +1,12 @@
 //! From what a device said (a reading) to what it means (an observation) to how far it can be
 //! trusted (a qualified observation).
 
+use jiff::tz::TimeZone;
 use minicbor::{Decode, Encode};
 
 use crate::domain::name::DatastreamId;
 use crate::domain::quality::{Flag, Quality};
-use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
+use crate::domain::time::{Calendar, HOUR, PhenomenonTime, Timestamp};
 use crate::domain::unit::UnitIndex;
 
 /// Which side of the stated limit a censored value lies on (WaterML `censoredReason`).
@@ -96,18 +97,91 @@ pub enum Period {
     /// The datastream's own value: an instant, a sample, or a mean that the device states.
     #[n(0)]
     Native,
-    /// The mean of a natural hour.
+    /// The mean of a natural hour, or the total of a meter over it.
     #[n(1)]
     Hour,
+    /// The running mean of eight hours.
+    #[n(2)]
+    EightHours,
+    /// The mean of a natural day, 00:00 to 24:00 of the place, or the total over it.
+    #[n(3)]
+    Day,
+    /// The largest running mean of eight hours of a natural day, of ozone.
+    #[n(4)]
+    DayMaxEightHours,
+    /// The mean of a calendar month, or the total over it.
+    #[n(5)]
+    Month,
+    /// The mean of a quarter of a year.
+    #[n(6)]
+    Quarter,
+    /// The mean of a calendar year.
+    #[n(7)]
+    Year,
 }
 
 impl Period {
-    /// Gives the length in milliseconds; nothing for a native value.
+    /// Every period that weir averages over, the shortest first.
+    pub const AVERAGED: [Self; 7] = [
+        Self::Hour,
+        Self::EightHours,
+        Self::Day,
+        Self::DayMaxEightHours,
+        Self::Month,
+        Self::Quarter,
+        Self::Year,
+    ];
+
+    /// Gives the word used in seeds and output.
     #[must_use]
-    pub fn millis(self) -> Option<i64> {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Hour => "1h",
+            Self::EightHours => "8h",
+            Self::Day => "24h",
+            Self::DayMaxEightHours => "24h_max_8h",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+
+    /// Gives the number under which it is kept.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Reads the number under which it is kept.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        std::iter::once(Self::Native).chain(Self::AVERAGED).find(|one| one.number() == number)
+    }
+
+    /// Says whether a value of this period is an evaluation's, which is rounded before it is held
+    /// against a limit; a value of an instant or an hour is compared as it is.
+    #[must_use]
+    pub fn is_evaluated(self) -> bool {
+        match self {
+            Self::Native | Self::Hour | Self::EightHours => false,
+            Self::Day | Self::DayMaxEightHours | Self::Month | Self::Quarter | Self::Year => true,
+        }
+    }
+
+    /// Gives the natural period of a zone in which a time lies, first instant and first after;
+    /// nothing for a native value. A running mean of eight hours is known by its last hour.
+    #[must_use]
+    pub fn around(self, at: Timestamp, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
+        let hour = at.hour_start(zone);
         match self {
             Self::Native => None,
-            Self::Hour => Some(HOUR),
+            Self::Hour => Some((hour, hour.plus(HOUR))),
+            Self::EightHours => Some((hour.plus(-7 * HOUR), hour.plus(HOUR))),
+            Self::Day | Self::DayMaxEightHours => at.calendar(zone, Calendar::Day),
+            Self::Month => at.calendar(zone, Calendar::Months(1)),
+            Self::Quarter => at.calendar(zone, Calendar::Months(3)),
+            Self::Year => at.calendar(zone, Calendar::Months(12)),
         }
     }
 }

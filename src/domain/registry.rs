@@ -1,6 +1,8 @@
 //! The registry: one edition of the seeds, compiled. Every name is an id or an index here, so that
 //! the way of a reading needs no search.
 
+mod site;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -10,12 +12,13 @@ use crate::domain::alert::{Severity, WeirCondition};
 use crate::domain::assessment::{Limit, WaterClass};
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{
-    DatastreamId, DeviceId, LimitId, NetworkId, PlaceId, PropertyId, RuleId, StationId, Table,
-    TopicId,
+    DatastreamId, DeviceId, LimitId, NetworkId, PropertyId, RuleId, StationId, Table, TopicId,
 };
 use crate::domain::observation::Period;
 use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
+
+pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 
 /// How averages of a property are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,53 +50,10 @@ pub struct ObservedProperty {
     pub unit: UnitIndex,
     /// Decimals of a displayed value.
     pub decimals: u8,
+    /// Decimals of a value that is evaluated over a period.
+    pub decimals_eval: u8,
     /// How averages are made.
     pub combine: Combine,
-}
-
-/// A river, lake, park or city.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// Its id.
-    pub id: PlaceId,
-    /// Its name in topics and tags.
-    pub name: Box<str>,
-    /// `river`, `lake`, `park` …
-    pub kind: Box<str>,
-    /// English name.
-    pub name_en: Box<str>,
-    /// Chinese name.
-    pub name_zh: Box<str>,
-    /// The place it lies in.
-    pub part_of: Option<PlaceId>,
-}
-
-/// A station (SensorThings: Thing).
-#[derive(Clone, Debug)]
-pub struct Station {
-    /// Its id.
-    pub id: StationId,
-    /// Its name in tags.
-    pub name: Box<str>,
-    /// Where it stands.
-    pub place: PlaceId,
-    /// English name.
-    pub name_en: Box<str>,
-    /// Chinese name.
-    pub name_zh: Box<str>,
-    /// Degrees north, if known.
-    pub latitude: Option<f64>,
-    /// Degrees east, if known.
-    pub longitude: Option<f64>,
-    /// The zone of its hours and days.
-    pub zone: TimeZone,
-    /// The class it must meet, empty where it has none.
-    pub target_class: Box<str>,
-    /// When it is in service.
-    pub validity: Validity,
-    /// Its datastreams, in the order of their ids. The place in this list is the datastream's
-    /// slot in the state of the station.
-    pub datastreams: Vec<DatastreamId>,
 }
 
 /// How values come about at a sensor.
@@ -381,6 +341,34 @@ pub struct HourMean {
     pub expected: u32,
 }
 
+/// What an average of a day and longer is made of and counted in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Members {
+    /// Hours: of a sampled datastream, its samples.
+    Hours,
+    /// Natural days.
+    Days,
+    /// Calendar months.
+    Months,
+}
+
+/// What makes an average longer than an hour valid, over one period: a row of `averages.csv`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Average {
+    /// The period.
+    pub period: Period,
+    /// What it is made of.
+    pub members: Members,
+    /// Valid members needed.
+    pub needs: u32,
+    /// Valid members needed in a February, where that is less.
+    pub needs_february: u32,
+    /// Where the rule stands, such as `GB 3095-2026 table 4`.
+    pub clause: Box<str>,
+    /// When the rule is in force, by the start of the period.
+    pub in_force: Validity,
+}
+
 /// A datastream: station, position, property, statistic (SensorThings).
 #[derive(Clone, Debug)]
 pub struct Datastream {
@@ -411,6 +399,8 @@ pub struct Datastream {
     pub gross_range: Option<GrossRange>,
     /// Whether weir makes hour means of it, and what makes them valid.
     pub hour_mean: Option<HourMean>,
+    /// The longer averages that weir makes of it, the shortest first, any date.
+    pub averages: Arc<[Average]>,
     /// Limits of the station's target, any date.
     pub limits: Arc<[LimitId]>,
     /// Limits of all water classes for the property and section, best class first, any date.
@@ -470,19 +460,6 @@ pub struct Rule {
     pub advice_zh: Box<str>,
 }
 
-/// The water's way between two stations: a row of `reaches.csv`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reach {
-    /// The station upstream.
-    pub upstream: StationId,
-    /// The station downstream.
-    pub downstream: StationId,
-    /// The shortest travel time, ms.
-    pub low_ms: i64,
-    /// The longest travel time, ms.
-    pub high_ms: i64,
-}
-
 /// One edition of the seeds, compiled.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -510,6 +487,8 @@ pub struct Registry {
     pub datastreams: Table<Datastream>,
     /// Topic patterns.
     pub topics: Table<TopicRule>,
+    /// Named sets of stations.
+    pub sets: Table<StationSet>,
     /// Limits.
     pub limits: Table<Limit>,
     /// Alert rules.

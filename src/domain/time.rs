@@ -45,6 +45,27 @@ impl Timestamp {
         Self((self.0 + offset).div_euclid(HOUR) * HOUR - offset)
     }
 
+    /// Gives the part of a zone's calendar in which the time lies: its first instant and the first
+    /// after it. Nothing outside the years that a calendar has.
+    #[must_use]
+    pub fn calendar(self, zone: &TimeZone, part: Calendar) -> Option<(Self, Self)> {
+        let at = zone.to_datetime(jiff::Timestamp::from_millisecond(self.0).ok()?).date();
+        let (first, after) = match part {
+            Calendar::Day => (at, at.tomorrow().ok()?),
+            Calendar::Months(months) => {
+                let month = (at.month() - 1) / months * months + 1;
+                let first = jiff::civil::Date::new(at.year(), month, 1).ok()?;
+                (first, first.checked_add(jiff::Span::new().months(months)).ok()?)
+            }
+        };
+        let start = |date: jiff::civil::Date| {
+            let midnight = date.to_datetime(jiff::civil::Time::midnight());
+            let at = zone.to_ambiguous_timestamp(midnight).compatible().ok()?;
+            Some(Self(at.as_millisecond()))
+        };
+        Some((start(first)?, start(after)?))
+    }
+
     fn offset_ms(self, zone: &TimeZone) -> i64 {
         jiff::Timestamp::from_millisecond(self.0)
             .map_or(0, |at| i64::from(zone.to_offset(at).seconds()) * SECOND)
@@ -58,6 +79,15 @@ impl Timestamp {
         };
         at.display_with_offset(zone.to_offset(at)).to_string()
     }
+}
+
+/// A part of the calendar.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Calendar {
+    /// A natural day.
+    Day,
+    /// This many months from a January on; a divisor of twelve.
+    Months(i8),
 }
 
 /// When an input reached weir, by two clocks: the wall for calendars, elapsed time for durations.
@@ -143,6 +173,32 @@ mod tests {
         assert!(!year.holds(Timestamp(20)));
         assert!(!year.overlaps(&Validity { from: Some(Timestamp(20)), to: None }));
         assert!(year.overlaps(&Validity::default()));
+    }
+
+    #[test]
+    fn calendars_begin_at_midnight_of_the_zone() {
+        let zone = TimeZone::fixed(jiff::tz::offset(8));
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        let check = |part, time: &str, from: &str, to: &str| {
+            assert_eq!(at(time).calendar(&zone, part), Some((at(from), at(to))), "{part:?}");
+        };
+        let (jan, feb) = ("2027-12-31T16:00:00Z", "2028-01-31T16:00:00Z");
+        check(
+            Calendar::Day,
+            "2028-02-29T03:00:00Z",
+            "2028-02-28T16:00:00Z",
+            "2028-02-29T16:00:00Z",
+        );
+        check(
+            Calendar::Day,
+            "2028-02-29T16:00:00Z",
+            "2028-02-29T16:00:00Z",
+            "2028-03-01T16:00:00Z",
+        );
+        check(Calendar::Months(1), "2028-01-31T15:59:59Z", jan, feb);
+        check(Calendar::Months(3), "2028-03-31T15:00:00Z", jan, "2028-03-31T16:00:00Z");
+        check(Calendar::Months(12), "2028-07-01T00:00:00Z", jan, "2028-12-31T16:00:00Z");
+        assert_eq!(Timestamp(i64::MAX).calendar(&zone, Calendar::Day), None);
     }
 
     #[test]

@@ -35,6 +35,9 @@ use self::text::{push_float, push_integer, push_measurement, push_name};
 /// What is written behind a field's name.
 const FIELD_ENDINGS: [&str; 5] = ["", "_qc", "_raw", "_censored", "_coverage"];
 
+/// How many periods there are, the native one among them.
+const PERIODS: usize = Period::AVERAGED.len() + 1;
+
 /// Texts that many datastreams share, each held once and known by its number: what is written
 /// for every value is small enough to stay near the processor.
 #[derive(Clone, Debug, Default)]
@@ -64,8 +67,8 @@ impl Texts {
 /// in one line.
 #[derive(Clone, Debug)]
 struct Stream {
-    native: u32,
-    hour: u32,
+    /// The number of the head of each period, by the period's own number.
+    heads: [u32; PERIODS],
     field: u32,
     /// The number of the last line in which it stands: one line holds it once.
     line: u64,
@@ -88,11 +91,15 @@ impl Renderer {
         let mut streams = Table::default();
         let (mut heads, mut fields) = (Texts::default(), Texts::default());
         for datastream in registry.datastreams.iter() {
-            let native = heads.number(head(registry, datastream, Period::Native));
-            let hour = heads.number(head(registry, datastream, Period::Hour));
+            let mut of_period = [0; PERIODS];
+            for period in periods(datastream) {
+                if let Some(place) = of_period.get_mut(usize::from(period.number())) {
+                    *place = heads.number(head(registry, datastream, period));
+                }
+            }
             let mut field = Vec::new();
             push_name(&mut field, &field_name(registry, datastream));
-            let stream = Stream { native, hour, field: fields.number(field), line: 0 };
+            let stream = Stream { heads: of_period, field: fields.number(field), line: 0 };
             streams.put(datastream.id.index(), stream);
         }
         Self { streams, heads, fields, lines: 0 }
@@ -143,10 +150,8 @@ impl Renderer {
             let Some(stream) = self.streams.get_mut(observation.datastream.index()) else {
                 continue;
             };
-            let head = match observation.period {
-                Period::Native => stream.native,
-                Period::Hour => stream.hour,
-            };
+            let number = usize::from(observation.period.number());
+            let head = stream.heads.get(number).copied().unwrap_or_default();
             let at = observation.phenomenon_time.start().millis();
             if open == Some((head, at)) && stream.line != self.lines {
                 out.push(b',');
@@ -258,13 +263,15 @@ fn push_tag(out: &mut Vec<u8>, key: &str, value: &str) {
 
 /// Gives the period in a measurement's name; none for values of an instant.
 fn period_name(datastream: &Datastream, period: Period) -> Option<String> {
-    let stated = match datastream.statistic {
+    if period != Period::Native {
+        return Some(period.word().to_owned());
+    }
+    let millis = match datastream.statistic {
         Statistic::Instant | Statistic::Sample => None,
         Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total => {
             datastream.period_ms
         }
-    };
-    let millis = period.millis().or(stated)?;
+    }?;
     let (length, unit) = [(HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (1, "ms")]
         .into_iter()
         .find(|(length, _)| millis % length == 0)?;
@@ -284,6 +291,14 @@ fn field_name(registry: &Registry, datastream: &Datastream) -> String {
     format!("{property}{ending}")
 }
 
+/// Gives the periods of which a datastream can have values.
+fn periods(datastream: &Datastream) -> impl Iterator<Item = Period> + '_ {
+    let hour = datastream.hour_mean.map(|_| Period::Hour);
+    let mut longer: Vec<Period> = datastream.averages.iter().map(|rule| rule.period).collect();
+    longer.dedup();
+    std::iter::once(Period::Native).chain(hour).chain(longer)
+}
+
 /// Finds datastreams whose values would stand in one field of one series, and so overwrite each
 /// other.
 #[must_use]
@@ -292,8 +307,7 @@ pub fn collision(registry: &Registry) -> Vec<(DatastreamId, DatastreamId)> {
     let mut pairs = BTreeSet::new();
     for datastream in registry.datastreams.iter() {
         let name = field_name(registry, datastream);
-        let hour = datastream.hour_mean.map(|_| Period::Hour);
-        for period in std::iter::once(Period::Native).chain(hour) {
+        for period in periods(datastream) {
             let head = head(registry, datastream, period);
             for ending in FIELD_ENDINGS {
                 let mut field = Vec::new();

@@ -44,14 +44,11 @@ impl From<&QualifiedObservation> for StoredObservation {
 
 /// The numbers under which periods stand in the table.
 pub(super) fn period_number(period: Period) -> i64 {
-    match period {
-        Period::Native => 0,
-        Period::Hour => 1,
-    }
+    i64::from(period.number())
 }
 
 pub(super) fn period_of(number: i64) -> Period {
-    if number == 1 { Period::Hour } else { Period::Native }
+    u8::try_from(number).ok().and_then(Period::from_number).unwrap_or(Period::Native)
 }
 
 /// The numbers under which kinds of results stand in the table.

@@ -163,7 +163,7 @@ impl Pipeline {
         if mean.newest {
             self.judge(registry, datastream, &qualified, (!mean.revision, None), out);
         } else if let Some(stream) = self.stream_mut(datastream) {
-            let mut last = stream.last;
+            let mut last = stream.last.clone();
             let assessment = assess::assess(registry, datastream, &qualified, &mut last);
             out.assessments.push(Assessment { changed: true, ..assessment });
         }

@@ -48,8 +48,6 @@ pub(super) struct Draft {
     pub(super) senders: Vec<Vec<Sender>>,
     /// The rows of `devices.csv`.
     pub(super) standings: Vec<Standing>,
-    /// `river` or `lake`, for the stations that say so.
-    pub(super) sections: HashMap<StationId, Box<str>>,
 }
 
 impl Draft {
@@ -66,7 +64,6 @@ impl Draft {
             datastreams: Known::new("a datastream of devices.csv and profiles.csv"),
             senders: Vec::new(),
             standings: Vec::new(),
-            sections: HashMap::new(),
         }
     }
 
@@ -95,6 +92,7 @@ fn empty() -> Registry {
         device_ids: HashMap::new(),
         datastreams: Table::default(),
         topics: Table::default(),
+        sets: Table::default(),
         limits: Table::default(),
         rules: Table::default(),
         weir_rules: Vec::new(),

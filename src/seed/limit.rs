@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::assessment::{Averaging, Bound, Limit, WaterClass};
 use crate::domain::name::{DatastreamId, LimitId, NameKind, PropertyId};
+use crate::domain::observation::Period;
 use crate::domain::registry::Statistic;
 use crate::domain::time::Validity;
 use crate::domain::unit::Conversion;
@@ -53,12 +54,12 @@ pub(super) fn limits(sheets: &Sheets, draft: &mut Draft) {
             // Limits are written for values and means, and not for the extremes of a period.
             Statistic::Min | Statistic::Max | Statistic::Total => continue,
         }
-        let section = draft.sections.get(&station.id).map_or("", |section| section);
+        let section = &station.section;
         let here = |limit: &&Placed| {
             limit.property == stream.property
-                && (limit.section.is_empty() || *limit.section == *section)
+                && (limit.section.is_empty() || limit.section == *section)
         };
-        let kind = (stream.property, section.to_owned(), station.target_class.clone());
+        let kind = (stream.property, section.clone(), station.target_class.clone());
         let (limits, class_limits) = shared.entry(kind).or_insert_with(|| {
             let applies =
                 |limit: &&Placed| limit.class.is_empty() || limit.class == station.target_class;
@@ -135,14 +136,14 @@ fn averaging(cells: &mut Cells<'_>) -> Averaging {
         "averaging",
         ("any", Averaging::Any),
         &[
-            ("single", Averaging::Single),
-            ("1h", Averaging::Hour),
-            ("8h", Averaging::Longer),
-            ("day", Averaging::Longer),
-            ("week", Averaging::Longer),
-            ("month", Averaging::Longer),
-            ("quarter", Averaging::Longer),
-            ("year", Averaging::Longer),
+            ("single", Averaging::Of(Period::Native)),
+            ("1h", Averaging::Of(Period::Hour)),
+            ("8h", Averaging::Of(Period::DayMaxEightHours)),
+            ("day", Averaging::Of(Period::Day)),
+            ("week", Averaging::Week),
+            ("month", Averaging::Of(Period::Month)),
+            ("quarter", Averaging::Of(Period::Quarter)),
+            ("year", Averaging::Of(Period::Year)),
         ],
     )
 }

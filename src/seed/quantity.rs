@@ -67,8 +67,8 @@ pub(super) fn properties(sheets: &Sheets, draft: &mut Draft) {
         let medium = cells.name("medium");
         cells.required("source");
         codes(&mut cells, medium);
-        let decimals = decimals(&mut cells, "decimals_hour");
-        decimals_eval(&mut cells);
+        let decimals_hour = decimals(&mut cells, "decimals_hour");
+        let decimals_eval = decimals(&mut cells, "decimals_eval");
         let combine = cells.word(
             "combine",
             ("mean", Combine::Mean),
@@ -86,7 +86,8 @@ pub(super) fn properties(sheets: &Sheets, draft: &mut Draft) {
             name_zh: cells.text("name_zh").into(),
             medium: medium.into(),
             unit,
-            decimals,
+            decimals: decimals_hour,
+            decimals_eval,
             combine,
         };
         draft.registry.properties.put(id.index(), property);
@@ -99,11 +100,6 @@ fn decimals(cells: &mut Cells<'_>, column: &str) -> u8 {
         cells.refuse(column, "a whole number from 0 to 9");
     }
     decimals.unwrap_or(0)
-}
-
-/// Checks what no stage reads yet, so that it is right when one does.
-fn decimals_eval(cells: &mut Cells<'_>) {
-    decimals(cells, "decimals_eval");
 }
 
 /// Checks the codes of HJ 212: a letter and five digits since 2017; before, three characters for

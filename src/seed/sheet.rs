@@ -23,6 +23,9 @@ pub(super) struct Schema {
     pub(super) file: &'static str,
     /// Its columns; the order in the file is free.
     pub(super) columns: &'static [&'static str],
+    /// Columns among them that a table may lack, because editions of an earlier release do; they
+    /// are then empty.
+    pub(super) optional: &'static [&'static str],
     /// The columns that tell one row from the others.
     pub(super) key: &'static [&'static str],
     /// Whether an edition must have it.
@@ -31,10 +34,11 @@ pub(super) struct Schema {
 
 macro_rules! schemas {
     ($($name:ident: $file:literal, $required:literal,
-        [$($column:literal)*], [$($key:literal)*];)*) => {
+        [$($column:literal)*] $(+ [$($optional:literal)*])?, [$($key:literal)*];)*) => {
         $(pub(super) const $name: Schema = Schema {
             file: $file,
-            columns: &[$($column),*],
+            columns: &[$($column,)* $($($optional),*)?],
+            optional: &[$($($optional),*)?],
             key: &[$($key),*],
             required: $required,
         };)*
@@ -53,7 +57,9 @@ schemas! {
         ["place" "kind" "name_en" "name_zh" "part_of" "source"], ["place"];
     STATIONS: "stations.csv", true,
         ["station" "place" "name_en" "name_zh" "latitude" "longitude" "zone" "section"
-         "target_class" "from" "to" "source"], ["station"];
+         "target_class" "from" "to" "source"] + ["grade" "stage" "operator"], ["station"];
+    MEMBERS: "members.csv", false,
+        ["set" "station" "from" "to" "source"], ["set" "station" "from"];
     REACHES: "reaches.csv", false,
         ["upstream" "downstream" "minutes_low" "minutes_high" "source"],
         ["upstream" "downstream"];
@@ -101,6 +107,7 @@ pub(super) const LIMITS: Schema = Schema {
         "to",
         "source",
     ],
+    optional: &[],
     key: &["instrument", "clause", "property", "class", "section", "averaging", "from"],
     required: false,
 };
@@ -256,10 +263,13 @@ impl Sheet {
             }
         }
         let place = |column: &&str| record.iter().position(|found| found == *column);
-        for column in columns.iter().filter(|column| place(column).is_none()) {
+        let absent = |column: &&&str| place(column).is_none();
+        let needed = |column: &&&str| !self.schema.optional.contains(*column);
+        for column in columns.iter().filter(absent).filter(needed) {
             fault(format!("no column `{column}`"), format!("the columns {}", columns.join(",")));
         }
-        (faults.len() == before).then(|| columns.iter().filter_map(place).collect())
+        let place = |column: &&str| place(column).unwrap_or(usize::MAX);
+        (faults.len() == before).then(|| columns.iter().map(place).collect())
     }
 
     fn broken(&self, error: &csv::Error, text: &str) -> Fault {

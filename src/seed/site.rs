@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::domain::name::{NameKind, PlaceId, StationId};
-use crate::domain::registry::{Place, Reach, Station};
+use crate::domain::name::{NameKind, PlaceId, SetId, StationId};
+use crate::domain::registry::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 use crate::domain::time::MINUTE;
 use crate::seed::draft::{Draft, china};
-use crate::seed::sheet::{Cells, PLACES, REACHES, STATIONS, Sheets};
+use crate::seed::sheet::{Cells, MEMBERS, PLACES, REACHES, STATIONS, Sheets};
 
 /// Reads `places.csv`. A place may lie in one that a later row names.
 pub(super) fn places(sheets: &Sheets, draft: &mut Draft) {
@@ -70,13 +70,24 @@ pub(super) fn stations(sheets: &Sheets, draft: &mut Draft) {
             validity: cells.validity(&zone),
             zone,
             target_class: cells.text("target_class").into(),
+            section: section.into(),
+            grade: cells.word(
+                "grade",
+                ("", StationGrade::Reference),
+                &[("reference", StationGrade::Reference), ("indicative", StationGrade::Indicative)],
+            ),
+            stage: cells.word(
+                "stage",
+                ("", StationStage::Formal),
+                &[("formal", StationStage::Formal), ("trial", StationStage::Trial)],
+            ),
+            operator: cells.text("operator").into(),
             datastreams: Vec::new(),
         };
         let id = station.id;
         if draft.stations.ids.insert(name.into(), id).is_some() {
             cells.refuse("station", "each station once");
         }
-        draft.sections.insert(id, section.into());
         draft.registry.stations.put(id.index(), station);
     }
 }
@@ -87,6 +98,33 @@ fn degrees(cells: &mut Cells<'_>, column: &str, most: f64) -> Option<f64> {
         cells.refuse(column, format_args!("degrees from -{most} to {most}"));
     }
     Some(degrees)
+}
+
+/// Reads `members.csv`.
+pub(super) fn members(sheets: &Sheets, draft: &mut Draft) {
+    let sheet = sheets.get(&MEMBERS);
+    for row in &sheet.rows {
+        let zone = draft.stations.ids.get(sheet.text(row, "station")).copied();
+        let zone = zone.map_or_else(china, |station| draft.zone(station));
+        let mut cells = sheet.cells(row, &mut draft.faults);
+        let name = cells.name("set");
+        cells.required("source");
+        let station = cells.find("station", &draft.stations);
+        let validity = cells.validity(&zone);
+        let id = SetId(draft.names.id(NameKind::Set, name));
+        let Some(station) = station else { continue };
+        if draft.registry.sets.get(id.index()).is_none() {
+            let set = StationSet { id, name: name.into(), members: Vec::new() };
+            draft.registry.sets.put(id.index(), set);
+        }
+        let Some(set) = draft.registry.sets.get_mut(id.index()) else { continue };
+        let again =
+            set.members.iter().any(|(other, held)| *other == station && held.overlaps(&validity));
+        if again {
+            cells.refuse("station", "each station of a set once at a time");
+        }
+        set.members.push((station, validity));
+    }
 }
 
 /// Reads `reaches.csv`.

@@ -90,6 +90,7 @@ fn datastream(draft: &mut Draft, standing: &Standing, sender: &Sender) -> Datast
             calibrations: Vec::new(),
             gross_range: None,
             hour_mean: None,
+            averages: Arc::default(),
             limits: Arc::default(),
             class_limits: Arc::default(),
             exceedance_rule: None,

@@ -103,6 +103,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         devices: Table::default(),
         device_ids: HashMap::new(),
         topics: Table::default(),
+        sets: Table::default(),
         limits: table(vec![limit]),
         rules: table(vec![rule]),
         weir_rules: Vec::new(),

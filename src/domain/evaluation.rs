@@ -1,0 +1,184 @@
+//! What several items together come to: the class of a section, an air quality index, the state of
+//! a lake, the balance of a park. A single value against a single limit is an
+//! [`crate::domain::assessment::Assessment`].
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::assessment::{NotAssessable, WaterClass};
+use crate::domain::name::{PlaceId, PropertyId, SetId, StationId};
+use crate::domain::observation::{ObservationResult, Period};
+use crate::domain::time::PhenomenonTime;
+
+/// One item on its way into an evaluation: a value of one property over the period in question.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Item {
+    /// The property.
+    pub property: PropertyId,
+    /// Its value in the property's canonical unit, as it is and not rounded. An item without a
+    /// valid value is none, and is not here.
+    pub result: ObservationResult,
+    /// Whether the value is suspect.
+    pub suspect: bool,
+}
+
+/// Whom an evaluation is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+pub enum Evaluated {
+    /// One station: a section of a river, a point of a lake, an air station, a meter.
+    #[n(0)]
+    Station(#[n(0)] StationId),
+    /// A named set of stations: a city's air, a river, a basin.
+    #[n(1)]
+    Set(#[n(0)] SetId),
+    /// A place with its meters: a park.
+    #[n(2)]
+    Place(#[n(0)] PlaceId),
+}
+
+/// What is evaluated.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Index {
+    /// The single-factor class of GB 3838-2002 (环办〔2011〕22号).
+    #[n(0)]
+    WaterClass,
+    /// The air quality index of HJ 633.
+    #[n(1)]
+    Aqi,
+    /// The trophic level index of a lake (环办〔2011〕22号).
+    #[n(2)]
+    Trophic,
+    /// Black and odorous water.
+    #[n(3)]
+    BlackOdour,
+    /// The city water quality index of the 2017 ranking rule.
+    #[n(4)]
+    Cwqi,
+    /// The grade of a river or basin by the shares of its sections (环办〔2011〕22号).
+    #[n(5)]
+    RiverGrade,
+    /// Supply quality: the share of ten-minute values within the limits.
+    #[n(6)]
+    SupplyQuality,
+    /// The monthly power factor, of kWh and kvarh.
+    #[n(7)]
+    PowerFactor,
+    /// A park's main meter against its sub-meters.
+    #[n(8)]
+    Balance,
+    /// The share of a park's industrial water that is used again.
+    #[n(9)]
+    WaterReuse,
+    /// Energy per 10^4 RMB of industrial added value.
+    #[n(10)]
+    Intensity,
+}
+
+impl Index {
+    /// Gives the word used in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::WaterClass => "water_class",
+            Self::Aqi => "aqi",
+            Self::Trophic => "trophic",
+            Self::BlackOdour => "black_odour",
+            Self::Cwqi => "cwqi",
+            Self::RiverGrade => "river_grade",
+            Self::SupplyQuality => "supply_quality",
+            Self::PowerFactor => "power_factor",
+            Self::Balance => "balance",
+            Self::WaterReuse => "water_reuse",
+            Self::Intensity => "intensity",
+        }
+    }
+}
+
+/// The grade an index falls into, best first in each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Grade {
+    /// A class of GB 3838-2002, of a section.
+    #[n(0)]
+    Water(#[n(0)] WaterClass),
+    /// A grade of water quality 水质状况, of a river: 1 excellent to 5 heavily polluted.
+    #[n(1)]
+    River(#[n(0)] u8),
+    /// A grade of the air quality index: 1 优 to 6 严重污染.
+    #[n(2)]
+    Air(#[n(0)] u8),
+    /// A trophic state: 1 oligotrophic, 2 mesotrophic, 3 to 5 lightly, moderately and heavily
+    /// eutrophic.
+    #[n(3)]
+    Trophic(#[n(0)] u8),
+    /// Black and odorous: 0 not, 1 lightly, 2 heavily.
+    #[n(4)]
+    BlackOdour(#[n(0)] u8),
+}
+
+/// An item that decided an evaluation, or one that misses its target.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Deciding {
+    /// The property.
+    pub property: PropertyId,
+    /// Its value as it was compared, rounded where the period's rule says so.
+    pub result: ObservationResult,
+    /// The class of this item alone.
+    pub class: Option<WaterClass>,
+    /// Its own index (IAQI, TLI of one item), where there is one.
+    pub index: Option<f64>,
+    /// How many times it is over the target, `(C - Cs) / Cs`; none for pH, dissolved oxygen and
+    /// temperature, and for what meets it.
+    pub over_target: Option<f64>,
+    /// The same against class III, which is what is published nationally.
+    pub over_iii: Option<f64>,
+}
+
+/// Whether an evaluation meets what is asked of its subject.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Nothing is asked.
+    None,
+    /// Met 符合.
+    Met,
+    /// Not met 劣于.
+    Missed,
+}
+
+/// What several items together come to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Evaluation {
+    /// Whom it is about.
+    pub subject: Evaluated,
+    /// What is evaluated.
+    pub index: Index,
+    /// Over which period; [`Period::Native`] is the real-time evaluation.
+    pub period: Period,
+    /// Of when.
+    pub phenomenon_time: PhenomenonTime,
+    /// The number of the index, where it has one.
+    pub value: Option<f64>,
+    /// The grade or class, where one could be given.
+    pub grade: Option<Grade>,
+    /// Why not, where none could be given.
+    pub reason: Option<NotAssessable>,
+    /// Whether the target is met.
+    pub target: Target,
+    /// The items that decided, worst first; of air, the primary pollutants.
+    pub deciding: Vec<Deciding>,
+    /// The items that belong to the evaluation and had no valid value. A missing item is never
+    /// counted as clean.
+    pub missing: Vec<PropertyId>,
+    /// How many items had a value.
+    pub items: u8,
+    /// Of how many.
+    pub items_of: u8,
+    /// The instrument and its clause, such as `GB 3838-2002 table 1`.
+    pub clause: Box<str>,
+    /// Whether a suspect value takes part.
+    pub unconfirmed: bool,
+    /// Whether it has legal weight: not at an indicative station, nor from a single reading where
+    /// the rule asks for many.
+    pub legal: bool,
+    /// Whether it differs from the one before of the same period.
+    pub changed: bool,
+}

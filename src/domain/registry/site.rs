@@ -1,0 +1,103 @@
+//! Where things stand: places, stations, named sets of stations, and the water's way between them.
+
+use jiff::tz::TimeZone;
+
+use crate::domain::name::{DatastreamId, PlaceId, SetId, StationId};
+use crate::domain::time::Validity;
+
+/// A named set of stations: those of a city's air quality index, the sections of a river.
+#[derive(Clone, Debug)]
+pub struct StationSet {
+    /// Its id.
+    pub id: SetId,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its stations, in the order of the seeds, and from when to when each belongs to it.
+    pub members: Vec<(StationId, Validity)>,
+}
+
+/// What a station's verdicts are worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum StationGrade {
+    /// Of the standard method: its verdicts have legal weight.
+    #[default]
+    Reference,
+    /// Of small sensors and the like: it shows what is going on, and gets no legal verdict.
+    Indicative,
+}
+
+/// In which state of its life a station is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum StationStage {
+    /// On trial: watched, but nobody on duty is called for it.
+    Trial,
+    /// In formal service.
+    #[default]
+    Formal,
+}
+
+/// A river, lake, park or city.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its id.
+    pub id: PlaceId,
+    /// Its name in topics and tags.
+    pub name: Box<str>,
+    /// `river`, `lake`, `park` …
+    pub kind: Box<str>,
+    /// English name.
+    pub name_en: Box<str>,
+    /// Chinese name.
+    pub name_zh: Box<str>,
+    /// The place it lies in.
+    pub part_of: Option<PlaceId>,
+}
+
+/// A station (SensorThings: Thing).
+#[derive(Clone, Debug)]
+pub struct Station {
+    /// Its id.
+    pub id: StationId,
+    /// Its name in tags.
+    pub name: Box<str>,
+    /// Where it stands.
+    pub place: PlaceId,
+    /// English name.
+    pub name_en: Box<str>,
+    /// Chinese name.
+    pub name_zh: Box<str>,
+    /// Degrees north, if known.
+    pub latitude: Option<f64>,
+    /// Degrees east, if known.
+    pub longitude: Option<f64>,
+    /// The zone of its hours and days.
+    pub zone: TimeZone,
+    /// The class it must meet, empty where it has none.
+    pub target_class: Box<str>,
+    /// Which column of GB 3838-2002 holds for it: `river` or `lake`; empty where neither.
+    pub section: Box<str>,
+    /// What its verdicts are worth.
+    pub grade: StationGrade,
+    /// In which state of its life it is.
+    pub stage: StationStage,
+    /// The company that runs it; empty where none is named.
+    pub operator: Box<str>,
+    /// When it is in service.
+    pub validity: Validity,
+    /// Its datastreams, in the order of their ids. The place in this list is the datastream's
+    /// slot in the state of the station.
+    pub datastreams: Vec<DatastreamId>,
+}
+
+/// The water's way between two stations: a row of `reaches.csv`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reach {
+    /// The station upstream.
+    pub upstream: StationId,
+    /// The station downstream.
+    pub downstream: StationId,
+    /// The shortest travel time, ms.
+    pub low_ms: i64,
+    /// The longest travel time, ms.
+    pub high_ms: i64,
+}
