@@ -1,26 +1,8 @@
-//! The limits of the seeds against the figures of the standards' own tables.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::float_cmp,
-    reason = "a test may panic"
-)]
-
-use std::path::Path;
+//! GB 3838-2002, surface water.
 
 use weir::domain::assessment::{Bound, Limit};
-use weir::domain::judgement::Judgement;
-use weir::domain::name::Names;
-use weir::domain::registry::Registry;
-use weir::seed::{Tables, compile};
 
-fn registry() -> Registry {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    let networks = ["rivers".to_owned(), "parks".to_owned()];
-    let tables = Tables::read(&folder).unwrap();
-    compile(&tables, Judgement::default(), &networks, &mut Names::default()).unwrap()
-}
+use crate::registry;
 
 /// Asserts the figures of classes I to V of one item of GB 3838-2002, table 1.
 #[track_caller]
