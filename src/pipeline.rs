@@ -1,6 +1,7 @@
 //! The verbs in their order, pure: every input goes through [`Pipeline::process`], live or in
 //! replay, and everything it causes comes out of it as values. No clock, no file, no socket.
 
+mod average;
 mod backlog;
 mod clock;
 mod edition;
@@ -10,15 +11,17 @@ mod route;
 pub mod snapshot;
 pub mod state;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::decode::Decoded;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
 use crate::domain::assessment::Assessment;
+use crate::domain::evaluation::Evaluation;
 use crate::domain::input::{Arrival, Condition, Input};
 use crate::domain::ledger::{Ledger, Outcome};
-use crate::domain::name::{NetworkId, RuleId, TopicId};
-use crate::domain::observation::{QualifiedObservation, Reading};
+use crate::domain::name::{NetworkId, RuleId, StationId, TopicId};
+use crate::domain::observation::{Coverage, Period, QualifiedObservation, Reading};
 use crate::domain::registry::Registry;
 use crate::domain::reject::Reject;
 use crate::domain::time::{Moment, Timestamp};
@@ -30,8 +33,12 @@ use crate::pipeline::state::State;
 pub struct Processed {
     /// Observations to store, averages among them.
     pub observations: Vec<QualifiedObservation>,
+    /// How many values came of those of a day.
+    pub coverage: Vec<Coverage>,
     /// Assessments; only those with a change are stored.
     pub assessments: Vec<Assessment>,
+    /// What several items together come to; only those with a change are stored.
+    pub evaluations: Vec<Evaluation>,
     /// Changes of alerts.
     pub alerts: Vec<AlertEvent>,
     /// Dead letters: the whole message, or single readings of it.
@@ -45,7 +52,9 @@ pub struct Processed {
 impl Processed {
     fn clear(&mut self) {
         self.observations.clear();
+        self.coverage.clear();
         self.assessments.clear();
+        self.evaluations.clear();
         self.alerts.clear();
         self.rejects.clear();
         self.fate = None;
@@ -75,8 +84,10 @@ pub struct Pipeline {
     /// When each station's silence is to be judged next, in elapsed milliseconds; derived, and
     /// never later than there is something to say, or a restart would say it earlier.
     silence_due_ms: Vec<i64>,
-    /// When the next hour is to be given out; derived.
-    hours_due: Option<Timestamp>,
+    /// When the next average is to be given out; derived.
+    averages_due: Option<Timestamp>,
+    /// Averages given out since the last evaluation: station, period, start.
+    touched: BTreeSet<(StationId, Period, Timestamp)>,
     decoded: Decoded,
     readings: Vec<Reading>,
 }
@@ -90,7 +101,8 @@ impl Pipeline {
             registry: Arc::clone(&registry),
             state: State::default(),
             silence_due_ms: Vec::new(),
-            hours_due: None,
+            averages_due: None,
+            touched: BTreeSet::new(),
             decoded: Decoded::default(),
             readings: Vec::new(),
         };

@@ -73,7 +73,7 @@ pub fn compile(
     stream::datastreams(&sheets, &mut draft);
     stream::calibrations(&sheets, &mut draft);
     range::gross_ranges(&sheets, &mut draft);
-    average::hour_means(&sheets, &mut draft);
+    average::averages(&sheets, &mut draft);
     limit::limits(&sheets, &mut draft);
     rule::rules(&sheets, &mut draft);
     if !draft.faults.is_empty() {

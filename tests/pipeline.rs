@@ -17,7 +17,7 @@ use weir::domain::name::{NameKind, Names, NetworkId};
 use weir::domain::quality::Flag;
 use weir::domain::registry::Registry;
 use weir::domain::time::{DAY, MINUTE, Moment, SECOND, Timestamp};
-use weir::influx::line::Renderer;
+use weir::influx::line::{Points, Renderer};
 use weir::pipeline::{Pipeline, Processed, snapshot};
 use weir::seed::{Tables, compile};
 
@@ -115,8 +115,9 @@ fn a_breach_is_alerted_and_resolved_and_its_lines_are_well_formed() {
         // Class IV asks for at least 3 mg/L.
         let oxygen = if (20..60).contains(&minute) { "2.4" } else { "6.8" };
         assert_eq!(run.oxygen(minute, oxygen), Outcome::Stored);
-        let Processed { observations, assessments, alerts, .. } = &run.out;
-        renderer.render(&registry, observations, assessments, alerts, &mut lines);
+        let Processed { observations, coverage, assessments, evaluations, alerts, .. } = &run.out;
+        let points = Points { observations, coverage, assessments, evaluations, alerts };
+        renderer.render(&registry, points, &mut lines);
         for event in alerts {
             let limit = registry.limit(event.limit.unwrap()).unwrap();
             assert_eq!(&*limit.instrument, "GB 3838-2002");

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir::aggregate::hour::{Hours, Term};
+use weir::aggregate::window::Windows;
 use weir::alert::exceedance::{self, Terms};
 use weir::assess::{self, Last};
 use weir::decode::{self, Decoded};
@@ -15,8 +15,8 @@ use weir::domain::input::Arrival;
 use weir::domain::name::NetworkId;
 use weir::domain::observation::{Observation, QualifiedObservation, Reading};
 use weir::domain::registry::{Device, Registry, RuleKind, TopicRule};
-use weir::domain::time::{MINUTE, Moment, Timestamp};
-use weir::influx::line::Renderer;
+use weir::domain::time::{HOUR, MINUTE, Moment, Timestamp};
+use weir::influx::line::{Points, Renderer};
 use weir::journal;
 use weir::journal::batch::Batch;
 use weir::journal::blob::Packer;
@@ -242,19 +242,17 @@ impl Given {
     }
 
     fn aggregate(&self) -> Duration {
-        let mut hours = vec![Hours::default(); self.registry.datastreams.len()];
+        let mut hours = vec![Windows::default(); self.registry.datastreams.len()];
         per_message(|| {
             for one in self.qualified.iter().flatten() {
                 let datastream = self.registry.datastream(one.observation.datastream).unwrap();
-                let property = self.registry.property(datastream.property).unwrap();
                 let station = self.registry.station(datastream.station).unwrap();
-                let Some(rule) = datastream.hour_mean else { continue };
                 let time = one.observation.phenomenon_time.start();
                 let hour = time.hour_start(&station.zone);
-                let new = Term { hour, result: one.observation.result, flag: one.flag() };
                 let hours = &mut hours[datastream.id.0 as usize];
                 let settle_ms = self.registry.judgement.settle_hour_ms;
-                black_box(hours.count(property.combine, rule, settle_ms, (new, None), time));
+                hours.mark(hour, true, |_, _| time.max(hour.plus(HOUR + settle_ms)));
+                black_box(hours.due());
             }
         })
     }
@@ -295,7 +293,8 @@ impl Given {
         per_message(|| {
             lines.clear();
             for (observations, assessments) in self.qualified.iter().zip(&self.assessments) {
-                renderer.render(&self.registry, observations, assessments, &[], &mut lines);
+                let points = Points { observations, assessments, ..Points::default() };
+                renderer.render(&self.registry, points, &mut lines);
             }
             black_box(&lines);
         })
@@ -306,7 +305,8 @@ impl Given {
         let (mut renderer, mut batch) = (Renderer::new(&self.registry), Batch::default());
         for (observations, assessments) in self.qualified.iter().zip(&self.assessments) {
             let lines = &mut batch.lines;
-            let count = renderer.render(&self.registry, observations, assessments, &[], lines);
+            let points = Points { observations, assessments, ..Points::default() };
+            let count = renderer.render(&self.registry, points, lines);
             batch.line_count += count as u64;
         }
         let topics: Vec<String> = (0..STATIONS).map(|one| format!("water/b{one}/data")).collect();

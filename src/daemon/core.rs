@@ -21,7 +21,7 @@ use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
 use crate::domain::registry::{Level, Registry, filter};
 use crate::domain::time::{Moment, Timestamp};
-use crate::influx::line::Renderer;
+use crate::influx::line::{Points, Renderer};
 use crate::journal::batch::{
     AlertRow, Batch, DeadLetter, DeadLetterId, EditionRow, MessageKey, NotificationRow,
 };
@@ -421,14 +421,23 @@ impl Core {
     /// Lays what an input caused into the batch. What an edition causes are alerts that end, told
     /// in the names of the old one: the new one may not know them.
     fn lay(&mut self, arrival: &Arrival<'_>, old: Option<&Arc<Registry>>) {
-        let Processed { observations, assessments, alerts, rejects, fate, .. } = &self.processed;
+        let Processed {
+            observations,
+            coverage,
+            assessments,
+            evaluations,
+            alerts,
+            rejects,
+            fate,
+            ..
+        } = &self.processed;
         let registry = old.unwrap_or(self.pipeline.registry());
         let batch = &mut self.load.batch;
         match self.settings.store {
             Store::Influx => {
                 let lines = &mut batch.lines;
-                let count =
-                    self.renderer.render(registry, observations, assessments, alerts, lines);
+                let points = Points { observations, coverage, assessments, evaluations, alerts };
+                let count = self.renderer.render(registry, points, lines);
                 batch.line_count += count as u64;
             }
             Store::Embedded => {

@@ -115,6 +115,31 @@ pub enum Grade {
     BlackOdour(#[n(0)] u8),
 }
 
+impl Grade {
+    /// Gives the word used in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        const POLLUTION: [&str; 6] = ["excellent", "good", "light", "moderate", "heavy", "severe"];
+        const TROPHIC: [&str; 5] = [
+            "oligotrophic",
+            "mesotrophic",
+            "lightly eutrophic",
+            "moderately eutrophic",
+            "heavily eutrophic",
+        ];
+        const ODOUR: [&str; 3] = ["none", "light", "heavy"];
+        let nth = |words: &'static [&str], at: Option<u8>| {
+            at.and_then(|at| words.get(usize::from(at))).copied().unwrap_or_default()
+        };
+        match self {
+            Self::Water(class) => class.name(),
+            Self::River(grade) | Self::Air(grade) => nth(&POLLUTION, grade.checked_sub(1)),
+            Self::Trophic(state) => nth(&TROPHIC, state.checked_sub(1)),
+            Self::BlackOdour(state) => nth(&ODOUR, Some(state)),
+        }
+    }
+}
+
 /// An item that decided an evaluation, or one that misses its target.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Deciding {

@@ -190,6 +190,20 @@ impl History {
         }
     }
 
+    /// Gives every entry from `start` to before `end`, oldest first.
+    #[must_use]
+    pub fn between(&self, start: Timestamp, end: Timestamp) -> Vec<Entry> {
+        let within = |entry: &Entry| start <= entry.time && entry.time < end;
+        let touches = |chunk: &&Sealed| chunk.last >= start && chunk.first < end;
+        let sealed = self.sealed.iter().filter(touches);
+        let mut entries: Vec<Entry> =
+            sealed.flat_map(|chunk| unpack(&chunk.packed)).filter(within).collect();
+        if self.open.span().is_some_and(|(first, last)| last >= start && first < end) {
+            entries.extend(unpack(&self.open.bytes()).filter(within));
+        }
+        entries
+    }
+
     /// Gives every entry from a time on, oldest first.
     #[must_use]
     pub fn since(&self, time: Timestamp) -> Vec<Entry> {

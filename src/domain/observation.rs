@@ -203,15 +203,32 @@ pub struct Observation {
     pub clock: Flag,
 }
 
-/// How many values an average had, of how many it needed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What an average was made of: values, or shorter averages.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Completeness {
-    /// Values that arrived.
+    /// How many there are.
     pub received: u32,
-    /// Values that were usable.
+    /// How many of them are valid.
     pub valid: u32,
-    /// Values that should have arrived.
+    /// How many there should be.
     pub expected: u32,
+    /// The least and the greatest valid one, where they are told.
+    pub extremes: Option<(f64, f64)>,
+}
+
+/// How many of a datastream's own values came of those of a day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Coverage {
+    /// The datastream.
+    pub datastream: DatastreamId,
+    /// The natural day.
+    pub phenomenon_time: PhenomenonTime,
+    /// Values that should have come; samples, where sampled.
+    pub expected: u32,
+    /// Values that came.
+    pub received: u32,
+    /// Values that came and are valid.
+    pub valid: u32,
 }
 
 /// An observation and its quality.

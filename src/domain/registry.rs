@@ -27,7 +27,11 @@ pub enum Combine {
     Mean,
     /// Mean of the hydrogen-ion concentration: pH.
     HydrogenIon,
-    /// No average has a meaning: counters, states, directions.
+    /// Mean of the vectors that directions are.
+    Vector,
+    /// No mean but the sum: rain, pulses.
+    Sum,
+    /// No average has a meaning: states.
     NoMean,
 }
 
@@ -339,13 +343,18 @@ pub struct HourMean {
     pub needs: u32,
     /// Values expected.
     pub expected: u32,
+    /// Whether the hour's least and greatest value stand beside its mean; not where the device
+    /// states one of them.
+    pub extremes: bool,
 }
 
 /// What an average of a day and longer is made of and counted in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Members {
-    /// Hours: of a sampled datastream, its samples.
+    /// Valid hours: of a sampled datastream, its samples.
     Hours,
+    /// Running means of eight hours within a day.
+    EightHours,
     /// Natural days.
     Days,
     /// Calendar months.
@@ -361,8 +370,10 @@ pub struct Average {
     pub members: Members,
     /// Valid members needed.
     pub needs: u32,
-    /// Valid members needed in a February, where that is less.
+    /// Valid members needed in a February.
     pub needs_february: u32,
+    /// Members expected; of days and months, what the calendar has.
+    pub expected: u32,
     /// Where the rule stands, such as `GB 3095-2026 table 4`.
     pub clause: Box<str>,
     /// When the rule is in force, by the start of the period.
@@ -401,6 +412,11 @@ pub struct Datastream {
     pub hour_mean: Option<HourMean>,
     /// The longer averages that weir makes of it, the shortest first, any date.
     pub averages: Arc<[Average]>,
+    /// Whether it speaks for its property at its position. Where a device states the mean of the
+    /// hour, and weir could make one, the profile says whose is the official one.
+    pub official: bool,
+    /// The slot of the flow by which its day means are weighted, of an outfall.
+    pub weight: Option<u16>,
     /// Limits of the station's target, any date.
     pub limits: Arc<[LimitId]>,
     /// Limits of all water classes for the property and section, best class first, any date.

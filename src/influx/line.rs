@@ -8,7 +8,8 @@
 //! - `<field>_qc`, integer: the rolled-up QARTOD flag where it is not 1; 9 alone where there is no
 //!   value. `<field>_raw`: the number before calibration where that changed it.
 //!   `<field>_censored`: `<` or `>`, the value then being the limit. `<field>_coverage`: for an
-//!   average, the share of its expected values that were valid.
+//!   average, the share of its expected values that were valid. `<field>_min`, `<field>_max`: of an
+//!   hour that weir made, its least and greatest valid value.
 //! - A revision writes `_qc`, `_raw` and `_censored` in any case, so that none of what it revises
 //!   stays beside it. One that has no value writes `_qc` 9 alone (an average its `_coverage`, too),
 //!   and the old number stays in the database: where `_qc` is 9, nobody may read what is beside it.
@@ -16,6 +17,7 @@
 //!
 //! Measurements `assessment` and `alert`: see [`Renderer::render`].
 
+mod evaluation;
 pub(crate) mod parts;
 mod text;
 mod verdict;
@@ -24,8 +26,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::alert::AlertEvent;
 use crate::domain::assessment::Assessment;
+use crate::domain::evaluation::Evaluation;
 use crate::domain::name::{DatastreamId, Table};
-use crate::domain::observation::{ObservationResult, Period, QualifiedObservation, Side};
+use crate::domain::observation::{Coverage, ObservationResult, Period, QualifiedObservation, Side};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry, Statistic};
 use crate::domain::time::{HOUR, MINUTE, SECOND};
@@ -74,6 +77,21 @@ struct Stream {
     line: u64,
 }
 
+/// What one input caused that becomes points.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Points<'a> {
+    /// Values and averages.
+    pub observations: &'a [QualifiedObservation],
+    /// How many values came of those of a day.
+    pub coverage: &'a [Coverage],
+    /// Verdicts on single values; those that changed become points.
+    pub assessments: &'a [Assessment],
+    /// Verdicts on several items together; those that changed become points.
+    pub evaluations: &'a [Evaluation],
+    /// Changes of alerts.
+    pub alerts: &'a [AlertEvent],
+}
+
 /// Renders points. One an edition: names are looked up and escaped once.
 #[derive(Clone, Debug)]
 pub struct Renderer {
@@ -115,23 +133,27 @@ impl Renderer {
     /// class met), `reason`, `unconfirmed`, `edition` (its digest), and `value` and `multiple`
     /// where there are such. `multiple` says something beside `exceeds` only.
     ///
+    /// A changed evaluation is a point of `assessment` too: tags `place` or `set`, `station`,
+    /// `subject` (`water_class`, `aqi` …) and `period`; see [`evaluation::push_evaluation`]. How
+    /// much of a day came is a point of `coverage`.
+    ///
     /// An alert's change is a point of `alert`: tags `place`, `station`, `position`, `rule` and
     /// `subject` (the value's field, `station`, or a condition of weir with the network's name);
     /// fields `state`, `alert` (its number), `since` (ms), `unconfirmed`, `limit`, `upstream`
     /// (the station's name), and `value` and `multiple` where there are such.
-    pub fn render(
-        &mut self,
-        registry: &Registry,
-        observations: &[QualifiedObservation],
-        assessments: &[Assessment],
-        alerts: &[AlertEvent],
-        out: &mut Vec<u8>,
-    ) -> usize {
-        let mut lines = self.render_observations(observations, out);
-        for assessment in assessments.iter().filter(|assessment| assessment.changed) {
+    pub fn render(&mut self, registry: &Registry, points: Points<'_>, out: &mut Vec<u8>) -> usize {
+        let mut lines = self.render_observations(points.observations, out);
+        for coverage in points.coverage {
+            lines += usize::from(verdict::push_coverage(registry, coverage, out));
+        }
+        for assessment in points.assessments.iter().filter(|assessment| assessment.changed) {
             lines += usize::from(verdict::push_assessment(registry, assessment, out));
         }
-        for event in alerts {
+        for evaluation in points.evaluations.iter().filter(|evaluation| evaluation.changed) {
+            evaluation::push_evaluation(registry, evaluation, out);
+            lines += 1;
+        }
+        for event in points.alerts {
             verdict::push_alert(registry, event, out);
             lines += 1;
         }
@@ -211,6 +233,13 @@ fn push_fields(out: &mut Vec<u8>, field: &[u8], qualified: &QualifiedObservation
         if let Some(censored) = censored {
             push_key(out, field, "_censored");
             out.extend_from_slice(censored.as_bytes());
+        }
+    }
+    if let Some((least, greatest)) = qualified.completeness.and_then(|made| made.extremes) {
+        for (ending, number) in [("_min", least), ("_max", greatest)] {
+            push_key(out, field, ending);
+            push_float(out, number);
+            out.push(b',');
         }
     }
     if let Some(completeness) = qualified.completeness
@@ -309,7 +338,10 @@ pub fn collision(registry: &Registry) -> Vec<(DatastreamId, DatastreamId)> {
         let name = field_name(registry, datastream);
         for period in periods(datastream) {
             let head = head(registry, datastream, period);
-            for ending in FIELD_ENDINGS {
+            let extremes = datastream.hour_mean.is_some_and(|hour| hour.extremes);
+            let extremes =
+                if period == Period::Hour && extremes { &["_min", "_max"][..] } else { &[] };
+            for ending in FIELD_ENDINGS.iter().chain(extremes) {
                 let mut field = Vec::new();
                 push_name(&mut field, &name);
                 field.extend_from_slice(ending.as_bytes());

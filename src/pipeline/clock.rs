@@ -7,6 +7,8 @@ use crate::domain::alert::{AlertChange, Subject, WeirCondition};
 use crate::domain::name::{DatastreamId, NetworkId, RuleId, StationId};
 use crate::domain::registry::{Registry, RuleKind, Station};
 use crate::domain::time::{DAY, MINUTE, Moment};
+use crate::pipeline::average::earlier;
+use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed, plain_event};
 
 /// How long a broker may be away before somebody is told.
@@ -28,8 +30,8 @@ struct Watched {
 
 impl Pipeline {
     pub(super) fn tick(&mut self, at: Moment, out: &mut Processed) {
-        if self.hours_due.is_some_and(|due| due <= at.wall) {
-            self.give_hours(at, out);
+        if self.averages_due.is_some_and(|due| due <= at.wall) {
+            self.give_due(at, out);
         }
         self.tell_untold(at.elapsed_ms, out);
         self.judge_silence(at, out);
@@ -37,36 +39,18 @@ impl Pipeline {
         out.changed |= !out.alerts.is_empty();
     }
 
-    fn give_hours(&mut self, at: Moment, out: &mut Processed) {
+    fn give_due(&mut self, at: Moment, out: &mut Processed) {
         let registry = Arc::clone(&self.registry);
-        let mut means = Vec::new();
-        self.hours_due = None;
+        self.averages_due = None;
         for datastream in registry.datastreams.iter() {
-            let (Some(rule), Some(property)) =
-                (datastream.hour_mean, registry.property(datastream.property))
-            else {
-                continue;
-            };
             let slot = usize::from(datastream.slot);
             let stations = &self.state.stations;
             let station = stations.get(datastream.station.index()).and_then(Option::as_ref);
-            let due = station.and_then(|one| one.streams.get(slot)).and_then(|one| one.hours.due());
-            let Some(due) = due else { continue };
-            if due > at.wall {
-                self.hours_due = Some(self.hours_due.map_or(due, |held| held.min(due)));
-                continue;
+            let mut due = station.and_then(|one| one.streams.get(slot)).and_then(StreamState::due);
+            if due.is_some_and(|due| due <= at.wall) {
+                due = self.give_averages(&registry, datastream, at.wall, out);
             }
-            let Some(station) = self.station_mut(datastream.station) else { continue };
-            let Some(stream) = station.streams.get_mut(slot) else { continue };
-            stream.hours.give(property.combine, rule, at.wall, |mean| means.push(mean));
-            let next = stream.hours.due();
-            for mean in means.drain(..) {
-                self.give_mean(&registry, datastream, mean, out);
-            }
-            self.hours_due = match (self.hours_due, next) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
+            self.averages_due = earlier(self.averages_due, due);
         }
         self.state.basin.forget_before(at.wall.plus(-BASIN_KEPT_MS));
         out.changed = true;

@@ -60,8 +60,8 @@ impl Pipeline {
         self.routes = Routes::new(registry);
         self.registry = Arc::clone(registry);
         self.silence_due_ms = vec![0; registry.stations.len()];
-        self.hours_due = self.state.stations.iter().flatten().fold(None, |due, station| {
-            let of_station = station.streams.iter().filter_map(|stream| stream.hours.due()).min();
+        self.averages_due = self.state.stations.iter().flatten().fold(None, |due, station| {
+            let of_station = station.streams.iter().filter_map(|stream| stream.due()).min();
             [due, of_station].into_iter().flatten().min()
         });
     }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::aggregate::hour::{Mean, Term};
 use crate::alert::exceedance::{self, Terms};
 use crate::assess;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
@@ -11,10 +10,10 @@ use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::history::{Entry, Held};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::StationId;
-use crate::domain::observation::{Observation, ObservationResult, Period, QualifiedObservation};
-use crate::domain::quality::{Flag, Quality, Test};
+use crate::domain::observation::{Observation, QualifiedObservation};
+use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry, RuleKind, Sampling};
-use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
+use crate::domain::time::{HOUR, Moment, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, plain_event};
@@ -64,7 +63,7 @@ impl Pipeline {
         let before = newest(stream, registry, &observation, now.wall);
         let news = before.is_none_or(|before| before <= time);
         remember(stream, registry, &qualified, news, now.wall);
-        self.sum(registry, datastream, &qualified, old, now.wall);
+        self.note_hour(registry, datastream, time, old.is_some(), now.wall);
         if news {
             let again = before == Some(time);
             self.judge(registry, datastream, &qualified, (!again, backlog), out);
@@ -100,77 +99,13 @@ impl Pipeline {
         Some(Arc::make_mut(station))
     }
 
-    fn stream_mut(&mut self, datastream: &Datastream) -> Option<&mut StreamState> {
+    pub(super) fn stream_mut(&mut self, datastream: &Datastream) -> Option<&mut StreamState> {
         let station = self.station_mut(datastream.station)?;
         station.streams.get_mut(usize::from(datastream.slot))
     }
 
-    /// Counts an observation into its hour.
-    fn sum(
-        &mut self,
-        registry: &Registry,
-        datastream: &Datastream,
-        qualified: &QualifiedObservation,
-        old: Option<Entry>,
-        now: Timestamp,
-    ) {
-        let (Some(rule), Some(property), Some(station)) = (
-            datastream.hour_mean,
-            registry.property(datastream.property),
-            registry.station(datastream.station),
-        ) else {
-            return;
-        };
-        let observation = &qualified.observation;
-        let hour = observation.phenomenon_time.start().hour_start(&station.zone);
-        let new = Term { hour, result: observation.result, flag: qualified.flag() };
-        let old = old.map(|old| Term { hour, result: old.result, flag: old.flag });
-        let settle_ms = registry.judgement.settle_hour_ms;
-        let Some(stream) = self.stream_mut(datastream) else { return };
-        let due = stream.hours.count(property.combine, rule, settle_ms, (new, old), now);
-        self.hours_due = match (self.hours_due, due) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-    }
-
-    /// Turns a mean that is due into an observation and judges it. An hour before the newest has
-    /// a verdict of its own and is no news: it neither fires nor resolves.
-    pub(super) fn give_mean(
-        &mut self,
-        registry: &Registry,
-        datastream: &Datastream,
-        mean: Mean,
-        out: &mut Processed,
-    ) {
-        let end = mean.start.plus(HOUR);
-        let mut quality = Quality::default();
-        quality.set(Test::Members, mean.flag);
-        if matches!(mean.result, ObservationResult::Nil(_)) {
-            quality.set(Test::Missing, Flag::Missing);
-        }
-        let observation = Observation {
-            datastream: datastream.id,
-            period: Period::Hour,
-            phenomenon_time: PhenomenonTime::Interval { start: mean.start, end },
-            result: mean.result,
-            raw: None,
-            clock: Flag::NotEvaluated,
-        };
-        let (revision, completeness) = (mean.revision, Some(mean.completeness));
-        let qualified = QualifiedObservation { observation, quality, revision, completeness };
-        out.observations.push(qualified);
-        if mean.newest {
-            self.judge(registry, datastream, &qualified, (!mean.revision, None), out);
-        } else if let Some(stream) = self.stream_mut(datastream) {
-            let mut last = stream.last.clone();
-            let assessment = assess::assess(registry, datastream, &qualified, &mut last);
-            out.assessments.push(Assessment { changed: true, ..assessment });
-        }
-    }
-
     /// Assesses an observation; if it is news, its alert may change.
-    fn judge(
+    pub(super) fn judge(
         &mut self,
         registry: &Registry,
         datastream: &Datastream,

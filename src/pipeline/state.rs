@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
-use crate::aggregate::hour::Hours;
+use crate::aggregate::window::Windows;
 use crate::alert::{exceedance, silence};
 use crate::assess;
 use crate::basin::Basin;
@@ -25,9 +25,9 @@ pub struct StreamState {
     /// Its observations of the last hours.
     #[n(1)]
     pub history: History,
-    /// Its hour sums.
+    /// Its hours.
     #[n(2)]
-    pub hours: Hours,
+    pub hours: Windows,
     /// Its last verdicts.
     #[n(3)]
     pub last: assess::Last,
@@ -49,9 +49,22 @@ pub struct StreamState {
     /// The rule by which its silence fires.
     #[n(9)]
     pub silence_rule: Option<RuleId>,
+    /// Its natural days.
+    #[n(10)]
+    pub days: Windows,
+    /// Its months, quarters and years, once there is one.
+    #[n(11)]
+    pub longer: Vec<Windows>,
 }
 
 impl StreamState {
+    /// Gives when something of it is to be given out next.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        let windows = [&self.hours, &self.days].into_iter().chain(&self.longer);
+        windows.filter_map(Windows::due).min()
+    }
+
     /// Reads a little of everything that the next observation will need.
     pub(super) fn touch(&self) -> i64 {
         let newest = self.newest.map_or(0, |newest| newest.time.millis());
@@ -62,7 +75,9 @@ impl StreamState {
         Self {
             id,
             history: History::default(),
-            hours: Hours::default(),
+            hours: Windows::default(),
+            days: Windows::default(),
+            longer: Vec::new(),
             last: assess::Last::default(),
             exceedance: exceedance::State::default(),
             silence: silence::State { heard_ms, firing: None },

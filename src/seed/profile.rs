@@ -2,6 +2,7 @@
 
 use crate::domain::name::PropertyId;
 use crate::domain::registry::{Channel, Profile, ProfileIndex, Sampling, Statistic};
+use crate::domain::time::HOUR;
 use crate::domain::unit::Conversion;
 use crate::seed::draft::Draft;
 use crate::seed::quantity::{Units, unit};
@@ -18,6 +19,8 @@ pub(super) struct Sender {
     pub(super) sampling: Sampling,
     pub(super) statistic: Statistic,
     pub(super) period_ms: Option<i64>,
+    /// Whether the device's hour is the official one, and not the one weir could make.
+    pub(super) official: bool,
     pub(super) expected_every_ms: i64,
 }
 
@@ -157,7 +160,13 @@ fn sender(cells: &mut Cells<'_>, property: PropertyId, channel: &Channel) -> Sen
         Statistic::Min | Statistic::Max | Statistic::Total => cells.optional_duration("period"),
     };
     cells.optional_number("detection_limit");
+    let states_hour = statistic == Statistic::Mean && period_ms == Some(HOUR);
+    let official = cells.word("official", ("", true), &[("device", true), ("weir", false)]);
+    if !states_hour {
+        cells.empty(&["official"], "what is no mean of an hour");
+    }
     Sender {
+        official,
         channel: 0,
         property,
         position: position.into(),

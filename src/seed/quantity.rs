@@ -72,7 +72,12 @@ pub(super) fn properties(sheets: &Sheets, draft: &mut Draft) {
         let combine = cells.word(
             "combine",
             ("mean", Combine::Mean),
-            &[("hydrogen_ion", Combine::HydrogenIon), ("none", Combine::NoMean)],
+            &[
+                ("hydrogen_ion", Combine::HydrogenIon),
+                ("vector", Combine::Vector),
+                ("sum", Combine::Sum),
+                ("none", Combine::NoMean),
+            ],
         );
         let id = PropertyId(draft.names.id(NameKind::Property, name));
         if draft.properties.ids.insert(name.into(), id).is_some() {

@@ -65,8 +65,8 @@ schemas! {
         ["upstream" "downstream"];
     PROFILES: "profiles.csv", true,
         ["profile" "sensor" "property" "position" "channel" "unit" "scale" "as" "sampling"
-         "cycle" "delay" "statistic" "period" "expected_every" "detection_limit" "source"],
-        ["profile" "channel"];
+         "cycle" "delay" "statistic" "period" "expected_every" "detection_limit" "source"]
+        + ["official"], ["profile" "channel"];
     DEVICES: "devices.csv", true,
         ["network" "device" "station" "position" "profile" "clock" "zone" "options" "gateway"
          "from" "to" "source"], ["network" "device" "from"];
@@ -80,8 +80,8 @@ schemas! {
         ["scope" "test" "fail_low" "fail_high" "suspect_low" "suspect_high" "source"],
         ["scope" "test"];
     AVERAGES: "averages.csv", true,
-        ["medium" "sampling" "period" "needs" "of" "clause" "from" "to" "source"],
-        ["medium" "sampling" "period"];
+        ["medium" "sampling" "period" "needs" "of" "clause" "from" "to" "source"]
+        + ["property" "needs_february"], ["medium" "property" "sampling" "period" "from"];
     RULES: "rules.csv", true,
         ["rule" "scope" "kind" "of" "level" "pending" "keep" "hysteresis" "intervals"
          "severity" "advice_en" "advice_zh" "source"], ["rule"];

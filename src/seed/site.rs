@@ -58,7 +58,11 @@ pub(super) fn stations(sheets: &Sheets, draft: &mut Draft) {
         let name = cells.name("station");
         let place = cells.find("place", &draft.places);
         let zone = cells.zone(china());
-        let section = cells.word("section", ("", ""), &[("river", "river"), ("lake", "lake")]);
+        let section = cells.word(
+            "section",
+            ("", ""),
+            &[("river", "river"), ("lake", "lake"), ("outfall", "outfall")],
+        );
         let station = Station {
             id: StationId(draft.names.id(NameKind::Station, name)),
             name: name.into(),

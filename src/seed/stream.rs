@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::name::{DatastreamId, NameKind};
-use crate::domain::registry::{
-    Assignment, Calibration, ChannelStream, Datastream, Sampling, Statistic,
-};
+use crate::domain::registry::{Assignment, Calibration, ChannelStream, Datastream, Statistic};
 use crate::domain::time::Validity;
 use crate::seed::cell::duration_text;
 use crate::seed::device::{self, Standing};
@@ -91,6 +89,8 @@ fn datastream(draft: &mut Draft, standing: &Standing, sender: &Sender) -> Datast
             gross_range: None,
             hour_mean: None,
             averages: Arc::default(),
+            official: sender.official,
+            weight: None,
             limits: Arc::default(),
             class_limits: Arc::default(),
             exceedance_rule: None,
@@ -154,9 +154,4 @@ pub(super) fn calibrations(sheets: &Sheets, draft: &mut Draft) {
         stream.calibrations.push(Calibration { gain, offset, validity });
         stream.calibrations.sort_by_key(|calibration| calibration.validity.from);
     }
-}
-
-/// Says whether weir may average a datastream: not what is a sample, nor what is an average.
-pub(super) fn is_averaged(stream: &Datastream) -> bool {
-    stream.sampling == Sampling::Continuous && stream.statistic == Statistic::Instant
 }

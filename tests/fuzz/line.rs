@@ -17,7 +17,7 @@ use weir::domain::registry::{
 };
 use weir::domain::time::{PhenomenonTime, Timestamp};
 use weir::domain::unit::Units;
-use weir::influx::line::{Renderer, collision};
+use weir::influx::line::{Points, Renderer, collision};
 
 use super::{EXAMPLE, Feed};
 
@@ -143,7 +143,12 @@ fn observation(feed: &mut Feed<'_>) -> QualifiedObservation {
         },
         quality,
         revision: how & 0x80 != 0,
-        completeness: (expected != 3).then_some(Completeness { received: 9, valid: 1, expected }),
+        completeness: (expected != 3).then_some(Completeness {
+            received: 9,
+            valid: 1,
+            expected,
+            extremes: None,
+        }),
     }
 }
 
@@ -222,7 +227,9 @@ pub(crate) fn body(bytes: &[u8]) {
     };
     let mut out = Vec::new();
     let mut renderer = Renderer::new(&registry);
-    let count = renderer.render(&registry, &observations, &[assessment], &[alert], &mut out);
+    let (assessments, alerts) = (&[assessment], &[alert]);
+    let points = Points { observations: &observations, assessments, alerts, ..Points::default() };
+    let count = renderer.render(&registry, points, &mut out);
     let text = String::from_utf8(out).expect("lines are UTF-8");
     assert_eq!(text.bytes().filter(|byte| *byte == b'\n').count(), count, "{text:?}");
     let lines: Vec<ParsedLine<'_>> =

@@ -8,7 +8,7 @@ use weir::domain::judgement::Judgement;
 use weir::domain::name::{NameKind, Names, NetworkId};
 use weir::domain::registry::Registry;
 use weir::domain::time::{HOUR, Moment, Timestamp};
-use weir::influx::line::{Renderer, collision};
+use weir::influx::line::{Points, Renderer, collision};
 use weir::pipeline::{Pipeline, Processed};
 use weir::seed::{Tables, compile, diff, may_follow};
 
@@ -68,7 +68,7 @@ pub(crate) fn body(bytes: &[u8]) {
 
 /// A little life under the edition.
 fn run(registry: &Arc<Registry>) {
-    assert!(Renderer::new(registry).render(registry, &[], &[], &[], &mut Vec::new()) == 0);
+    assert!(Renderer::new(registry).render(registry, Points::default(), &mut Vec::new()) == 0);
     assert!(collision(registry).len() <= registry.datastreams.len());
     let mut at = Moment { wall: Timestamp(1_780_273_800_000), elapsed_ms: 0 };
     let mut pipeline = Pipeline::new(Arc::clone(registry), at);

@@ -16,7 +16,7 @@ use weir::domain::ledger::{Counts, Ledger, Outcome};
 use weir::domain::name::{NameKind, Names, NetworkId, TopicId};
 use weir::domain::registry::Registry;
 use weir::domain::time::Moment;
-use weir::influx::line::Renderer;
+use weir::influx::line::{Points, Renderer};
 use weir::journal::inputs::{Inputs, Kept, Unpacked};
 use weir::notify::notification;
 use weir::pipeline::{Pipeline, Processed, snapshot};
@@ -283,9 +283,10 @@ impl Player {
     }
 
     fn lines(&mut self, registry: &Registry) -> String {
-        let Processed { observations, assessments, alerts, .. } = &self.out;
+        let Processed { observations, coverage, assessments, evaluations, alerts, .. } = &self.out;
         let mut lines = Vec::new();
-        self.renderer.render(registry, observations, assessments, alerts, &mut lines);
+        let points = Points { observations, coverage, assessments, evaluations, alerts };
+        self.renderer.render(registry, points, &mut lines);
         let text = String::from_utf8(lines).unwrap();
         for line in influxdb_line_protocol::parse_lines(&text) {
             line.unwrap_or_else(|error| panic!("{error}: {text}"));

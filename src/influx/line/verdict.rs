@@ -3,19 +3,20 @@
 use crate::domain::alert::{AlertEvent, Subject};
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::name::LimitId;
+use crate::domain::observation::{Coverage, Period};
 use crate::domain::registry::{Datastream, Registry, Station};
 
 use super::text::{push_float, push_integer, push_name, push_quoted};
 use super::{end_line, field_name, period_name, push_tag};
 
 /// The fields of one line that is being written.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     out: &'a mut Vec<u8>,
     before: u8,
 }
 
 impl<'a> Fields<'a> {
-    fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
         Self { out, before: b' ' }
     }
 
@@ -25,23 +26,23 @@ impl<'a> Fields<'a> {
         self.out.push(b'=');
     }
 
-    fn text(&mut self, key: &str, value: &str) {
+    pub(super) fn text(&mut self, key: &str, value: &str) {
         self.key(key);
         push_quoted(self.out, value);
     }
 
-    fn integer(&mut self, key: &str, value: i64) {
+    pub(super) fn integer(&mut self, key: &str, value: i64) {
         self.key(key);
         push_integer(self.out, value);
         self.out.push(b'i');
     }
 
-    fn truth(&mut self, key: &str, value: bool) {
+    pub(super) fn truth(&mut self, key: &str, value: bool) {
         self.key(key);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    fn float(&mut self, key: &str, value: Option<f64>) {
+    pub(super) fn float(&mut self, key: &str, value: Option<f64>) {
         if let Some(value) = value.filter(|value| value.is_finite()) {
             self.key(key);
             push_float(self.out, value);
@@ -80,6 +81,25 @@ pub(super) fn push_assessment(
     fields.truth("unconfirmed", assessment.unconfirmed);
     fields.text("edition", &registry.digest);
     end_line(out, assessment.phenomenon_time.start().millis());
+    true
+}
+
+/// Appends how much of a day came; `false` if the edition does not have its datastream.
+pub(super) fn push_coverage(registry: &Registry, coverage: &Coverage, out: &mut Vec<u8>) -> bool {
+    let Some(datastream) = registry.datastream(coverage.datastream) else { return false };
+    let station = registry.station(datastream.station);
+    let period = period_name(datastream, Period::Native);
+    out.extend_from_slice(b"coverage");
+    push_tag(out, "period", period.as_deref().unwrap_or("native"));
+    push_tag(out, "place", place_name(registry, station));
+    push_tag(out, "position", &datastream.position);
+    push_tag(out, "station", station.map_or("", |station| &station.name));
+    push_tag(out, "subject", &field_name(registry, datastream));
+    let mut fields = Fields::new(out);
+    fields.integer("expected", i64::from(coverage.expected));
+    fields.integer("received", i64::from(coverage.received));
+    fields.integer("valid", i64::from(coverage.valid));
+    end_line(out, coverage.phenomenon_time.start().millis());
     true
 }
 
@@ -135,7 +155,7 @@ fn subject_name(registry: &Registry, subject: Subject, datastream: Option<&Datas
     }
 }
 
-fn place_name<'a>(registry: &'a Registry, station: Option<&Station>) -> &'a str {
+pub(super) fn place_name<'a>(registry: &'a Registry, station: Option<&Station>) -> &'a str {
     station
         .and_then(|station| registry.places.get(station.place.index()))
         .map_or("", |place| &place.name)

@@ -1,0 +1,425 @@
+//! Averages are given out when they are due: hours, the running eight hours, days, months, quarters
+//! and years, each made of the ones before it.
+
+use std::collections::BTreeSet;
+
+use crate::aggregate::mean::{self, Summary};
+use crate::aggregate::window::{Kept, Place, Windows};
+use crate::assess;
+use crate::domain::assessment::Assessment;
+use crate::domain::observation::{
+    Completeness, Coverage, NilReason, Observation, ObservationResult, Period, QualifiedObservation,
+};
+use crate::domain::quality::{Flag, Quality, Test};
+use crate::domain::registry::{
+    Average, Combine, Datastream, Members, ObservedProperty, Registry, Sampling,
+};
+use crate::domain::time::{DAY, HOUR, PhenomenonTime, Timestamp};
+use crate::pipeline::state::StreamState;
+use crate::pipeline::{Pipeline, Processed};
+
+/// How long hours are kept: a day that a value as old as the horizon of 26 h touches is made of
+/// hours up to a day older, and it may wait to be given out.
+const HOURS_KEPT_MS: i64 = 52 * HOUR;
+/// How long days are kept where nothing is made of them.
+const DAYS_KEPT_MS: i64 = 4 * DAY;
+/// How long days are kept where years are made of them.
+const DAYS_OF_A_YEAR_KEPT_MS: i64 = 400 * DAY;
+/// How long months, quarters and years are kept.
+const LONGER_KEPT_MS: i64 = 800 * DAY;
+/// How long after its end a day, month, quarter or year is given out.
+const SETTLE_MS: i64 = HOUR;
+/// How many days without any value are told one by one after a time in which no clock was heard.
+const DAYS_UNHEARD_MAX: i64 = 8;
+/// The periods that are made of days, in the order of [`StreamState::longer`].
+pub(super) const LONGER: [Period; 3] = [Period::Month, Period::Quarter, Period::Year];
+
+/// An average that is due.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    period: Period,
+    span: (Timestamp, Timestamp),
+    value: Option<f64>,
+    suspect: bool,
+    completeness: Completeness,
+    place: Place,
+    /// Whether it is stored; the hours of samples are not.
+    told: bool,
+}
+
+/// What averages are made by.
+struct Maker<'a> {
+    datastream: &'a Datastream,
+    property: &'a ObservedProperty,
+    zone: &'a jiff::tz::TimeZone,
+    /// The hours of the flow, where the day means are weighted by it.
+    flow: Option<Windows>,
+    now: Timestamp,
+}
+
+impl Pipeline {
+    /// Notes that an observation belongs to an hour, which is to be given out then.
+    pub(super) fn note_hour(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        time: Timestamp,
+        revised: bool,
+        now: Timestamp,
+    ) {
+        let Some(station) = registry.station(datastream.station) else { return };
+        let hour = time.hour_start(&station.zone);
+        if hour.plus(HOURS_KEPT_MS) < now {
+            return;
+        }
+        let settle_ms = registry.judgement.settle_hour_ms;
+        let expected = datastream.hour_mean.map(|rule| rule.expected);
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        stream.hours.mark(hour, !revised, |received, given| {
+            // A device that sends more than expected must not revise its hour with every value.
+            let complete = expected == Some(received) && !given;
+            // A mean of an hour that is not over is none, however many values there are of it.
+            now.max(hour.plus(if complete { HOUR } else { HOUR + settle_ms }))
+        });
+        let due = stream.hours.due();
+        self.averages_due = earlier(self.averages_due, due);
+    }
+
+    /// Gives out what is due of one datastream, and when it is to be looked at again.
+    pub(super) fn give_averages(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        now: Timestamp,
+        out: &mut Processed,
+    ) -> Option<Timestamp> {
+        let property = registry.property(datastream.property)?;
+        let station = registry.station(datastream.station)?;
+        let in_service = station.validity.holds(now);
+        let state = self.station_mut(datastream.station)?;
+        let flow = datastream.weight.and_then(|slot| state.streams.get(usize::from(slot)));
+        let flow = flow.map(|stream| stream.hours.clone());
+        let maker = Maker { datastream, property, zone: &station.zone, flow, now };
+        let stream = state.streams.get_mut(usize::from(datastream.slot))?;
+        let mut given = Vec::new();
+        maker.hours(stream, &mut given);
+        maker.days(stream, in_service, &mut given, &mut out.coverage);
+        maker.longer(stream, &mut given);
+        let due = stream.due();
+        for average in given {
+            self.give(registry, datastream, average, out);
+        }
+        due
+    }
+
+    /// Turns an average into an observation and judges it. One before the newest has a verdict of
+    /// its own and is no news: it neither fires nor resolves.
+    fn give(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        given: Given,
+        out: &mut Processed,
+    ) {
+        let (start, end) = given.span;
+        self.touched.insert((datastream.station, given.period, start));
+        if !given.told {
+            return;
+        }
+        let mut quality = Quality::default();
+        quality.set(Test::Members, if given.suspect { Flag::Suspect } else { Flag::Pass });
+        let result = match given.value {
+            Some(value) => ObservationResult::Value(value),
+            None => {
+                quality.set(Test::Missing, Flag::Missing);
+                ObservationResult::Nil(NilReason::Incomplete)
+            }
+        };
+        let observation = Observation {
+            datastream: datastream.id,
+            period: given.period,
+            phenomenon_time: PhenomenonTime::Interval { start, end },
+            result,
+            raw: None,
+            clock: Flag::NotEvaluated,
+        };
+        let Place { revision, newest } = given.place;
+        let completeness = Some(given.completeness);
+        let qualified = QualifiedObservation { observation, quality, revision, completeness };
+        out.observations.push(qualified);
+        if newest {
+            self.judge(registry, datastream, &qualified, (!revision, None), out);
+        } else if let Some(stream) = self.stream_mut(datastream) {
+            let mut last = stream.last.clone();
+            let assessment = assess::assess(registry, datastream, &qualified, &mut last);
+            out.assessments.push(Assessment { changed: true, ..assessment });
+        }
+    }
+}
+
+/// Gives the earlier of two times at which something is due.
+pub(super) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+impl Maker<'_> {
+    fn rule(&self, period: Period, at: Timestamp) -> Option<&Average> {
+        let mut rules = self.datastream.averages.iter();
+        rules.find(|rule| rule.period == period && rule.in_force.holds(at))
+    }
+
+    fn hours(&self, stream: &mut StreamState, out: &mut Vec<Given>) {
+        let combine = self.property.combine;
+        let before = if self.datastream.averages.iter().any(of_eight_hours) {
+            self.last_end(&stream.hours.kept().collect::<Vec<_>>())
+        } else {
+            None
+        };
+        let mut starts = Vec::new();
+        while let Some((start, received)) = stream.hours.next_due(self.now) {
+            let end = start.plus(HOUR);
+            let entries = stream.history.between(start, end);
+            let mut summary = mean::of_entries(combine, &entries);
+            if combine == Combine::NoMean {
+                summary.valid = mean::usable(&entries);
+            }
+            let rule = self.datastream.hour_mean;
+            let enough = rule.is_none_or(|rule| summary.valid >= rule.needs);
+            let Summary { valid, suspect, .. } = summary;
+            let value = summary.value.filter(|_| enough);
+            let kept = Kept { start, value, suspect, received, valid };
+            if let Some((day, day_end)) = Period::Day.around(start, self.zone) {
+                let due = self.now.max(day_end.plus(SETTLE_MS));
+                stream.days.mark(day, false, |_, _| due);
+            }
+            // After a time in which no clock was heard, a day may wait that is older.
+            let since = self.now.plus(-HOURS_KEPT_MS);
+            let since = stream.days.first_waiting().map_or(since, |day| day.min(since));
+            let place = stream.hours.keep(kept, self.now, since);
+            let expected = rule.map_or(0, |rule| rule.expected);
+            let extremes = summary.extremes.filter(|_| rule.is_some_and(|rule| rule.extremes));
+            let completeness = Completeness { received, valid, expected, extremes };
+            let told = rule.is_some();
+            let span = (start, end);
+            out.push(Given {
+                period: Period::Hour,
+                span,
+                value,
+                suspect,
+                completeness,
+                place,
+                told,
+            });
+            starts.push(start);
+        }
+        self.eight_hours(stream, &starts, before, out);
+    }
+
+    /// Gives the running means of eight hours that hours given out just now belong to, and those
+    /// that end since the last one.
+    fn eight_hours(
+        &self,
+        stream: &StreamState,
+        given: &[Timestamp],
+        before: Option<Timestamp>,
+        out: &mut Vec<Given>,
+    ) {
+        if given.is_empty() || !self.datastream.averages.iter().any(of_eight_hours) {
+            return;
+        }
+        let hours: Vec<Kept> = stream.hours.kept().collect();
+        let Some(last) = self.last_end(&hours) else { return };
+        let mut ends: BTreeSet<Timestamp> = given
+            .iter()
+            .flat_map(|start| (1..=8).map(|hour| start.plus(hour * HOUR)))
+            .filter(|end| *end <= last)
+            .collect();
+        let since = before.filter(|before| last.since(*before) <= 8 * HOUR);
+        let fresh = since.map_or(0, |since| last.since(since) / HOUR);
+        ends.extend((0..fresh).map(|hour| last.plus(-hour * HOUR)));
+        for end in ends {
+            let start = end.plus(-8 * HOUR);
+            let Some(rule) = self.rule(Period::EightHours, start) else { continue };
+            let summary = mean::eight_hours(self.property.combine, &hours, end);
+            let revision = before.is_some_and(|before| end <= before);
+            let place = Place { revision, newest: end == last };
+            out.push(given_by(Period::EightHours, (start, end), summary, rule, place));
+        }
+    }
+
+    /// Gives the end of the newest hour; one of a clock that is ahead is none.
+    fn last_end(&self, hours: &[Kept]) -> Option<Timestamp> {
+        let starts = hours.iter().map(|kept| kept.start).filter(|start| *start <= self.now);
+        Some(starts.max()?.plus(HOUR))
+    }
+
+    fn days(
+        &self,
+        stream: &mut StreamState,
+        in_service: bool,
+        out: &mut Vec<Given>,
+        coverage: &mut Vec<Coverage>,
+    ) {
+        let longest = self.datastream.averages.last().map(|rule| rule.period);
+        let keeps = longest.is_some_and(|period| period > Period::DayMaxEightHours);
+        let kept_ms = if keeps { DAYS_OF_A_YEAR_KEPT_MS } else { DAYS_KEPT_MS };
+        while let Some((start, _)) = stream.days.next_due(self.now) {
+            let Some((start, end)) = Period::Day.around(start, self.zone) else { return };
+            let hours = stream.hours.between(start, end);
+            let rule = self.rule(Period::Day, start);
+            let summary = self.day(&hours, (start, end));
+            let enough = rule.is_some_and(|rule| summary.valid >= rule.needs);
+            let received = hours.iter().map(|hour| hour.received).sum();
+            let valid = hours.iter().map(|hour| hour.valid).sum();
+            let value = summary.value.filter(|_| enough);
+            let kept = Kept { start, value, suspect: summary.suspect, received, valid };
+            let place = stream.days.keep(kept, self.now, self.now.plus(-kept_ms));
+            if let Some(rule) = rule {
+                let mut day = given_by(Period::Day, (start, end), summary, rule, place);
+                day.completeness.received = hours.len() as u32;
+                out.push(day);
+            }
+            if let Some(rule) = self.rule(Period::DayMaxEightHours, start) {
+                let needs = self.rule(Period::EightHours, start).map_or(8, |rule| rule.needs);
+                let combine = self.property.combine;
+                let largest = mean::largest_eight_hours(combine, &hours, (start, end), needs);
+                out.push(given_by(Period::DayMaxEightHours, (start, end), largest, rule, place));
+            }
+            let phenomenon_time = PhenomenonTime::Interval { start, end };
+            let expected = self.expected(end.since(start));
+            let datastream = self.datastream.id;
+            coverage.push(Coverage { datastream, phenomenon_time, expected, received, valid });
+            for (period, windows) in LONGER.into_iter().zip(longer_of(stream)) {
+                if self.rule(period, start).is_some_and(|rule| rule.members == Members::Days) {
+                    self.mark(windows, period, start);
+                }
+            }
+            // A day without any value is one, too: nobody takes it for clean.
+            if in_service {
+                let unheard = self.now.plus(-DAYS_UNHEARD_MAX * DAY);
+                let next = Period::Day.around(end.max(unheard), self.zone);
+                let known = |day| stream.days.waits(day) || stream.days.at(day).is_some();
+                if let Some((day, day_end)) = next.filter(|(day, _)| !known(*day)) {
+                    let due = self.now.max(day_end.plus(SETTLE_MS));
+                    stream.days.mark(day, false, |_, _| due);
+                }
+            }
+        }
+    }
+
+    fn day(&self, hours: &[Kept], (start, end): (Timestamp, Timestamp)) -> Summary {
+        let combine = self.property.combine;
+        match (&self.flow, self.datastream.sampling) {
+            (Some(flow), _) => mean::weighted(hours, &flow.between(start, end)),
+            (None, Sampling::Sampled { .. }) => mean::of_samples(combine, hours),
+            (None, Sampling::Continuous) => mean::of_windows(combine, hours),
+        }
+    }
+
+    /// Gives how many of the datastream's own values a span should have.
+    fn expected(&self, span_ms: i64) -> u32 {
+        let every_ms = match self.datastream.sampling {
+            Sampling::Sampled { cycle_ms, .. } => cycle_ms,
+            Sampling::Continuous => self.datastream.expected_every_ms,
+        };
+        u32::try_from(span_ms / every_ms.max(1)).unwrap_or(u32::MAX)
+    }
+
+    fn mark(&self, windows: &mut Windows, period: Period, at: Timestamp) {
+        if let Some((start, end)) = period.around(at, self.zone) {
+            let due = self.now.max(end.plus(SETTLE_MS));
+            windows.mark(start, false, |_, _| due);
+        }
+    }
+
+    fn longer(&self, stream: &mut StreamState, out: &mut Vec<Given>) {
+        if stream.longer.is_empty() {
+            return;
+        }
+        for (index, period) in LONGER.into_iter().enumerate() {
+            loop {
+                let windows = stream.longer.get(index);
+                let Some((start, _)) = windows.and_then(|windows| windows.next_due(self.now))
+                else {
+                    break;
+                };
+                let Some(span) = period.around(start, self.zone) else { break };
+                let Some(rule) = self.rule(period, start) else {
+                    // The rule went with an edition; nobody can say what the period came to.
+                    if let Some(windows) = stream.longer.get_mut(index) {
+                        windows.give_up(start);
+                    }
+                    continue;
+                };
+                let average = self.made_of(stream, rule, span);
+                let Given { value, suspect, completeness, .. } = average;
+                let Completeness { received, valid, .. } = completeness;
+                let kept = Kept { start, value, suspect, received, valid };
+                let Some(windows) = stream.longer.get_mut(index) else { break };
+                let place = windows.keep(kept, self.now, self.now.plus(-LONGER_KEPT_MS));
+                out.push(Given { place, ..average });
+                if period == Period::Month {
+                    for (longer, windows) in LONGER.into_iter().zip(longer_of(stream)).skip(1) {
+                        let rule = self.rule(longer, start);
+                        if rule.is_some_and(|rule| rule.members == Members::Months) {
+                            self.mark(windows, longer, start);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes a month, quarter or year of its days or months.
+    fn made_of(
+        &self,
+        stream: &StreamState,
+        rule: &Average,
+        (start, end): (Timestamp, Timestamp),
+    ) -> Given {
+        let months = stream.longer.first().filter(|_| rule.members == Members::Months);
+        let members = months.unwrap_or(&stream.days).between(start, end);
+        let summary = mean::of_windows(self.property.combine, &members);
+        let days = (end.since(start) + DAY / 2) / DAY;
+        let expected = match rule.members {
+            Members::Days => u32::try_from(days).unwrap_or(0),
+            Members::Hours | Members::EightHours | Members::Months => rule.expected,
+        };
+        let needs = if days <= 29 { rule.needs_february } else { rule.needs };
+        let rule = Average { expected, needs, ..rule.clone() };
+        let place = Place { revision: false, newest: true };
+        let mut average = given_by(rule.period, (start, end), summary, &rule, place);
+        average.completeness.received = members.len() as u32;
+        average
+    }
+}
+
+fn of_eight_hours(rule: &Average) -> bool {
+    rule.period == Period::EightHours
+}
+
+/// Gives the windows of months, quarters and years, made at first sight.
+fn longer_of(stream: &mut StreamState) -> &mut [Windows] {
+    if stream.longer.is_empty() {
+        stream.longer = vec![Windows::default(); LONGER.len()];
+    }
+    &mut stream.longer
+}
+
+/// An average by its rule: without enough valid members it has no value.
+fn given_by(
+    period: Period,
+    span: (Timestamp, Timestamp),
+    summary: Summary,
+    rule: &Average,
+    place: Place,
+) -> Given {
+    let Summary { value, valid, suspect, .. } = summary;
+    let completeness =
+        Completeness { received: valid, valid, expected: rule.expected, extremes: None };
+    let value = value.filter(|_| valid >= rule.needs);
+    Given { period, span, value, suspect, completeness, place, told: true }
+}
