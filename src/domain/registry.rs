@@ -1,6 +1,7 @@
 //! The registry: one edition of the seeds, compiled. Every name is an id or an index here, so that
 //! the way of a reading needs no search.
 
+mod air;
 mod site;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::domain::observation::Period;
 use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
+pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 
 /// How averages of a property are made.
@@ -141,6 +143,9 @@ pub struct ChannelStream {
     pub datastream: DatastreamId,
     /// From the number as sent to the canonical unit.
     pub conversion: Conversion,
+    /// Whether it is sent as a share of the air's volume: what `conversion` gives is then still to
+    /// be divided by the molar volume of the observation's time.
+    pub by_volume: bool,
 }
 
 /// Which clock a device's readings are dated by.
@@ -497,6 +502,8 @@ pub struct Registry {
     pub weir_rules: Vec<(WeirCondition, RuleId)>,
     /// Reaches, in the order of the seeds.
     pub reaches: Vec<Reach>,
+    /// The law of air beside its limits.
+    pub air: Air,
 }
 
 impl Registry {
