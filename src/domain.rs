@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod name;
 pub mod observation;
 pub mod packed;
+pub mod percentile;
 pub mod quality;
 pub mod registry;
 pub mod reject;

@@ -2,7 +2,7 @@
 //! The unit table and the calibrations are the seeds'; what can't be looked up is a reject.
 
 use crate::domain::judgement::Judgement;
-use crate::domain::observation::{Observation, Period, Reading};
+use crate::domain::observation::{Observation, ObservationResult, Period, Reading};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{
     Channel, ChannelStream, ClockTrust, Datastream, Device, ProfileIndex, Registry, Statistic,
@@ -49,7 +49,7 @@ pub fn normalize(context: Context<'_>, reading: &Reading) -> Result<Option<Obser
         return Err(Reason::NotInService);
     };
     let channel = context.channels.get(usize::from(reading.channel));
-    let as_sent = in_canonical_unit(context, &stream, channel, datastream, reading)?;
+    let as_sent = in_canonical_unit(context, &stream, channel, datastream, reading, time)?;
     let calibration = datastream.calibrations.iter().find(|one| one.validity.holds(time));
     let result = match calibration {
         None => as_sent,
@@ -76,19 +76,28 @@ fn in_canonical_unit(
     channel: Option<&Channel>,
     datastream: &Datastream,
     reading: &Reading,
-) -> Result<crate::domain::observation::ObservationResult, Reason> {
+    time: Timestamp,
+) -> Result<ObservationResult, Reason> {
     let stated = reading.unit.filter(|unit| channel.and_then(|one| one.unit) != Some(*unit));
-    let conversion = match (stated, context.registry.property(datastream.property)) {
-        (Some(unit), Some(property)) => {
-            let conversion = context.registry.units.conversion(unit, property.unit);
-            let scale = channel.map_or(1.0, |one| one.scale);
-            conversion.map(|one| one.scaled(scale)).ok_or_else(|| Reason::WrongDimension {
-                unit: unit_name(context.registry, unit),
-                expected: unit_name(context.registry, property.unit),
-            })?
-        }
-        (Some(_) | None, _) => stream.conversion,
-    };
+    let (mut conversion, mut by_volume) = (stream.conversion, stream.by_volume);
+    if let (Some(unit), Some(property)) = (stated, context.registry.property(datastream.property)) {
+        let (units, air) = (&context.registry.units, &context.registry.air);
+        let plain = units.conversion(unit, property.unit);
+        by_volume = plain.is_none();
+        let weighed = || units.by_volume(unit, property.unit, air.molar_mass(property.id)?);
+        let scale = channel.map_or(1.0, |one| one.scale);
+        let found = plain.or_else(weighed).ok_or_else(|| Reason::WrongDimension {
+            unit: unit_name(context.registry, unit),
+            expected: unit_name(context.registry, property.unit),
+        })?;
+        conversion = found.scaled(scale);
+    }
+    if by_volume {
+        // By the observation's own time: the law was changed, not the air.
+        let at = interval(datastream, time).start();
+        let state = context.registry.air.reference_state(at).ok_or(Reason::NotInService)?;
+        conversion = conversion.over(state.molar_volume);
+    }
     Ok(reading.result.map(|value| conversion.apply(value)))
 }
 

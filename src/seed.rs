@@ -1,6 +1,8 @@
 //! The seeds: tables of what is true about the world, read whole and compiled into a registry, or
 //! refused whole with every fault at once. It names neither the stages nor other edges.
 
+mod air;
+mod aqi;
 mod average;
 mod cell;
 mod device;
@@ -63,6 +65,10 @@ pub fn compile(
     }
     quantity::units(&sheets, &mut draft);
     quantity::properties(&sheets, &mut draft);
+    air::molar_masses(&sheets, &mut draft);
+    air::reference_states(&sheets, &mut draft);
+    air::percentiles(&sheets, &mut draft);
+    aqi::editions(&sheets, &mut draft);
     site::places(&sheets, &mut draft);
     site::stations(&sheets, &mut draft);
     site::members(&sheets, &mut draft);

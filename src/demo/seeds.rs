@@ -8,7 +8,10 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 16] = tables![
+const TABLES: [(&str, &str); 22] = tables![
+    "aqi.csv",
+    "aqi_editions.csv",
+    "aqi_grades.csv",
     "averages.csv",
     "calibrations.csv",
     "devices.csv",
@@ -16,11 +19,14 @@ const TABLES: [(&str, &str); 16] = tables![
     "limits/GB3095-2026.csv",
     "limits/GB3838-2002.csv",
     "limits/GBT12325-2008.csv",
+    "molar_masses.csv",
+    "percentiles.csv",
     "places.csv",
     "profiles.csv",
     "properties.csv",
     "qc.csv",
     "reaches.csv",
+    "reference_states.csv",
     "rules.csv",
     "stations.csv",
     "topics.csv",

@@ -1,7 +1,9 @@
 //! The registry: one edition of the seeds, compiled. Every name is an id or an index here, so that
 //! the way of a reading needs no search.
 
+mod air;
 mod site;
+mod topic;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,13 +14,15 @@ use crate::domain::alert::{Severity, WeirCondition};
 use crate::domain::assessment::{Limit, WaterClass};
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{
-    DatastreamId, DeviceId, LimitId, NetworkId, PropertyId, RuleId, StationId, Table, TopicId,
+    DatastreamId, DeviceId, LimitId, NetworkId, PropertyId, RuleId, StationId, Table,
 };
 use crate::domain::observation::Period;
 use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
+pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
+pub use self::topic::{Format, Level, Pointers, TimeUnit, TopicRule, Words, filter};
 
 /// How averages of a property are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,6 +149,9 @@ pub struct ChannelStream {
     pub datastream: DatastreamId,
     /// From the number as sent to the canonical unit.
     pub conversion: Conversion,
+    /// Whether it is sent as a share of the air's volume: what `conversion` gives is then still to
+    /// be divided by the molar volume of the observation's time.
+    pub by_volume: bool,
 }
 
 /// Which clock a device's readings are dated by.
@@ -181,139 +188,6 @@ impl Device {
     pub fn assignment(&self, at: Timestamp) -> Option<&Assignment> {
         self.assignments.iter().find(|assignment| assignment.validity.holds(at))
     }
-}
-
-/// A payload format.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Format {
-    /// JSON, mapped by the seeds.
-    Json,
-    /// The same, but for payloads that break weir: for tests, and in no release.
-    #[cfg(debug_assertions)]
-    Crash,
-}
-
-/// How a payload writes its time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TimeUnit {
-    /// Unix seconds, whole or with a fraction.
-    Seconds,
-    /// Unix milliseconds.
-    Milliseconds,
-    /// Unix microseconds.
-    Microseconds,
-    /// Unix nanoseconds.
-    Nanoseconds,
-    /// RFC 3339 text with an offset.
-    Rfc3339,
-    /// Local text without a zone, `2026-05-01 08:00:00`; the device's zone holds.
-    Local,
-}
-
-/// One level of a topic pattern.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Level {
-    /// This word.
-    Literal(Box<str>),
-    /// The device's name.
-    Device,
-    /// The channel's name.
-    Channel,
-    /// A place, which weir does not need: any one level.
-    Place,
-}
-
-impl Level {
-    /// Reads one level of a pattern.
-    #[must_use]
-    pub fn read(word: &str) -> Self {
-        match word {
-            "{device}" => Self::Device,
-            "{channel}" => Self::Channel,
-            "{place}" => Self::Place,
-            word => Self::Literal(word.into()),
-        }
-    }
-}
-
-/// Gives the MQTT filter that matches a pattern of these levels.
-#[must_use]
-pub fn filter(levels: &[Level]) -> String {
-    let words = levels.iter().map(|level| match level {
-        Level::Literal(word) => &**word,
-        Level::Device | Level::Channel | Level::Place => "+",
-    });
-    words.collect::<Vec<_>>().join("/")
-}
-
-/// Where a format finds things, by JSON pointer. Empty means: not there.
-#[derive(Clone, Debug, Default)]
-pub struct Pointers {
-    /// The device's name in the payload.
-    pub device: Box<str>,
-    /// The time; looked for in the record first, then in the whole payload.
-    pub time: Box<str>,
-    /// The array of records; `None` if the payload is the one record.
-    pub each: Option<Box<str>>,
-    /// In a long record (one reading a record): the channel's name.
-    pub channel: Box<str>,
-    /// In a long record: the value.
-    pub value: Box<str>,
-    /// In a long record: the unit.
-    pub unit: Box<str>,
-}
-
-/// What the topics of a pattern mean: a row of `topics.csv`.
-#[derive(Clone, Debug)]
-pub struct TopicRule {
-    /// Its id, under which the ledger counts.
-    pub id: TopicId,
-    /// The broker.
-    pub network: NetworkId,
-    /// The pattern as written.
-    pub pattern: Box<str>,
-    /// Its levels.
-    pub levels: Vec<Level>,
-    /// The formats to try, in order.
-    pub formats: Vec<Format>,
-    /// How time is written.
-    pub time_unit: TimeUnit,
-    /// Where a format finds things.
-    pub pointers: Pointers,
-}
-
-impl TopicRule {
-    /// Gives the MQTT filter that matches the pattern.
-    #[must_use]
-    pub fn filter(&self) -> String {
-        filter(&self.levels)
-    }
-
-    /// Reads a topic by the pattern; `None` if it does not fit.
-    #[must_use]
-    pub fn read<'t>(&self, topic: &'t str) -> Option<Words<'t>> {
-        let mut found = Words::default();
-        let mut words = topic.split('/');
-        for level in &self.levels {
-            let word = words.next()?;
-            match level {
-                Level::Literal(literal) if **literal != *word => return None,
-                Level::Literal(_) | Level::Place => {}
-                Level::Device => found.device = Some(word),
-                Level::Channel => found.channel = Some(word),
-            }
-        }
-        words.next().is_none().then_some(found)
-    }
-}
-
-/// What a topic says by its pattern.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Words<'t> {
-    /// The device, where the pattern names one.
-    pub device: Option<&'t str>,
-    /// The channel, where the pattern names one.
-    pub channel: Option<&'t str>,
 }
 
 /// A calibration in force: `calibrated = raw * gain + offset`.
@@ -513,6 +387,8 @@ pub struct Registry {
     pub weir_rules: Vec<(WeirCondition, RuleId)>,
     /// Reaches, in the order of the seeds.
     pub reaches: Vec<Reach>,
+    /// The law of air beside its limits.
+    pub air: Air,
 }
 
 impl Registry {

@@ -51,6 +51,15 @@ pub fn half_even_but_not_to_zero(value: f64, decimals: u8) -> f64 {
     half_even(value, first.clamp(0.0, 200.0) as u8)
 }
 
+/// Rounds like [`half_even`] and counts in the last decimal: 2.15 to one decimal is 22. Whole
+/// numbers can be reckoned with exactly. Nothing for what is too large to be one.
+#[must_use]
+pub fn counted(value: f64, decimals: u8) -> Option<i64> {
+    let count = (half_even(value, decimals) * 10_f64.powi(i32::from(decimals))).round();
+    // Up to here every whole number is a double, too.
+    (count.abs() < 2_f64.powi(53)).then_some(count as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +110,16 @@ mod tests {
     fn the_noise_of_binary_arithmetic_is_not_looked_at() {
         check(28.849_999_999_999_998, 1, 28.8);
         check((0.1 + 0.2) / 2.0, 1, 0.2);
+    }
+
+    #[test]
+    fn a_count_is_of_the_last_decimal() {
+        assert_eq!(counted(60.5, 0), Some(60));
+        assert_eq!(counted(2.15, 1), Some(22));
+        assert_eq!(counted(-0.35, 1), Some(-4));
+        for huge in [1e300, f64::INFINITY, f64::NAN] {
+            assert_eq!(counted(huge, 1), None, "{huge}");
+        }
     }
 
     #[test]

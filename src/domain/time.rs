@@ -135,6 +135,24 @@ impl PhenomenonTime {
             Self::Interval { start, .. } => start,
         }
     }
+
+    /// Writes it by the clock of a zone, as an hour's two ends: `10:00–11:00`, and `23:00–24:00`
+    /// for the last of a day. What the device calls the hour makes no difference. An instant is
+    /// one time; a span of other days says no date.
+    #[must_use]
+    pub fn clock_span(self, zone: &TimeZone) -> String {
+        let clock = |at: Timestamp| match jiff::Timestamp::from_millisecond(at.0) {
+            Ok(at) => zone.to_datetime(at).strftime("%H:%M").to_string(),
+            Err(_) => format!("{} ms", at.0),
+        };
+        match self {
+            Self::Instant(at) => clock(at),
+            Self::Interval { start, end } => match clock(end).as_str() {
+                "00:00" if start < end => format!("{}–24:00", clock(start)),
+                end => format!("{}–{end}", clock(start)),
+            },
+        }
+    }
 }
 
 /// From when to when a row of the seeds holds, half-open; `None` is open.
@@ -199,6 +217,25 @@ mod tests {
         check(Calendar::Months(3), "2028-03-31T15:00:00Z", jan, "2028-03-31T16:00:00Z");
         check(Calendar::Months(12), "2028-07-01T00:00:00Z", jan, "2028-12-31T16:00:00Z");
         assert_eq!(Timestamp(i64::MAX).calendar(&zone, Calendar::Day), None);
+    }
+
+    #[test]
+    fn an_hour_is_written_by_its_two_ends() {
+        let zone = TimeZone::fixed(jiff::tz::offset(8));
+        let check = |start: i64, end: i64, want: &str| {
+            let span = PhenomenonTime::Interval {
+                start: Timestamp(start * HOUR),
+                end: Timestamp(end * HOUR),
+            };
+            assert_eq!(span.clock_span(&zone), want);
+        };
+        check(2, 3, "10:00–11:00");
+        check(15, 16, "23:00–24:00");
+        check(16, 17, "00:00–01:00");
+        check(16, 40, "00:00–24:00");
+        assert_eq!(PhenomenonTime::Instant(Timestamp(2 * HOUR)).clock_span(&zone), "10:00");
+        let never = PhenomenonTime::Instant(Timestamp(i64::MAX));
+        assert_eq!(never.clock_span(&zone), format!("{} ms", i64::MAX));
     }
 
     #[test]

@@ -2,6 +2,13 @@
 
 use std::collections::HashMap;
 
+/// The dimension of shares of the air's volume; its base is one whole.
+const VOLUME_SHARE: &str = "volume_share";
+/// The dimension of mass in a volume; its base is g/m3.
+const MASS_CONCENTRATION: &str = "mass_concentration";
+/// Litres in a cubic metre.
+const LITRES: f64 = 1000.0;
+
 /// An index into [`Units`] of one edition; units hold no state, so they need no lasting id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct UnitIndex(pub u16);
@@ -38,6 +45,12 @@ impl Conversion {
     #[must_use]
     pub fn apply(self, value: f64) -> f64 {
         value * self.multiply / self.divide + self.add
+    }
+
+    /// Divides what comes of it, such as by the room a mole of gas takes.
+    #[must_use]
+    pub fn over(self, divisor: f64) -> Self {
+        Self { divide: self.divide * divisor, add: self.add / divisor, ..self }
     }
 
     /// Puts a scale, such as a device's "tenths", before the conversion.
@@ -131,6 +144,22 @@ impl Units {
         let (multiply, divide) = reduced(from.multiply * to.divide, from.divide * to.multiply);
         Some(Conversion { multiply, divide, add: (from.add - to.add) * to.divide / to.multiply })
     }
+
+    /// Gives the conversion from a share of the air's volume, such as ppb, to a concentration of
+    /// mass, for a gas of which a mole weighs this much (g/mol). What it gives is still to be
+    /// divided by the molar volume (L/mol), which depends on the state a concentration is stated
+    /// for; nothing between other dimensions.
+    #[must_use]
+    pub fn by_volume(&self, from: UnitIndex, to: UnitIndex, molar_mass: f64) -> Option<Conversion> {
+        let (from, to) = (self.get(from)?, self.get(to)?);
+        if &*from.dimension != VOLUME_SHARE || &*to.dimension != MASS_CONCENTRATION {
+            return None;
+        }
+        // The base of mass concentration is mg/L, which is 1 g/m3, and a m3 has 1000 L.
+        let (multiply, divide) =
+            reduced(from.multiply * to.divide * LITRES, from.divide * to.multiply);
+        Some(Conversion { multiply: multiply * molar_mass, divide, add: 0.0 })
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +172,10 @@ mod tests {
             ("mg/L", "mass_concentration", 1.0, 0.0),
             ("ug/L", "mass_concentration", 0.001, 0.0),
             ("Cel", "temperature", 1.0, 0.0),
+            ("ug/m3", "mass_concentration", 1e-6, 0.0),
+            ("mg/m3", "mass_concentration", 1e-3, 0.0),
+            ("ppb", "volume_share", 1e-9, 0.0),
+            ("ppm", "volume_share", 1e-6, 0.0),
             ("degF", "temperature", 5.0 / 9.0, -160.0 / 9.0),
         ] {
             let (multiply, divide) = ratio(factor);
@@ -177,6 +210,27 @@ mod tests {
     #[test]
     fn a_concentration_never_becomes_a_degree() {
         check(1.0, "mg/L", "Cel", None);
+    }
+
+    #[track_caller]
+    fn check_gas(value: f64, from: &str, to: &str, molar_mass: f64, want: Option<f64>) {
+        let units = units();
+        let (from, to) = (units.find(from).unwrap(), units.find(to).unwrap());
+        let got = units.by_volume(from, to, molar_mass).map(|one| one.over(24.465).apply(value));
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_share_of_volume_weighs_what_its_gas_weighs() {
+        check_gas(24.465, "ppb", "ug/m3", 48.0, Some(48.0));
+        check_gas(24.465, "ppm", "ug/m3", 48.0, Some(48_000.0));
+        check_gas(24.465, "ppm", "mg/m3", 28.0, Some(28.0));
+    }
+
+    #[test]
+    fn only_a_share_of_volume_is_weighed() {
+        check_gas(1.0, "ug/m3", "mg/m3", 48.0, None);
+        check_gas(1.0, "ppb", "Cel", 48.0, None);
     }
 
     #[test]

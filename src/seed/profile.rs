@@ -1,7 +1,7 @@
 //! What a kind of device sends, channel by channel.
 
-use crate::domain::name::PropertyId;
-use crate::domain::registry::{Channel, Profile, ProfileIndex, Sampling, Statistic};
+use crate::domain::name::{DatastreamId, PropertyId};
+use crate::domain::registry::{Channel, ChannelStream, Profile, ProfileIndex, Sampling, Statistic};
 use crate::domain::time::HOUR;
 use crate::domain::unit::Conversion;
 use crate::seed::draft::Draft;
@@ -16,6 +16,7 @@ pub(super) struct Sender {
     pub(super) property: PropertyId,
     pub(super) position: Box<str>,
     pub(super) conversion: Conversion,
+    pub(super) by_volume: bool,
     pub(super) sampling: Sampling,
     pub(super) statistic: Statistic,
     pub(super) period_ms: Option<i64>,
@@ -25,6 +26,11 @@ pub(super) struct Sender {
 }
 
 impl Sender {
+    /// Leads the channel to a datastream.
+    pub(super) fn stream(&self, datastream: DatastreamId) -> ChannelStream {
+        ChannelStream { datastream, conversion: self.conversion, by_volume: self.by_volume }
+    }
+
     fn is_same_stream(&self, other: &Self) -> bool {
         let key = |sender: &Self| {
             let statistic = match sender.statistic {
@@ -78,11 +84,17 @@ pub(super) fn profiles(sheets: &Sheets, draft: &mut Draft) {
             let mut sender = sender(&mut cells, property, &channel);
             sender.channel = profile.channels.len();
             if let (Some(canonical), Some(sent)) = (canonical, channel.unit) {
-                match units.units.conversion(sent, canonical.unit) {
+                let plain = units.units.conversion(sent, canonical.unit);
+                let gas = draft.registry.air.molar_mass(property);
+                let by_volume =
+                    gas.and_then(|mass| units.units.by_volume(sent, canonical.unit, mass));
+                sender.by_volume = plain.is_none();
+                match plain.or(by_volume) {
                     Some(conversion) => sender.conversion = conversion.scaled(channel.scale),
                     None => {
                         let name = units.units.get(canonical.unit).map_or("", |unit| &unit.name);
-                        let expected = format!("a unit that can become `{name}`");
+                        let gas = if gas.is_some() { ", or a share of volume," } else { "" };
+                        let expected = format!("a unit that can become `{name}`{gas}");
                         cells.refuse("unit", expected);
                     }
                 }
@@ -171,6 +183,7 @@ fn sender(cells: &mut Cells<'_>, property: PropertyId, channel: &Channel) -> Sen
         property,
         position: position.into(),
         conversion: Conversion::IDENTITY.scaled(channel.scale),
+        by_volume: false,
         sampling,
         statistic,
         period_ms,

@@ -82,6 +82,23 @@ schemas! {
     AVERAGES: "averages.csv", true,
         ["medium" "sampling" "period" "needs" "of" "clause" "from" "to" "source"]
         + ["property" "needs_february"], ["medium" "property" "sampling" "period" "from"];
+    AQI_EDITIONS: "aqi_editions.csv", false,
+        ["instrument" "clause" "incomplete_above" "primary_above" "most" "from" "to" "source"],
+        ["instrument"];
+    AQI: "aqi.csv", false,
+        ["instrument" "clause" "property" "period" "report" "iaqi" "concentration" "unit" "above"
+         "source"], ["instrument" "property" "period" "iaqi"];
+    AQI_GRADES: "aqi_grades.csv", false,
+        ["instrument" "clause" "grade" "aqi_up_to" "colour" "name_en" "name_zh" "source"],
+        ["instrument" "grade"];
+    PERCENTILES: "percentiles.csv", false,
+        ["instrument" "clause" "property" "period" "percentile" "from" "to" "source"],
+        ["instrument" "property" "from"];
+    MOLAR_MASSES: "molar_masses.csv", false,
+        ["property" "molar_mass" "source"], ["property"];
+    REFERENCE_STATES: "reference_states.csv", false,
+        ["instrument" "clause" "temperature" "pressure" "molar_volume" "from" "to" "source"],
+        ["instrument" "from"];
     RULES: "rules.csv", true,
         ["rule" "scope" "kind" "of" "level" "pending" "keep" "hysteresis" "intervals"
          "severity" "advice_en" "advice_zh" "source"], ["rule"];
@@ -196,6 +213,12 @@ impl Sheet {
         }
         sheet.whole = faults.len() == before;
         sheet
+    }
+
+    /// Says whether its rows are all that there are: it was read whole, or the edition does
+    /// without it.
+    pub(super) fn has_all_rows(&self) -> bool {
+        self.whole || self.file.is_empty()
     }
 
     /// Opens the cells of a row.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::name::{DatastreamId, NameKind};
-use crate::domain::registry::{Assignment, Calibration, ChannelStream, Datastream, Statistic};
+use crate::domain::registry::{Assignment, Calibration, Datastream, Statistic};
 use crate::domain::time::Validity;
 use crate::seed::cell::duration_text;
 use crate::seed::device::{self, Standing};
@@ -47,7 +47,7 @@ pub(super) fn datastreams(_: &Sheets, draft: &mut Draft) {
             }
             fed.push(Feed { line: standing.line, validity: standing.validity });
             if let Some(stream) = streams.get_mut(sender.channel) {
-                *stream = Some(ChannelStream { datastream, conversion: sender.conversion });
+                *stream = Some(sender.stream(datastream));
             }
         }
         let Standing { device, station, profile, validity, .. } = standing;

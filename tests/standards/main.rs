@@ -8,6 +8,8 @@
 )]
 
 mod gb_3838;
+mod hj_633;
+mod hj_663;
 
 use std::path::Path;
 

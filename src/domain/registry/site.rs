@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::domain::name::{DatastreamId, PlaceId, SetId, StationId};
-use crate::domain::time::Validity;
+use crate::domain::time::{Timestamp, Validity};
 
 /// A named set of stations: those of a city's air quality index, the sections of a river.
 #[derive(Clone, Debug)]
@@ -14,6 +14,13 @@ pub struct StationSet {
     pub name: Box<str>,
     /// Its stations, in the order of the seeds, and from when to when each belongs to it.
     pub members: Vec<(StationId, Validity)>,
+}
+
+impl StationSet {
+    /// Gives the stations that belong to it at a time, in the order of the seeds.
+    pub fn members_at(&self, at: Timestamp) -> impl Iterator<Item = StationId> {
+        self.members.iter().filter(move |(_, held)| held.holds(at)).map(|(station, _)| *station)
+    }
 }
 
 /// What a station's verdicts are worth.

@@ -1,0 +1,136 @@
+//! What the topics of a pattern mean.
+
+use crate::domain::name::{NetworkId, TopicId};
+
+/// A payload format.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Format {
+    /// JSON, mapped by the seeds.
+    Json,
+    /// The same, but for payloads that break weir: for tests, and in no release.
+    #[cfg(debug_assertions)]
+    Crash,
+}
+
+/// How a payload writes its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeUnit {
+    /// Unix seconds, whole or with a fraction.
+    Seconds,
+    /// Unix milliseconds.
+    Milliseconds,
+    /// Unix microseconds.
+    Microseconds,
+    /// Unix nanoseconds.
+    Nanoseconds,
+    /// RFC 3339 text with an offset.
+    Rfc3339,
+    /// Local text without a zone, `2026-05-01 08:00:00`; the device's zone holds.
+    Local,
+}
+
+/// One level of a topic pattern.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// This word.
+    Literal(Box<str>),
+    /// The device's name.
+    Device,
+    /// The channel's name.
+    Channel,
+    /// A place, which weir does not need: any one level.
+    Place,
+}
+
+impl Level {
+    /// Reads one level of a pattern.
+    #[must_use]
+    pub fn read(word: &str) -> Self {
+        match word {
+            "{device}" => Self::Device,
+            "{channel}" => Self::Channel,
+            "{place}" => Self::Place,
+            word => Self::Literal(word.into()),
+        }
+    }
+}
+
+/// Gives the MQTT filter that matches a pattern of these levels.
+#[must_use]
+pub fn filter(levels: &[Level]) -> String {
+    let words = levels.iter().map(|level| match level {
+        Level::Literal(word) => &**word,
+        Level::Device | Level::Channel | Level::Place => "+",
+    });
+    words.collect::<Vec<_>>().join("/")
+}
+
+/// Where a format finds things, by JSON pointer. Empty means: not there.
+#[derive(Clone, Debug, Default)]
+pub struct Pointers {
+    /// The device's name in the payload.
+    pub device: Box<str>,
+    /// The time; looked for in the record first, then in the whole payload.
+    pub time: Box<str>,
+    /// The array of records; `None` if the payload is the one record.
+    pub each: Option<Box<str>>,
+    /// In a long record (one reading a record): the channel's name.
+    pub channel: Box<str>,
+    /// In a long record: the value.
+    pub value: Box<str>,
+    /// In a long record: the unit.
+    pub unit: Box<str>,
+}
+
+/// What the topics of a pattern mean: a row of `topics.csv`.
+#[derive(Clone, Debug)]
+pub struct TopicRule {
+    /// Its id, under which the ledger counts.
+    pub id: TopicId,
+    /// The broker.
+    pub network: NetworkId,
+    /// The pattern as written.
+    pub pattern: Box<str>,
+    /// Its levels.
+    pub levels: Vec<Level>,
+    /// The formats to try, in order.
+    pub formats: Vec<Format>,
+    /// How time is written.
+    pub time_unit: TimeUnit,
+    /// Where a format finds things.
+    pub pointers: Pointers,
+}
+
+impl TopicRule {
+    /// Gives the MQTT filter that matches the pattern.
+    #[must_use]
+    pub fn filter(&self) -> String {
+        filter(&self.levels)
+    }
+
+    /// Reads a topic by the pattern; `None` if it does not fit.
+    #[must_use]
+    pub fn read<'t>(&self, topic: &'t str) -> Option<Words<'t>> {
+        let mut found = Words::default();
+        let mut words = topic.split('/');
+        for level in &self.levels {
+            let word = words.next()?;
+            match level {
+                Level::Literal(literal) if **literal != *word => return None,
+                Level::Literal(_) | Level::Place => {}
+                Level::Device => found.device = Some(word),
+                Level::Channel => found.channel = Some(word),
+            }
+        }
+        words.next().is_none().then_some(found)
+    }
+}
+
+/// What a topic says by its pattern.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Words<'t> {
+    /// The device, where the pattern names one.
+    pub device: Option<&'t str>,
+    /// The channel, where the pattern names one.
+    pub channel: Option<&'t str>,
+}
