@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 use crate::domain::assessment::{NotAssessable, WaterClass};
 use crate::domain::name::{PlaceId, PropertyId, SetId, StationId};
 use crate::domain::observation::{ObservationResult, Period};
-use crate::domain::time::PhenomenonTime;
+use crate::domain::time::{PhenomenonTime, Timestamp};
 
 /// One item on its way into an evaluation: a value of one property over the period in question.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -159,13 +159,17 @@ pub struct Deciding {
 }
 
 /// Whether an evaluation meets what is asked of its subject.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Target {
     /// Nothing is asked.
+    #[n(0)]
     None,
     /// Met 符合.
+    #[n(1)]
     Met,
     /// Not met 劣于.
+    #[n(2)]
     Missed,
 }
 
@@ -206,4 +210,78 @@ pub struct Evaluation {
     pub legal: bool,
     /// Whether it differs from the one before of the same period.
     pub changed: bool,
+}
+
+/// What is remembered of the last evaluation of one index and period: by it a change is known, and
+/// people see it.
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+pub struct Told {
+    /// What was evaluated.
+    #[n(0)]
+    pub index: Index,
+    /// Over which period.
+    #[n(1)]
+    pub period: Period,
+    /// The instant, or the start of the period.
+    #[n(2)]
+    pub start: Timestamp,
+    /// The number of the index, where it has one.
+    #[n(3)]
+    pub value: Option<f64>,
+    /// The grade or class, where one could be given.
+    #[n(4)]
+    pub grade: Option<Grade>,
+    /// Why not, where none could be given.
+    #[n(5)]
+    pub reason: Option<NotAssessable>,
+    /// Whether the target is met.
+    #[n(6)]
+    pub target: Target,
+    /// The items that decided, worst first.
+    #[n(7)]
+    pub deciding: Vec<PropertyId>,
+    /// The items without a valid value.
+    #[n(8)]
+    pub missing: Vec<PropertyId>,
+    /// How many items had a value.
+    #[n(9)]
+    pub items: u8,
+    /// Of how many.
+    #[n(10)]
+    pub items_of: u8,
+    /// Whether a suspect value takes part.
+    #[n(11)]
+    pub unconfirmed: bool,
+    /// Whether it has legal weight.
+    #[n(12)]
+    pub legal: bool,
+}
+
+impl Told {
+    /// Remembers an evaluation.
+    #[must_use]
+    pub fn of(evaluation: &Evaluation) -> Self {
+        Self {
+            index: evaluation.index,
+            period: evaluation.period,
+            start: evaluation.phenomenon_time.start(),
+            value: evaluation.value,
+            grade: evaluation.grade,
+            reason: evaluation.reason,
+            target: evaluation.target,
+            deciding: evaluation.deciding.iter().map(|one| one.property).collect(),
+            missing: evaluation.missing.clone(),
+            items: evaluation.items,
+            items_of: evaluation.items_of,
+            unconfirmed: evaluation.unconfirmed,
+            legal: evaluation.legal,
+        }
+    }
+
+    /// Says whether another says the same; a later time and another number of it are no news.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let plain = |told: &Self| Self { start: Timestamp::default(), value: None, ..told.clone() };
+        plain(self) == plain(other)
+    }
 }
