@@ -2,6 +2,7 @@
 //! replay, and everything it causes comes out of it as values. No clock, no file, no socket.
 
 mod backlog;
+mod beside;
 mod clock;
 mod edition;
 mod message;
