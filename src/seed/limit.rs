@@ -242,6 +242,7 @@ fn condition(
     };
     if registry.property(property).is_some_and(|held| held.combine != Combine::Mean) {
         cells.refuse("condition", "a property whose `combine` is `mean`");
+        return Condition::Always;
     }
     Condition::Beside { property, comparison, number }
 }
