@@ -2,6 +2,7 @@
 
 mod ledger;
 mod letters;
+mod limits;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::letters::Letters;
+pub use self::limits::Limits;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
@@ -122,6 +124,14 @@ pub enum Command {
     /// Compare and change editions of the seeds.
     #[command(subcommand)]
     Seeds(Seeds),
+    /// Print which limits are in force: instrument, clause, class, averaging, number, condition.
+    ///
+    /// A limit is looked up by the time of the reading, so `--at 2026-02-28` and `--at 2026-03-01`
+    /// differ. With `--station` only what holds there, the stricter of two marked, and below it
+    /// what each water class allows. `averaging` says which values are held against a limit: `any`
+    /// value, a `single` one, means of an hour (`1h`), a `day` … or, `statistical`, only the share
+    /// of many. Reads configuration and seeds only; no daemon need be at work.
+    Limits(Limits),
     /// Copy the journal into a file while the daemon writes on.
     Backup {
         /// The new file.
@@ -188,6 +198,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ledger::run(&read(&config)?, json, reconcile).await?
         }
         Command::DeadLetters(letters) => letters::run(letters).await?,
+        Command::Limits(limits) => limits::run(&limits)?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,
         Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,

@@ -64,6 +64,9 @@ pub struct JudgementSection {
     pub clock_behind_max_d: u32,
     /// How many minutes after its end an hour that is not complete is given out. Default 10.
     pub settle_hour_min: u32,
+    /// Whether the mean of a day and longer is rounded to the decimals of its evaluation, half to
+    /// even, before it is held against a limit. Default true.
+    pub round_periods: bool,
 }
 
 impl Default for JudgementSection {
@@ -74,6 +77,7 @@ impl Default for JudgementSection {
             clock_ahead_reject_h: 24,
             clock_behind_max_d: 31,
             settle_hour_min: 10,
+            round_periods: true,
         }
     }
 }
@@ -88,6 +92,7 @@ impl JudgementSection {
             clock_ahead_reject_ms: i64::from(self.clock_ahead_reject_h) * HOUR,
             clock_behind_max_ms: i64::from(self.clock_behind_max_d) * DAY,
             settle_hour_ms: i64::from(self.settle_hour_min) * MINUTE,
+            round_periods: self.round_periods,
         }
     }
 
@@ -98,6 +103,7 @@ impl JudgementSection {
             clock_ahead_reject_h,
             clock_behind_max_d,
             settle_hour_min,
+            round_periods: _,
         } = *self;
         let ahead_max_s = u64::from(clock_ahead_reject_h).saturating_mul(3_600);
         let ranges = [
@@ -446,9 +452,10 @@ mod tests {
         assert_eq!(shown["http"]["listen"].as_str(), Some(&*http.listen));
         assert_eq!(shown["log"]["level"].as_str(), Some(&*log.level));
         assert_eq!(shown["zone"].as_str(), Some(&*zone));
-        let JudgementSection { lateness_horizon_h, settle_hour_min, .. } = judgement;
+        let JudgementSection { lateness_horizon_h, settle_hour_min, round_periods, .. } = judgement;
         let shown = &shown["judgement"];
         assert_eq!(integer(shown, "lateness_horizon_h"), i64::from(lateness_horizon_h));
         assert_eq!(integer(shown, "settle_hour_min"), i64::from(settle_hour_min));
+        assert_eq!(shown["round_periods"].as_bool(), Some(round_periods));
     }
 }

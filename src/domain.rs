@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod assessment;
+pub mod condition;
 pub mod evaluation;
 pub mod fault;
 pub mod history;

@@ -3,6 +3,7 @@
 
 mod average;
 mod backlog;
+mod beside;
 mod clock;
 mod edition;
 mod message;

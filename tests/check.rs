@@ -250,3 +250,60 @@ fn versions_are_told_where_they_are_known() {
         Weir::install(&broker.url(), &victoria.config()).command(&["check", "--connect"]);
     assert!(reached && said.contains("reached, victoria, the credentials may write"), "{said}");
 }
+
+#[test]
+fn limits_prints_what_is_in_force_at_a_date() {
+    let weir = Weir::install("mqtt://127.0.0.1:1", "");
+    let at = |date: &str| weir.command(&["limits", "--at", date, "--property", "PM10"]);
+    for (date, instrument, day, until) in [
+        ("2026-02-28", "GB 3095-2012", "<= 150 ug/m3", "2026-03-01"),
+        ("2026-03-01", "GB 3095-2026", "<= 120 ug/m3", "2031-01-01"),
+        ("2031-01-01", "GB 3095-2026", "<= 100 ug/m3", "2031-01-01"),
+    ] {
+        let (sound, said) = at(date);
+        assert!(sound, "{said}");
+        let rows: Vec<&str> = said.lines().filter(|line| line.starts_with("GB ")).collect();
+        assert_eq!(rows.len(), 4, "{said}");
+        assert!(rows.iter().all(|row| row.starts_with(instrument)), "{said}");
+        let day = rows.iter().find(|row| row.contains(day)).unwrap_or_else(|| panic!("{said}"));
+        assert!(day.contains("  2  ") && day.contains("  day  "), "class and averaging: {day}");
+        assert!(day.contains(until) && day.contains("[") && day.contains("table 1"), "{day}");
+    }
+    assert!(!at("2026/3/1").0, "no date");
+    assert!(!weir.command(&["limits", "--property", "nothing"]).0);
+    assert!(!weir.command(&["limits", "--station", "nowhere"]).0);
+    assert!(weir.command(&["limits", "--at", "1990-01-01"]).1.contains("\nnone"));
+}
+
+#[test]
+fn limits_of_a_station_name_the_stricter_and_what_each_class_allows() {
+    let weir = Weir::install("mqtt://127.0.0.1:1", "");
+    let local = weir.folder().join("seeds/limits/DB.csv");
+    let head = "instrument,clause,property,class,section,averaging,direction,value,low,high,unit,\
+                condition,from,to,source,station,place\n";
+    let rows = "permit,1,ammonia_nitrogen,,,any,max,1.2,,,mg/L,,,,made for a test,puhe-huishan,\n\
+                local,1,permanganate_index,,,any,max,12,,,mg/L,,,,made for a test,,shenyang\n\
+                local,2,permanganate_index,,,any,max,9,,,mg/L,water_temperature<=12,,,made for a \
+                test,,puhe\n\
+                local,3,total_phosphorus,,,any,max,0.1,,,mg/L,,,,made for a test,,hunhe\n";
+    fs::write(local, format!("{head}{rows}")).unwrap();
+    let (sound, said) = weir.command(&["limits", "--station", "puhe-huishan"]);
+    assert!(sound, "{said}");
+    let row = |words: &[&str]| {
+        let mut lines = said.lines();
+        let found = lines.find(|line| words.iter().all(|word| line.contains(word)));
+        found.unwrap_or_else(|| panic!("{words:?}\n{said}"))
+    };
+    assert!(said.contains("section river, target class IV"), "{said}");
+    assert!(row(&["permit", "NH3-N"]).contains("<= 1.2 mg/L *"), "{said}");
+    assert!(!row(&["GB 3838", "NH3-N"]).contains('*'), "{said}");
+    let cold = row(&["local", "9 mg/L"]);
+    assert!(cold.contains("9 mg/L *") && cold.contains("water_temperature <= 12 °C"), "{said}");
+    assert!(!row(&["local", "12 mg/L"]).contains('*') && said.contains("\n* "), "{said}");
+    assert!(row(&["GB 3838", "10 mg/L"]).contains("10 mg/L *"), "while it is warm\n{said}");
+    let other_river = said.lines().any(|line| line.starts_with("local         3"));
+    assert!(!other_river, "{said}");
+    let mut lines = said.lines();
+    let class = lines.find(|line| line.starts_with("ammonia_nitrogen")).unwrap();
+    assert!(class.contains("<= 0.15 mg/L") && class.contains("<= 2 mg/L"), "{said}");
+}

@@ -265,3 +265,171 @@ fn two_percentiles_of_a_property_at_one_time_are_refused() {
     let row = format!("{begins}24h,0.95,2026-03-01,,somebody\n");
     refused("percentiles.csv", begins, &row, "a whole number from 1 to 99");
 }
+
+/// The head of a table of limits with the columns that one may lack.
+const LIMITS: &str = "instrument,clause,property,class,section,averaging,direction,value,low,high,\
+                      unit,condition,from,to,source,station,place\n";
+
+/// Gives the example with a table of limits of its own, its rows from line 2 on.
+fn with_limits(rows: &str) -> Tables {
+    let mut tables = example();
+    tables.put("limits/own.csv", format!("{LIMITS}{rows}").into_bytes());
+    tables
+}
+
+/// Asserts that rows of limits are refused with a fault that names a line and says some words.
+#[track_caller]
+fn check_limits(rows: &str, line: u64, words: &str) {
+    let faults = compiled(&with_limits(rows)).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let place = format!("seeds/limits/own.csv:{line}: ");
+    let there = told.iter().any(|fault| fault.starts_with(&place) && fault.contains(words));
+    assert!(there, "{told:#?}");
+    assert_eq!(told.len(), 1, "one mistake is one fault: {told:#?}");
+}
+
+#[test]
+fn limits_that_overlap_in_time_are_refused() {
+    let row = |from: &str, to: &str| format!("A,1,ph,,,any,max,9,,,pH,,{from},{to},a test,,\n");
+    let rows = |second: &str| row("2020-01-01", "2026-03-01") + second;
+    check_limits(&rows(&row("2026-02-28", "")), 3, "own.csv:2");
+    compiled(&with_limits(&rows(&row("2026-03-01", "")))).unwrap();
+    // The same day begins both.
+    check_limits(&rows(&row("2020-01-01", "")), 3, "own.csv:2");
+}
+
+#[test]
+fn conditions_that_overlap_are_refused_and_those_that_exclude_each_other_are_not() {
+    let row = |condition: &str| {
+        format!("A,1,turbidity,,,single,max,9,,,NTU,{condition},,,a test,puhe-huishan,\n")
+    };
+    let both = |one: &str, other: &str| row(one) + &row(other);
+    for (one, other) in [
+        ("water_temperature<=12", "water_temperature>12"),
+        ("water_temperature<12", "water_temperature>=12"),
+        ("day", "night"),
+        ("06:30-18:00", "18:00-06:30"),
+    ] {
+        compiled(&with_limits(&both(one, other))).unwrap();
+    }
+    for (one, other) in [
+        ("", "water_temperature>12"),
+        ("water_temperature<=12", "water_temperature>=12"),
+        ("water_temperature<=12", "day"),
+        ("day", "20:00-23:00"),
+    ] {
+        check_limits(&both(one, other), 3, "conditions that exclude each other");
+    }
+}
+
+#[test]
+fn a_limit_without_its_clause_or_source_is_refused() {
+    check_limits("A,,ph,,,any,max,9,,,pH,,,,a test,,\n", 2, "in `clause`");
+    check_limits("A,1,ph,,,any,max,9,,,pH,,,,,,\n", 2, "in `source`");
+}
+
+#[test]
+fn an_unknown_condition_is_refused() {
+    let row = |condition: &str| format!("A,1,ph,,,any,max,9,,,pH,{condition},,,a test,,\n");
+    for condition in ["summer", "water_temperature=12", "water_temperature<=warm", "24:00-06:00"] {
+        check_limits(&row(condition), 2, "in `condition`");
+    }
+    check_limits(&row("watr_temperature<=12"), 2, "the nearest is `water_temperature`");
+    // The mean of an hour of a direction, or of pH, is not what a condition asks for.
+    check_limits(&row("wind_direction<=12"), 2, "`combine` is `mean`");
+}
+
+#[test]
+fn a_condition_on_what_no_channel_of_the_station_measures_is_refused() {
+    let rows = "A,1,pm10,,,1h,max,9,,,ug/m3,water_temperature<=12,,,a test,setdz-air,\n";
+    check(&with_limits(rows), "seeds/stations.csv:14: found a station without `water_temperature`");
+    compiled(&with_limits(&rows.replace("water_temperature", "air_temperature"))).unwrap();
+}
+
+#[test]
+fn a_class_table_with_a_hole_is_refused() {
+    let row = |class: &str, value: &str, from: &str, to: &str| {
+        format!("A,1,turbidity,{class},,any,max,{value},,,NTU,,{from},{to},a test,,\n")
+    };
+    let ends = row("II", "1", "", "") + &row("IV", "3", "", "");
+    check_limits(&ends, 3, "without class III");
+    compiled(&with_limits(&(ends.clone() + &row("III", "2", "", "")))).unwrap();
+    // A hole of some years is one.
+    let later = row("III", "2", "2020-01-01", "");
+    check_limits(&(ends.clone() + &later), 3, "without class III");
+    let before = row("III", "2", "", "2020-01-01");
+    compiled(&with_limits(&(ends + &later + &before))).unwrap();
+}
+
+#[test]
+fn an_unknown_station_or_place_of_a_limit_is_refused() {
+    check_limits("A,1,ph,,,any,max,9,,,pH,,,,a test,puhe,\n", 2, "in `station`");
+    check_limits("A,1,ph,,,any,max,9,,,pH,,,,a test,,atlantis\n", 2, "in `place`");
+}
+
+/// Gives the example with one more column in one table, empty but for one row.
+fn with_column(table: &str, column: &str, row: &str, cell: &str) -> Tables {
+    let mut tables = example();
+    let text = String::from_utf8(tables.get(table).unwrap().to_vec()).unwrap();
+    let laid = text.lines().enumerate().map(|(at, line)| {
+        let first = line.split(',').next().unwrap();
+        let cell = if at == 0 {
+            column
+        } else if first == row {
+            cell
+        } else {
+            ""
+        };
+        format!("{line},{cell}\n")
+    });
+    tables.put(table, laid.collect::<String>().into_bytes());
+    tables
+}
+
+#[test]
+fn an_indicative_station_has_no_limits_and_one_on_trial_no_rules() {
+    let of = |tables: &Tables| {
+        let registry = compiled(tables).unwrap();
+        let stream = registry.datastreams.iter().find(|one| &*one.name == "puhe-huishan/ph");
+        let stream = stream.unwrap();
+        let rules = [stream.exceedance_rule, stream.silence_rule].map(|rule| rule.is_some());
+        (stream.limits.len(), stream.class_limits.len(), rules)
+    };
+    assert_eq!(of(&example()), (1, 5, [true, true]));
+    let stations = |column, cell| with_column("stations.csv", column, "puhe-huishan", cell);
+    assert_eq!(of(&stations("grade", "indicative")), (0, 0, [true, true]));
+    assert_eq!(of(&stations("stage", "trial")), (1, 5, [false, false]));
+}
+
+#[test]
+fn an_unknown_further_class_is_refused() {
+    let tables = with_column("stations.csv", "other_classes", "puhe-huishan", "drinkin-source");
+    check(&tables, "seeds/stations.csv:2: found `drinkin-source`");
+}
+
+#[test]
+fn a_warning_share_is_a_share() {
+    let rules = |cell| with_column("rules.csv", "warning_share", "water-exceedance", cell);
+    compiled(&rules("0.8")).unwrap();
+    for wrong in ["0", "1", "80", "80%", "-0.1"] {
+        check(&rules(wrong), "seeds/rules.csv:2:");
+    }
+    let silence = with_column("rules.csv", "warning_share", "water-silence", "0.8");
+    check(&silence, "seeds/rules.csv:");
+}
+
+#[test]
+fn the_new_columns_move_no_limit() {
+    let of = |tables: &Tables| {
+        let mut names = Names::default();
+        let networks = ["rivers".to_owned(), "parks".to_owned()];
+        compile(tables, Judgement::default(), &networks, &mut names).unwrap();
+        names.id(
+            weir::domain::name::NameKind::Limit,
+            "GB 3838-2002/table 1 item 2/ph/I//any/2002-06-01",
+        )
+    };
+    let fresh = compiled(&example()).unwrap();
+    let found = fresh.limit(weir::domain::name::LimitId(of(&example())));
+    assert!(found.is_some_and(|limit| &*limit.class == "I"), "the name of the first release");
+}

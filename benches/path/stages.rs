@@ -122,7 +122,7 @@ impl Given {
                 let each = of.iter().map(|one| {
                     let datastream = registry.datastream(one.observation.datastream).unwrap();
                     let last = &mut lasts[datastream.id.0 as usize];
-                    assess::assess(registry, datastream, one, last)
+                    assess::assess(registry, datastream, one, &|_| None, last)
                 });
                 each.collect()
             };
@@ -263,7 +263,7 @@ impl Given {
             for one in self.qualified.iter().flatten() {
                 let datastream = self.registry.datastream(one.observation.datastream).unwrap();
                 let last = &mut lasts[datastream.id.0 as usize];
-                black_box(assess::assess(&self.registry, datastream, one, last));
+                black_box(assess::assess(&self.registry, datastream, one, &|_| None, last));
             }
         })
     }

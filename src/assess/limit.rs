@@ -1,10 +1,14 @@
 //! One value against one limit, and a value's place among the classes of GB 3838-2002.
 
+use std::cmp::Ordering;
+
+use crate::assess::Beside;
 use crate::domain::assessment::{Bound, Limit, NotAssessable, Verdict, WaterClass};
-use crate::domain::name::LimitId;
+use crate::domain::condition::{Condition, around};
+use crate::domain::name::{LimitId, PropertyId};
 use crate::domain::observation::{ObservationResult, Period, Side};
-use crate::domain::registry::{Datastream, Registry};
-use crate::domain::time::Timestamp;
+use crate::domain::registry::{Datastream, Registry, StationGrade, Statistic};
+use crate::domain::time::{DAY, HOUR, Timestamp};
 
 /// Whether a value meets a limit, as far as it can be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,40 +18,163 @@ enum Meets {
     Unknown,
 }
 
+/// What is held against limits.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Case {
+    /// Which values' limits hold for it.
+    pub period: Period,
+    /// The value.
+    pub result: ObservationResult,
+    /// Its own time.
+    pub at: Timestamp,
+}
+
+/// Gives the period whose limits hold for a value: a mean that a device states is one of the
+/// period that it states.
+#[must_use]
+pub fn period(datastream: &Datastream, period: Period) -> Period {
+    if period != Period::Native || datastream.statistic != Statistic::Mean {
+        return period;
+    }
+    match datastream.period_ms {
+        Some(HOUR) => Period::Hour,
+        Some(DAY) => Period::Day,
+        Some(_) | None => period,
+    }
+}
+
 /// Gives the verdict by the limits of the station's target. Where several are in force, the one
 /// that is exceeded most counts: a section meets its class only if every limit is met
-/// (GB 3838-2002, 5.1).
+/// (GB 3838-2002, 5.1). Where all are met, or exceeded alike, the stricter is named.
+///
+/// A limit under a condition that can't be known makes no verdict, unless the verdict is the same
+/// either way; then the limit is named of which it is true either way.
 #[must_use]
 pub fn verdict(
     registry: &Registry,
     datastream: &Datastream,
-    period: Period,
-    result: ObservationResult,
-    at: Timestamp,
+    case: Case,
+    beside: Beside<'_>,
 ) -> Verdict {
-    let applicable = || {
-        let limits = datastream.limits.iter().filter_map(|id| registry.limit(*id));
-        limits.filter(|limit| limit.averaging.covers(period))
-    };
-    if applicable().next().is_none() {
-        return Verdict::NotAssessable(NotAssessable::NoLimit);
+    if datastream.limits.is_empty() {
+        let station = registry.station(datastream.station);
+        let indicative = station.is_some_and(|of| of.grade == StationGrade::Indicative);
+        return Verdict::NotAssessable(match indicative {
+            true => NotAssessable::Indicative,
+            false => NotAssessable::NoLimit,
+        });
     }
-    let mut worst = Verdict::NotAssessable(NotAssessable::NoneInForce);
-    for limit in applicable().filter(|limit| limit.in_force.holds(at)) {
-        let verdict = held_against(limit, result);
-        if rank(verdict) > rank(worst) {
-            worst = verdict;
+    worst(registry, datastream, case, beside)
+        .unwrap_or_else(|unknown| either_way(registry, datastream, case, beside, unknown))
+}
+
+/// Gives the worst verdict of all limits, or the property without which it can't be known.
+fn worst(
+    registry: &Registry,
+    datastream: &Datastream,
+    case: Case,
+    beside: Beside<'_>,
+) -> Result<Verdict, PropertyId> {
+    let zone = || registry.station(datastream.station).map(|station| &station.zone);
+    let mut worst = NotAssessable::NoLimit;
+    let mut named: Option<(&Limit, Verdict)> = None;
+    for limit in datastream.limits.iter().filter_map(|id| registry.limit(*id)) {
+        if !limit.averaging.covers(case.period) {
+            continue;
+        }
+        worst = NotAssessable::NoneInForce;
+        if !limit.in_force.holds(case.at) {
+            continue;
+        }
+        match (limit.condition, limit.condition.holds(case.at, zone(), beside)) {
+            (_, Some(true)) => {}
+            (_, Some(false)) => continue,
+            (Condition::Beside { property, .. }, None) => return Err(property),
+            // A time that no calendar has.
+            (Condition::Always | Condition::Hours { .. }, None) => continue,
+        }
+        let verdict = held_against(limit, case.result);
+        if named.is_none_or(|before| counts_more((limit, verdict), before, case.result)) {
+            named = Some((limit, verdict));
         }
     }
-    worst
+    Ok(named.map_or(Verdict::NotAssessable(worst), |(_, verdict)| verdict))
+}
+
+/// Gives the verdict that is the same whatever the value of a property, if it is.
+fn either_way(
+    registry: &Registry,
+    datastream: &Datastream,
+    case: Case,
+    beside: Beside<'_>,
+    unknown: PropertyId,
+) -> Verdict {
+    let no_verdict = Verdict::NotAssessable(NotAssessable::ConditionUnknown);
+    let limits = datastream.limits.iter().filter_map(|id| registry.limit(*id));
+    let numbers = limits.filter_map(|limit| match limit.condition {
+        Condition::Beside { property, number, .. } if property == unknown => Some(number),
+        Condition::Always | Condition::Beside { .. } | Condition::Hours { .. } => None,
+    });
+    let mut same: Option<Verdict> = None;
+    for value in numbers.flat_map(around) {
+        let with = |property| if property == unknown { Some(value) } else { beside(property) };
+        let Ok(verdict) = worst(registry, datastream, case, &with) else { return no_verdict };
+        same = Some(match (same, verdict) {
+            (None, verdict) => verdict,
+            (Some(Verdict::Within { limit: a }), Verdict::Within { limit: b }) => {
+                Verdict::Within { limit: stricter(registry, a, b, case.result) }
+            }
+            (
+                Some(one @ Verdict::Exceeds { limit: a, .. }),
+                other @ Verdict::Exceeds { limit: b, .. },
+            ) => {
+                // At least this much is true.
+                if a == stricter(registry, a, b, case.result) { other } else { one }
+            }
+            (Some(one), other) if one == other => one,
+            (Some(_), _) => return no_verdict,
+        });
+    }
+    same.unwrap_or(no_verdict)
 }
 
 fn rank(verdict: Verdict) -> f64 {
     match verdict {
-        Verdict::NotAssessable(NotAssessable::NoneInForce) => -2.0,
         Verdict::Within { .. } => -1.0,
         Verdict::NotAssessable(_) => -0.5,
         Verdict::Exceeds { multiple, .. } => multiple.unwrap_or(0.0),
+    }
+}
+
+/// Says whether a verdict by one limit counts more than one by another.
+fn counts_more(
+    (limit, verdict): (&Limit, Verdict),
+    (other, before): (&Limit, Verdict),
+    result: ObservationResult,
+) -> bool {
+    match rank(verdict).total_cmp(&rank(before)) {
+        Ordering::Greater => true,
+        Ordering::Equal => is_stricter(limit, other, result),
+        Ordering::Less => false,
+    }
+}
+
+/// Says whether a limit is stricter than another: it allows less, or where the two can't be
+/// compared the value uses more of it. Of two that are alike, the one in force longer counts.
+fn is_stricter(limit: &Limit, other: &Limit, result: ObservationResult) -> bool {
+    if limit.bound == other.bound {
+        return (limit.in_force.from, limit.id) < (other.in_force.from, other.id);
+    }
+    limit.bound.tighter(other.bound).unwrap_or_else(|| {
+        let share = |limit: &Limit| limit.bound.share(result.number()?);
+        share(limit) > share(other)
+    })
+}
+
+fn stricter(registry: &Registry, a: LimitId, b: LimitId, result: ObservationResult) -> LimitId {
+    match (registry.limit(a), registry.limit(b)) {
+        (Some(one), Some(other)) if is_stricter(other, one, result) => b,
+        (Some(_), _) | (None, _) => a,
     }
 }
 

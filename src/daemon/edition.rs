@@ -47,10 +47,10 @@ impl Edition {
     /// # Errors
     /// The bytes are none of an edition.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Damaged> {
-        type Parts = ([i64; 5], Vec<String>, minicbor::bytes::ByteVec);
+        type Parts = (Vec<i64>, Vec<String>, minicbor::bytes::ByteVec);
         let (settings, networks, tables): Parts =
             minicbor::decode(bytes).map_err(|error| Damaged(error.to_string()))?;
-        let judgement = Judgement::from_settings(settings);
+        let judgement = Judgement::from_settings(&settings);
         let tables = Tables::from_bytes(&tables).map_err(|fault| Damaged(fault.to_string()))?;
         Ok(Self { judgement, networks, tables })
     }

@@ -295,6 +295,10 @@ fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {
                 NotAssessable::Missing => ("not assessable: no value", "无法评价：缺测"),
                 NotAssessable::Censored => ("not assessable: censored", "无法评价：未检出"),
                 NotAssessable::Incomplete => ("not assessable: incomplete", "无法评价：不完整"),
+                NotAssessable::ConditionUnknown => {
+                    ("not assessable: the limit's condition is unknown", "无法评价：限值条件未知")
+                }
+                NotAssessable::Indicative => ("indicative only", "仅供参考"),
             };
             Text { en: en.to_owned(), zh: zh.to_owned() }
         }

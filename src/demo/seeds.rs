@@ -8,17 +8,21 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 22] = tables![
+const TABLES: [(&str, &str); 26] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
     "averages.csv",
     "calibrations.csv",
     "devices.csv",
+    "limits/GB12348-2008.csv",
+    "limits/GB18918-2002.csv",
     "limits/GB3095-2012.csv",
     "limits/GB3095-2026.csv",
+    "limits/GB3096-2008.csv",
     "limits/GB3838-2002.csv",
     "limits/GBT12325-2008.csv",
+    "limits/GBT15945-2008.csv",
     "molar_masses.csv",
     "percentiles.csv",
     "places.csv",

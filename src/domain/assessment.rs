@@ -2,7 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::domain::name::{DatastreamId, LimitId, PropertyId};
+use crate::domain::condition::Condition;
+use crate::domain::name::{DatastreamId, LimitId, PlaceId, PropertyId, StationId};
 use crate::domain::observation::Period;
 use crate::domain::time::{PhenomenonTime, Validity};
 
@@ -74,16 +75,69 @@ pub enum Averaging {
     Of(Period),
     /// The mean of a week, which weir makes none of; the row is kept and held against nothing.
     Week,
+    /// A share of the values of a longer time, such as 95 % of a week's: one value says nothing.
+    Statistical,
+}
+
+impl Bound {
+    /// Says whether this allows less than another of its kind; nothing where they can't be
+    /// compared.
+    #[must_use]
+    pub fn tighter(self, other: Self) -> Option<bool> {
+        match (self, other) {
+            (Self::Max(one), Self::Max(other)) => Some(one < other),
+            (Self::Min(one), Self::Min(other)) => Some(one > other),
+            (Self::Range { low, high }, Self::Range { low: other_low, high: other_high }) => {
+                Some(high - low < other_high - other_low)
+            }
+            (Self::Max(_) | Self::Min(_) | Self::Range { .. }, _) => None,
+        }
+    }
+
+    /// Gives the share of the limit that a value uses: 1 is at the limit. Of a minimum it is the
+    /// limit by the value, of a range how far the value is from the middle.
+    #[must_use]
+    pub fn share(self, value: f64) -> Option<f64> {
+        match self {
+            Self::Max(max) if max > 0.0 => Some(value / max),
+            Self::Min(min) if min > 0.0 && value > 0.0 => Some(min / value),
+            Self::Range { low, high } => {
+                let half = (high - low) / 2.0;
+                Some((value - low - half).abs() / half)
+            }
+            Self::Max(_) | Self::Min(_) => None,
+        }
+    }
 }
 
 impl Averaging {
+    /// Every averaging and the word for it in seeds and output.
+    pub const WORDS: [(&'static str, Self); 10] = [
+        ("any", Self::Any),
+        ("single", Self::Of(Period::Native)),
+        ("1h", Self::Of(Period::Hour)),
+        ("8h", Self::Of(Period::DayMaxEightHours)),
+        ("day", Self::Of(Period::Day)),
+        ("week", Self::Week),
+        ("month", Self::Of(Period::Month)),
+        ("quarter", Self::Of(Period::Quarter)),
+        ("year", Self::Of(Period::Year)),
+        ("statistical", Self::Statistical),
+    ];
+
+    /// Gives the word used in seeds and output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.into_iter().find(|(_, one)| *one == self).map_or("", |(word, _)| word)
+    }
+
     /// Says whether the limit is held against values of a period.
     #[must_use]
     pub fn covers(self, period: Period) -> bool {
         match self {
             Self::Any => true,
             Self::Of(of) => of == period,
-            Self::Week => false,
+            Self::Week | Self::Statistical => false,
         }
     }
 }
@@ -103,12 +157,22 @@ pub struct Limit {
     pub class: Box<str>,
     /// The same as a water class, where it is one.
     pub water_class: Option<WaterClass>,
+    /// The column of GB 3838-2002 it stands in: `river` or `lake`; empty where neither.
+    pub section: Box<str>,
+    /// The station it holds for alone, such as a discharge permit.
+    pub station: Option<StationId>,
+    /// The place it holds in alone, with what lies in it: a local instrument.
+    pub place: Option<PlaceId>,
+    /// Under which condition it holds.
+    pub condition: Condition,
     /// Which values it is held against.
     pub averaging: Averaging,
     /// What it allows, in the property's canonical unit.
     pub bound: Bound,
     /// From when to when it is in force, by the observation's own time.
     pub in_force: Validity,
+    /// Where the row is from, and how sure.
+    pub source: Box<str>,
 }
 
 /// Why no verdict was possible.
@@ -133,6 +197,12 @@ pub enum NotAssessable {
     /// An average without enough valid values.
     #[n(5)]
     Incomplete,
+    /// Whether a limit holds depends on another property, of which there is no value.
+    #[n(7)]
+    ConditionUnknown,
+    /// The station is indicative and gets no legal verdict.
+    #[n(8)]
+    Indicative,
 }
 
 impl NotAssessable {
@@ -146,6 +216,8 @@ impl NotAssessable {
             Self::Missing => "missing",
             Self::Censored => "censored",
             Self::Incomplete => "incomplete",
+            Self::ConditionUnknown => "condition_unknown",
+            Self::Indicative => "indicative",
         }
     }
 }
@@ -185,12 +257,18 @@ pub struct Assessment {
     pub period: Period,
     /// The time of the observation.
     pub phenomenon_time: PhenomenonTime,
-    /// The number that was held against the limit, if there was one.
+    /// The number that was held against the limit, if there was one; that of an evaluated period
+    /// is rounded.
     pub value: Option<f64>,
     /// The outcome.
     pub verdict: Verdict,
     /// The best water class this one value meets, where its property has classes.
     pub class: Option<WaterClass>,
+    /// Which share of the limit the value uses: 1 is at the limit.
+    pub share: Option<f64>,
+    /// Whether the limit is met, but the share used is one that the datastream's rule warns of;
+    /// nothing where it warns of none.
+    pub near: Option<bool>,
     /// Whether the value is suspect, so that an exceedance is unconfirmed.
     pub unconfirmed: bool,
     /// Whether the verdict or class differs from the one before; only changes are stored.

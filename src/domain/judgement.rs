@@ -18,7 +18,14 @@ pub struct Judgement {
     pub clock_behind_max_ms: i64,
     /// How long after its end an hour that is not complete is given out, ms.
     pub settle_hour_ms: i64,
+    /// Whether a value of an evaluated period is rounded before it is held against a limit.
+    pub round_periods: bool,
 }
+
+/// What editions of releases before meant by the settings that they did not have, in the order of
+/// [`Judgement::settings`], and how many settings the first release had.
+const BEFORE: [i64; 6] = [0, 0, 0, 0, 0, 0];
+const FIRST: usize = 5;
 
 impl Default for Judgement {
     fn default() -> Self {
@@ -28,46 +35,73 @@ impl Default for Judgement {
             clock_ahead_reject_ms: DAY,
             clock_behind_max_ms: 31 * DAY,
             settle_hour_ms: 10 * MINUTE,
+            round_periods: true,
         }
     }
 }
 
 impl Judgement {
-    /// Gives the settings in a lasting order.
+    /// Gives the settings in a lasting order. The last ones are left out as long as they say what
+    /// releases without them did, so that an edition of those keeps its digest.
     #[must_use]
-    pub fn settings(&self) -> [i64; 5] {
+    pub fn settings(&self) -> Vec<i64> {
         let Self {
             lateness_horizon_ms,
             clock_ahead_max_ms,
             clock_ahead_reject_ms,
             settle_hour_ms,
             clock_behind_max_ms,
+            round_periods,
         } = *self;
-        [
+        let mut settings = vec![
             lateness_horizon_ms,
             clock_ahead_max_ms,
             clock_ahead_reject_ms,
             settle_hour_ms,
             clock_behind_max_ms,
-        ]
+            i64::from(round_periods),
+        ];
+        let said = |(at, setting): (usize, &i64)| BEFORE.get(at) != Some(setting);
+        let last = settings.iter().enumerate().rposition(said).map_or(0, |at| at + 1);
+        settings.truncate(last.max(FIRST));
+        settings
     }
 
-    /// Reads what [`Judgement::settings`] gave.
+    /// Reads what [`Judgement::settings`] gave, of this release or one before.
     #[must_use]
-    pub fn from_settings(settings: [i64; 5]) -> Self {
-        let [
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            settle_hour_ms,
-            clock_behind_max_ms,
-        ] = settings;
+    pub fn from_settings(settings: &[i64]) -> Self {
+        let setting = |at: usize| {
+            let before = || BEFORE.get(at).copied().unwrap_or_default();
+            settings.get(at).copied().unwrap_or_else(before)
+        };
         Self {
-            lateness_horizon_ms,
-            clock_ahead_max_ms,
-            clock_ahead_reject_ms,
-            clock_behind_max_ms,
-            settle_hour_ms,
+            lateness_horizon_ms: setting(0),
+            clock_ahead_max_ms: setting(1),
+            clock_ahead_reject_ms: setting(2),
+            settle_hour_ms: setting(3),
+            clock_behind_max_ms: setting(4),
+            round_periods: setting(5) != 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_their_way_through_the_journal() {
+        for round_periods in [false, true] {
+            let judgement = Judgement { round_periods, ..Judgement::default() };
+            assert_eq!(Judgement::from_settings(&judgement.settings()), judgement);
+        }
+    }
+
+    #[test]
+    fn an_edition_of_a_release_without_a_setting_keeps_its_meaning_and_its_settings() {
+        let before = [93_600_000, 300_000, 86_400_000, 600_000, 2_678_400_000];
+        let judgement = Judgement::from_settings(&before);
+        assert_eq!(judgement, Judgement { round_periods: false, ..Judgement::default() });
+        assert_eq!(judgement.settings(), before);
     }
 }

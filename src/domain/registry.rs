@@ -342,6 +342,8 @@ pub struct Rule {
     pub name: Box<str>,
     /// What it watches.
     pub kind: RuleKind,
+    /// From which share of a limit on a value that meets it is near it, such as 0.8.
+    pub warning_share: Option<f64>,
     /// How urgent.
     pub severity: Severity,
     /// What to do, in English.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use crate::aggregate::mean::{self, Summary};
 use crate::aggregate::window::{Kept, Place, Windows};
-use crate::assess;
 use crate::domain::assessment::Assessment;
 use crate::domain::observation::{
     Completeness, Coverage, NilReason, Observation, ObservationResult, Period, QualifiedObservation,
@@ -151,7 +150,7 @@ impl Pipeline {
             self.judge(registry, datastream, &qualified, (!revision, None), out);
         } else if let Some(stream) = self.stream_mut(datastream) {
             let mut last = stream.last.clone();
-            let assessment = assess::assess(registry, datastream, &qualified, &mut last);
+            let assessment = self.assess(registry, datastream, &qualified, &mut last);
             out.assessments.push(Assessment { changed: true, ..assessment });
         }
     }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use crate::alert::exceedance::{self, Terms};
-use crate::assess;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::history::{Entry, Held};
@@ -114,7 +113,11 @@ impl Pipeline {
         out: &mut Processed,
     ) {
         let Some(stream) = self.stream_mut(datastream) else { return };
-        let assessment = assess::assess(registry, datastream, qualified, &mut stream.last);
+        let mut last = std::mem::take(&mut stream.last);
+        let assessment = self.assess(registry, datastream, qualified, &mut last);
+        if let Some(stream) = self.stream_mut(datastream) {
+            stream.last = last;
+        }
         out.assessments.push(assessment);
         if news {
             self.alert(registry, datastream, &assessment, backlog, out);

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use crate::domain::alert::{Severity, WeirCondition};
 use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, StationId};
 use crate::domain::observation::Period;
-use crate::domain::registry::{Datastream, Persistence, Registry, Rule, RuleKind, Statistic};
+use crate::domain::registry::{
+    Datastream, Persistence, Registry, Rule, RuleKind, StationStage, Statistic,
+};
 use crate::seed::cell;
 use crate::seed::draft::Draft;
 use crate::seed::sheet::{Cells, RULES, Sheets, quoted};
@@ -29,7 +31,8 @@ enum Kind {
     Weir,
 }
 
-/// Reads `rules.csv` and gives every datastream the rules of the narrowest scope.
+/// Reads `rules.csv` and gives every datastream the rules of the narrowest scope; those of a
+/// station on trial have none.
 pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
     let sheet = sheets.get(&RULES);
     let mut scoped: HashMap<(Kind, Scope), RuleId> = HashMap::new();
@@ -52,6 +55,7 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
             id,
             name: name.into(),
             kind: what,
+            warning_share: warning_share(&mut cells, kind),
             severity: severity(&mut cells),
             advice_en: cells.text("advice_en").into(),
             advice_zh: cells.text("advice_zh").into(),
@@ -70,6 +74,11 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
     let ids: Vec<DatastreamId> = draft.datastreams.ids.values().copied().collect();
     for id in ids {
         let Some(stream) = draft.registry.datastream(id) else { continue };
+        // Nobody on duty is called for a station on trial.
+        let station = draft.registry.station(stream.station);
+        if station.is_some_and(|station| station.stage == StationStage::Trial) {
+            continue;
+        }
         let scopes = scopes(&draft.registry, stream);
         let of = |kind: Kind| {
             scopes.iter().find_map(|scope| scoped.get(&(kind, scope.clone()))).copied()
@@ -192,6 +201,18 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
         }
     };
     (kind, what)
+}
+
+fn warning_share(cells: &mut Cells<'_>, kind: Kind) -> Option<f64> {
+    if kind != Kind::Exceedance {
+        cells.empty(&["warning_share"], "a rule that watches no limit");
+        return None;
+    }
+    let share = cells.optional_number("warning_share")?;
+    if !(0.0..1.0).contains(&share) || share == 0.0 {
+        cells.refuse("warning_share", "a share above 0 and below 1, such as 0.8,");
+    }
+    Some(share)
 }
 
 fn weir_condition(kind: &RuleKind) -> Option<WeirCondition> {

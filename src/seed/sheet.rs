@@ -57,7 +57,8 @@ schemas! {
         ["place" "kind" "name_en" "name_zh" "part_of" "source"], ["place"];
     STATIONS: "stations.csv", true,
         ["station" "place" "name_en" "name_zh" "latitude" "longitude" "zone" "section"
-         "target_class" "from" "to" "source"] + ["grade" "stage" "operator"], ["station"];
+         "target_class" "from" "to" "source"] + ["grade" "stage" "operator" "other_classes"],
+        ["station"];
     MEMBERS: "members.csv", false,
         ["set" "station" "from" "to" "source"], ["set" "station" "from"];
     REACHES: "reaches.csv", false,
@@ -101,7 +102,7 @@ schemas! {
         ["instrument" "from"];
     RULES: "rules.csv", true,
         ["rule" "scope" "kind" "of" "level" "pending" "keep" "hysteresis" "intervals"
-         "severity" "advice_en" "advice_zh" "source"], ["rule"];
+         "severity" "advice_en" "advice_zh" "source"] + ["warning_share"], ["rule"];
 }
 
 /// A table of limits; there is one an instrument.
@@ -123,9 +124,22 @@ pub(super) const LIMITS: Schema = Schema {
         "from",
         "to",
         "source",
+        "station",
+        "place",
     ],
-    optional: &[],
-    key: &["instrument", "clause", "property", "class", "section", "averaging", "from"],
+    optional: &["station", "place"],
+    key: &[
+        "instrument",
+        "clause",
+        "property",
+        "class",
+        "section",
+        "averaging",
+        "from",
+        "condition",
+        "station",
+        "place",
+    ],
     required: false,
 };
 

@@ -74,6 +74,7 @@ pub(super) fn stations(sheets: &Sheets, draft: &mut Draft) {
             validity: cells.validity(&zone),
             zone,
             target_class: cells.text("target_class").into(),
+            other_classes: cells.text("other_classes").split_whitespace().map(Box::from).collect(),
             section: section.into(),
             grade: cells.word(
                 "grade",

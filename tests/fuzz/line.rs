@@ -210,6 +210,8 @@ pub(crate) fn body(bytes: &[u8]) {
         value: Some(number),
         verdict: Verdict::Exceeds { limit: LimitId(0), multiple: Some(number * 2.0) },
         class: None,
+        share: Some(number),
+        near: [None, Some(false), Some(true)][usize::from(feed.byte()) % 3],
         unconfirmed: true,
         changed: true,
     };

@@ -28,7 +28,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Lays a folder over tables. `x.csv` takes the place of a table; `x.csv.first` and `x.csv.last`
+/// Lays a folder, and the folder `limits` in it, over tables. `x.csv` takes the place of a table; `x.csv.first` and `x.csv.last`
 /// add rows at its head and end; `x.csv.without` takes out the rows that begin with its lines.
 pub fn lay_over(tables: &mut Tables, folder: &Path) {
     let mut files: Vec<PathBuf> =
@@ -36,6 +36,14 @@ pub fn lay_over(tables: &mut Tables, folder: &Path) {
     files.sort();
     for file in files {
         let name = file.file_name().unwrap().to_str().unwrap();
+        if name == "limits" {
+            for table in std::fs::read_dir(&file).unwrap() {
+                let table = table.unwrap().path();
+                let name = format!("limits/{}", table.file_name().unwrap().to_str().unwrap());
+                lay_table_over(tables, &name, &std::fs::read_to_string(&table).unwrap());
+            }
+            continue;
+        }
         lay_table_over(tables, name, &std::fs::read_to_string(&file).unwrap());
     }
 }

@@ -7,21 +7,116 @@
     reason = "a test may panic"
 )]
 
+mod gb_12325;
+mod gb_18918;
+mod gb_3095;
+mod gb_3096;
 mod gb_3838;
 mod hj_633;
 mod hj_663;
 
 use std::path::Path;
 
+use weir::assess::{self, Last};
+use weir::domain::assessment::{Assessment, Bound, Limit, Verdict};
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
+use weir::domain::observation::{Observation, ObservationResult, Period, QualifiedObservation};
+use weir::domain::quality::{Flag, Quality};
 use weir::domain::registry::Registry;
+use weir::domain::time::{HOUR, PhenomenonTime, Timestamp};
 use weir::seed::{Tables, compile};
 
 /// Compiles the example seeds.
 fn registry() -> Registry {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+    registry_with(&[])
+}
+
+/// Compiles the example seeds with more rows in some tables.
+fn registry_with(rows: &[(&str, &str)]) -> Registry {
+    let mut tables = tables();
+    for (table, more) in rows {
+        let held = tables.get(table).unwrap();
+        let laid = [held, more.as_bytes(), b"\n"].concat();
+        tables.put(table, laid);
+    }
+    compiled(&tables)
+}
+
+/// Gives the tables of the example seeds.
+fn tables() -> Tables {
+    Tables::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")).unwrap()
+}
+
+fn compiled(tables: &Tables) -> Registry {
     let networks = ["rivers".to_owned(), "parks".to_owned()];
-    let tables = Tables::read(&folder).unwrap();
-    compile(&tables, Judgement::default(), &networks, &mut Names::default()).unwrap()
+    compile(tables, Judgement::default(), &networks, &mut Names::default()).unwrap()
+}
+
+/// Gives a time that is written as RFC 3339.
+fn time(text: &str) -> Timestamp {
+    Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+}
+
+/// Gives the limits of one instrument for a property and class that are in force at a time.
+fn in_force<'a>(
+    registry: &'a Registry,
+    instrument: &str,
+    (property, class, averaging): (&str, &str, &str),
+    at: &str,
+) -> Vec<&'a Limit> {
+    let property = registry.properties.iter().find(|one| &*one.name == property).unwrap().id;
+    let at = time(at);
+    let limits = registry.limits.iter().filter(|limit| {
+        &*limit.instrument == instrument
+            && limit.property == property
+            && &*limit.class == class
+            && limit.averaging.word() == averaging
+            && limit.in_force.holds(at)
+    });
+    limits.collect()
+}
+
+/// Holds a value of a datastream against its limits; `beside` is what any other property is there.
+fn judged(
+    registry: &Registry,
+    datastream: &str,
+    (period, value, at): (Period, f64, &str),
+    beside: Option<f64>,
+) -> Assessment {
+    let datastream = registry.datastreams.iter().find(|one| &*one.name == datastream).unwrap();
+    let start = time(at);
+    let phenomenon_time = if period == Period::Native {
+        PhenomenonTime::Instant(start)
+    } else {
+        PhenomenonTime::Interval { start, end: start.plus(HOUR) }
+    };
+    let observation = Observation {
+        datastream: datastream.id,
+        period,
+        phenomenon_time,
+        result: ObservationResult::Value(value),
+        raw: None,
+        clock: Flag::NotEvaluated,
+    };
+    let quality = Quality::default();
+    let qualified =
+        QualifiedObservation { observation, quality, revision: false, completeness: None };
+    assess::assess(registry, datastream, &qualified, &|_| beside, &mut Last::default())
+}
+
+/// Says in words what an assessment comes to: verdict, the number of the limit, and the multiple.
+fn words(registry: &Registry, assessment: Assessment) -> String {
+    let number = |limit| match registry.limit(limit).unwrap().bound {
+        Bound::Max(value) | Bound::Min(value) => value.to_string(),
+        Bound::Range { low, high } => format!("{low}-{high}"),
+    };
+    match assessment.verdict {
+        Verdict::Within { limit } => format!("within {}", number(limit)),
+        Verdict::Exceeds { limit, multiple: None } => format!("exceeds {}", number(limit)),
+        Verdict::Exceeds { limit, multiple: Some(multiple) } => {
+            format!("exceeds {} by {multiple:.3}", number(limit))
+        }
+        Verdict::NotAssessable(reason) => reason.word().to_owned(),
+    }
 }

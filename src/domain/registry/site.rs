@@ -81,6 +81,8 @@ pub struct Station {
     pub zone: TimeZone,
     /// The class it must meet, empty where it has none.
     pub target_class: Box<str>,
+    /// Further classes whose limits hold for it, such as `drinking-source` or a discharge permit.
+    pub other_classes: Vec<Box<str>>,
     /// Which column of GB 3838-2002 holds for it: `river` or `lake`; empty where neither.
     pub section: Box<str>,
     /// What its verdicts are worth.

@@ -78,6 +78,10 @@ pub(super) fn push_assessment(
     fields.float("multiple", multiple);
     fields.float("value", assessment.value);
     fields.text("reason", reason);
+    if let Some(near) = assessment.near {
+        fields.float("share", assessment.share);
+        fields.truth("near", near);
+    }
     fields.truth("unconfirmed", assessment.unconfirmed);
     fields.text("edition", &registry.digest);
     end_line(out, assessment.phenomenon_time.start().millis());
