@@ -1,6 +1,10 @@
 //! Holds an observation against the limits in force at its own time.
 
+pub mod black_odour;
+pub mod cwqi;
 pub mod limit;
+pub mod trophic;
+pub mod water_class;
 
 use minicbor::{Decode, Encode};
 

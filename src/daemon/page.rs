@@ -295,6 +295,9 @@ fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {
                 NotAssessable::Missing => ("not assessable: no value", "无法评价：缺测"),
                 NotAssessable::Censored => ("not assessable: censored", "无法评价：未检出"),
                 NotAssessable::Incomplete => ("not assessable: incomplete", "无法评价：不完整"),
+                NotAssessable::TooFewItems => {
+                    ("not assessable: too few items", "无法评价：项目不足")
+                }
             };
             Text { en: en.to_owned(), zh: zh.to_owned() }
         }

@@ -8,14 +8,17 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 16] = tables![
+const TABLES: [(&str, &str); 19] = tables![
     "averages.csv",
     "calibrations.csv",
     "devices.csv",
+    "grades.csv",
+    "items.csv",
     "limits/GB3095-2012.csv",
     "limits/GB3095-2026.csv",
     "limits/GB3838-2002.csv",
     "limits/GBT12325-2008.csv",
+    "members.csv",
     "places.csv",
     "profiles.csv",
     "properties.csv",

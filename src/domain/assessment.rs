@@ -133,6 +133,9 @@ pub enum NotAssessable {
     /// An average without enough valid values.
     #[n(5)]
     Incomplete,
+    /// Fewer items have a value than the evaluation needs.
+    #[n(6)]
+    TooFewItems,
 }
 
 impl NotAssessable {
@@ -146,6 +149,7 @@ impl NotAssessable {
             Self::Missing => "missing",
             Self::Censored => "censored",
             Self::Incomplete => "incomplete",
+            Self::TooFewItems => "too_few_items",
         }
     }
 }

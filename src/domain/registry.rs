@@ -2,6 +2,7 @@
 //! the way of a reading needs no search.
 
 mod site;
+mod water;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
+pub use self::water::{
+    Border, ClassLimits, Condition, GradeRule, IndexItem, Quantity, Role, WaterRules,
+};
 
 /// How averages of a property are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -497,6 +501,8 @@ pub struct Registry {
     pub weir_rules: Vec<(WeirCondition, RuleId)>,
     /// Reaches, in the order of the seeds.
     pub reaches: Vec<Reach>,
+    /// What the indices of water are made of.
+    pub water: WaterRules,
 }
 
 impl Registry {

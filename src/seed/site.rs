@@ -71,6 +71,11 @@ pub(super) fn stations(sheets: &Sheets, draft: &mut Draft) {
             zone,
             target_class: cells.text("target_class").into(),
             section: section.into(),
+            do_saturation: cells.word(
+                "do_saturation",
+                ("", false),
+                &[("yes", true), ("no", false)],
+            ),
             grade: cells.word(
                 "grade",
                 ("", StationGrade::Reference),
