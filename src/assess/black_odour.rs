@@ -83,7 +83,9 @@ fn of_role(role: &Role, result: ObservationResult) -> Option<u8> {
             let end = if (side == Side::Below) == *less_is_worse { HEAVY } else { 0 };
             Some(of(limit)).filter(|grade| *grade == end)
         }
-        _ => None,
+        ObservationResult::Value(_)
+        | ObservationResult::Censored { .. }
+        | ObservationResult::Nil(_) => None,
     }
 }
 

@@ -52,14 +52,7 @@ pub(super) fn items(sheets: &Sheets, draft: &mut Draft) {
                 Conversion::IDENTITY
             })
         });
-        let counts = match role {
-            Role::Counted | Role::Share | Role::ShareOf | Role::Distance { .. } => true,
-            Role::Shown
-            | Role::Minimum { .. }
-            | Role::Saturation { .. }
-            | Role::Level { .. }
-            | Role::Indicator { .. } => false,
-        };
+        let counts = role.is_held_against_classes();
         if counts {
             cells.required("instrument");
         }
@@ -106,13 +99,17 @@ fn role(
     cells: &mut Cells<'_>,
     mut conversion: impl FnMut(&mut Cells<'_>, bool) -> Conversion,
 ) -> (Index, Role) {
-    let index = cells.word(
+    let (index, kind) = cells.word(
         "index",
-        ("water_class", Index::WaterClass),
-        &[("trophic", Index::Trophic), ("black_odour", Index::BlackOdour), ("cwqi", Index::Cwqi)],
+        ("water_class", (Index::WaterClass, 'c')),
+        &[
+            ("trophic", (Index::Trophic, 't')),
+            ("black_odour", (Index::BlackOdour, 'b')),
+            ("cwqi", (Index::Cwqi, 'q')),
+        ],
     );
-    let (role, used): (Role, &[&str]) = match index {
-        Index::Trophic => {
+    let (role, used): (Role, &[&str]) = match kind {
+        't' => {
             cells.word("role", ("level", ()), &[]);
             let (a, b, weight) =
                 (cells.number("a"), cells.number("b"), above_zero(cells, "weight"));
@@ -121,7 +118,7 @@ fn role(
                 &["a", "b", "weight"],
             )
         }
-        Index::BlackOdour => {
+        'b' => {
             cells.word("role", ("indicator", ()), &[]);
             let unit = conversion(cells, true);
             let (light, heavy) = (cells.number("light"), cells.number("heavy"));
@@ -142,13 +139,11 @@ fn role(
                 &["light", "heavy", "direction", "border"],
             )
         }
-        Index::Cwqi => {
-            match cells.word("role", ("share", 's'), &[("share_of", 'o'), ("distance", 'd')]) {
-                'o' => (Role::ShareOf, &[]),
-                'd' => (Role::Distance { neutral: cells.number("a") }, &["a"]),
-                _ => (Role::Share, &[]),
-            }
-        }
+        'q' => match cells.word("role", ("share", 's'), &[("share_of", 'o'), ("distance", 'd')]) {
+            'o' => (Role::ShareOf, &[]),
+            'd' => (Role::Distance { neutral: cells.number("a") }, &["a"]),
+            _ => (Role::Share, &[]),
+        },
         _ => class_role(cells, &mut conversion),
     };
     let unused: Vec<&str> =

@@ -7,6 +7,7 @@ use weir::domain::assessment::{Bound, Limit, NotAssessable, WaterClass};
 use weir::domain::evaluation::{Evaluation, Grade, Target};
 use weir::domain::observation::{ObservationResult, Period, Side};
 use weir::domain::registry::{Registry, StationGrade};
+use weir::domain::time::{PhenomenonTime, Timestamp};
 
 use crate::{censored, items, property, registry, station, summer};
 
@@ -402,6 +403,19 @@ fn saturation_counts_where_the_station_asks_for_it_and_knows_its_temperature() {
     is(&saturated(&asked, Some(28.0)), WaterClass::I);
     is(&saturated(&asked, Some(20.0)), WaterClass::II);
     is(&saturated(&asked, None), WaterClass::II);
+}
+
+#[test]
+fn what_is_no_section_and_what_was_before_the_standard_has_no_class() {
+    let registry = registry();
+    let values = items(&registry, &clean_but("ammonia_nitrogen", 1.62));
+    let air = station(&registry, "setdz-air");
+    let found = evaluate(&registry, air, Period::Native, summer(), &values);
+    assert_eq!((found.grade, found.reason), (None, Some(NotAssessable::NoLimit)));
+    let river = station(&registry, "puhe-huishan");
+    let long_ago = PhenomenonTime::Instant(Timestamp(0));
+    let found = evaluate(&registry, river, Period::Native, long_ago, &values);
+    assert_eq!((found.grade, found.reason), (None, Some(NotAssessable::NoneInForce)));
 }
 
 #[test]

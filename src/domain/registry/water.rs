@@ -69,6 +69,21 @@ pub enum Role {
     },
 }
 
+impl Role {
+    /// Says whether the limits of the five classes must be there for it.
+    #[must_use]
+    pub fn is_held_against_classes(&self) -> bool {
+        match self {
+            Self::Counted | Self::Share | Self::ShareOf | Self::Distance { .. } => true,
+            Self::Shown
+            | Self::Minimum { .. }
+            | Self::Saturation { .. }
+            | Self::Level { .. }
+            | Self::Indicator { .. } => false,
+        }
+    }
+}
+
 /// What a property is to an index: a row of `items.csv`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct IndexItem {
