@@ -1,7 +1,11 @@
 //! Holds an observation against the limits in force at its own time.
 
 pub mod aqi;
+pub mod black_odour;
+pub mod cwqi;
 pub mod limit;
+pub mod trophic;
+pub mod water_class;
 
 use minicbor::{Decode, Encode};
 

@@ -2,6 +2,7 @@
 //! one such state; nothing else is shared between them.
 
 pub mod city;
+pub mod grade;
 
 use std::collections::BTreeMap;
 

@@ -8,6 +8,8 @@ mod cell;
 mod device;
 mod diff;
 mod draft;
+mod grade;
+mod item;
 mod limit;
 mod profile;
 mod quantity;
@@ -81,6 +83,8 @@ pub fn compile(
     range::gross_ranges(&sheets, &mut draft);
     average::averages(&sheets, &mut draft);
     limit::limits(&sheets, &mut draft);
+    item::items(&sheets, &mut draft);
+    grade::grades(&sheets, &mut draft);
     rule::rules(&sheets, &mut draft);
     if !draft.faults.is_empty() {
         return Err(draft.faults);

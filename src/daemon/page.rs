@@ -299,6 +299,9 @@ fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {
                     ("not assessable: the limit's condition is unknown", "无法评价：限值条件未知")
                 }
                 NotAssessable::Indicative => ("indicative only", "仅供参考"),
+                NotAssessable::TooFewItems => {
+                    ("not assessable: too few items", "无法评价：项目不足")
+                }
             };
             Text { en: en.to_owned(), zh: zh.to_owned() }
         }

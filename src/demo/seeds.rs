@@ -8,13 +8,15 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 26] = tables![
+const TABLES: [(&str, &str); 29] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
     "averages.csv",
     "calibrations.csv",
     "devices.csv",
+    "grades.csv",
+    "items.csv",
     "limits/GB12348-2008.csv",
     "limits/GB18918-2002.csv",
     "limits/GB3095-2012.csv",
@@ -23,6 +25,7 @@ const TABLES: [(&str, &str); 26] = tables![
     "limits/GB3838-2002.csv",
     "limits/GBT12325-2008.csv",
     "limits/GBT15945-2008.csv",
+    "members.csv",
     "molar_masses.csv",
     "percentiles.csv",
     "places.csv",

@@ -203,6 +203,9 @@ pub enum NotAssessable {
     /// The station is indicative and gets no legal verdict.
     #[n(8)]
     Indicative,
+    /// Fewer items have a value than the evaluation needs.
+    #[n(6)]
+    TooFewItems,
 }
 
 impl NotAssessable {
@@ -218,6 +221,7 @@ impl NotAssessable {
             Self::Incomplete => "incomplete",
             Self::ConditionUnknown => "condition_unknown",
             Self::Indicative => "indicative",
+            Self::TooFewItems => "too_few_items",
         }
     }
 }

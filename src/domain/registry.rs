@@ -4,6 +4,7 @@
 mod air;
 mod site;
 mod topic;
+mod water;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +24,9 @@ use crate::domain::unit::{Conversion, UnitIndex, Units};
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{Format, Level, Pointers, TimeUnit, TopicRule, Words, filter};
+pub use self::water::{
+    Border, ClassLimits, Condition, GradeRule, IndexItem, Quantity, Role, WaterRules,
+};
 
 /// How averages of a property are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -391,6 +395,8 @@ pub struct Registry {
     pub reaches: Vec<Reach>,
     /// The law of air beside its limits.
     pub air: Air,
+    /// What the indices of water are made of.
+    pub water: WaterRules,
 }
 
 impl Registry {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::domain::fault::Fault;
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{DatastreamId, Names, NetworkId, PlaceId, PropertyId, StationId, Table};
-use crate::domain::registry::{Air, ProfileIndex, Registry};
+use crate::domain::registry::{Air, ProfileIndex, Registry, WaterRules};
 use crate::domain::unit::Units;
 use crate::seed::device::Standing;
 use crate::seed::profile::Sender;
@@ -98,5 +98,6 @@ fn empty() -> Registry {
         weir_rules: Vec::new(),
         reaches: Vec::new(),
         air: Air::default(),
+        water: WaterRules::default(),
     }
 }

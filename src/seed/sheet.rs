@@ -57,10 +57,17 @@ schemas! {
         ["place" "kind" "name_en" "name_zh" "part_of" "source"], ["place"];
     STATIONS: "stations.csv", true,
         ["station" "place" "name_en" "name_zh" "latitude" "longitude" "zone" "section"
-         "target_class" "from" "to" "source"] + ["grade" "stage" "operator" "other_classes"],
-        ["station"];
+         "target_class" "from" "to" "source"]
+        + ["grade" "stage" "operator" "other_classes" "do_saturation"], ["station"];
     MEMBERS: "members.csv", false,
         ["set" "station" "from" "to" "source"], ["set" "station" "from"];
+    ITEMS: "items.csv", false,
+        ["index" "property" "section" "role" "group" "needs" "a" "b" "weight" "light" "heavy"
+         "direction" "border" "unit" "instrument" "clause" "from" "to" "source"],
+        ["index" "property" "section" "role" "group" "from"];
+    GRADES: "grades.csv", false,
+        ["index" "grade" "rule" "quantity" "at_least" "above" "below" "at_most" "clause"
+         "from" "to" "source"], ["index" "grade" "rule" "quantity" "from"];
     REACHES: "reaches.csv", false,
         ["upstream" "downstream" "minutes_low" "minutes_high" "source"],
         ["upstream" "downstream"];

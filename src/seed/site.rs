@@ -76,6 +76,11 @@ pub(super) fn stations(sheets: &Sheets, draft: &mut Draft) {
             target_class: cells.text("target_class").into(),
             other_classes: cells.text("other_classes").split_whitespace().map(Box::from).collect(),
             section: section.into(),
+            do_saturation: cells.word(
+                "do_saturation",
+                ("", false),
+                &[("yes", true), ("no", false)],
+            ),
             grade: cells.word(
                 "grade",
                 ("", StationGrade::Reference),

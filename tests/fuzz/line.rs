@@ -13,7 +13,7 @@ use weir::domain::observation::{
 };
 use weir::domain::quality::{Flag, Quality, Test};
 use weir::domain::registry::{
-    Air, Datastream, ObservedProperty, Place, Registry, Rule, Station, Statistic,
+    Air, Datastream, ObservedProperty, Place, Registry, Rule, Station, Statistic, WaterRules,
 };
 use weir::domain::time::{PhenomenonTime, Timestamp};
 use weir::domain::unit::Units;
@@ -109,6 +109,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         weir_rules: Vec::new(),
         reaches: Vec::new(),
         air: Air::default(),
+        water: WaterRules::default(),
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Station {
     pub other_classes: Vec<Box<str>>,
     /// Which column of GB 3838-2002 holds for it: `river` or `lake`; empty where neither.
     pub section: Box<str>,
+    /// Whether 90 % of saturation also meet class I of dissolved oxygen here.
+    pub do_saturation: bool,
     /// What its verdicts are worth.
     pub grade: StationGrade,
     /// In which state of its life it is.
