@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::assessment::WaterClass;
+use crate::domain::condition::Condition;
 use crate::domain::evaluation::Index;
-use crate::domain::name::{LimitId, NameKind, PropertyId};
-use crate::domain::registry::{ClassLimits, IndexItem, Role};
+use crate::domain::name::{LimitId, PropertyId};
+use crate::domain::registry::{ClassLimits, IndexItem, Registry, Role};
 use crate::domain::time::Validity;
 use crate::domain::unit::Conversion;
 use crate::seed::draft::{Draft, china};
 use crate::seed::quantity::{Units, unit};
-use crate::seed::sheet::{Cells, ITEMS, LIMITS, Sheets, UNITS};
+use crate::seed::sheet::{Cells, ITEMS, Sheets, UNITS};
 
 /// The columns of numbers, by role.
 const NUMBERS: [&str; 9] =
@@ -28,7 +29,7 @@ type Classes = HashMap<(Box<str>, Box<str>, PropertyId), ClassLimits>;
 /// Reads `items.csv`, and gathers the limits of the classes.
 pub(super) fn items(sheets: &Sheets, draft: &mut Draft) {
     let sheet = sheets.get(&ITEMS);
-    let classes = class_limits(sheets, draft);
+    let classes = class_limits(&draft.registry);
     let whole = sheets.get(&UNITS).whole;
     let readable = sheets.limits().all(|sheet| sheet.whole);
     let mut held: Vec<Held> = Vec::new();
@@ -237,29 +238,23 @@ fn minimum(file: &str, held: &[Held], draft: &mut Draft) {
     }
 }
 
-/// Gathers the limits of the classes of every instrument, those under no condition.
-fn class_limits(sheets: &Sheets, draft: &mut Draft) -> Classes {
+/// Gathers the limits of the classes of every instrument, those under no condition and of no
+/// place of their own.
+fn class_limits(registry: &Registry) -> Classes {
     type Held = Vec<(WaterClass, Option<i64>, LimitId)>;
     let mut gathered: HashMap<(Box<str>, Box<str>, PropertyId), Held> = HashMap::new();
-    for sheet in sheets.limits() {
-        for row in &sheet.rows {
-            let class = WaterClass::from_name(sheet.text(row, "class"));
-            let property = draft.properties.ids.get(sheet.text(row, "property")).copied();
-            let (Some(class), Some(property)) = (class, property) else { continue };
-            if !sheet.text(row, "condition").is_empty() {
-                continue;
-            }
-            // The lasting name of a limit is made of its key.
-            let lasting: Vec<_> = LIMITS.key.iter().map(|key| sheet.text(row, key)).collect();
-            let id = LimitId(draft.names.id(NameKind::Limit, &lasting.join("/")));
-            let Some(limit) = draft.registry.limit(id) else { continue };
-            let from = limit.in_force.from.map(|from| from.0);
-            let section = sheet.text(row, "section");
-            let both: &[&str] = if section.is_empty() { &["river", "lake"] } else { &[section] };
-            for section in both {
-                let key = (limit.instrument.clone(), (*section).into(), property);
-                gathered.entry(key).or_default().push((class, from, id));
-            }
+    for limit in registry.limits.iter() {
+        let everywhere = limit.station.is_none() && limit.place.is_none();
+        let Some(class) = limit.water_class.filter(|_| everywhere) else { continue };
+        if limit.condition != Condition::Always {
+            continue;
+        }
+        let from = limit.in_force.from.map(|from| from.0);
+        let section = &*limit.section;
+        let both: &[&str] = if section.is_empty() { &["river", "lake"] } else { &[section] };
+        for section in both {
+            let key = (limit.instrument.clone(), (*section).into(), limit.property);
+            gathered.entry(key).or_default().push((class, from, limit.id));
         }
     }
     let sorted = gathered.into_iter().map(|(key, mut limits)| {
