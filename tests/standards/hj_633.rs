@@ -181,7 +181,7 @@ fn hj_633_table_1_others_above_the_last_breakpoint_stay_at_500() {
 }
 
 #[test]
-fn hj_633_formula_1_nitrogen_dioxide_and_carbon_monoxide_are_rounded_up() {
+fn hj_633_2026_4_2_6_indices_are_rounded_up() {
     check(Period::Day, "nitrogen_dioxide", 81.0, 101, 101);
     check(Period::Day, "carbon_monoxide", 2.1, 53, 53);
 }
@@ -196,7 +196,7 @@ fn hj_633_gb_t_8170_the_concentration_is_rounded_first_half_to_even() {
 }
 
 #[test]
-fn hj_633_formula_1_the_noise_of_binary_numbers_is_not_rounded_up() {
+fn hj_633_2026_4_2_6_the_noise_of_binary_numbers_is_not_rounded_up() {
     for tenths in 0..=600 {
         let concentration = f64::from(tenths) / 10.0;
         // 0, 2, 4, 14, 24, 36, 48, 60 mg/m3 in tenths, by whole numbers.
