@@ -215,7 +215,7 @@ fn limit(
     let period = if period == Period::Day { column.period } else { period };
     let holds = registry.limits.iter().filter(|limit| {
         limit.property == column.property
-            && *limit.class == *class
+            && (limit.class.is_empty() || *limit.class == *class)
             && limit.averaging.covers(period)
             && limit.in_force.holds(at)
     });

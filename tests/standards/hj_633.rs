@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use weir::assess::aqi;
 use weir::basin::city;
+use weir::domain::assessment::{Averaging, Bound};
 use weir::domain::evaluation::{Evaluated, Evaluation, Grade, Item, Target};
 use weir::domain::name::{PropertyId, SetId, StationId};
 use weir::domain::observation::{ObservationResult, Period, Side};
@@ -423,6 +424,41 @@ fn gb_3095_table_1_class_1_is_stricter() {
         aqi::evaluate(&REGISTRY, subject, class, Period::Day, span, &items).unwrap().target
     };
     assert_eq!((of("1"), of("2"), of("")), (Target::Missed, Target::Met, Target::None));
+}
+
+#[test]
+fn hj_633_the_same_day_by_both_editions_item_by_item() {
+    let given = [("ozone", 161.0), ("pm10", 150.0), ("pm2_5", 75.0)];
+    let items = day(&given);
+    let indices = |day_of| -> Vec<u16> {
+        let singles = aqi::singles(&REGISTRY, Period::Day, start(day_of), &items);
+        singles.iter().map(|single| single.iaqi).collect()
+    };
+    assert_eq!(indices(OLD), [5, 13, 8, 101, 100, 100]);
+    assert_eq!(indices(NEW), [5, 13, 8, 101, 112, 114]);
+    check_aqi(Period::Day, OLD, &given, (101.0, 3), &["ozone"]);
+    check_aqi(Period::Day, NEW, &given, (114.0, 3), &["pm2_5"]);
+    let over = |day_of| evaluate(Period::Day, day_of, &items).deciding[0].over_target;
+    // (161 - 160) / 160 and (75 - 60) / 60.
+    assert_eq!((over(OLD), over(NEW)), (Some(0.00625), Some(0.25)));
+}
+
+#[test]
+fn a_limit_of_no_class_holds_for_every_class() {
+    let mut registry = REGISTRY.clone();
+    let property = property("ozone");
+    let mut limit = registry.limits.iter().find(|one| one.property == property).unwrap().clone();
+    limit.class = "".into();
+    limit.averaging = Averaging::Of(Period::Hour);
+    limit.bound = Bound::Max(30.0);
+    limit.in_force = Validity::default();
+    registry.limits.put(registry.limits.len(), limit);
+    let span = PhenomenonTime::Instant(start(NEW));
+    let subject = Evaluated::Station(StationId(u32::MAX));
+    let of = |registry| {
+        aqi::evaluate(registry, subject, "2", Period::Hour, span, &day(&[])).unwrap().target
+    };
+    assert_eq!((of(&REGISTRY), of(&registry)), (Target::Met, Target::Missed));
 }
 
 /// Gives the index of a city of these stations, by PM2.5.
