@@ -259,7 +259,7 @@ fn reference_states_with_a_gap_or_at_one_time_are_refused() {
 
 #[test]
 fn two_percentiles_of_a_property_at_one_time_are_refused() {
-    let begins = "HJ 663-2026,annual evaluation,pm10,";
+    let begins = "HJ 663-2026,table 1,pm10,";
     let row = format!("{begins}24h,95,2026-02-01,,somebody\n");
     refused("percentiles.csv", begins, &row, "one percentile of a property at a time");
     let row = format!("{begins}24h,0.95,2026-03-01,,somebody\n");

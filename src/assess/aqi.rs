@@ -165,7 +165,8 @@ fn of_column(column: &AqiColumn, item: &Item) -> Option<Single> {
 }
 
 /// Interpolates between two breakpoints (HJ 633 formula 1). The concentration is rounded first,
-/// then the index up; both are whole numbers, so that what is exactly 100 is not 101.
+/// then the index up (HJ 633-2026, 4.2.6); both are whole numbers, so that what is exactly 100 is
+/// not 101.
 fn iaqi(column: &AqiColumn, concentration: f64) -> Option<u16> {
     if concentration.is_nan() {
         return None;
@@ -214,7 +215,7 @@ fn limit(
     let period = if period == Period::Day { column.period } else { period };
     let holds = registry.limits.iter().filter(|limit| {
         limit.property == column.property
-            && *limit.class == *class
+            && (limit.class.is_empty() || *limit.class == *class)
             && limit.averaging.covers(period)
             && limit.in_force.holds(at)
     });

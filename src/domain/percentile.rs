@@ -4,8 +4,8 @@
 ///
 /// The values are put in rising order, `X1` to `Xn`. The place of the percentile `p` is
 /// `k = 1 + (n - 1) * p / 100`; with `s` its whole part, the percentile is
-/// `Xs + (Xs+1 - Xs) * (k - s)`. Formula and letters are from memory, and that HJ 663-2026 kept
-/// them was not seen.
+/// `Xs + (Xs+1 - Xs) * (k - s)`. So it is reckoned in practice under both editions, by one public
+/// source; the number of the annex and its letters are from memory.
 ///
 /// Nothing without values, or for more than a hundred per cent. What is no number is put behind
 /// all numbers.

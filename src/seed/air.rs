@@ -10,7 +10,7 @@ use crate::seed::sheet::{MOLAR_MASSES, PERCENTILES, REFERENCE_STATES, Sheets};
 /// The molar gas constant, L hPa / (mol K); exact since 2019 (SI).
 const GAS_CONSTANT: f64 = 83.144_626_181_532_4;
 /// How far a molar volume may be from that of an ideal gas: instruments round it, 22.4 L/mol.
-const VOLUME_OFF_MAX: f64 = 0.001;
+const VOLUME_TOLERANCE: f64 = 0.001;
 
 /// Reads `molar_masses.csv`.
 pub(super) fn molar_masses(sheets: &Sheets, draft: &mut Draft) {
@@ -43,7 +43,7 @@ pub(super) fn reference_states(sheets: &Sheets, draft: &mut Draft) {
         let (kelvin, pressure) = (cells.number("temperature"), cells.number("pressure"));
         let molar_volume = cells.number("molar_volume");
         let ideal = GAS_CONSTANT * kelvin / pressure;
-        let near = (molar_volume / ideal - 1.0).abs() <= VOLUME_OFF_MAX;
+        let near = (molar_volume / ideal - 1.0).abs() <= VOLUME_TOLERANCE;
         if !near || molar_volume <= 0.0 {
             let expected =
                 format!("about {ideal:.3} L/mol, by temperature (K) and pressure (hPa),");

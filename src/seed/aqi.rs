@@ -11,9 +11,6 @@ use crate::seed::fault_in;
 use crate::seed::quantity::{Units, unit};
 use crate::seed::sheet::{AQI, AQI_EDITIONS, AQI_GRADES, Cells, Sheets, UNITS, quoted};
 
-/// The greatest index that any edition could have: what a cell may hold.
-const INDEX_MAX: u16 = 9999;
-
 /// A column in the making: where it stands, and whether a row of it was faulty, so that what it
 /// lacks is no fault of its own.
 #[derive(Debug)]
@@ -305,9 +302,9 @@ fn grades(sheets: &Sheets, draft: &mut Draft) {
 }
 
 fn index(cells: &mut Cells<'_>, column: &str) -> u16 {
-    let index = cells.text(column).parse::<u16>().ok().filter(|index| *index <= INDEX_MAX);
+    let index = cells.text(column).parse::<u16>().ok();
     if index.is_none() {
-        cells.refuse(column, format_args!("a whole number from 0 to {INDEX_MAX}"));
+        cells.refuse(column, format_args!("a whole number from 0 to {}", u16::MAX));
     }
     index.unwrap_or(0)
 }

@@ -17,14 +17,39 @@ use super::{Feed, NETWORKS, TABLES};
 /// The most of one fault that is said; a cell is quoted as it stands.
 const FAULT_MAX: usize = 16 << 10;
 
+/// Tables by the number that a case begins with. It is never another's, or the cases in the corpus
+/// would mean something else: a new table goes to the end.
+const NUMBERED: [&str; 20] = [
+    "averages.csv",
+    "calibrations.csv",
+    "devices.csv",
+    "places.csv",
+    "profiles.csv",
+    "properties.csv",
+    "qc.csv",
+    "reaches.csv",
+    "rules.csv",
+    "stations.csv",
+    "topics.csv",
+    "units.csv",
+    "limits/a.csv",
+    "members.csv",
+    "aqi.csv",
+    "aqi_editions.csv",
+    "aqi_grades.csv",
+    "molar_masses.csv",
+    "percentiles.csv",
+    "reference_states.csv",
+];
+
 /// Lays bytes over the sound tables: the whole of one, rows behind its head, or more rows.
 fn tables(bytes: &[u8]) -> Tables {
     let mut feed = Feed(bytes);
     let mut tables = TABLES.clone();
-    let names = tables.iter().map(|(name, _)| name.to_owned());
-    let names: Vec<String> = names.filter(|name| !name.starts_with("limits/")).collect();
-    let place = usize::from(feed.byte()) % (names.len() + 1);
-    let name = names.get(place).map_or("limits/a.csv", |name| name);
+    for (name, _) in tables.iter().filter(|(name, _)| !name.starts_with("limits/")) {
+        assert!(NUMBERED.contains(&name), "{name} has no number: put it at the end of the list");
+    }
+    let name = NUMBERED[usize::from(feed.byte()) % NUMBERED.len()];
     let held = tables.get(name).unwrap_or_default();
     let head = held.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     let laid = match feed.byte() % 3 {

@@ -4,11 +4,13 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use weir::assess::aqi;
+use weir::basin::city;
+use weir::domain::assessment::{Averaging, Bound};
 use weir::domain::evaluation::{Evaluated, Evaluation, Grade, Item, Target};
-use weir::domain::name::{PropertyId, StationId};
+use weir::domain::name::{PropertyId, SetId, StationId};
 use weir::domain::observation::{ObservationResult, Period, Side};
-use weir::domain::registry::Registry;
-use weir::domain::time::{DAY, HOUR, PhenomenonTime, Timestamp};
+use weir::domain::registry::{Registry, StationGrade, StationSet};
+use weir::domain::time::{DAY, HOUR, PhenomenonTime, Timestamp, Validity};
 
 use crate::registry;
 
@@ -180,7 +182,7 @@ fn hj_633_table_1_others_above_the_last_breakpoint_stay_at_500() {
 }
 
 #[test]
-fn hj_633_formula_1_nitrogen_dioxide_and_carbon_monoxide_are_rounded_up() {
+fn hj_633_2026_4_2_6_indices_are_rounded_up() {
     check(Period::Day, "nitrogen_dioxide", 81.0, 101, 101);
     check(Period::Day, "carbon_monoxide", 2.1, 53, 53);
 }
@@ -195,7 +197,7 @@ fn hj_633_gb_t_8170_the_concentration_is_rounded_first_half_to_even() {
 }
 
 #[test]
-fn hj_633_formula_1_the_noise_of_binary_numbers_is_not_rounded_up() {
+fn hj_633_2026_4_2_6_the_noise_of_binary_numbers_is_not_rounded_up() {
     for tenths in 0..=600 {
         let concentration = f64::from(tenths) / 10.0;
         // 0, 2, 4, 14, 24, 36, 48, 60 mg/m3 in tenths, by whole numbers.
@@ -276,6 +278,7 @@ fn hj_633_table_2_names_and_colours() {
         assert_eq!(grade(101), ("轻度污染", [255, 126, 0]));
         assert_eq!(grade(151), ("中度污染", [255, 0, 0]));
         assert_eq!(grade(201), ("重度污染", [153, 0, 76]));
+        assert_eq!(REGISTRY.air.grade(3, start(day)).unwrap().up_to, 150);
         assert_eq!(grade(500), ("严重污染", [126, 0, 35]));
     }
 }
@@ -410,6 +413,87 @@ fn a_missing_item_never_meets_its_limit() {
     let (evaluation, _) = particles_only(NEW, 90.0);
     assert_eq!(evaluation.target, Target::Missed);
     assert_eq!(evaluation.deciding[0].over_target, Some(0.5));
+}
+
+#[test]
+fn gb_3095_table_1_class_1_is_stricter() {
+    let items = day(&[("pm10", 60.0)]);
+    let span = PhenomenonTime::Instant(start(NEW));
+    let of = |class| {
+        let subject = Evaluated::Station(StationId(u32::MAX));
+        aqi::evaluate(&REGISTRY, subject, class, Period::Day, span, &items).unwrap().target
+    };
+    assert_eq!((of("1"), of("2"), of("")), (Target::Missed, Target::Met, Target::None));
+}
+
+#[test]
+fn hj_633_the_same_day_by_both_editions_item_by_item() {
+    let given = [("ozone", 161.0), ("pm10", 150.0), ("pm2_5", 75.0)];
+    let items = day(&given);
+    let indices = |day_of| -> Vec<u16> {
+        let singles = aqi::singles(&REGISTRY, Period::Day, start(day_of), &items);
+        singles.iter().map(|single| single.iaqi).collect()
+    };
+    assert_eq!(indices(OLD), [5, 13, 8, 101, 100, 100]);
+    assert_eq!(indices(NEW), [5, 13, 8, 101, 112, 114]);
+    check_aqi(Period::Day, OLD, &given, (101.0, 3), &["ozone"]);
+    check_aqi(Period::Day, NEW, &given, (114.0, 3), &["pm2_5"]);
+    let over = |day_of| evaluate(Period::Day, day_of, &items).deciding[0].over_target;
+    // (161 - 160) / 160 and (75 - 60) / 60.
+    assert_eq!((over(OLD), over(NEW)), (Some(0.00625), Some(0.25)));
+}
+
+#[test]
+fn a_limit_of_no_class_holds_for_every_class() {
+    let mut registry = REGISTRY.clone();
+    let property = property("ozone");
+    let mut limit = registry.limits.iter().find(|one| one.property == property).unwrap().clone();
+    limit.class = "".into();
+    limit.averaging = Averaging::Of(Period::Hour);
+    limit.bound = Bound::Max(30.0);
+    limit.in_force = Validity::default();
+    registry.limits.put(registry.limits.len(), limit);
+    let span = PhenomenonTime::Instant(start(NEW));
+    let subject = Evaluated::Station(StationId(u32::MAX));
+    let of = |registry| {
+        aqi::evaluate(registry, subject, "2", Period::Hour, span, &day(&[])).unwrap().target
+    };
+    assert_eq!((of(&REGISTRY), of(&registry)), (Target::Met, Target::Missed));
+}
+
+/// Gives the index of a city of these stations, by PM2.5.
+fn city(pm2_5: &[f64]) -> (Option<f64>, u32) {
+    let stations: Vec<Vec<Item>> = pm2_5.iter().map(|value| day(&[("pm2_5", *value)])).collect();
+    let means = city::means(&stations);
+    let items: Vec<Item> = means.iter().map(|mean| mean.item).collect();
+    (evaluate(Period::Day, NEW, &items).value, means[0].stations)
+}
+
+#[test]
+fn hj_633_a_city_has_the_index_of_its_mean_concentrations() {
+    // Of 55 ug/m3; the worst station has 114, and the mean of the stations' indices is 86.
+    assert_eq!(city(&[30.0, 60.0, 75.0]), (Some(90.0), 3));
+    assert_eq!(city(&[75.0, 30.0, 60.0]), (Some(90.0), 3));
+    // The mean is 60.5 whatever binary numbers make of it, and 60 by GB/T 8170.
+    assert_eq!(city(&[60.1, 60.3, 61.1]), (Some(100.0), 3));
+}
+
+#[test]
+fn an_indicative_station_has_an_index_without_legal_weight() {
+    let mut registry = REGISTRY.clone();
+    let ids: Vec<StationId> = registry.stations.iter().take(2).map(|one| one.id).collect();
+    registry.stations.get_mut(ids[1].index()).unwrap().grade = StationGrade::Indicative;
+    let until = Validity { from: None, to: Some(start(NEW)) };
+    let members = vec![(ids[0], Validity::default()), (ids[1], until)];
+    registry.sets.put(0, StationSet { id: SetId(0), name: "city".into(), members });
+    let legal = |subject, day_of| {
+        let span = PhenomenonTime::Instant(start(day_of));
+        aqi::evaluate(&registry, subject, "2", Period::Day, span, &day(&[])).unwrap().legal
+    };
+    assert!(legal(Evaluated::Station(ids[0]), NEW));
+    assert!(!legal(Evaluated::Station(ids[1]), NEW));
+    assert!(legal(Evaluated::Set(SetId(0)), NEW), "it left the set");
+    assert!(!legal(Evaluated::Set(SetId(0)), OLD));
 }
 
 /// Six concentrations from none at all to beyond the last breakpoint.

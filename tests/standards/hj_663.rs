@@ -20,20 +20,20 @@ fn check(property: &str, of: Period, percent: u8) {
 }
 
 #[test]
-fn hj_663_annual_evaluation_percentile_98_of_sulphur_and_nitrogen_dioxide() {
+fn hj_663_table_1_percentile_98_of_sulphur_and_nitrogen_dioxide() {
     check("sulphur_dioxide", Period::Day, 98);
     check("nitrogen_dioxide", Period::Day, 98);
 }
 
 #[test]
-fn hj_663_annual_evaluation_percentile_95_of_particles_and_carbon_monoxide() {
+fn hj_663_table_1_percentile_95_of_particles_and_carbon_monoxide() {
     check("pm10", Period::Day, 95);
     check("pm2_5", Period::Day, 95);
     check("carbon_monoxide", Period::Day, 95);
 }
 
 #[test]
-fn hj_663_annual_evaluation_percentile_90_of_ozone_of_eight_hours() {
+fn hj_663_table_1_percentile_90_of_ozone_of_eight_hours() {
     check("ozone", Period::DayMaxEightHours, 90);
 }
 

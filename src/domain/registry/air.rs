@@ -25,6 +25,12 @@ impl Air {
         self.editions.iter().find(|edition| edition.in_force.holds(at))
     }
 
+    /// Gives a grade of the edition in force at a time by its number, for its name and colour.
+    #[must_use]
+    pub fn grade(&self, number: u8, at: Timestamp) -> Option<&AqiGrade> {
+        self.edition(at)?.grades.iter().find(|grade| grade.grade == number)
+    }
+
     /// Gives the percentile of a property that is evaluated over a year that begins at a time.
     #[must_use]
     pub fn percentile(&self, property: PropertyId, at: Timestamp) -> Option<&Percentile> {
