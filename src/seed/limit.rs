@@ -399,8 +399,8 @@ fn decidable(sheet: &Sheet, draft: &mut Draft) {
                 limit.instrument,
                 name(limit.property)
             );
-            let expected = "a channel for it in profiles.csv, or a class of the station's own whose \
-                            limit has no condition";
+            let expected = "a channel for it in profiles.csv, or a class of the station's own \
+                            without the condition";
             cells.fault(found, expected);
         }
     }
