@@ -282,8 +282,8 @@ fn limits_of_a_station_name_the_stricter_and_what_each_class_allows() {
     let head = "instrument,clause,property,class,section,averaging,direction,value,low,high,unit,\
                 condition,from,to,source,station,place\n";
     let rows = "permit,1,ammonia_nitrogen,,,any,max,1.2,,,mg/L,,,,made for a test,puhe-huishan,\n\
-                local,1,permanganate_index,,,any,max,12,,,mg/L,,,,made for a test,,shenyang\n\
-                local,2,permanganate_index,,,any,max,9,,,mg/L,water_temperature<=12,,,made for a \
+                local,1,permanganate_index,,,single,max,12,,,mg/L,,,,made for a test,,shenyang\n\
+                local,2,permanganate_index,,,single,max,9,,,mg/L,water_temperature<=12,,,made for a \
                 test,,puhe\n\
                 local,3,total_phosphorus,,,any,max,0.1,,,mg/L,,,,made for a test,,hunhe\n";
     fs::write(local, format!("{head}{rows}")).unwrap();

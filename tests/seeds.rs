@@ -330,13 +330,30 @@ fn a_limit_without_its_clause_or_source_is_refused() {
 
 #[test]
 fn an_unknown_condition_is_refused() {
-    let row = |condition: &str| format!("A,1,ph,,,any,max,9,,,pH,{condition},,,a test,,\n");
+    let row = |condition: &str| format!("A,1,ph,,,single,max,9,,,pH,{condition},,,a test,,\n");
     for condition in ["summer", "water_temperature=12", "water_temperature<=warm", "24:00-06:00"] {
         check_limits(&row(condition), 2, "in `condition`");
     }
     check_limits(&row("watr_temperature<=12"), 2, "the nearest is `water_temperature`");
     // The mean of an hour of a direction, or of pH, is not what a condition asks for.
     check_limits(&row("wind_direction<=12"), 2, "`combine` is `mean`");
+}
+
+#[test]
+fn a_condition_that_no_value_of_an_averaging_can_be_judged_by_is_refused() {
+    let row = |averaging: &str, condition: &str| {
+        format!("A,1,turbidity,,,{averaging},max,9,,,NTU,{condition},,,a test,puhe-huishan,\n")
+    };
+    for averaging in ["single", "1h"] {
+        compiled(&with_limits(&row(averaging, "night"))).unwrap();
+    }
+    compiled(&with_limits(&row("day", "water_temperature<=12"))).unwrap();
+    for averaging in ["any", "day", "month", "year", "statistical"] {
+        check_limits(&row(averaging, "night"), 2, "in `averaging`");
+    }
+    for averaging in ["any", "week", "month", "quarter", "year"] {
+        check_limits(&row(averaging, "water_temperature<=12"), 2, "in `averaging`");
+    }
 }
 
 #[test]

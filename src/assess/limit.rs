@@ -86,12 +86,14 @@ fn worst(
         if !limit.in_force.holds(case.at) {
             continue;
         }
-        match (limit.condition, limit.condition.holds(case.at, zone(), beside)) {
-            (_, Some(true)) => {}
-            (_, Some(false)) => continue,
-            (Condition::Beside { property, .. }, None) => return Err(property),
-            // A time that no calendar has.
-            (Condition::Always | Condition::Hours { .. }, None) => continue,
+        if limit.condition != Condition::Always {
+            match (limit.condition, limit.condition.holds(case.at, zone(), beside)) {
+                (_, Some(true)) => {}
+                (_, Some(false)) => continue,
+                (Condition::Beside { property, .. }, None) => return Err(property),
+                // A time that no calendar has.
+                (Condition::Always | Condition::Hours { .. }, None) => continue,
+            }
         }
         let verdict = held_against(limit, case.result);
         if named.is_none_or(|before| counts_more((limit, verdict), before, case.result)) {
@@ -266,8 +268,71 @@ pub fn class(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::assessment::Averaging;
+    use crate::domain::time::Validity;
 
     const BELOW: Side = Side::Below;
+
+    fn limit(id: u32, bound: Bound, from: Option<i64>) -> Limit {
+        Limit {
+            id: LimitId(id),
+            instrument: "A".into(),
+            clause: "1".into(),
+            property: PropertyId(0),
+            class: "".into(),
+            water_class: None,
+            section: "".into(),
+            station: None,
+            place: None,
+            condition: Condition::Always,
+            averaging: Averaging::Any,
+            bound,
+            in_force: Validity { from: from.map(Timestamp), to: None },
+            source: "a test".into(),
+        }
+    }
+
+    /// Asserts which of two limits counts for a value, in whichever order they stand.
+    #[track_caller]
+    fn check_pair(value: f64, [one, other]: [Bound; 2], want: Bound) {
+        let result = ObservationResult::Value(value);
+        let named = |bounds: [Bound; 2]| {
+            let [first, second] = [0, 1].map(|id| limit(id, bounds[id as usize], None));
+            let (a, b) = (held_against(&first, result), held_against(&second, result));
+            if counts_more((&second, b), (&first, a), result) { bounds[1] } else { bounds[0] }
+        };
+        assert_eq!(named([one, other]), want);
+        assert_eq!(named([other, one]), want);
+    }
+
+    #[test]
+    fn of_two_limits_that_are_met_the_stricter_counts() {
+        let max = [Bound::Max(5.0), Bound::Max(20.0)];
+        for value in [-1.0, 0.0, 3.0, 5.0] {
+            check_pair(value, max, Bound::Max(5.0));
+        }
+        check_pair(9.0, [Bound::Min(3.0), Bound::Min(5.0)], Bound::Min(5.0));
+        let (wide, narrow) =
+            (Bound::Range { low: 6.0, high: 9.0 }, Bound::Range { low: 6.5, high: 8.5 });
+        check_pair(7.0, [wide, narrow], narrow);
+        // What can't be compared is by how much of it is used.
+        check_pair(8.9, [Bound::Max(20.0), wide], wide);
+    }
+
+    #[test]
+    fn of_two_limits_the_one_exceeded_more_counts_and_one_exceeded_before_one_met() {
+        check_pair(6.0, [Bound::Max(5.0), Bound::Max(20.0)], Bound::Max(5.0));
+        check_pair(30.0, [Bound::Max(5.0), Bound::Max(20.0)], Bound::Max(5.0));
+        check_pair(1.0, [Bound::Min(3.0), Bound::Min(5.0)], Bound::Min(5.0));
+        check_pair(4.0, [Bound::Min(3.0), Bound::Min(5.0)], Bound::Min(5.0));
+    }
+
+    #[test]
+    fn of_two_that_allow_the_same_the_one_in_force_longer_counts() {
+        let (old, new) = (limit(7, Bound::Max(5.0), Some(1)), limit(2, Bound::Max(5.0), Some(2)));
+        let result = ObservationResult::Value(3.0);
+        assert!(is_stricter(&old, &new, result) && !is_stricter(&new, &old, result));
+    }
 
     #[track_caller]
     fn check(bound: Bound, result: ObservationResult, want: Meets) {

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
-use crate::domain::assessment::{Bound, Limit, WaterClass};
+use crate::domain::assessment::{Averaging, Bound, Limit, WaterClass};
 use crate::domain::condition::Condition;
 use crate::domain::name::{LimitId, PropertyId};
 use crate::domain::registry::{Datastream, Registry, Station, StationGrade};
@@ -103,12 +103,16 @@ fn told(limits: &Limits, sound: &Sound) -> anyhow::Result<String> {
     Ok(out)
 }
 
-/// Reads a date, or a date and time, in a zone.
+/// Reads a date, or a date and time, in a zone, or RFC 3339 with an offset of its own.
 fn date(text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    let civil = match text.parse::<civil::Date>() {
-        Ok(date) if text.len() == 10 => date.to_datetime(civil::Time::midnight()),
-        Ok(_) | Err(_) => text.parse::<civil::DateTime>().ok()?,
-    };
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Some(Timestamp(at.as_millisecond()));
+    }
+    // The reader of dates would also take 20260301.
+    if text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
+        return None;
+    }
+    let civil = text.parse::<civil::DateTime>().ok()?;
     let at = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
     Some(Timestamp(at.as_millisecond()))
 }
@@ -299,7 +303,8 @@ fn is_strictest(limit: &Limit, limits: &[&Limit]) -> bool {
     let beside = |other: &&&Limit| {
         other.id != limit.id
             && other.property == limit.property
-            && other.averaging == limit.averaging
+            && (other.averaging == limit.averaging
+                || [other.averaging, limit.averaging].contains(&Averaging::Any))
             && (other.condition == Condition::Always || other.condition == limit.condition)
     };
     let mut others = limits.iter().filter(beside).peekable();
@@ -322,4 +327,21 @@ fn write_table(out: &mut String, rows: &[Vec<String>]) -> Result<(), std::fmt::E
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_of_the_zone_unless_it_says_another() {
+        let zone = TimeZone::fixed(jiff::tz::offset(8));
+        let read = |text: &str| date(text, &zone).map(|at| at.rfc3339(&TimeZone::UTC));
+        for text in ["2026-03-01", "2026-03-01 00:00", "2026-02-28T16:00:00Z"] {
+            assert_eq!(read(text).as_deref(), Some("2026-02-28T16:00:00+00:00"), "{text}");
+        }
+        for wrong in ["", "2026/3/1", "20260301", "2026-02-30", "today"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -55,3 +55,27 @@ impl Edition {
         Ok(Self { judgement, networks, tables })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edition_that_a_release_with_fewer_settings_kept_is_read_as_it_was_meant() {
+        let settings = [93_600_000_i64, 300_000, 86_400_000, 600_000, 2_678_400_000];
+        let mut tables = Tables::default();
+        tables.put("units.csv", b"unit".to_vec());
+        let packed = minicbor::bytes::ByteVec::from(tables.to_bytes());
+        let before = minicbor::to_vec((settings, vec!["rivers"], packed)).unwrap();
+        let edition = Edition::from_bytes(&before).unwrap();
+        assert!(!edition.judgement.round_periods, "that release rounded nothing");
+        assert_eq!(edition.judgement.lateness_horizon_ms, settings[0]);
+        assert_eq!(edition.to_bytes(), before, "so it keeps its digest");
+        let now = Edition { judgement: Judgement::default(), ..edition };
+        assert_eq!(Edition::from_bytes(&now.to_bytes()).unwrap().judgement, now.judgement);
+        assert_ne!(
+            now.tables.digest(&now.judgement),
+            now.tables.digest(&Judgement { round_periods: false, ..now.judgement })
+        );
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::assessment::{Averaging, Bound, Limit, WaterClass};
 use crate::domain::condition::{Comparison, Condition};
 use crate::domain::name::{DatastreamId, LimitId, NameKind, PlaceId, PropertyId};
+use crate::domain::observation::Period;
 use crate::domain::registry::{Combine, Datastream, Registry, Station, StationGrade, Statistic};
 use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::Conversion;
@@ -154,6 +155,7 @@ fn read(sheet: &Sheet, whole: bool, draft: &mut Draft, placed: &mut Vec<Placed>)
         }
         let bound = bound(&mut cells, conversion);
         let condition = condition(&mut cells, &draft.registry, &draft.properties);
+        fits(&mut cells, averaging, condition);
         let station = named(&mut cells, "station", &draft.stations);
         let place = named(&mut cells, "place", &draft.places);
         let zone = station.and_then(|id| draft.registry.station(id)).map(|of| of.zone.clone());
@@ -245,6 +247,28 @@ fn condition(
         return Condition::Always;
     }
     Condition::Beside { property, comparison, number }
+}
+
+/// Refuses a condition that no value of an averaging can be judged by: a mean of a day is of no
+/// hour, and what another property was is known of a day at most.
+fn fits(cells: &mut Cells<'_>, averaging: Averaging, condition: Condition) {
+    let (periods, expected): (&[Period], _) = match condition {
+        Condition::Always => return,
+        Condition::Hours { .. } => {
+            (&[Period::Native, Period::Hour], "`single` or `1h` under a condition of hours")
+        }
+        Condition::Beside { .. } => (
+            &[Period::Native, Period::Hour, Period::Day, Period::DayMaxEightHours],
+            "`single`, `1h`, `8h` or `day` under a condition of another property",
+        ),
+    };
+    let fits = match averaging {
+        Averaging::Of(period) => periods.contains(&period),
+        Averaging::Any | Averaging::Week | Averaging::Statistical => false,
+    };
+    if !fits {
+        cells.refuse("averaging", expected);
+    }
 }
 
 /// Reads a time of day, in minutes.
