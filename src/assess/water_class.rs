@@ -125,7 +125,7 @@ fn class_of(
     let possible = judged.iter().map(|one| one.worst).max();
     let class = known.filter(|class| Some(*class) == possible);
     let reason = if judged.is_empty() {
-        Some(nothing(registry, section, at, items))
+        Some(nothing(registry, section, items))
     } else if !period.is_evaluated() && too_few(rules(), &judged) {
         Some(NotAssessable::TooFewItems)
     } else {
@@ -163,24 +163,19 @@ fn class_of(
 }
 
 /// Says why nothing could be judged: there is no value, or nothing to hold it against.
-fn nothing(
-    registry: &Registry,
-    section: &Section<'_>,
-    at: Timestamp,
-    items: &[Item],
-) -> NotAssessable {
+fn nothing(registry: &Registry, section: &Section<'_>, items: &[Item]) -> NotAssessable {
     let counted = |item: &Item| {
         let mut rules = registry.water.items.iter();
-        rules.any(|rule| rule.index == Index::WaterClass && rule.property == item.property)
+        item.result.number().is_some()
+            && rules.any(|rule| rule.role == Role::Counted && rule.property == item.property)
     };
     if !matches!(section.column, "river" | "lake") || registry.water.items.is_empty() {
-        return NotAssessable::NoLimit;
+        NotAssessable::NoLimit
+    } else if items.iter().any(counted) {
+        NotAssessable::NoneInForce
+    } else {
+        NotAssessable::Missing
     }
-    let in_force = registry.water.items_of(Index::WaterClass, section.column, at).next();
-    if in_force.is_none() && items.iter().any(counted) {
-        return NotAssessable::NoneInForce;
-    }
-    NotAssessable::Missing
 }
 
 fn is_minimum<'a>(mut rules: impl Iterator<Item = &'a IndexItem>, property: PropertyId) -> bool {

@@ -57,7 +57,8 @@ schemas! {
         ["place" "kind" "name_en" "name_zh" "part_of" "source"], ["place"];
     STATIONS: "stations.csv", true,
         ["station" "place" "name_en" "name_zh" "latitude" "longitude" "zone" "section"
-         "target_class" "from" "to" "source"] + ["grade" "stage" "operator" "do_saturation"], ["station"];
+         "target_class" "from" "to" "source"]
+        + ["grade" "stage" "operator" "do_saturation"], ["station"];
     MEMBERS: "members.csv", false,
         ["set" "station" "from" "to" "source"], ["set" "station" "from"];
     ITEMS: "items.csv", false,
