@@ -3,7 +3,7 @@
 //!
 //! A sum over fewer items is lower without being better, so with an item missing there is none
 //! (`TooFewItems`); the shares of the items that are there still show. A value below the
-//! detection limit counts half of it.
+//! detection limit counts half of it, and none is rounded: pH would be a whole number.
 
 use crate::domain::assessment::{Bound, NotAssessable, WaterClass};
 use crate::domain::evaluation::{Deciding, Evaluated, Evaluation, Index, Item, Target};
@@ -11,7 +11,7 @@ use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{Registry, Role, Station, StationGrade};
 use crate::domain::time::PhenomenonTime;
 
-use super::water_class::{compared, in_force};
+use super::water_class::in_force;
 
 /// Gives the index of one section. `deciding` holds every item with its own share, the highest
 /// first.
@@ -31,7 +31,7 @@ pub fn evaluate(
         let limits = in_force(registry, rule, &station.section, period, at);
         let of_iii = limits.iter().find(|(class, _)| *class == WaterClass::III);
         let share = items.iter().find(|item| item.property == rule.property).and_then(|item| {
-            let result = compared(registry, item, period);
+            let result = item.result;
             let share = share(&rule.role, of_iii?.1.bound, result)?;
             Some((item, result, share))
         });

@@ -2,15 +2,14 @@
 //!
 //! The index is a sum of five levels by weights that belong to these five: with a part missing it
 //! would be another index, so it is `TooFewItems` then. A value below the detection limit counts
-//! half of it. Nothing has no logarithm: zero and what is below it is no value.
+//! half of it, and none is rounded, since nothing is held against a limit item by item. Nothing
+//! has no logarithm: zero and what is below it is no value.
 
 use crate::domain::assessment::NotAssessable;
 use crate::domain::evaluation::{Deciding, Evaluated, Evaluation, Grade, Index, Item, Target};
 use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{Quantity, Registry, Role, Station, StationGrade};
 use crate::domain::time::PhenomenonTime;
-
-use super::water_class::compared;
 
 /// Gives the index of a point of a lake and its state. `deciding` holds every item with the level
 /// of its own, the highest first.
@@ -30,7 +29,7 @@ pub fn evaluate(
         let Role::Level { a, b, weight, conversion } = rule.role else { continue };
         clause = &rule.clause;
         let item = items.iter().find(|item| item.property == rule.property);
-        let result = item.map(|item| (item, compared(registry, item, period)));
+        let result = item.map(|item| (item, item.result));
         let level = result.and_then(|(item, result)| {
             let number = match result {
                 ObservationResult::Value(value) => value,

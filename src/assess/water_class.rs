@@ -49,16 +49,29 @@ pub fn evaluate(
     span: PhenomenonTime,
     items: &[Item],
 ) -> Evaluation {
-    let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
-    let section = Section {
-        subject: Evaluated::Station(station.id),
-        column: &station.section,
-        target: WaterClass::from_name(&station.target_class),
-        saturation: station.do_saturation,
-        legal: station.grade != StationGrade::Indicative,
-        measured: streams.map(|stream| stream.property).collect(),
+    class_of(registry, &of_station(registry, station), period, span, items)
+}
+
+/// Gives the items of a station's section that are worse than class III, by which a river's main
+/// pollutants are known, in the order of the seeds.
+#[must_use]
+pub fn over_iii(
+    registry: &Registry,
+    station: &Station,
+    period: Period,
+    span: PhenomenonTime,
+    items: &[Item],
+) -> Vec<PropertyId> {
+    let (section, at) = (of_station(registry, station), span.start());
+    let rules = registry.water.items_of(Index::WaterClass, section.column, at);
+    let over = |rule: &&IndexItem| {
+        let mut mine = items.iter().filter(|item| item.property == rule.property);
+        mine.any(|item| {
+            let judged = judge(registry, &section, rule, (period, at), item, items);
+            judged.is_some_and(|judged| judged.best > WaterClass::III)
+        })
     };
-    class_of(registry, &section, period, span, items)
+    rules.filter(|rule| rule.role == Role::Counted).filter(over).map(|rule| rule.property).collect()
 }
 
 /// Gives the class of a set of sections of the means over them, for a river of few sections.
@@ -82,6 +95,18 @@ pub fn evaluate_set(
         measured: Vec::new(),
     };
     class_of(registry, &section, period, span, items)
+}
+
+fn of_station<'a>(registry: &Registry, station: &'a Station) -> Section<'a> {
+    let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
+    Section {
+        subject: Evaluated::Station(station.id),
+        column: &station.section,
+        target: WaterClass::from_name(&station.target_class),
+        saturation: station.do_saturation,
+        legal: station.grade != StationGrade::Indicative,
+        measured: streams.map(|stream| stream.property).collect(),
+    }
 }
 
 /// What is known of one item.
@@ -125,7 +150,7 @@ fn class_of(
     let possible = judged.iter().map(|one| one.worst).max();
     let class = known.filter(|class| Some(*class) == possible);
     let reason = if judged.is_empty() {
-        Some(nothing(registry, section, at, items))
+        Some(nothing(registry, section, items))
     } else if !period.is_evaluated() && too_few(rules(), &judged) {
         Some(NotAssessable::TooFewItems)
     } else {
@@ -163,24 +188,19 @@ fn class_of(
 }
 
 /// Says why nothing could be judged: there is no value, or nothing to hold it against.
-fn nothing(
-    registry: &Registry,
-    section: &Section<'_>,
-    at: Timestamp,
-    items: &[Item],
-) -> NotAssessable {
+fn nothing(registry: &Registry, section: &Section<'_>, items: &[Item]) -> NotAssessable {
     let counted = |item: &Item| {
         let mut rules = registry.water.items.iter();
-        rules.any(|rule| rule.index == Index::WaterClass && rule.property == item.property)
+        item.result.number().is_some()
+            && rules.any(|rule| rule.role == Role::Counted && rule.property == item.property)
     };
     if !matches!(section.column, "river" | "lake") || registry.water.items.is_empty() {
-        return NotAssessable::NoLimit;
+        NotAssessable::NoLimit
+    } else if items.iter().any(counted) {
+        NotAssessable::NoneInForce
+    } else {
+        NotAssessable::Missing
     }
-    let in_force = registry.water.items_of(Index::WaterClass, section.column, at).next();
-    if in_force.is_none() && items.iter().any(counted) {
-        return NotAssessable::NoneInForce;
-    }
-    NotAssessable::Missing
 }
 
 fn is_minimum<'a>(mut rules: impl Iterator<Item = &'a IndexItem>, property: PropertyId) -> bool {
@@ -233,7 +253,7 @@ fn judge<'a>(
 }
 
 /// Gives a value as it is compared.
-pub(super) fn compared(registry: &Registry, item: &Item, period: Period) -> ObservationResult {
+fn compared(registry: &Registry, item: &Item, period: Period) -> ObservationResult {
     let ObservationResult::Value(value) = item.result else { return item.result };
     let decimals = registry.property(item.property).map_or(NOISE, |one| one.decimals_eval);
     ObservationResult::Value(if period.is_evaluated() {

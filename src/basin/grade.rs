@@ -11,7 +11,7 @@
 //! how many there are.
 
 use crate::domain::assessment::{NotAssessable, WaterClass};
-use crate::domain::evaluation::{Evaluated, Evaluation, Grade, Index, Item, Target};
+use crate::domain::evaluation::{Deciding, Evaluated, Evaluation, Grade, Index, Item, Target};
 use crate::domain::name::{PropertyId, SetId, StationId};
 use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{Combine, Quantity, Registry, StationGrade, StationSet};
@@ -28,6 +28,8 @@ pub struct Sectioned<'a> {
     pub unconfirmed: bool,
     /// Its items, which are averaged over few sections.
     pub items: &'a [Item],
+    /// Which of them are worse than class III (`assess::water_class::over_iii`).
+    pub over_iii: &'a [PropertyId],
 }
 
 /// What becomes of a set.
@@ -161,7 +163,7 @@ fn shares(
         grade: rule.map(|rule| Grade::River(rule.grade)),
         reason,
         target: Target::None,
-        deciding: Vec::new(),
+        deciding: pollutants(sections, classes.len()),
         missing: Vec::new(),
         items: count(classes.len()),
         items_of: count(members.len()),
@@ -178,6 +180,31 @@ fn is_indicative(registry: &Registry, station: StationId) -> bool {
 
 fn count(length: usize) -> u8 {
     u8::try_from(length).unwrap_or(u8::MAX)
+}
+
+/// Gives the main pollutants 主要污染指标 of a river: the items that are worse than class III, by
+/// the share of its classed sections where they are, the highest first. `result` and `index` are
+/// that share, from 0 to 1 and in per cent.
+fn pollutants(sections: &[&Sectioned<'_>], classed: usize) -> Vec<Deciding> {
+    let classed = f64::from(count(classed).max(1));
+    let mut found: Vec<(PropertyId, u32)> = Vec::new();
+    let with_class = sections.iter().filter(|section| section.class.is_some());
+    for property in with_class.flat_map(|section| section.over_iii) {
+        match found.iter_mut().find(|(of, _)| of == property) {
+            Some((_, sections)) => *sections += 1,
+            None => found.push((*property, 1)),
+        }
+    }
+    found.sort_by_key(|(property, sections)| (std::cmp::Reverse(*sections), *property));
+    let deciding = |(property, sections): (PropertyId, u32)| Deciding {
+        property,
+        result: ObservationResult::Value(f64::from(sections) / classed),
+        class: None,
+        index: Some(100.0 * f64::from(sections) / classed),
+        over_target: None,
+        over_iii: None,
+    };
+    found.into_iter().map(deciding).collect()
 }
 
 /// Averages each item over the sections that have it.

@@ -62,6 +62,8 @@ fn ph_counts_from_neutral() {
     check("ph", 7.0, 20.0);
     check("ph", 6.0, 21.0);
     check("ph", 9.0, 21.0);
+    // Not rounded to a whole number, as it is for a class.
+    check("ph", 7.5, 20.25);
 }
 
 #[test]

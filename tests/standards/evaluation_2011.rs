@@ -1,6 +1,6 @@
 //! The grade of a river over its sections (环办〔2011〕22号).
 
-use weir::assess::water_class::evaluate_set;
+use weir::assess::water_class::{evaluate_set, over_iii};
 use weir::basin::grade::{Graded, Means, Sectioned, grade, of_class};
 use weir::domain::assessment::{NotAssessable, WaterClass};
 use weir::domain::evaluation::{Evaluated, Evaluation, Grade, Index, Item, Target};
@@ -82,6 +82,7 @@ fn graded(registry: &Registry, name: &str, classes: &[Option<WaterClass>]) -> Gr
             class: *class,
             unconfirmed: false,
             items: &[],
+            over_iii: &[],
         })
         .collect();
     grade(registry, set, Period::Month, summer(), &sections)
@@ -120,6 +121,35 @@ fn a_section_without_a_class_is_neither_clean_nor_polluted() {
 }
 
 #[test]
+fn main_pollutants_of_a_river_are_those_of_most_sections() {
+    let registry = registry();
+    let (set, at) = (set(&registry, "shenyang-sections"), summer());
+    let values = [
+        [("ammonia_nitrogen", 1.2), ("total_phosphorus", 0.31), ("permanganate_index", 2.0)],
+        [("ammonia_nitrogen", 0.4), ("total_phosphorus", 0.21), ("permanganate_index", 2.0)],
+    ];
+    let of = |number: usize| {
+        let river = registry.station(set.members[number].0).unwrap();
+        let items = items(&registry, &values[usize::from(number > 0)]);
+        over_iii(&registry, river, Period::Month, at, &items)
+    };
+    let over: Vec<_> = (0..11).map(of).collect();
+    let section = |(number, (station, _)): (usize, &(StationId, _))| Sectioned {
+        station: *station,
+        class: (number < 10).then_some(WaterClass::IV),
+        unconfirmed: false,
+        items: &[],
+        over_iii: &over[number],
+    };
+    let sections: Vec<_> = set.members.iter().enumerate().map(section).collect();
+    let found = shares(grade(&registry, set, Period::Month, at, &sections));
+    let main: Vec<_> = found.deciding.iter().map(|one| (one.property, one.index)).collect();
+    let (tp, ammonia) =
+        (property(&registry, "total_phosphorus"), property(&registry, "ammonia_nitrogen"));
+    assert_eq!(main, [(tp, Some(100.0)), (ammonia, Some(10.0))]);
+}
+
+#[test]
 fn an_outage_does_not_change_the_method() {
     let registry = registry();
     let classes = [Some(WaterClass::II), None, None, None, None, None];
@@ -142,6 +172,7 @@ fn by_means(registry: &Registry, name: &str, values: &[Vec<Item>]) -> (Means, Ev
             class: None,
             unconfirmed: false,
             items,
+            over_iii: &[],
         })
         .collect();
     let means = means(grade(registry, set, Period::Month, summer(), &sections));
@@ -227,8 +258,20 @@ fn a_stranger_to_the_set_does_not_count() {
     let items = items(&registry, &[("ammonia_nitrogen", 9.0)]);
     let stranger = station(&registry, "hunhe-shashan").id;
     let strangers = [
-        Sectioned { station: stranger, class: None, unconfirmed: false, items: &items },
-        Sectioned { station: StationId(999), class: None, unconfirmed: false, items: &items },
+        Sectioned {
+            station: stranger,
+            class: None,
+            unconfirmed: false,
+            items: &items,
+            over_iii: &[],
+        },
+        Sectioned {
+            station: StationId(999),
+            class: None,
+            unconfirmed: false,
+            items: &items,
+            over_iii: &[],
+        },
     ];
     let set = set(&registry, "nanyun-sections");
     let found = means(grade(&registry, set, Period::Month, summer(), &strangers));
