@@ -77,9 +77,11 @@ pub fn assess(
     let flag = qualified.flag();
     let (verdict, class) = match (flag, observation.result) {
         (_, ObservationResult::Nil(NilReason::Incomplete)) => not(NotAssessable::Incomplete),
-        (Flag::Missing, _) | (_, ObservationResult::Nil(NilReason::Missing)) => {
-            not(NotAssessable::Missing)
-        }
+        (Flag::Missing, _)
+        | (
+            _,
+            ObservationResult::Nil(NilReason::Missing | NilReason::NoInput | NilReason::Undefined),
+        ) => not(NotAssessable::Missing),
         (Flag::Fail, _) => not(NotAssessable::Quality),
         (Flag::Pass | Flag::NotEvaluated | Flag::Suspect, result) => (
             limit::verdict(registry, datastream, observation.period, result, at),

@@ -3,7 +3,9 @@
 
 pub mod alert;
 pub mod assessment;
+pub mod dimension;
 pub mod evaluation;
+pub mod expression;
 pub mod fault;
 pub mod history;
 pub mod input;

@@ -3,6 +3,7 @@
 
 mod backlog;
 mod clock;
+mod derive;
 mod edition;
 mod message;
 mod observe;
@@ -10,6 +11,7 @@ mod route;
 pub mod snapshot;
 pub mod state;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::decode::Decoded;
@@ -79,6 +81,8 @@ pub struct Pipeline {
     hours_due: Option<Timestamp>,
     decoded: Decoded,
     readings: Vec<Reading>,
+    /// Derived values that are to be worked out before the message is done with.
+    due: BTreeSet<derive::Due>,
 }
 
 impl Pipeline {
@@ -93,6 +97,7 @@ impl Pipeline {
             hours_due: None,
             decoded: Decoded::default(),
             readings: Vec::new(),
+            due: BTreeSet::new(),
         };
         pipeline.adopt(&registry, at, &mut Processed::default());
         pipeline

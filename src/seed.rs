@@ -3,6 +3,7 @@
 
 mod average;
 mod cell;
+mod derived;
 mod device;
 mod diff;
 mod draft;
@@ -72,6 +73,7 @@ pub fn compile(
     topic::topics(&sheets, &mut draft);
     stream::datastreams(&sheets, &mut draft);
     stream::calibrations(&sheets, &mut draft);
+    derived::datastreams(&sheets, &mut draft);
     range::gross_ranges(&sheets, &mut draft);
     average::hour_means(&sheets, &mut draft);
     limit::limits(&sheets, &mut draft);

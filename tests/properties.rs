@@ -28,7 +28,7 @@ const START: Timestamp = Timestamp(1_780_273_800_000);
 
 /// The world of the properties: few devices, short patience, a station on two networks and one
 /// whose service begins after half an hour.
-const WORLD: [(&str, &str); 7] = [
+const WORLD: [(&str, &str); 8] = [
     ("calibrations.csv", "datastream,gain,offset,certificate,from,to,source\n"),
     ("qc.csv.without", "station:nanhu-buoy\n"),
     ("stations.csv.last", "puhe-late,puhe,a,b,,,+08:00,river,IV,2026-06-01 09:00,,test\n"),
@@ -50,6 +50,12 @@ const WORLD: [(&str, &str); 7] = [
          parks,air-1,hunnan-air,,slow-air,device,,,,,,test\n",
     ),
     (
+        "derived.csv",
+        "datastream,expression,from,to,source\n\
+         puhe-huishan/fluoride,\"dissolved_oxygen / number(water_temperature, \"\"K\"\")\",,,test\n\
+         puhe-huishan/zinc,\"fluoride + 3 * at(\"\"b\"\", \"\"dissolved_oxygen\"\")\",,,test\n",
+    ),
+    (
         "rules.csv.last",
         "quick,station:puhe-daoyi,exceedance,raw,,2,2,0.05,,warning,Look.,查看。,test\n",
     ),
@@ -65,6 +71,7 @@ const OTHERS: [&[(&str, &str)]; 3] = [
     &[
         ("devices.csv.without", "rivers,p-0\nrivers,p-1\nparks,air-1\n"),
         ("profiles.csv.without", "analyser-cabinet,permanganate\n"),
+        ("derived.csv.without", "puhe-huishan/\n"),
     ],
 ];
 

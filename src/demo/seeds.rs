@@ -8,9 +8,10 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 16] = tables![
+const TABLES: [(&str, &str); 17] = tables![
     "averages.csv",
     "calibrations.csv",
+    "derived.csv",
     "devices.csv",
     "limits/GB3095-2012.csv",
     "limits/GB3095-2026.csv",

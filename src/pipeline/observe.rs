@@ -26,6 +26,8 @@ pub(super) struct Hearing {
     pub(super) now: Moment,
     pub(super) live: bool,
     pub(super) backlog: Option<Backlog>,
+    /// Of a derived value: the worst flag of what it was made of.
+    pub(super) members: Flag,
 }
 
 impl Pipeline {
@@ -41,7 +43,7 @@ impl Pipeline {
         let Some(datastream) = registry.datastream(observation.datastream) else {
             return Outcome::Rejected;
         };
-        let Hearing { now, live, backlog } = hearing;
+        let Hearing { now, live, backlog, members } = hearing;
         let time = observation.phenomenon_time.start();
         let late = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
         if live {
@@ -54,7 +56,8 @@ impl Pipeline {
             Held::Other(old) => Some(old),
             Held::Nothing => None,
         };
-        let qualified = qc::qualify(datastream, observation, old.is_some());
+        let mut qualified = qc::qualify(datastream, observation, old.is_some());
+        qualified.quality.set(Test::Members, members);
         out.observations.push(qualified);
         ledger.revisions += i64::from(old.is_some());
         ledger.late += i64::from(late);
@@ -65,6 +68,7 @@ impl Pipeline {
         let news = before.is_none_or(|before| before <= time);
         remember(stream, registry, &qualified, news, now.wall);
         self.sum(registry, datastream, &qualified, old, now.wall);
+        self.touch(registry, datastream, time);
         if news {
             let again = before == Some(time);
             self.judge(registry, datastream, &qualified, (!again, backlog), out);
