@@ -16,6 +16,7 @@ use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Registry, RuleKind, Sampling};
 use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::backlog::Backlog;
+use crate::pipeline::derive::held_derived;
 use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, plain_event};
 use crate::qc;
@@ -50,7 +51,13 @@ impl Pipeline {
             self.hear(datastream, now, out);
         }
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
-        let held = if late { Held::Nothing } else { held(stream, datastream, &observation) };
+        let held = match late {
+            true => Held::Nothing,
+            false if !datastream.formulas.is_empty() => {
+                held_derived(stream, datastream, &observation, members)
+            }
+            false => held(stream, datastream, &observation),
+        };
         let old = match held {
             Held::Same => return Outcome::Duplicate,
             Held::Other(old) => Some(old),
