@@ -15,7 +15,7 @@ pub const PROPERTIES: [(&str, &str, &str, f64); 8] = [
 ];
 
 /// Gives the rows that put this many stations beside those of the example, by table.
-pub fn rows(stations: u64) -> [(&'static str, String); 4] {
+pub fn rows(stations: u64) -> [(&'static str, String); 3] {
     let source = "made for the bench";
     let (mut places, mut devices, mut profiles) = (String::new(), String::new(), String::new());
     for number in 0..stations {
@@ -33,13 +33,7 @@ pub fn rows(stations: u64) -> [(&'static str, String); 4] {
         )
         .unwrap();
     }
-    let derived = "datastream,expression,from,to,source\n".to_owned();
-    [
-        ("stations.csv", places),
-        ("devices.csv", devices),
-        ("profiles.csv", profiles),
-        ("derived.csv", derived),
-    ]
+    [("stations.csv", places), ("devices.csv", devices), ("profiles.csv", profiles)]
 }
 
 /// Writes the topic and the payload of a station's message. `turn` varies its values by up to
