@@ -95,9 +95,11 @@ pub fn assess(
     let result = compared(registry, datastream, period, observation.result);
     let (verdict, class) = match (flag, result) {
         (_, ObservationResult::Nil(NilReason::Incomplete)) => not(NotAssessable::Incomplete),
-        (Flag::Missing, _) | (_, ObservationResult::Nil(NilReason::Missing)) => {
-            not(NotAssessable::Missing)
-        }
+        (Flag::Missing, _)
+        | (
+            _,
+            ObservationResult::Nil(NilReason::Missing | NilReason::NoInput | NilReason::Undefined),
+        ) => not(NotAssessable::Missing),
         (Flag::Fail, _) => not(NotAssessable::Quality),
         (Flag::Pass | Flag::NotEvaluated | Flag::Suspect, result) => {
             let case = Case { period, result, at };

@@ -4,7 +4,9 @@
 pub mod alert;
 pub mod assessment;
 pub mod condition;
+pub mod dimension;
 pub mod evaluation;
+pub mod expression;
 pub mod fault;
 pub mod history;
 pub mod input;

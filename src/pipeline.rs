@@ -5,6 +5,7 @@ mod average;
 mod backlog;
 mod beside;
 mod clock;
+mod derive;
 mod edition;
 mod message;
 mod observe;
@@ -91,6 +92,8 @@ pub struct Pipeline {
     touched: BTreeSet<(StationId, Period, Timestamp)>,
     decoded: Decoded,
     readings: Vec<Reading>,
+    /// Derived values that are to be worked out before the message is done with.
+    due: BTreeSet<derive::Due>,
 }
 
 impl Pipeline {
@@ -106,6 +109,7 @@ impl Pipeline {
             touched: BTreeSet::new(),
             decoded: Decoded::default(),
             readings: Vec::new(),
+            due: BTreeSet::new(),
         };
         pipeline.adopt(&registry, at, &mut Processed::default());
         pipeline

@@ -5,6 +5,7 @@ mod air;
 mod aqi;
 mod average;
 mod cell;
+mod derived;
 mod device;
 mod diff;
 mod draft;
@@ -80,6 +81,7 @@ pub fn compile(
     topic::topics(&sheets, &mut draft);
     stream::datastreams(&sheets, &mut draft);
     stream::calibrations(&sheets, &mut draft);
+    derived::datastreams(&sheets, &mut draft);
     range::gross_ranges(&sheets, &mut draft);
     average::averages(&sheets, &mut draft);
     limit::limits(&sheets, &mut draft);

@@ -48,6 +48,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
+    ("cel", &["domain"]),
 ];
 
 /// What may not stand in domain, the stages and the pipeline.

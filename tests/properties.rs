@@ -15,6 +15,7 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 use weir::domain::alert::{AlertChange, AlertId, Subject, WeirCondition};
 use weir::domain::assessment::{Assessment, Bound, Verdict};
+use weir::domain::history::Entry;
 use weir::domain::input::{Condition, Input, Message, Qos, ReceiveFault};
 use weir::domain::name::NetworkId;
 use weir::domain::registry::Registry;
@@ -28,7 +29,7 @@ const START: Timestamp = Timestamp(1_780_273_800_000);
 
 /// The world of the properties: few devices, short patience, a station on two networks and one
 /// whose service begins after half an hour.
-const WORLD: [(&str, &str); 7] = [
+const WORLD: [(&str, &str); 8] = [
     ("calibrations.csv", "datastream,gain,offset,certificate,from,to,source\n"),
     ("qc.csv.without", "station:nanhu-buoy\n"),
     ("stations.csv.last", "puhe-late,puhe,a,b,,,+08:00,river,IV,2026-06-01 09:00,,test\n"),
@@ -50,6 +51,12 @@ const WORLD: [(&str, &str); 7] = [
          parks,air-1,hunnan-air,,slow-air,device,,,,,,test\n",
     ),
     (
+        "derived.csv",
+        "datastream,expression,from,to,source\n\
+         puhe-huishan/fluoride,\"dissolved_oxygen / number(water_temperature, \"\"K\"\")\",,,test\n\
+         puhe-huishan/zinc,\"fluoride + 3 * at(\"\"b\"\", \"\"dissolved_oxygen\"\")\",,,test\n",
+    ),
+    (
         "rules.csv.last",
         "quick,station:puhe-daoyi,exceedance,raw,,2,2,0.05,,warning,Look.,查看。,test\n",
     ),
@@ -65,6 +72,7 @@ const OTHERS: [&[(&str, &str)]; 3] = [
     &[
         ("devices.csv.without", "rivers,p-0\nrivers,p-1\nparks,air-1\n"),
         ("profiles.csv.without", "analyser-cabinet,permanganate\n"),
+        ("derived.csv.without", "puhe-huishan/\n"),
     ],
 ];
 
@@ -347,6 +355,47 @@ impl Stage {
 
 /// Plays events; after the one of that number, and after every one with `None`, the state goes
 /// through a snapshot.
+/// One reading of a probe, alone in its message.
+#[derive(Clone, Debug)]
+struct Part {
+    device: usize,
+    oxygen: bool,
+    second: i64,
+    value: &'static str,
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    const VALUES: [&str; 8] = ["6.8", "6.8", "3", "3.1", "21", "55", "null", "\"<2\""];
+    let device = prop::sample::select(&[0_usize, 0, 2][..]);
+    (device, any::<bool>(), 0..60_i64, prop::sample::select(&VALUES[..]))
+        .prop_map(|(device, oxygen, second, value)| Part { device, oxygen, second, value })
+}
+
+/// Gives what the derived datastreams of a station hold after such messages.
+fn derived(parts: &[&Part]) -> Vec<Vec<Entry>> {
+    let mut stage = Stage::new();
+    stage.at.wall = stage.at.wall.plus(HOUR);
+    let start = stage.at.wall.plus(-5 * MINUTE);
+    for Part { device, oxygen, second, value } in parts {
+        let channel = if *oxygen { "do" } else { "temp" };
+        let time = start.plus(second * 3 * SECOND).millis();
+        let payload = format!("{{\"ts\":{time},\"{channel}\":{value}}}");
+        let topic = format!("water/p-{device}/data");
+        let network = usize::from(*device == 2);
+        stage.send(network, topic.as_bytes(), payload.as_bytes(), false, Qos::AtLeastOnce);
+    }
+    stage.player.replay();
+    let registry = &WORLD_COMPILED.editions[0];
+    let names = ["puhe-huishan/fluoride", "puhe-huishan/zinc"];
+    let of = |name: &str| {
+        let stream = registry.datastreams.iter().find(|stream| *stream.name == *name).unwrap();
+        let stations = &stage.player.pipeline.state().stations;
+        let station = stations[stream.station.index()].as_ref().unwrap();
+        station.streams[usize::from(stream.slot)].history.since(Timestamp(0))
+    };
+    names.map(of).to_vec()
+}
+
 fn play(events: &[Event], restart_after: impl Fn(usize) -> bool) -> Player {
     let mut stage = Stage::new();
     for (index, event) in events.iter().enumerate() {
@@ -507,6 +556,26 @@ proptest! {
         prop_assert_eq!(once.told, twice.told);
         prop_assert_eq!(once.ledger, twice.ledger);
         play::assert_same_state(&once.pipeline, &twice.pipeline);
+    }
+
+    #[test]
+    fn what_is_derived_does_not_depend_on_the_order_of_arrival(
+        parts in prop::collection::vec(part(), 1..60).prop_shuffle()
+    ) {
+        let mut once: BTreeMap<(usize, bool, i64), &Part> = BTreeMap::new();
+        let mut arrived: Vec<&Part> = Vec::new();
+        for part in &parts {
+            let key = (part.device, part.oxygen, part.second);
+            if let std::collections::btree_map::Entry::Vacant(place) = once.entry(key) {
+                place.insert(part);
+                arrived.push(part);
+            }
+        }
+        let sorted: Vec<&Part> = once.values().copied().collect();
+        let (a, b) = (derived(&arrived), derived(&sorted));
+        prop_assert_eq!(&a, &b);
+        let leads = |part: &&&Part| part.device == 0 && part.oxygen;
+        prop_assert_eq!(a.first().map_or(0, Vec::len), arrived.iter().filter(leads).count());
     }
 
     #[test]

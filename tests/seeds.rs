@@ -1,12 +1,12 @@
 //! The tables of the example installation, sound and with mistakes.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::path::Path;
 
 use weir::domain::fault::Fault;
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
-use weir::domain::registry::Registry;
+use weir::domain::registry::{Registry, Sampling};
 use weir::seed::{Tables, compile, diff};
 
 fn example() -> Tables {
@@ -525,4 +525,123 @@ fn an_edition_without_the_tables_of_water_is_sound() {
         }
     }
     assert!(compiled(&tables).unwrap().water.items.is_empty());
+}
+
+/// Gives the example with rows added to its derived datastreams.
+fn derived(rows: &str) -> Tables {
+    let mut tables = example();
+    let held = String::from_utf8(tables.get("derived.csv").unwrap().to_vec()).unwrap();
+    tables.put("derived.csv", format!("{held}{rows}").into_bytes());
+    tables
+}
+
+/// Asserts that a row of `derived.csv` is refused where it stands, after the example's three, and
+/// what a fault says of it.
+#[track_caller]
+fn refuses(rows: &str, line: u64, words: &str) {
+    let faults = compiled(&derived(rows)).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let place = format!("seeds/derived.csv:{line}:");
+    assert!(told.iter().any(|one| one.starts_with(&place) && one.contains(words)), "{told:#?}");
+}
+
+#[test]
+fn a_derived_datastream_is_as_quick_as_its_quickest_input() {
+    let registry = compiled(&example()).unwrap();
+    let stream = |name: &str| {
+        registry.datastreams.iter().find(|stream| *stream.name == *name).unwrap().clone()
+    };
+    let load = stream("hunhe-changqing/ammonia_nitrogen_load");
+    assert_eq!((load.expected_every_ms, load.formulas.len()), (300_000, 1));
+    assert_eq!(load.sampling, Sampling::Continuous);
+    assert!(load.hour_mean.is_some() && load.gross_range.is_some());
+    let flow = stream("hunhe-changqing/flow");
+    assert_eq!(flow.feeds.iter().map(|feed| feed.derived).collect::<Vec<_>>(), [load.id]);
+    assert_eq!(stream("hunhe-changqing/unionised_ammonia").expected_every_ms, 60_000);
+}
+
+#[test]
+fn units_that_are_mixed_are_refused_with_their_line() {
+    let sum = "puhe-daoyi/zinc,dissolved_oxygen + water_temperature,,,test\n";
+    refuses(sum, 5, "mass_concentration `+` temperature");
+    refuses(sum, 5, "in `expression` two of one dimension");
+    let load = "hunhe-changqing/zinc,ammonia_nitrogen * flow,,,test\n";
+    refuses(load, 5, "in `expression` a result in `mg/L` (mass_concentration)");
+}
+
+#[test]
+fn an_unknown_name_in_an_expression_is_refused_with_the_nearest() {
+    let row = "puhe-daoyi/zinc,disolved_oxygen * 2,,,test\n";
+    refuses(row, 5, "the nearest is `puhe-daoyi/dissolved_oxygen`");
+    refuses("puhe-nowhere/zinc,dissolved_oxygen,,,test\n", 5, "a station of stations.csv");
+    refuses("puhe-daoyi/zync,dissolved_oxygen,,,test\n", 5, "a property of properties.csv");
+    refuses("zinc,dissolved_oxygen,,,test\n", 5, "`station/property`");
+}
+
+#[test]
+fn a_circle_of_derived_datastreams_is_refused() {
+    refuses("puhe-daoyi/zinc,zinc * 2,,,test\n", 5, "`puhe-daoyi/zinc` from `puhe-daoyi/zinc`");
+    let three = "puhe-daoyi/zinc,copper + lead,,,test\n\
+                 puhe-daoyi/copper,dissolved_oxygen + lead,,,test\n\
+                 puhe-daoyi/lead,zinc * 2,,,test\n\
+                 puhe-daoyi/arsenic,lead * 2,,,test\n";
+    refuses(three, 5, "a circle: ");
+    refuses(three, 6, "a circle: ");
+    refuses(three, 7, "a circle: ");
+    let faults = compiled(&derived(three)).unwrap_err();
+    assert_eq!(faults.len(), 3, "what only stands on a circle is no fault: {faults:#?}");
+}
+
+#[test]
+fn a_derived_datastream_has_one_source_at_a_time() {
+    refuses("puhe-daoyi/ph,ph,,,test\n", 5, "that no device of devices.csv feeds");
+    let twice = "puhe-daoyi/zinc,dissolved_oxygen,,2026-03-01,test\n\
+                 puhe-daoyi/zinc,dissolved_oxygen * 2,2026-02-01,,test\n";
+    refuses(twice, 6, "a second expression of `puhe-daoyi/zinc` at that time");
+    let after = "puhe-daoyi/zinc,dissolved_oxygen,,2026-03-01,test\n\
+                 puhe-daoyi/zinc,dissolved_oxygen * 2,2026-03-01,,test\n";
+    compiled(&derived(after)).unwrap();
+}
+
+#[test]
+fn what_is_stated_over_a_period_is_no_input() {
+    let row = "setdz-power/frequency,\"datastream(\"\"setdz-power/electricity_energy/total\"\") \
+               / quantity(1, \"\"kWh\"\") * quantity(1, \"\"Hz\"\")\",,,test\n";
+    refuses(&row.replace("frequency", "power"), 5, "a property of properties.csv");
+    refuses(&row.replace("/frequency", "/a/frequency"), 5, "instants or samples");
+}
+
+#[test]
+fn so_many_derived_datastreams_may_stand_on_one() {
+    let rows = |count: usize| -> String {
+        let row = |number| format!("puhe-daoyi/p{number}/zinc,dissolved_oxygen,,,test\n");
+        (0..count).map(row).collect()
+    };
+    compiled(&derived(&rows(32))).unwrap();
+    let faults = compiled(&derived(&rows(33))).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert!(faults[0].to_string().contains("33 derived datastreams"), "{}", faults[0]);
+}
+
+#[test]
+fn all_faults_of_derived_datastreams_are_told_at_once() {
+    let rows = "puhe-daoyi/zinc,tan(dissolved_oxygen) + nothing + ph,,,test\n\
+                puhe-daoyi/copper,,,,test\n\
+                puhe-daoyi/lead,ph >,,,\n";
+    let faults = compiled(&derived(rows)).unwrap_err();
+    let lines: Vec<Option<u64>> = faults.iter().map(|fault| fault.line).collect();
+    for line in [5, 6, 7] {
+        assert!(lines.contains(&Some(line)), "{faults:#?}");
+    }
+    assert!(faults.len() >= 5, "{faults:#?}");
+}
+
+#[test]
+fn a_base_that_contradicts_another_is_refused() {
+    check(&with("units.csv", "1000,0,g/l,", "1000,0,g/l,g m-2"), "seeds/units.csv:5:");
+    check(
+        &with("units.csv", "K,temperature,1,-273.15,,", "K,temperature,1,-273.15,,g"),
+        "seeds/units.csv:11:",
+    );
+    check(&with("units.csv", "m3 s-1", "m3 per s"), "seeds/units.csv:");
 }

@@ -8,12 +8,13 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 29] = tables![
+const TABLES: [(&str, &str); 30] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
     "averages.csv",
     "calibrations.csv",
+    "derived.csv",
     "devices.csv",
     "grades.csv",
     "items.csv",

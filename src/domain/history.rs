@@ -325,6 +325,9 @@ mod tests {
             (0_u8..9)
                 .prop_map(|x| ObservationResult::Censored { side: Side::Below, limit: x.into() }),
             Just(ObservationResult::Nil(NilReason::Missing)),
+            Just(ObservationResult::Nil(NilReason::Incomplete)),
+            Just(ObservationResult::Nil(NilReason::NoInput)),
+            Just(ObservationResult::Nil(NilReason::Undefined)),
         ]
     }
 

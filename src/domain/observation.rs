@@ -31,6 +31,12 @@ pub enum NilReason {
     /// A mean without enough valid values in its interval.
     #[n(1)]
     Incomplete,
+    /// A derived value whose inputs are missing, failed or too old.
+    #[n(2)]
+    NoInput,
+    /// A derived value whose expression has no finite number, or bounds on both sides.
+    #[n(3)]
+    Undefined,
 }
 
 /// A result: below the detection limit is not zero and not missing.

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::alert::{Severity, WeirCondition};
 use crate::domain::assessment::{Limit, WaterClass};
+use crate::domain::expression::Expression;
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{
     DatastreamId, DeviceId, LimitId, NetworkId, PropertyId, RuleId, StationId, Table,
@@ -303,6 +304,32 @@ pub struct Datastream {
     pub exceedance_rule: Option<RuleId>,
     /// The rule for silence, of the narrowest scope that has one.
     pub silence_rule: Option<RuleId>,
+    /// Of a derived datastream: how it is made, in order of time; empty where devices feed it.
+    pub formulas: Arc<[Formula]>,
+    /// The derived datastreams that are made of it.
+    pub feeds: Arc<[Feed]>,
+}
+
+/// How a derived datastream is made for a time: a row of `derived.csv`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Formula {
+    /// When it holds, by the time of the value.
+    pub validity: Validity,
+    /// The expression, in the canonical units of inputs and result.
+    pub expression: Expression,
+    /// Which input has a value wherever the result has one, by its place: the one that is
+    /// expected most often, of equals the first named.
+    pub leader: u8,
+}
+
+/// A derived datastream that a datastream feeds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Feed {
+    /// The derived datastream.
+    pub derived: DatastreamId,
+    /// How many derived datastreams stand between it and what devices send; those that stand
+    /// lower are worked out first.
+    pub rank: u16,
 }
 
 /// For how long, or for how many values, something must last.

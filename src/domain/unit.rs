@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::domain::dimension::{Base, Powers};
+
 /// The dimension of shares of the air's volume; its base is one whole.
 const VOLUME_SHARE: &str = "volume_share";
 /// The dimension of mass in a volume; its base is g/m3.
@@ -94,6 +96,7 @@ fn reduced(multiply: f64, divide: f64) -> (f64, f64) {
 pub struct Units {
     units: Vec<Unit>,
     by_name: HashMap<Box<str>, UnitIndex>,
+    bases: Vec<(Box<str>, Base)>,
 }
 
 impl Units {
@@ -128,6 +131,31 @@ impl Units {
     /// Gives every spelling, for messages that name the nearest one.
     pub fn spellings(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(|name| &**name)
+    }
+
+    /// Says of what a dimension's own unit is made.
+    ///
+    /// # Errors
+    /// What was said of it before, if that differs.
+    pub fn set_base(&mut self, dimension: &str, base: Base) -> Result<(), Base> {
+        match self.base(dimension) {
+            Some(held) if held != base => return Err(held),
+            Some(_) => {}
+            None => self.bases.push((dimension.into(), base)),
+        }
+        Ok(())
+    }
+
+    /// Gives of what a dimension's own unit is made; nothing where it has no part in products.
+    #[must_use]
+    pub fn base(&self, dimension: &str) -> Option<Base> {
+        self.bases.iter().find(|(name, _)| **name == *dimension).map(|(_, base)| *base)
+    }
+
+    /// Gives the names of the dimensions that are made of these powers.
+    pub fn dimensions(&self, powers: Powers) -> impl Iterator<Item = &str> {
+        let of_powers = self.bases.iter().filter(move |(_, base)| base.powers == powers);
+        of_powers.map(|(name, _)| &**name)
     }
 
     /// Gives the conversion between two units; `None` if their dimensions differ, because a mg/L

@@ -59,13 +59,19 @@ pub(super) fn result_number(result: ObservationResult) -> i64 {
         ObservationResult::Censored { side: Side::Above, .. } => 2,
         ObservationResult::Nil(NilReason::Missing) => 3,
         ObservationResult::Nil(NilReason::Incomplete) => 4,
+        ObservationResult::Nil(NilReason::NoInput) => 5,
+        ObservationResult::Nil(NilReason::Undefined) => 6,
     }
 }
 
 pub(super) fn result_of(kind: i64, number: Option<f64>) -> ObservationResult {
     let Some(number) = number else {
-        let reason = if kind == 4 { NilReason::Incomplete } else { NilReason::Missing };
-        return ObservationResult::Nil(reason);
+        return ObservationResult::Nil(match kind {
+            4 => NilReason::Incomplete,
+            5 => NilReason::NoInput,
+            6 => NilReason::Undefined,
+            _ => NilReason::Missing,
+        });
     };
     match kind {
         1 => ObservationResult::Censored { side: Side::Below, limit: number },

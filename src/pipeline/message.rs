@@ -9,6 +9,7 @@ use crate::domain::input::{Act, Message, Qos, ReadingPlace, ReceiveFault};
 use crate::domain::ledger::{Counts, Ledger, Outcome};
 use crate::domain::name::{DeviceId, TopicId};
 use crate::domain::observation::Reading;
+use crate::domain::quality::Flag;
 use crate::domain::registry::{Device, ProfileIndex};
 use crate::domain::reject::{Reason, Reject, Stage};
 use crate::domain::time::{Moment, Timestamp};
@@ -281,7 +282,7 @@ impl Pipeline {
                 Ok(None) => {}
                 Ok(Some(observation)) => {
                     let Manner { now, live, backlog, .. } = manner;
-                    let hearing = Hearing { now, live, backlog };
+                    let hearing = Hearing { now, live, backlog, members: Flag::NotEvaluated };
                     let outcome = self.observe(&registry, observation, hearing, ledger, out);
                     ledger.readings.count(outcome);
                 }
@@ -294,6 +295,9 @@ impl Pipeline {
         }
         readings.clear();
         self.readings = readings;
+        let Manner { now, backlog, .. } = manner;
+        let hearing = Hearing { now, live: false, backlog, members: Flag::NotEvaluated };
+        self.derive(&registry, hearing, out);
     }
 
     /// Touches what the readings of a message will need. It lies far apart and is seldom near the

@@ -10,10 +10,11 @@ use crate::domain::history::{Entry, Held};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::StationId;
 use crate::domain::observation::{Observation, QualifiedObservation};
-use crate::domain::quality::Flag;
+use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::{Datastream, Registry, RuleKind, Sampling};
 use crate::domain::time::{HOUR, Moment, Timestamp};
 use crate::pipeline::backlog::Backlog;
+use crate::pipeline::derive::held_derived;
 use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, plain_event};
 use crate::qc;
@@ -24,6 +25,8 @@ pub(super) struct Hearing {
     pub(super) now: Moment,
     pub(super) live: bool,
     pub(super) backlog: Option<Backlog>,
+    /// Of a derived value: the worst flag of what it was made of.
+    pub(super) members: Flag,
 }
 
 impl Pipeline {
@@ -39,20 +42,27 @@ impl Pipeline {
         let Some(datastream) = registry.datastream(observation.datastream) else {
             return Outcome::Rejected;
         };
-        let Hearing { now, live, backlog } = hearing;
+        let Hearing { now, live, backlog, members } = hearing;
         let time = observation.phenomenon_time.start();
         let late = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
         if live {
             self.hear(datastream, now, out);
         }
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
-        let held = if late { Held::Nothing } else { held(stream, datastream, &observation) };
+        let held = match late {
+            true => Held::Nothing,
+            false if !datastream.formulas.is_empty() => {
+                held_derived(stream, datastream, &observation, members)
+            }
+            false => held(stream, datastream, &observation),
+        };
         let old = match held {
             Held::Same => return Outcome::Duplicate,
             Held::Other(old) => Some(old),
             Held::Nothing => None,
         };
-        let qualified = qc::qualify(datastream, observation, old.is_some());
+        let mut qualified = qc::qualify(datastream, observation, old.is_some());
+        qualified.quality.set(Test::Members, members);
         out.observations.push(qualified);
         ledger.revisions += i64::from(old.is_some());
         ledger.late += i64::from(late);
@@ -63,6 +73,7 @@ impl Pipeline {
         let news = before.is_none_or(|before| before <= time);
         remember(stream, registry, &qualified, news, now.wall);
         self.note_hour(registry, datastream, time, old.is_some(), now.wall);
+        self.touch(registry, datastream, time);
         if news {
             let again = before == Some(time);
             self.judge(registry, datastream, &qualified, (!again, backlog), out);

@@ -1,5 +1,8 @@
 //! Units and observed properties.
 
+use std::collections::HashSet;
+
+use crate::domain::dimension::Base;
 use crate::domain::name::{NameKind, PropertyId};
 use crate::domain::registry::{Combine, ObservedProperty};
 use crate::domain::unit::{Unit, UnitIndex, ratio};
@@ -10,6 +13,7 @@ use crate::seed::sheet::{Cells, PROPERTIES, Sheets, UNITS, quoted};
 /// Reads `units.csv`.
 pub(super) fn units(sheets: &Sheets, draft: &mut Draft) {
     let sheet = sheets.get(&UNITS);
+    let mut shifted: HashSet<String> = HashSet::new();
     for row in &sheet.rows {
         let mut cells = sheet.cells(row, &mut draft.faults);
         let name = cells.required("unit");
@@ -27,6 +31,36 @@ pub(super) fn units(sheets: &Sheets, draft: &mut Draft) {
         if let Err(taken) = draft.registry.units.add(unit, &aliases) {
             cells.fault(format!("`{taken}` again"), "each name and alias of a unit once");
         }
+        if add != 0.0 {
+            shifted.insert(dimension.to_owned());
+        }
+        base(&mut cells, &mut draft.registry.units, shifted.contains(dimension));
+    }
+}
+
+/// Reads of what the dimension of a row is made.
+fn base(cells: &mut Cells<'_>, units: &mut crate::domain::unit::Units, shifted: bool) {
+    let (text, dimension) = (cells.text("base"), cells.text("dimension"));
+    if !text.is_empty() {
+        match Base::read(text).map(|base| units.set_base(dimension, base)) {
+            None => cells.refuse(
+                "base",
+                "powers of `g`, `kg`, `m`, `s`, `A` and `count` after a number if need be, such \
+                 as `g m-3`, `kg m-1 s-2`, `1000 count m-3` or `1`,",
+            ),
+            Some(Err(_)) => cells.refuse(
+                "base",
+                format_args!("what an earlier row says of `{dimension}`, or nothing,"),
+            ),
+            Some(Ok(())) => {}
+        }
+    }
+    if shifted && units.base(dimension).is_some() {
+        cells.fault(
+            format!("an offset in `{dimension}`, which has a `base`"),
+            "no `base` where a unit of the dimension has an offset: such values can't be \
+             multiplied",
+        );
     }
 }
 

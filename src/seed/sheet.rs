@@ -49,7 +49,7 @@ macro_rules! schemas {
 
 schemas! {
     UNITS: "units.csv", true,
-        ["unit" "dimension" "factor" "offset" "aliases"], ["unit"];
+        ["unit" "dimension" "factor" "offset" "aliases"] + ["base"], ["unit"];
     PROPERTIES: "properties.csv", true,
         ["property" "symbol" "name_en" "name_zh" "medium" "unit" "decimals_hour" "decimals_eval"
          "combine" "hj212" "hj212_2005" "source"], ["property"];
@@ -84,6 +84,8 @@ schemas! {
     CALIBRATIONS: "calibrations.csv", false,
         ["datastream" "gain" "offset" "certificate" "from" "to" "source"],
         ["datastream" "from"];
+    DERIVED: "derived.csv", false,
+        ["datastream" "expression" "from" "to" "source"], ["datastream" "from"];
     QC: "qc.csv", true,
         ["scope" "test" "fail_low" "fail_high" "suspect_low" "suspect_high" "source"],
         ["scope" "test"];

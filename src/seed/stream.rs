@@ -95,6 +95,8 @@ fn datastream(draft: &mut Draft, standing: &Standing, sender: &Sender) -> Datast
             class_limits: Arc::default(),
             exceedance_rule: None,
             silence_rule: None,
+            formulas: Arc::default(),
+            feeds: Arc::default(),
         },
     );
     id

@@ -19,7 +19,7 @@ const FAULT_MAX: usize = 16 << 10;
 
 /// Tables by the number that a case begins with. It is never another's, or the cases in the corpus
 /// would mean something else: a new table goes to the end.
-const NUMBERED: [&str; 20] = [
+const NUMBERED: [&str; 27] = [
     "averages.csv",
     "calibrations.csv",
     "devices.csv",
@@ -40,6 +40,13 @@ const NUMBERED: [&str; 20] = [
     "molar_masses.csv",
     "percentiles.csv",
     "reference_states.csv",
+    "derived.csv",
+    "grades.csv",
+    "items.csv",
+    "counters.csv",
+    "factors.csv",
+    "production.csv",
+    "targets.csv",
 ];
 
 /// Lays bytes over the sound tables: the whole of one, rows behind its head, or more rows.

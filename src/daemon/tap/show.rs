@@ -13,7 +13,7 @@ use crate::daemon::terminal::plain;
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::input::{Arrival, Input, Message, Qos};
 use crate::domain::name::NetworkId;
-use crate::domain::observation::{ObservationResult, QualifiedObservation, Side};
+use crate::domain::observation::{NilReason, ObservationResult, QualifiedObservation, Side};
 use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::Registry;
 use crate::pipeline::{Pipeline, Processed};
@@ -188,7 +188,12 @@ fn number(result: ObservationResult) -> String {
         ObservationResult::Value(value) => value.to_string(),
         ObservationResult::Censored { side: Side::Below, limit } => format!("<{limit}"),
         ObservationResult::Censored { side: Side::Above, limit } => format!(">{limit}"),
-        ObservationResult::Nil(_) => "no value".to_owned(),
+        ObservationResult::Nil(NilReason::Missing) => "no value".to_owned(),
+        ObservationResult::Nil(NilReason::Incomplete) => "no value: too few".to_owned(),
+        ObservationResult::Nil(NilReason::NoInput) => "no value: an input is missing".to_owned(),
+        ObservationResult::Nil(NilReason::Undefined) => {
+            "no value: the expression gives none".to_owned()
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::decode;
 use crate::domain::name::{NetworkId, PropertyId, TopicId};
-use crate::domain::observation::{NilReason, Side};
+use crate::domain::observation::Side;
 use crate::domain::registry::{
     Channel, Format, Level, Pointers, Profile, Statistic, TimeUnit, TopicRule,
 };
@@ -84,7 +84,7 @@ fn check(pointers: Pointers, channels: &[&str], payload: &str, want: &str) {
             ObservationResult::Value(value) => value.to_string(),
             ObservationResult::Censored { side: Side::Below, limit } => format!("<{limit}"),
             ObservationResult::Censored { side: Side::Above, limit } => format!(">{limit}"),
-            ObservationResult::Nil(NilReason::Missing | NilReason::Incomplete) => "nil".to_owned(),
+            ObservationResult::Nil(_) => "nil".to_owned(),
         };
         got.push(format!("{}@{time}={value}", reading.channel));
     }

@@ -20,6 +20,8 @@ mod kind {
     pub(super) const ABOVE: u8 = 3;
     pub(super) const MISSING: u8 = 4;
     pub(super) const INCOMPLETE: u8 = 5;
+    pub(super) const NO_INPUT: u8 = 6;
+    pub(super) const UNDEFINED: u8 = 7;
 }
 
 /// Ten to the power of the decimals.
@@ -211,6 +213,8 @@ impl Packed {
             }
             ObservationResult::Nil(NilReason::Missing) => ((kind::MISSING, decimals), None),
             ObservationResult::Nil(NilReason::Incomplete) => ((kind::INCOMPLETE, decimals), None),
+            ObservationResult::Nil(NilReason::NoInput) => ((kind::NO_INPUT, decimals), None),
+            ObservationResult::Nil(NilReason::Undefined) => ((kind::UNDEFINED, decimals), None),
         }
     }
 }
@@ -264,6 +268,8 @@ fn take(rest: &mut &[u8], last: Option<Last>) -> Option<(Entry, Last)> {
         kind::BELOW => ObservationResult::Censored { side: Side::Below, limit: take_f64(rest)? },
         kind::ABOVE => ObservationResult::Censored { side: Side::Above, limit: take_f64(rest)? },
         kind::INCOMPLETE => ObservationResult::Nil(NilReason::Incomplete),
+        kind::NO_INPUT => ObservationResult::Nil(NilReason::NoInput),
+        kind::UNDEFINED => ObservationResult::Nil(NilReason::Undefined),
         _ => ObservationResult::Nil(NilReason::Missing),
     };
     let flag = match next.tag.flag {
