@@ -276,3 +276,12 @@ fn the_new_columns_move_no_limit() {
     let found = fresh.limit(weir::domain::name::LimitId(of(&example())));
     assert!(found.is_some_and(|limit| &*limit.class == "I"), "the name of the first release");
 }
+
+#[test]
+fn a_rule_of_hour_means_needs_them_only_where_a_value_is_held_against_a_limit() {
+    let row = |averaging: &str| {
+        with_limits(&format!("A,1,wind_direction,,,{averaging},max,9,,,deg,,,,a test,,\n"))
+    };
+    compiled(&row("statistical")).unwrap();
+    check(&row("single"), "seeds/rules.csv:");
+}
