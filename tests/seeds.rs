@@ -644,4 +644,11 @@ fn a_base_that_contradicts_another_is_refused() {
         "seeds/units.csv:11:",
     );
     check(&with("units.csv", "m3 s-1", "m3 per s"), "seeds/units.csv:");
+#[test]
+fn a_rule_of_hour_means_needs_them_only_where_a_value_is_held_against_a_limit() {
+    let row = |averaging: &str| {
+        with_limits(&format!("A,1,wind_direction,,,{averaging},max,9,,,deg,,,,a test,,\n"))
+    };
+    compiled(&row("statistical")).unwrap();
+    check(&row("single"), "seeds/rules.csv:");
 }

@@ -137,6 +137,8 @@ fn within(minute: u16, from: u16, to: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const T: PropertyId = PropertyId(1);
@@ -197,5 +199,31 @@ mod tests {
         assert_eq!(holds(None), None);
         assert_eq!(holds(Some(12.0)), Some(true));
         assert_eq!(holds(Some(12.1)), Some(false));
+    }
+
+    fn any_comparison() -> impl Strategy<Value = (Comparison, f64)> {
+        (0..4_usize, 0..4_i8).prop_map(|(at, number)| (Comparison::ALL[at], f64::from(number)))
+    }
+
+    proptest! {
+        #[test]
+        fn hours_overlap_where_a_minute_is_in_both(
+            [a, b, c, d] in prop::array::uniform4(0..DAY_MINUTES),
+        ) {
+            let both = |minute: &u16| within(*minute, a, b) && within(*minute, c, d);
+            let (one, other) =
+                (Condition::Hours { from: a, to: b }, Condition::Hours { from: c, to: d });
+            prop_assert_eq!(one.overlaps(other), (0..DAY_MINUTES).any(|minute| both(&minute)));
+        }
+
+        #[test]
+        fn comparisons_overlap_where_a_value_fits_both(
+            (one, a) in any_comparison(), (other, b) in any_comparison(),
+        ) {
+            // Between whole numbers the halves stand for all.
+            let mut values = (-2..10).map(|half| f64::from(half) / 2.0);
+            let both = values.any(|value| one.holds(value, a) && other.holds(value, b));
+            prop_assert_eq!(beside(one, a).overlaps(beside(other, b)), both);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::alert::{Severity, WeirCondition};
+use crate::domain::assessment::Averaging;
 use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, StationId};
 use crate::domain::observation::Period;
 use crate::domain::registry::{
@@ -109,7 +110,14 @@ fn never_fires(registry: &Registry, stream: &Datastream, rule: RuleId) -> bool {
         Statistic::Instant | Statistic::Sample => true,
         Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total => false,
     };
-    of_hours && own && stream.hour_mean.is_none() && !stream.limits.is_empty()
+    // What is a share of many values is held against none of them.
+    let held = stream.limits.iter().filter_map(|id| registry.limit(*id)).any(|limit| {
+        match limit.averaging {
+            Averaging::Any | Averaging::Of(_) => true,
+            Averaging::Week | Averaging::Statistical => false,
+        }
+    });
+    of_hours && own && stream.hour_mean.is_none() && held
 }
 
 /// The scopes a datastream is in, the narrowest first.
