@@ -3,9 +3,11 @@
 
 mod average;
 mod cell;
+mod counter;
 mod device;
 mod diff;
 mod draft;
+mod energy;
 mod limit;
 mod profile;
 mod quantity;
@@ -72,6 +74,10 @@ pub fn compile(
     topic::topics(&sheets, &mut draft);
     stream::datastreams(&sheets, &mut draft);
     stream::calibrations(&sheets, &mut draft);
+    counter::counters(&sheets, &mut draft);
+    energy::factors(&sheets, &mut draft);
+    energy::targets(&sheets, &mut draft);
+    energy::production(&sheets, &mut draft);
     range::gross_ranges(&sheets, &mut draft);
     average::hour_means(&sheets, &mut draft);
     limit::limits(&sheets, &mut draft);

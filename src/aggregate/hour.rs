@@ -124,7 +124,7 @@ fn term(combine: Combine, result: ObservationResult, flag: Flag) -> Option<Exact
     match combine {
         Combine::Mean => ExactSum::term(value),
         Combine::HydrogenIon => ExactSum::term(10_f64.powf(7.0 - value)),
-        Combine::NoMean => None,
+        Combine::NoMean | Combine::Counter => None,
     }
 }
 
@@ -246,7 +246,7 @@ impl Hours {
                 let mean = hour.sum.mean(hour.valid);
                 let mean = match combine {
                     Combine::HydrogenIon => 7.0 - mean.log10(),
-                    Combine::Mean | Combine::NoMean => mean,
+                    Combine::Mean | Combine::NoMean | Combine::Counter => mean,
                 };
                 // No hydrogen ions at all are no pH.
                 if mean.is_finite() {

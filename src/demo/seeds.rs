@@ -8,21 +8,25 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 16] = tables![
+const TABLES: [(&str, &str); 20] = tables![
     "averages.csv",
     "calibrations.csv",
+    "counters.csv",
     "devices.csv",
+    "factors.csv",
     "limits/GB3095-2012.csv",
     "limits/GB3095-2026.csv",
     "limits/GB3838-2002.csv",
     "limits/GBT12325-2008.csv",
     "places.csv",
+    "production.csv",
     "profiles.csv",
     "properties.csv",
     "qc.csv",
     "reaches.csv",
     "rules.csv",
     "stations.csv",
+    "targets.csv",
     "topics.csv",
     "units.csv",
 ];

@@ -1,6 +1,8 @@
 //! The registry: one edition of the seeds, compiled. Every name is an id or an index here, so that
 //! the way of a reading needs no search.
 
+mod counter;
+mod energy;
 mod site;
 
 use std::collections::HashMap;
@@ -18,6 +20,8 @@ use crate::domain::observation::Period;
 use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
+pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
+pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 
 /// How averages of a property are made.
@@ -27,8 +31,10 @@ pub enum Combine {
     Mean,
     /// Mean of the hydrogen-ion concentration: pH.
     HydrogenIon,
-    /// No average has a meaning: counters, states, directions.
+    /// No average has a meaning: states, directions.
     NoMean,
+    /// A counter: its states are subtracted, never averaged.
+    Counter,
 }
 
 /// An observed property.
@@ -497,6 +503,8 @@ pub struct Registry {
     pub weir_rules: Vec<(WeirCondition, RuleId)>,
     /// Reaches, in the order of the seeds.
     pub reaches: Vec<Reach>,
+    /// What energy is reckoned by.
+    pub energy: Energy,
 }
 
 impl Registry {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::domain::fault::Fault;
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{DatastreamId, Names, NetworkId, PlaceId, PropertyId, StationId, Table};
-use crate::domain::registry::{ProfileIndex, Registry};
+use crate::domain::registry::{Energy, ProfileIndex, Registry};
 use crate::domain::unit::Units;
 use crate::seed::device::Standing;
 use crate::seed::profile::Sender;
@@ -97,5 +97,6 @@ fn empty() -> Registry {
         rules: Table::default(),
         weir_rules: Vec::new(),
         reaches: Vec::new(),
+        energy: Energy::default(),
     }
 }

@@ -72,7 +72,11 @@ pub(super) fn properties(sheets: &Sheets, draft: &mut Draft) {
         let combine = cells.word(
             "combine",
             ("mean", Combine::Mean),
-            &[("hydrogen_ion", Combine::HydrogenIon), ("none", Combine::NoMean)],
+            &[
+                ("hydrogen_ion", Combine::HydrogenIon),
+                ("none", Combine::NoMean),
+                ("counter", Combine::Counter),
+            ],
         );
         let id = PropertyId(draft.names.id(NameKind::Property, name));
         if draft.properties.ids.insert(name.into(), id).is_some() {

@@ -13,7 +13,7 @@ use weir::domain::observation::{
 };
 use weir::domain::quality::{Flag, Quality, Test};
 use weir::domain::registry::{
-    Datastream, ObservedProperty, Place, Registry, Rule, Station, Statistic,
+    Datastream, Energy, ObservedProperty, Place, Registry, Rule, Station, Statistic,
 };
 use weir::domain::time::{PhenomenonTime, Timestamp};
 use weir::domain::unit::Units;
@@ -108,6 +108,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         rules: table(vec![rule]),
         weir_rules: Vec::new(),
         reaches: Vec::new(),
+        energy: Energy::default(),
     }
 }
 
