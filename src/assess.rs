@@ -1,5 +1,6 @@
 //! Holds an observation against the limits in force at its own time.
 
+pub mod energy;
 pub mod limit;
 
 use minicbor::{Decode, Encode};

@@ -8,6 +8,8 @@
 )]
 
 mod gb_3838;
+mod gb_t_2589;
+mod supply_quality;
 
 use std::path::Path;
 
