@@ -11,7 +11,7 @@ use crate::domain::time::{PhenomenonTime, Timestamp};
 /// Amounts are summed up in these parts of their unit, exactly.
 const PARTS: f64 = 1e6;
 /// The greatest amount that is summed up.
-const AMOUNT_MAX: f64 = 1e15;
+const AMOUNT_MAX: f64 = 1e12;
 
 /// A park's balance over a period.
 #[derive(Clone, PartialEq, Debug)]
@@ -161,6 +161,16 @@ mod tests {
     fn sub_meters_that_count_more_than_came_in_are_suspect() {
         let park = of(&[(IMPORT, Some(100.0)), (MeterRole::Sub, Some(110.0))]);
         assert_eq!((park.evaluation.value, park.evaluation.unconfirmed), (Some(-10.0), true));
+    }
+
+    #[test]
+    fn an_amount_beyond_what_is_summed_up_is_missing() {
+        for amount in [AMOUNT_MAX * 1.01, f64::NAN, f64::INFINITY] {
+            let park = of(&[(IMPORT, Some(amount)), (MeterRole::Sub, Some(4.0))]);
+            assert_eq!((park.evaluation.value, park.missing), (None, vec![DatastreamId(0)]));
+        }
+        let park = of(&[(IMPORT, Some(AMOUNT_MAX)), (MeterRole::Sub, Some(0.0))]);
+        assert_eq!(park.evaluation.value, Some(100.0));
     }
 
     #[test]

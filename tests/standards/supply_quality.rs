@@ -176,3 +176,14 @@ fn gb_t_15543_2008_2_percent_of_the_ten_minute_values() {
     let without = unbalance([&even, &even, &[]], span, MINUTE, 2.0);
     assert_eq!((without.valid, without.percent()), (0, None), "a missing phase is not balanced");
 }
+
+#[test]
+fn a_value_or_a_span_beyond_what_is_counted_is_left_out() {
+    let span = (Timestamp(0), Timestamp(10 * MINUTE));
+    let of = |volts: f64| ten_minutes(minutes(10, |_| volts).into_iter(), span, MINUTE).0;
+    assert_eq!(of(1.1e9), [None]);
+    assert_eq!(of(f64::NAN), [None]);
+    assert_eq!(of(1e9), [Some(1e9)]);
+    let long = (Timestamp(0), Timestamp(i64::MAX));
+    assert_eq!(ten_minutes(minutes(10, |_| 220.0).into_iter(), long, MINUTE).0.len(), 8_928);
+}

@@ -167,6 +167,15 @@ fn a_zero_between_two_states_is_left_out() {
 }
 
 #[test]
+fn a_longer_run_out_of_line_is_a_reset() {
+    let readings = [(0, 100.0), (1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0), (5, 0.1)];
+    let hour = used(&plain(), &readings, (0, 5));
+    assert_eq!((hour.total(), hour.reset, hour.missing_ms), (Some(0.1), true, MINUTE));
+    let three = [(0, 100.0), (1, 0.0), (2, 0.0), (3, 0.0), (4, 100.4)];
+    assert_eq!(used(&plain(), &three, (0, 4)).total(), Some(0.4));
+}
+
+#[test]
 fn a_spike_is_left_out() {
     let hour = used(&plain(), &[(0, 100.0), (1, 9_000.0), (2, 100.2), (3, 100.3)], (0, 3));
     assert_eq!((hour.total(), hour.flag()), (Some(0.3), Flag::Suspect));
