@@ -209,7 +209,7 @@ pub fn monthly_power_factor(
                 hold(&mut evaluation, rounded, Some(target));
                 let property = registry.datastream(active.datastream).map(|one| one.property);
                 evaluation.deciding.extend(property.map(|property| deciding(property, rounded)));
-                evaluation.legal = true;
+                evaluation.legal = quality::is_of_the_standard_method(registry, subject);
             }
             (Some(_), None) => evaluation.reason = Some(NotAssessable::NoLimit),
             (None, _) => evaluation.reason = Some(NotAssessable::Missing),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::history::History;
 use crate::domain::name::PlaceId;
 use crate::domain::observation::NilReason;
 use crate::domain::registry::{Dial, Meter, MeterRole};
@@ -222,7 +223,9 @@ fn an_amount_of_another_span_is_added_exactly() {
 /// Readings of one meter over four hours, from any state of its dial, each step small.
 fn readings() -> impl Strategy<Value = (Vec<Entry>, i64)> {
     let steps = proptest::collection::vec((1_000..1_200_000_i64, 0..100_i64), 2..60);
-    (0..100_000_i64, steps).prop_map(|(start, steps)| {
+    // Half of the cases roll over or nearly do.
+    let start = prop_oneof![0..100_000_i64, 97_000..100_000_i64];
+    (start, steps).prop_map(|(start, steps)| {
         let (mut time, mut state, mut sum) = (0, start, 0);
         let mut entries = vec![entry_of(time, state)];
         for (millis, rise) in steps {
@@ -269,6 +272,10 @@ proptest! {
         let whole = consumption(entries.iter().copied(), span, &counter);
         let mut shuffled = entries;
         shuffled.sort_by_key(|entry| entry.time.millis().wrapping_mul(order as i64 | 1));
+        let mut ring = History::default();
+        shuffled.iter().for_each(|entry| ring.put(*entry));
+        let held = consumption(ring.since(Timestamp(0)).into_iter(), span, &counter);
+        prop_assert_eq!(whole, held, "as the ring gives it");
         let again = consumption(shuffled.into_iter(), span, &counter);
         prop_assert_eq!(whole, again);
         prop_assert_eq!(whole.total().map(f64::to_bits), again.total().map(f64::to_bits));
@@ -296,4 +303,19 @@ proptest! {
         prop_assert!(parts.iter().all(|part| *part >= 0));
         prop_assert_eq!(parts.iter().sum::<i64>(), HOUR);
     }
+}
+
+#[test]
+fn a_late_reading_gives_the_hours_that_it_would_have_given_in_time() {
+    let in_time = [(0, 9_998.0), (30, 9_999.0), (70, 0.5), (118, 2.9), (122, 3.1)];
+    let late: Vec<(i64, f64)> = in_time.iter().copied().filter(|one| one.0 != 70).collect();
+    let hour = |readings: &[(i64, f64)], from| used(&plain(), readings, (from, from + 60));
+    // Without it the hour's border lies in a gap from minute 30 to 118, with 3.9 over it.
+    assert_eq!(hour(&late, 0).shared_ms, 60 * MINUTE);
+    assert!((hour(&late, 0).total().unwrap() - (1.0 + 3.9 * 30.0 / 88.0)).abs() < 1e-9);
+    // With it from minute 30 to 70, with 1.5 over it: three quarters of that.
+    assert_eq!(hour(&in_time, 0).total(), Some(1.0 + 1.125));
+    assert_eq!(hour(&in_time, 60).total(), Some(0.375 + 2.4 + 0.1));
+    let sum = |readings: &[(i64, f64)]| hour(readings, 0).and(hour(readings, 60)).parts;
+    assert_eq!(sum(&late), sum(&in_time), "the two hours together are what they were");
 }

@@ -235,7 +235,8 @@ pub fn supply_quality(
     evaluation
 }
 
-fn is_of_the_standard_method(registry: &Registry, subject: Evaluated) -> bool {
+/// Says whether verdicts on a subject have legal weight: not those on an indicative station.
+pub(super) fn is_of_the_standard_method(registry: &Registry, subject: Evaluated) -> bool {
     match subject {
         Evaluated::Station(id) => {
             registry.station(id).is_some_and(|one| one.grade == StationGrade::Reference)
