@@ -3,6 +3,7 @@
 pub mod aqi;
 pub mod black_odour;
 pub mod cwqi;
+pub mod energy;
 pub mod limit;
 pub mod trophic;
 pub mod water_class;

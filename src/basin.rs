@@ -1,6 +1,7 @@
 //! What spans stations: a wave of pollution that comes down a river. Stations of one place share
 //! one such state; nothing else is shared between them.
 
+pub mod balance;
 pub mod city;
 pub mod grade;
 

@@ -29,8 +29,9 @@ const START: Timestamp = Timestamp(1_780_273_800_000);
 
 /// The world of the properties: few devices, short patience, a station on two networks and one
 /// whose service begins after half an hour.
-const WORLD: [(&str, &str); 8] = [
+const WORLD: [(&str, &str); 9] = [
     ("calibrations.csv", "datastream,gain,offset,certificate,from,to,source\n"),
+    ("counters.csv", "datastream,maximum,resolution,ct,pt,role,place,from,to,source\n"),
     ("qc.csv.without", "station:nanhu-buoy\n"),
     ("stations.csv.last", "puhe-late,puhe,a,b,,,+08:00,river,IV,2026-06-01 09:00,,test\n"),
     ("topics.csv.last", "parks,water/{device}/data,json,,/ts,ms,,,,,test\n"),

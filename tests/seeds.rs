@@ -644,6 +644,8 @@ fn a_base_that_contradicts_another_is_refused() {
         "seeds/units.csv:11:",
     );
     check(&with("units.csv", "m3 s-1", "m3 per s"), "seeds/units.csv:");
+}
+
 #[test]
 fn a_rule_of_hour_means_needs_them_only_where_a_value_is_held_against_a_limit() {
     let row = |averaging: &str| {
@@ -651,4 +653,95 @@ fn a_rule_of_hour_means_needs_them_only_where_a_value_is_held_against_a_limit() 
     };
     compiled(&row("statistical")).unwrap();
     check(&row("single"), "seeds/rules.csv:");
+}
+
+#[test]
+fn a_counter_without_a_maximum_is_refused_with_its_line() {
+    check(&with("counters.csv", ",99999999.99,", ",,"), "seeds/counters.csv:2: found nothing");
+}
+
+#[test]
+fn a_counter_that_no_row_speaks_of_is_refused_at_its_device() {
+    let gone = with("counters.csv", "hunnan-power/electricity_energy/total", "#");
+    check(&gone, "seeds/devices.csv:27: found `hunnan-power/electricity_energy/total`, a counter");
+    let mut tables = example();
+    tables.put("counters.csv", b"".to_vec());
+    check(&tables, "seeds/counters.csv: found an empty table");
+}
+
+#[test]
+fn an_edition_of_an_earlier_release_has_no_counters_and_is_sound() {
+    let text = String::from_utf8(example().get("properties.csv").unwrap().to_vec()).unwrap();
+    let mut before = Tables::default();
+    let newer = ["counters.csv", "factors.csv", "targets.csv", "production.csv"];
+    for (name, bytes) in example().iter().filter(|(name, _)| !newer.contains(name)) {
+        before.put(name, bytes.to_vec());
+    }
+    before.put("properties.csv", text.replace(",counter,", ",none,").into_bytes());
+    assert!(compiled(&before).unwrap().energy.counters.is_empty());
+}
+
+#[test]
+fn two_meters_of_a_datastream_at_a_time_are_refused() {
+    let row = "setdz-water/water_volume/total,,99999999.999,0.001,1,1,fresh_water,,setdz,,,";
+    let again = format!("{row}a\n{}b\n", row.replace(",,,", ",2026-01-01,,"));
+    let tables = with("counters.csv", row, &again);
+    check(&tables, "seeds/counters.csv:5: found a second meter");
+}
+
+#[test]
+fn a_meter_may_follow_another_after_a_gap() {
+    let row = "setdz-water/water_volume/total,,99999999.999,0.001,1,1,fresh_water,,setdz,";
+    let old = format!("{row},2026-01-01 08:00,old\n{row}2026-01-01 10:00");
+    let registry = compiled(&with("counters.csv", &format!("{row},"), &format!("{old},"))).unwrap();
+    let longest = registry.energy.counters.values().map(|one| one.meters.len()).max();
+    assert_eq!(longest, Some(2));
+}
+
+#[test]
+fn faults_of_a_counter_are_told_with_what_was_expected() {
+    let row = ",0.01,1,1,import,hv_industry,setdz,";
+    let at = "seeds/counters.csv:2: found";
+    for (new, want) in [
+        (",0,1,1,import,hv_industry,setdz,", "`0`, expected the step"),
+        (",0.01,0,1,import,hv_industry,setdz,", "`0`, expected the ratio of the current"),
+        (",0.01,1,x,import,hv_industry,setdz,", "`x`, expected the ratio of the voltage"),
+        (",0.0000001,1,1,import,hv_industry,setdz,", "maximum 99999999.99"),
+        (",0.01,1,1,imports,hv_industry,setdz,", "`imports`, expected `import`"),
+        (",0.01,1,1,import,hv,setdz,", "`hv`, expected nothing or `hv_industry`"),
+        (",0.01,1,1,import,hv_industry,stedz,", "`stedz`, expected a place"),
+    ] {
+        check(&with("counters.csv", row, new), &format!("{at} {want}"));
+    }
+    let instant =
+        with("counters.csv", "setdz-power/electricity_energy/total", "setdz-power/L1/voltage");
+    check(&instant, &format!("{at} `setdz-power/L1/voltage`, expected a datastream of statistic"));
+    let unknown = with("counters.csv", "setdz-power/electricity_energy", "setdz-power/energy");
+    check(&unknown, &format!("{at} `setdz-power/energy/total`, expected a datastream"));
+}
+
+#[test]
+fn faults_of_factors_targets_and_production_are_told_with_their_lines() {
+    for (table, old, new, want) in [
+        (
+            "factors.csv",
+            ",0.1229,kgce/kWh",
+            ",0.1229,tce/kWh",
+            "2: found `tce/kWh`, expected `kgce/`",
+        ),
+        ("factors.csv", ",0.1229,kgce/kWh", ",-1,kgce/kWh", "2: found `-1`"),
+        ("factors.csv", "national,2021", "national,", "11: found nothing, expected a year"),
+        ("factors.csv", "national,2022", "national,2021", "14: found `national`, expected each"),
+        ("factors.csv", "coal_calorific", "coal", "10: found `coal`"),
+        ("targets.csv", "shenyang,", "shenyan,", "2: found `shenyan`"),
+        ("targets.csv", "tce/10^4CNY", "tce", "2: found `tce`, expected `tce/10^4CNY`"),
+        ("targets.csv", "2015-12-31", "2015/12/31", "2: found `2015/12/31`, expected a date"),
+        ("targets.csv", "2020-12-31", "2015-12-31", "3: found `energy_intensity`, expected each"),
+        ("targets.csv", ",90,%", ",900,%", "4: found `900`, expected at most 100"),
+        ("production.csv", "setdz,2025,", "setdz,2025-Q5,", "2: found `2025-Q5`, expected a year"),
+        ("production.csv", "hunnan,2025,", "setdz,2025,", "4: found `2025`, expected each"),
+        ("production.csv", "10^4CNY", "CNY", "2: found `CNY`, expected `10^4CNY`"),
+    ] {
+        check(&with(table, old, new), &format!("seeds/{table}:{want}"));
+    }
 }

@@ -5,14 +5,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use weir::aggregate::counter::consumption;
+use weir::assess::energy::{Over, monthly_power_factor, water_reuse};
+use weir::basin::balance::balance;
 use weir::demo::seeds;
 use weir::demo::world::{Publication, World};
 use weir::domain::alert::Subject;
+use weir::domain::evaluation::{Evaluated, Target};
+use weir::domain::history::Entry;
 use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
 use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Ledger, Outcome};
 use weir::domain::name::{NameKind, Names, NetworkId};
-use weir::domain::registry::Registry;
+use weir::domain::observation::Period;
+use weir::domain::registry::MeterRole::Import;
+use weir::domain::registry::{Metered, Registry};
 use weir::domain::time::{MINUTE, Moment, SECOND, Timestamp};
 use weir::pipeline::{Pipeline, Processed};
 use weir::seed::compile;
@@ -118,4 +125,89 @@ fn the_story_is_what_alerts_and_dead_letters_say_and_nothing_else() {
     let wave = alerts.iter().find(|(minute, _)| *minute > 100).unwrap();
     assert!(wave.1.upstream.is_some(), "the wave is recognised downstream");
     assert_eq!(story.len(), 3, "{story:#?}");
+}
+
+/// What weir observes of the parks' meters in the first minutes of the story, by datastream.
+fn metered(minutes: i64) -> (Arc<Registry>, BTreeMap<String, Vec<Entry>>) {
+    let networks = ["rivers".to_owned(), "parks".to_owned()];
+    let mut names = Names::default();
+    let registry =
+        Arc::new(compile(&seeds::tables(), Judgement::default(), &networks, &mut names).unwrap());
+    let network = NetworkId(names.id(NameKind::Network, "parks"));
+    let at = |time: Timestamp| Moment { wall: time, elapsed_ms: time.since(START) };
+    let mut pipeline = Pipeline::new(Arc::clone(&registry), at(START));
+    let mut held: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    let mut out = Processed::default();
+    let mut said = Vec::new();
+    World::new(7, START).until(START.plus(minutes * MINUTE), &mut |one| said.push(one));
+    for one in said.into_iter().filter(|one| one.network == "parks") {
+        let message = Message {
+            network,
+            topic: one.topic.as_bytes(),
+            payload: &one.payload,
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            dup: false,
+            packet_id: 1,
+            fault: None,
+        };
+        pipeline.process(&Arrival { at: at(one.at), input: Input::Message(message) }, &mut out);
+        for qualified in out.observations.drain(..) {
+            let observation = &qualified.observation;
+            if observation.period != Period::Native {
+                continue;
+            }
+            let name = &registry.datastream(observation.datastream).unwrap().name;
+            let time = observation.phenomenon_time.start();
+            let entry = Entry { time, result: observation.result, flag: qualified.flag() };
+            held.entry(name.to_string()).or_default().push(entry);
+        }
+    }
+    (registry, held)
+}
+
+#[test]
+fn the_meters_of_the_park_are_what_pencil_and_paper_say() {
+    let (registry, held) = metered(130);
+    let place = registry.places.iter().find(|place| &*place.name == "setdz").unwrap().id;
+    let hour = (START.plus(60 * MINUTE), START.plus(120 * MINUTE));
+    let meters = |name: &str| -> Vec<Metered> {
+        let property = registry.properties.iter().find(|one| &*one.name == name).unwrap();
+        let meters = registry.energy.meters(&registry.datastreams, place, property.id, hour);
+        let metered = meters.map(|(datastream, meter)| {
+            let entries = &held[&*registry.datastream(datastream).unwrap().name];
+            let counter = &registry.energy.counters[&datastream];
+            let used = consumption(entries.iter().copied(), hour, counter);
+            assert_eq!(used.completeness().valid, 60, "{used:?}");
+            let amount = used.total();
+            Metered { datastream, role: meter.role, amount, suspect: used.suspect }
+        });
+        metered.collect()
+    };
+    let is_near = |found: f64, want: f64, by: f64| (found - want).abs() <= by;
+
+    // 133.0 kWh came in; 79.8 and 46.6 went through the sub-meters; 5 % is not metered. A meter
+    // shows tenths.
+    let electricity = meters("electricity_energy");
+    let property = registry.datastream(electricity[0].datastream).unwrap().property;
+    let park = balance((place, property), (Period::Hour, hour.0, hour.1), &electricity);
+    assert!(is_near(park.supplied.unwrap(), 133.0, 0.1), "{park:?}");
+    assert!(is_near(park.counted.unwrap(), 79.8 + 46.55, 0.2), "{park:?}");
+    assert!(is_near(park.evaluation.value.unwrap(), 5.0, 0.3), "{park:?}");
+    assert_eq!((park.evaluation.items_of, park.evaluation.unconfirmed), (3, false));
+
+    // 133.0 kWh and 48.3 kvarh are 141.5 kVAh: 0.94.
+    let main = |meters: &[Metered]| *meters.iter().find(|one| one.role == Import).unwrap();
+    let (active, reactive) = (main(&electricity), main(&meters("reactive_energy")));
+    let station = registry.datastream(active.datastream).unwrap().station;
+    let over = Over { place, period: Period::Hour, start: hour.0, end: hour.1 };
+    let subject = Evaluated::Station(station);
+    let factor = monthly_power_factor(&registry, subject, over, "hv_industry", active, reactive);
+    assert!(is_near(factor.evaluation.value.unwrap(), 0.94, 0.001), "{factor:?}");
+    assert_eq!(factor.evaluation.target, Target::Met);
+
+    // 3.2 m3 fresh and 54.4 m3 reused: 94.4 %, and 95 % was promised.
+    let reuse = water_reuse(&registry, over, &meters("water_volume")).evaluation;
+    assert!(is_near(reuse.value.unwrap(), 94.444, 0.02), "{reuse:?}");
+    assert_eq!(reuse.target, Target::Missed);
 }

@@ -52,7 +52,9 @@ struct Sum {
 impl Sum {
     fn add(&mut self, combine: Combine, value: f64) {
         let terms = match combine {
-            Combine::Mean | Combine::Sum => (ExactSum::term(value), Some(ExactSum::default())),
+            Combine::Mean | Combine::Sum | Combine::Counter => {
+                (ExactSum::term(value), Some(ExactSum::default()))
+            }
             // The concentration of hydrogen ions, in units of 10^-7 mol/L.
             Combine::HydrogenIon => {
                 (ExactSum::term(10_f64.powf(7.0 - value)), Some(ExactSum::default()))
@@ -77,7 +79,7 @@ impl Sum {
         let mean = self.first.mean(self.count);
         let value = match combine {
             Combine::Mean => mean,
-            Combine::Sum => self.first.total(),
+            Combine::Sum | Combine::Counter => self.first.total(),
             Combine::HydrogenIon => 7.0 - mean.log10(),
             Combine::Vector => {
                 let cosine = self.second.mean(self.count);

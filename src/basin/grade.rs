@@ -251,7 +251,7 @@ fn mean(combine: Combine, items: &[&Item]) -> Option<ObservationResult> {
         sum += match combine {
             Combine::Mean => value,
             Combine::HydrogenIon => 10.0_f64.powf(-value),
-            Combine::NoMean | Combine::Vector | Combine::Sum => return None,
+            Combine::NoMean | Combine::Vector | Combine::Sum | Combine::Counter => return None,
         };
     }
     if number == 0 {

@@ -8,14 +8,16 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 30] = tables![
+const TABLES: [(&str, &str); 34] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
     "averages.csv",
     "calibrations.csv",
+    "counters.csv",
     "derived.csv",
     "devices.csv",
+    "factors.csv",
     "grades.csv",
     "items.csv",
     "limits/GB12348-2008.csv",
@@ -30,6 +32,7 @@ const TABLES: [(&str, &str); 30] = tables![
     "molar_masses.csv",
     "percentiles.csv",
     "places.csv",
+    "production.csv",
     "profiles.csv",
     "properties.csv",
     "qc.csv",
@@ -37,6 +40,7 @@ const TABLES: [(&str, &str); 30] = tables![
     "reference_states.csv",
     "rules.csv",
     "stations.csv",
+    "targets.csv",
     "topics.csv",
     "units.csv",
 ];

@@ -2,6 +2,8 @@
 //! the way of a reading needs no search.
 
 mod air;
+mod counter;
+mod energy;
 mod site;
 mod topic;
 mod water;
@@ -23,6 +25,8 @@ use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
+pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
+pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{Format, Level, Pointers, TimeUnit, TopicRule, Words, filter};
 pub use self::water::{
@@ -42,6 +46,8 @@ pub enum Combine {
     Sum,
     /// No average has a meaning: states.
     NoMean,
+    /// A counter: its states are subtracted, never averaged.
+    Counter,
 }
 
 /// An observed property.
@@ -424,6 +430,8 @@ pub struct Registry {
     pub air: Air,
     /// What the indices of water are made of.
     pub water: WaterRules,
+    /// What energy is reckoned by.
+    pub energy: Energy,
 }
 
 impl Registry {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::domain::fault::Fault;
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{DatastreamId, Names, NetworkId, PlaceId, PropertyId, StationId, Table};
-use crate::domain::registry::{Air, ProfileIndex, Registry, WaterRules};
+use crate::domain::registry::{Air, Energy, ProfileIndex, Registry, WaterRules};
 use crate::domain::unit::Units;
 use crate::seed::device::Standing;
 use crate::seed::profile::Sender;
@@ -99,5 +99,6 @@ fn empty() -> Registry {
         reaches: Vec::new(),
         air: Air::default(),
         water: WaterRules::default(),
+        energy: Energy::default(),
     }
 }

@@ -111,6 +111,7 @@ pub(super) fn properties(sheets: &Sheets, draft: &mut Draft) {
                 ("vector", Combine::Vector),
                 ("sum", Combine::Sum),
                 ("none", Combine::NoMean),
+                ("counter", Combine::Counter),
             ],
         );
         let id = PropertyId(draft.names.id(NameKind::Property, name));

@@ -86,6 +86,16 @@ schemas! {
         ["datastream" "from"];
     DERIVED: "derived.csv", false,
         ["datastream" "expression" "from" "to" "source"], ["datastream" "from"];
+    COUNTERS: "counters.csv", false,
+        ["datastream" "maximum" "resolution" "ct" "pt" "role" "place" "from" "to" "source"]
+            + ["meter" "tariff"], ["datastream" "from"];
+    FACTORS: "factors.csv", false,
+        ["factor" "of" "year" "value" "unit" "source"], ["factor" "of" "year"];
+    TARGETS: "targets.csv", false,
+        ["place" "what" "value" "unit" "due" "source"] + ["class"],
+        ["place" "what" "class" "due"];
+    PRODUCTION: "production.csv", false,
+        ["place" "period" "value" "unit" "source"], ["place" "period"];
     QC: "qc.csv", true,
         ["scope" "test" "fail_low" "fail_high" "suspect_low" "suspect_high" "source"],
         ["scope" "test"];

@@ -13,7 +13,8 @@ use weir::domain::observation::{
 };
 use weir::domain::quality::{Flag, Quality, Test};
 use weir::domain::registry::{
-    Air, Datastream, ObservedProperty, Place, Registry, Rule, Station, Statistic, WaterRules,
+    Air, Datastream, Energy, ObservedProperty, Place, Registry, Rule, Station, Statistic,
+    WaterRules,
 };
 use weir::domain::time::{PhenomenonTime, Timestamp};
 use weir::domain::unit::Units;
@@ -110,6 +111,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         reaches: Vec::new(),
         air: Air::default(),
         water: WaterRules::default(),
+        energy: Energy::default(),
     }
 }
 

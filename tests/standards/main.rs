@@ -16,8 +16,10 @@ mod gb_3095;
 mod gb_3096;
 mod gb_3838;
 mod gb_3838_tables;
+mod gb_t_2589;
 mod hj_633;
 mod hj_663;
+mod supply_quality;
 mod trophic;
 
 use std::path::Path;

@@ -20,10 +20,14 @@ enum Kind {
     Buoy,
     Air,
     SmallAir,
+    /// A meter of this share of its park's load.
     Power {
         park: &'static str,
+        percent: i32,
     },
-    WaterMeter,
+    WaterMeter {
+        litres_an_hour: i32,
+    },
     Pulse,
     /// Nobody knows it, and it speaks once.
     Stranger,
@@ -59,11 +63,14 @@ impl Devices {
             device("buoy-01", Kind::Buoy, 5),
             device("air-setdz", Kind::Air, 1),
             device("air-hunnan", Kind::SmallAir, 1),
-            device("000012340007", Kind::Power { park: "setdz" }, 1),
-            device("000012340019", Kind::Power { park: "hunnan" }, 1),
-            device("wm-setdz-1", Kind::WaterMeter, 5),
+            device("000012340007", Kind::Power { park: "setdz", percent: 100 }, 1),
+            device("000012340019", Kind::Power { park: "hunnan", percent: 100 }, 1),
+            device("wm-setdz-1", Kind::WaterMeter { litres_an_hour: 3_200 }, 5),
             device("pulse-hunnan-1", Kind::Pulse, 5),
             device("sonde-99", Kind::Stranger, 40),
+            device("000012340008", Kind::Power { park: "setdz", percent: 60 }, 1),
+            device("000012340009", Kind::Power { park: "setdz", percent: 35 }, 1),
+            device("wm-setdz-2", Kind::WaterMeter { litres_an_hour: 54_400 }, 5),
         ]);
         // Nobody's clock is nobody else's: each speaks at a second of its own.
         let next = all.iter().zip(0..).map(|(device, index)| {
@@ -109,10 +116,14 @@ impl Device {
             Kind::Buoy => ("rivers", format!("lake/{name}/buoy"), self.buoy(weather, at)),
             Kind::Air => ("parks", format!("air/{name}/records"), self.air(weather, at)),
             Kind::SmallAir => ("parks", format!("air/{name}/list"), self.small_air(weather, at)),
-            Kind::Power { park } => {
-                ("parks", format!("energy/{park}/{name}/state"), self.power(weather, at))
+            Kind::Power { park, percent } => {
+                let share = f64::from(percent) / 100.0;
+                ("parks", format!("energy/{park}/{name}/state"), self.power(weather, at, share))
             }
-            Kind::WaterMeter => ("parks", "meters/water".to_owned(), self.water(weather, at)),
+            Kind::WaterMeter { litres_an_hour } => {
+                let rate = f64::from(litres_an_hour) / 1_000.0;
+                ("parks", "meters/water".to_owned(), self.water(weather, at, rate))
+            }
             Kind::Pulse => {
                 let litres = (120.0 * hours(weather, at)).floor();
                 ("parks", format!("pulses/{name}"), json!({ "litres": litres }))
@@ -243,28 +254,29 @@ impl Device {
         ])
     }
 
-    fn power(&self, weather: &Weather, at: Timestamp) -> Value {
+    fn power(&self, weather: &Weather, at: Timestamp, share: f64) -> Value {
         let load = 1.0 + 0.4 * Weather::sun(at);
         let noise = |what: &str| weather.noise(&format!("{}{what}", self.name), at);
         let phase = |name: &str| {
             let volts = 226.0 - 2.0 * load + 0.6 * noise(name);
-            let amperes = 210.0 * load + 3.0 * noise(name);
+            let amperes = share * (210.0 * load + 3.0 * noise(name));
             json!({ "u": round(volts * 10.0, 0), "i": round(amperes, 1) })
         };
         json!({
             "time": at.millis() / 1_000,
             "phase": [phase("L1"), phase("L2"), phase("L3")],
             "total": {
-                "p": round(133_000.0 * load, 0),
+                "p": round(133_000.0 * share * load, 0),
                 "pf": 0.94,
                 "f": round(50.0 + 0.02 * noise("f"), 2),
-                "e": round(812_400.0 + 133.0 * hours(weather, at), 1),
+                "e": round(share * (812_400.0 + 133.0 * hours(weather, at)), 1),
+                "q": round(share * (294_900.0 + 48.3 * hours(weather, at)), 1),
             },
         })
     }
 
-    fn water(&self, weather: &Weather, at: Timestamp) -> Value {
-        let volume = 48_210.0 + 3.2 * hours(weather, at);
+    fn water(&self, weather: &Weather, at: Timestamp, rate: f64) -> Value {
+        let volume = 48_210.0 + rate * hours(weather, at);
         let read_at = jiff::Timestamp::from_millisecond(at.millis())
             .map(|at| east().to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string());
         json!({
