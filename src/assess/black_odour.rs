@@ -152,7 +152,7 @@ pub fn state(
             rule.index == Index::BlackOdour && rule.grade == grade && rule.in_force.holds(at)
         });
         let shares = shares(grade);
-        let holds = |condition: &crate::domain::registry::Condition| {
+        let holds = |condition: &crate::domain::registry::Span| {
             let share = shares.iter().find(|(name, _)| *name == condition.quantity);
             share.is_some_and(|(_, share)| condition.holds(*share))
         };

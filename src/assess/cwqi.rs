@@ -28,8 +28,8 @@ pub fn evaluate(
     let mut unconfirmed = false;
     for rule in registry.water.items_of(Index::Cwqi, &station.section, at) {
         clause = &rule.clause;
-        let limits = in_force(registry, rule, &station.section, period, at);
-        let of_iii = limits.iter().find(|(class, _)| *class == WaterClass::III);
+        let mut limits = in_force(registry, rule, &station.section, period, at);
+        let of_iii = limits.find(|(class, _)| *class == WaterClass::III);
         let share = items.iter().find(|item| item.property == rule.property).and_then(|item| {
             let result = item.result;
             let share = share(&rule.role, of_iii?.1.bound, result)?;

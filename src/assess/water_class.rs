@@ -7,18 +7,18 @@
 
 use crate::domain::assessment::{Bound, Limit, NotAssessable, WaterClass};
 use crate::domain::evaluation::{Deciding, Evaluated, Evaluation, Grade, Index, Item, Target};
-use crate::domain::name::{PropertyId, SetId};
+use crate::domain::name::{DatastreamId, PropertyId, SetId};
 use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{IndexItem, Registry, Role, Station, StationGrade};
-use crate::domain::rounding::{half_even, half_even_but_not_to_zero};
+use crate::domain::rounding::half_even_but_not_to_zero;
 use crate::domain::time::{PhenomenonTime, Timestamp};
 
 /// The instrument, as verdicts name it.
 const CLAUSE: &str = "GB 3838-2002 table 1";
 
-/// Values that are not rounded are rid of the noise of binary arithmetic in this decimal, which
-/// lies behind all that an analyser can show: a mean of 1.5000000000000002 is 1.5.
-const NOISE: u8 = 8;
+/// Values that are not rounded are rid of the noise of binary arithmetic in the eighth decimal,
+/// which lies behind all that an analyser can show: a mean of 1.5000000000000002 is 1.5.
+const NOISE: f64 = 1e8;
 
 /// Whom a class is for, and by which rules.
 struct Section<'a> {
@@ -28,8 +28,8 @@ struct Section<'a> {
     target: Option<WaterClass>,
     saturation: bool,
     legal: bool,
-    /// The properties that it measures.
-    measured: Vec<PropertyId>,
+    /// What it measures.
+    streams: &'a [DatastreamId],
 }
 
 /// Gives the class of a station's section of the items that have a value.
@@ -49,7 +49,7 @@ pub fn evaluate(
     span: PhenomenonTime,
     items: &[Item],
 ) -> Evaluation {
-    class_of(registry, &of_station(registry, station), period, span, items)
+    class_of(registry, &of_station(station), period, span, items)
 }
 
 /// Gives the items of a station's section that are worse than class III, by which a river's main
@@ -62,7 +62,7 @@ pub fn over_iii(
     span: PhenomenonTime,
     items: &[Item],
 ) -> Vec<PropertyId> {
-    let (section, at) = (of_station(registry, station), span.start());
+    let (section, at) = (of_station(station), span.start());
     let rules = registry.water.items_of(Index::WaterClass, section.column, at);
     let over = |rule: &&IndexItem| {
         let mut mine = items.iter().filter(|item| item.property == rule.property);
@@ -92,20 +92,19 @@ pub fn evaluate_set(
         target,
         saturation: false,
         legal: true,
-        measured: Vec::new(),
+        streams: &[],
     };
     class_of(registry, &section, period, span, items)
 }
 
-fn of_station<'a>(registry: &Registry, station: &'a Station) -> Section<'a> {
-    let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
+fn of_station(station: &Station) -> Section<'_> {
     Section {
         subject: Evaluated::Station(station.id),
         column: &station.section,
         target: WaterClass::from_name(&station.target_class),
         saturation: station.do_saturation,
         legal: station.grade != StationGrade::Indicative,
-        measured: streams.map(|stream| stream.property).collect(),
+        streams: &station.datastreams,
     }
 }
 
@@ -139,7 +138,7 @@ fn class_of(
         }
         if judged.len() > before {
             with = with.saturating_add(1);
-        } else if section.measured.contains(&rule.property) || is_minimum(rules(), rule.property) {
+        } else if measures(registry, section, rule.property) || is_minimum(rules(), rule.property) {
             missing.push(rule.property);
         } else {
             continue;
@@ -203,6 +202,11 @@ fn nothing(registry: &Registry, section: &Section<'_>, items: &[Item]) -> NotAss
     }
 }
 
+fn measures(registry: &Registry, section: &Section<'_>, property: PropertyId) -> bool {
+    let mut streams = section.streams.iter().filter_map(|id| registry.datastream(*id));
+    streams.any(|stream| stream.property == property)
+}
+
 fn is_minimum<'a>(mut rules: impl Iterator<Item = &'a IndexItem>, property: PropertyId) -> bool {
     rules.any(|rule| rule.property == property && matches!(rule.role, Role::Minimum { .. }))
 }
@@ -232,14 +236,14 @@ fn judge<'a>(
 ) -> Option<Judged<'a>> {
     item.result.number().filter(|number| number.is_finite())?;
     let result = compared(registry, item, period);
-    let limits: Vec<(WaterClass, &Limit)> = in_force(registry, rule, section.column, period, at);
-    let (mut best, worst) = classes(&limits, result)?;
-    let mut worst = worst;
-    if section.saturation && is_saturated(registry, section, at, &limits, result, items) {
+    let limits = in_force(registry, rule, section.column, period, at);
+    let (mut best, mut worst) = classes(limits.clone(), result)?;
+    let is_oxygen = || limits.clone().any(|(_, limit)| matches!(limit.bound, Bound::Min(_)));
+    if section.saturation && is_oxygen() && is_saturated(registry, section, at, result, items) {
         (best, worst) = (WaterClass::I, WaterClass::I);
     }
     let over = |class: WaterClass| {
-        let bound = limits.iter().find(|(of, _)| *of == class).map(|(_, limit)| limit.bound)?;
+        let bound = limits.clone().find(|(of, _)| *of == class).map(|(_, limit)| limit.bound)?;
         multiple(bound, result)
     };
     Some(Judged {
@@ -255,39 +259,38 @@ fn judge<'a>(
 /// Gives a value as it is compared.
 fn compared(registry: &Registry, item: &Item, period: Period) -> ObservationResult {
     let ObservationResult::Value(value) = item.result else { return item.result };
-    let decimals = registry.property(item.property).map_or(NOISE, |one| one.decimals_eval);
-    ObservationResult::Value(if period.is_evaluated() {
-        half_even_but_not_to_zero(value, decimals)
-    } else {
-        half_even(value, NOISE)
-    })
+    if period.is_evaluated()
+        && let Some(property) = registry.property(item.property)
+    {
+        return ObservationResult::Value(half_even_but_not_to_zero(value, property.decimals_eval));
+    }
+    let clear = (value * NOISE).round() / NOISE;
+    ObservationResult::Value(if clear.is_finite() { clear } else { value })
 }
 
 /// Gives the limits of an item's classes that hold for a period at a time, best class first.
 pub(super) fn in_force<'a>(
     registry: &'a Registry,
-    rule: &IndexItem,
+    rule: &'a IndexItem,
     column: &str,
     period: Period,
     at: Timestamp,
-) -> Vec<(WaterClass, &'a Limit)> {
+) -> impl Iterator<Item = (WaterClass, &'a Limit)> + Clone + use<'a> {
     let limits = rule.class_limits(column).iter();
     let limits = limits.filter_map(|(class, id)| Some((*class, registry.limit(*id)?)));
-    limits.filter(|(_, limit)| limit.in_force.holds(at) && limit.averaging.covers(period)).collect()
+    limits.filter(move |(_, limit)| limit.in_force.holds(at) && limit.averaging.covers(period))
 }
 
 /// Gives the best and the worst class that a result may have.
-fn classes(
-    limits: &[(WaterClass, &Limit)],
+fn classes<'a>(
+    limits: impl Iterator<Item = (WaterClass, &'a Limit)> + Clone,
     result: ObservationResult,
 ) -> Option<(WaterClass, WaterClass)> {
-    if limits.is_empty() {
-        return None;
-    }
+    limits.clone().next()?;
     // Neighbours may share a limit: the first that holds is the better class.
     let first = |holds: &dyn Fn(Bound) -> bool| {
-        let found = limits.iter().find(|(_, limit)| holds(limit.bound));
-        found.map_or(WaterClass::WorseThanV, |(class, _)| *class)
+        let found = limits.clone().find(|(_, limit)| holds(limit.bound));
+        found.map_or(WaterClass::WorseThanV, |(class, _)| class)
     };
     Some(match result {
         ObservationResult::Nil(_) => return None,
@@ -324,26 +327,22 @@ fn is_saturated(
     registry: &Registry,
     section: &Section<'_>,
     at: Timestamp,
-    limits: &[(WaterClass, &Limit)],
     result: ObservationResult,
     items: &[Item],
 ) -> bool {
-    let oxygen = limits.iter().any(|(_, limit)| matches!(limit.bound, Bound::Min(_)));
     let ObservationResult::Value(value) = result else { return false };
     let mut rules = registry.water.items_of(Index::WaterClass, section.column, at);
-    oxygen
-        && rules.any(|rule| {
-            let Role::Saturation { a, b, share, conversion } = rule.role else { return false };
-            let temperature = items.iter().find(|item| item.property == rule.property);
-            let Some(Item {
-                result: ObservationResult::Value(temperature), suspect: false, ..
-            }) = temperature
-            else {
-                return false;
-            };
-            let below = b + conversion.apply(*temperature);
-            below > 0.0 && value >= share * a / below
-        })
+    rules.any(|rule| {
+        let Role::Saturation { a, b, share, conversion } = rule.role else { return false };
+        let temperature = items.iter().find(|item| item.property == rule.property);
+        let Some(Item { result: ObservationResult::Value(temperature), suspect: false, .. }) =
+            temperature
+        else {
+            return false;
+        };
+        let below = b + conversion.apply(*temperature);
+        below > 0.0 && value >= share * a / below
+    })
 }
 
 /// Gives how many times a value is over a limit, `(C - Cs) / Cs`; oxygen and pH have none, nor

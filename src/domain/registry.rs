@@ -30,7 +30,7 @@ pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, Targ
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{Format, Level, Pointers, TimeUnit, TopicRule, Words, filter};
 pub use self::water::{
-    Border, ClassLimits, Condition, GradeRule, IndexItem, Quantity, Role, WaterRules,
+    Border, ClassLimits, GradeRule, IndexItem, Quantity, Role, Span, WaterRules,
 };
 
 /// How averages of a property are made.

@@ -1,7 +1,7 @@
 //! The borders of the grades.
 
 use crate::domain::evaluation::Index;
-use crate::domain::registry::{Border, Condition, GradeRule, Quantity};
+use crate::domain::registry::{Border, GradeRule, Quantity, Span};
 use crate::seed::draft::{Draft, china};
 use crate::seed::sheet::{Cells, GRADES, Sheets};
 
@@ -51,7 +51,7 @@ pub(super) fn grades(sheets: &Sheets, draft: &mut Draft) {
     draft.registry.water.grades = grades;
 }
 
-fn condition(cells: &mut Cells<'_>) -> Condition {
+fn condition(cells: &mut Cells<'_>) -> Span {
     let quantity = cells.word(
         "quantity",
         ("value", Quantity::Value),
@@ -78,7 +78,7 @@ fn condition(cells: &mut Cells<'_>) -> Condition {
     if low.is_none() && high.is_none() {
         cells.refuse("at_least", "a number in it, or in `above`, `below` or `at_most`,");
     }
-    Condition { quantity, low, high }
+    Span { quantity, low, high }
 }
 
 fn border(cells: &mut Cells<'_>, included: &str, excluded: &str) -> Option<Border> {

@@ -254,6 +254,9 @@ fn a_trace_is_not_rounded_to_nothing() {
 fn the_noise_of_arithmetic_is_no_exceedance() {
     let noisy = 1.500_000_000_000_000_2;
     is(&class(&clean_but("ammonia_nitrogen", noisy), Period::Hour), WaterClass::IV);
+    is(&class(&clean_but("ammonia_nitrogen", 1.500_001), Period::Hour), WaterClass::V);
+    is(&class(&clean_but("ammonia_nitrogen", f64::MAX), Period::Hour), WaterClass::WorseThanV);
+    is(&class(&clean_but("ammonia_nitrogen", 0.1 + 0.2), Period::Hour), WaterClass::II);
 }
 
 #[test]

@@ -136,7 +136,7 @@ pub enum Border {
 
 /// A span in which a number must lie.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Condition {
+pub struct Span {
     /// The number.
     pub quantity: Quantity,
     /// The lower end; `None` is open.
@@ -145,7 +145,7 @@ pub struct Condition {
     pub high: Option<Border>,
 }
 
-impl Condition {
+impl Span {
     /// Says whether a number lies in the span.
     #[must_use]
     pub fn holds(&self, number: f64) -> bool {
@@ -173,7 +173,7 @@ pub struct GradeRule {
     /// Its name among the rules of the grade.
     pub rule: Box<str>,
     /// All of them must hold.
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<Span>,
     /// Where it stands.
     pub clause: Box<str>,
     /// From when to when it holds.
@@ -228,7 +228,7 @@ impl WaterRules {
         at: Timestamp,
         numbers: &[(Quantity, f64)],
     ) -> Option<&GradeRule> {
-        let holds = |condition: &Condition| {
+        let holds = |condition: &Span| {
             let number = numbers.iter().find(|(quantity, _)| *quantity == condition.quantity);
             number.is_some_and(|(_, number)| condition.holds(*number))
         };
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_border_belongs_to_its_side() {
-        let span = Condition {
+        let span = Span {
             quantity: Quantity::GoodShare,
             low: Some(Border::Included(75.0)),
             high: Some(Border::Excluded(90.0)),
