@@ -7,6 +7,7 @@ mod beside;
 mod clock;
 mod derive;
 mod edition;
+mod evaluate;
 mod message;
 mod observe;
 mod route;
@@ -27,6 +28,7 @@ use crate::domain::observation::{Coverage, Period, QualifiedObservation, Reading
 use crate::domain::registry::Registry;
 use crate::domain::reject::Reject;
 use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::evaluate::Plan;
 use crate::pipeline::route::Routes;
 use crate::pipeline::state::State;
 
@@ -90,6 +92,8 @@ pub struct Pipeline {
     averages_due: Option<Timestamp>,
     /// Averages given out since the last evaluation: station, period, start.
     touched: BTreeSet<(StationId, Period, Timestamp)>,
+    /// What of each station takes part in which indices; derived.
+    plans: Vec<Plan>,
     decoded: Decoded,
     readings: Vec<Reading>,
     /// Derived values that are to be worked out before the message is done with.
@@ -107,6 +111,7 @@ impl Pipeline {
             silence_due_ms: Vec::new(),
             averages_due: None,
             touched: BTreeSet::new(),
+            plans: Vec::new(),
             decoded: Decoded::default(),
             readings: Vec::new(),
             due: BTreeSet::new(),

@@ -649,7 +649,12 @@ fn a_base_that_contradicts_another_is_refused() {
 #[test]
 fn a_rule_of_hour_means_needs_them_only_where_a_value_is_held_against_a_limit() {
     let row = |averaging: &str| {
-        with_limits(&format!("A,1,wind_direction,,,{averaging},max,9,,,deg,,,,a test,,\n"))
+        let limits = format!("A,1,wind_direction,,,{averaging},max,9,,,deg,,,,a test,,\n");
+        let mut tables = with_limits(&limits);
+        // A property of which no mean is made.
+        let properties = with("properties.csv", "deg,0,0,vector", "deg,0,0,none");
+        tables.put("properties.csv", properties.get("properties.csv").unwrap().to_vec());
+        tables
     };
     compiled(&row("statistical")).unwrap();
     check(&row("single"), "seeds/rules.csv:");

@@ -50,6 +50,17 @@ pub enum Combine {
     Counter,
 }
 
+impl Combine {
+    /// Says whether longer periods are sums of shorter ones, which lack nothing.
+    #[must_use]
+    pub fn is_total(self) -> bool {
+        match self {
+            Self::Sum | Self::Counter => true,
+            Self::Mean | Self::HydrogenIon | Self::Vector | Self::NoMean => false,
+        }
+    }
+}
+
 /// An observed property.
 #[derive(Clone, Debug)]
 pub struct ObservedProperty {
@@ -439,6 +450,12 @@ impl Registry {
     #[must_use]
     pub fn datastream(&self, id: DatastreamId) -> Option<&Datastream> {
         self.datastreams.get(id.index())
+    }
+
+    /// Gives the datastream in a slot of a station.
+    #[must_use]
+    pub fn datastream_of(&self, station: &Station, slot: u16) -> Option<&Datastream> {
+        self.datastream(*station.datastreams.get(usize::from(slot))?)
     }
 
     /// Gives a station of this edition.

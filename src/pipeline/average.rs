@@ -3,15 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use crate::aggregate::counter::{LOOK_AROUND, consumption};
 use crate::aggregate::mean::{self, Summary};
 use crate::aggregate::window::{Kept, Place, Windows};
 use crate::domain::assessment::Assessment;
+use crate::domain::history::Entry;
 use crate::domain::observation::{
     Completeness, Coverage, NilReason, Observation, ObservationResult, Period, QualifiedObservation,
 };
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{
-    Average, Combine, Datastream, Members, ObservedProperty, Registry, Sampling,
+    Average, Combine, Counter, Datastream, HourMean, Members, ObservedProperty, Registry, Sampling,
 };
 use crate::domain::time::{DAY, HOUR, PhenomenonTime, Timestamp};
 use crate::pipeline::state::StreamState;
@@ -51,6 +53,8 @@ struct Maker<'a> {
     datastream: &'a Datastream,
     property: &'a ObservedProperty,
     zone: &'a jiff::tz::TimeZone,
+    /// The meter behind it, if it is a counter.
+    counter: Option<&'a Counter>,
     /// The hours of the flow, where the day means are weighted by it.
     flow: Option<Windows>,
     now: Timestamp,
@@ -72,7 +76,8 @@ impl Pipeline {
             return;
         }
         let settle_ms = registry.judgement.settle_hour_ms;
-        let expected = datastream.hour_mean.map(|rule| rule.expected);
+        let metered = registry.energy.counters.contains_key(&datastream.id);
+        let expected = datastream.hour_mean.filter(|_| !metered).map(|rule| rule.expected);
         let Some(stream) = self.stream_mut(datastream) else { return };
         stream.hours.mark(hour, !revised, |received, given| {
             // A device that sends more than expected must not revise its hour with every value.
@@ -80,6 +85,9 @@ impl Pipeline {
             // A mean of an hour that is not over is none, however many values there are of it.
             now.max(hour.plus(if complete { HOUR } else { HOUR + settle_ms }))
         });
+        if metered {
+            note_gap(stream, time, hour, now.max(hour.plus(HOUR + settle_ms)));
+        }
         let due = stream.hours.due();
         self.averages_due = earlier(self.averages_due, due);
     }
@@ -98,7 +106,8 @@ impl Pipeline {
         let state = self.station_mut(datastream.station)?;
         let flow = datastream.weight.and_then(|slot| state.streams.get(usize::from(slot)));
         let flow = flow.map(|stream| stream.hours.clone());
-        let maker = Maker { datastream, property, zone: &station.zone, flow, now };
+        let counter = registry.energy.counters.get(&datastream.id);
+        let maker = Maker { datastream, property, zone: &station.zone, counter, flow, now };
         let stream = state.streams.get_mut(usize::from(datastream.slot))?;
         let mut given = Vec::new();
         maker.hours(stream, &mut given);
@@ -156,6 +165,25 @@ impl Pipeline {
     }
 }
 
+/// A reading between two others of a counter says what was used on either side of it: the hours
+/// from the reading before it to the one after it are due again.
+fn note_gap(stream: &mut StreamState, time: Timestamp, hour: Timestamp, due: Timestamp) {
+    let before = stream.history.at_or_before(time.plus(-1)).map_or(time, |entry| entry.time);
+    let newer = stream.history.newest().is_some_and(|newest| newest.time > time);
+    let after = if newer { neighbour(stream, time.plus(1), true) } else { time };
+    let first = before.max(hour.plus(-HOURS_KEPT_MS / 2));
+    let last = after.min(hour.plus(HOURS_KEPT_MS / 2));
+    let (mut back, mut on) = (hour, hour.plus(HOUR));
+    while back > first {
+        back = back.plus(-HOUR);
+        stream.hours.mark(back, false, |_, _| due);
+    }
+    while on <= last {
+        stream.hours.mark(on, false, |_, _| due);
+        on = on.plus(HOUR);
+    }
+}
+
 /// Gives the earlier of two times at which something is due.
 pub(super) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
@@ -171,7 +199,6 @@ impl Maker<'_> {
     }
 
     fn hours(&self, stream: &mut StreamState, out: &mut Vec<Given>) {
-        let combine = self.property.combine;
         let before = if self.datastream.averages.iter().any(of_eight_hours) {
             self.last_end(&stream.hours.kept().collect::<Vec<_>>())
         } else {
@@ -180,16 +207,12 @@ impl Maker<'_> {
         let mut starts = Vec::new();
         while let Some((start, received)) = stream.hours.next_due(self.now) {
             let end = start.plus(HOUR);
-            let entries = stream.history.between(start, end);
-            let mut summary = mean::of_entries(combine, &entries);
-            if combine == Combine::NoMean {
-                summary.valid = mean::usable(&entries);
-            }
             let rule = self.datastream.hour_mean;
-            let enough = rule.is_none_or(|rule| summary.valid >= rule.needs);
-            let Summary { valid, suspect, .. } = summary;
-            let value = summary.value.filter(|_| enough);
-            let kept = Kept { start, value, suspect, received, valid };
+            let (kept, completeness) = match self.counter {
+                Some(counter) => metered(stream, (start, end), counter, rule, received),
+                None => self.hour(stream, (start, end), received),
+            };
+            let Kept { value, suspect, .. } = kept;
             if let Some((day, day_end)) = Period::Day.around(start, self.zone) {
                 let due = self.now.max(day_end.plus(SETTLE_MS));
                 stream.days.mark(day, false, |_, _| due);
@@ -198,9 +221,6 @@ impl Maker<'_> {
             let since = self.now.plus(-HOURS_KEPT_MS);
             let since = stream.days.first_waiting().map_or(since, |day| day.min(since));
             let place = stream.hours.keep(kept, self.now, since);
-            let expected = rule.map_or(0, |rule| rule.expected);
-            let extremes = summary.extremes.filter(|_| rule.is_some_and(|rule| rule.extremes));
-            let completeness = Completeness { received, valid, expected, extremes };
             let told = rule.is_some();
             let span = (start, end);
             out.push(Given {
@@ -215,6 +235,30 @@ impl Maker<'_> {
             starts.push(start);
         }
         self.eight_hours(stream, &starts, before, out);
+    }
+
+    /// Sums up the values of an hour.
+    fn hour(
+        &self,
+        stream: &StreamState,
+        (start, end): (Timestamp, Timestamp),
+        received: u32,
+    ) -> (Kept, Completeness) {
+        let combine = self.property.combine;
+        let entries = stream.history.between(start, end);
+        let mut summary = mean::of_entries(combine, &entries);
+        if matches!(combine, Combine::NoMean | Combine::Counter) {
+            summary.valid = mean::usable(&entries);
+            summary.value = None;
+        }
+        let rule = self.datastream.hour_mean;
+        let enough = rule.is_none_or(|rule| summary.valid >= rule.needs);
+        let Summary { valid, suspect, .. } = summary;
+        let value = summary.value.filter(|_| enough);
+        let expected = rule.map_or(0, |rule| rule.expected);
+        let extremes = summary.extremes.filter(|_| rule.is_some_and(|rule| rule.extremes));
+        let completeness = Completeness { received, valid, expected, extremes };
+        (Kept { start, value, suspect, received, valid }, completeness)
     }
 
     /// Gives the running means of eight hours that hours given out just now belong to, and those
@@ -387,13 +431,53 @@ impl Maker<'_> {
             Members::Days => u32::try_from(days).unwrap_or(0),
             Members::Hours | Members::EightHours | Members::Months => rule.expected,
         };
-        let needs = if days <= 29 { rule.needs_february } else { rule.needs };
+        let needs = match days {
+            _ if self.property.combine.is_total() => expected,
+            ..=29 => rule.needs_february,
+            _ => rule.needs,
+        };
         let rule = Average { expected, needs, ..rule.clone() };
         let place = Place { revision: false, newest: true };
         let mut average = given_by(rule.period, (start, end), summary, &rule, place);
         average.completeness.received = members.len() as u32;
         average
     }
+}
+
+/// Gives what a meter counted in an hour. What lies in a gap is shared out by time and suspect
+/// where too little of the hour was measured, so that longer totals lack nothing.
+fn metered(
+    stream: &StreamState,
+    (start, end): (Timestamp, Timestamp),
+    counter: &Counter,
+    rule: Option<HourMean>,
+    received: u32,
+) -> (Kept, Completeness) {
+    let from = neighbour(stream, start, false).min(start.plus(-LOOK_AROUND));
+    let to = neighbour(stream, end, true).max(end.plus(LOOK_AROUND));
+    let entries = stream.history.between(from, to.plus(1));
+    let valid = mean::usable(&stream.history.between(start, end));
+    let used = consumption(entries.into_iter(), (start, end), counter);
+    let completeness = used.completeness();
+    let measured = rule.is_none_or(|rule| completeness.valid >= rule.needs);
+    let value = used.total().filter(|_| used.missing_ms == 0);
+    let suspect = used.suspect || !measured;
+    (Kept { start, value, suspect, received, valid }, completeness)
+}
+
+/// Gives the time of the nearest usable reading before a time, or of the first from it on; the
+/// time itself where there is none.
+fn neighbour(stream: &StreamState, at: Timestamp, after: bool) -> Timestamp {
+    let usable = |entry: &Entry| {
+        entry.flag != Flag::Fail && matches!(entry.result, ObservationResult::Value(_))
+    };
+    let found = if after {
+        stream.history.since(at).into_iter().find(usable)
+    } else {
+        let before = stream.history.between(Timestamp(i64::MIN), at);
+        before.into_iter().rev().find(usable)
+    };
+    found.map_or(at, |entry| entry.time)
 }
 
 fn of_eight_hours(rule: &Average) -> bool {

@@ -52,6 +52,7 @@ impl Pipeline {
             }
             self.averages_due = earlier(self.averages_due, due);
         }
+        self.evaluate_touched(&registry, at.wall, out);
         self.state.basin.forget_before(at.wall.plus(-BASIN_KEPT_MS));
         out.changed = true;
     }

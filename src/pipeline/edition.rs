@@ -10,6 +10,7 @@ use crate::domain::alert::{AlertChange, AlertId, Subject};
 use crate::domain::name::{DatastreamId, RuleId, StationId};
 use crate::domain::registry::{Registry, Station};
 use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::evaluate;
 use crate::pipeline::route::Routes;
 use crate::pipeline::state::{State, StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, plain_event, weir_rule};
@@ -58,6 +59,7 @@ impl Pipeline {
             watched
         });
         self.routes = Routes::new(registry);
+        self.plans = evaluate::plans(registry);
         self.registry = Arc::clone(registry);
         self.silence_due_ms = vec![0; registry.stations.len()];
         self.averages_due = self.state.stations.iter().flatten().fold(None, |due, station| {

@@ -298,6 +298,7 @@ impl Pipeline {
         let Manner { now, backlog, .. } = manner;
         let hearing = Hearing { now, live: false, backlog, members: Flag::NotEvaluated };
         self.derive(&registry, hearing, out);
+        self.evaluate_assessed(&registry, out);
     }
 
     /// Touches what the readings of a message will need. It lies far apart and is seldom near the

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 
 use crate::basin::Basin;
 use crate::domain::alert::{AlertId, WeirCondition};
+use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::name::{DatastreamId, NetworkId};
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
@@ -32,6 +33,8 @@ struct Closing {
     at: Moment,
     #[n(6)]
     untold: BTreeMap<DatastreamId, Untold>,
+    #[n(7)]
+    evaluated: BTreeMap<Evaluated, Vec<Told>>,
 }
 
 /// What can't be read back.
@@ -74,6 +77,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         edition: edition.to_owned(),
         at,
         untold: state.untold.clone(),
+        evaluated: state.evaluated.clone(),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -113,5 +117,6 @@ pub fn restore(
     pipeline.adopt(registry, closing.at, &mut Processed::default());
     // Another edition would have told them.
     pipeline.state.untold = closing.untold;
+    pipeline.state.evaluated = closing.evaluated;
     Ok(pipeline)
 }

@@ -11,6 +11,7 @@ use crate::alert::{exceedance, silence};
 use crate::assess;
 use crate::basin::Basin;
 use crate::domain::alert::{AlertId, WeirCondition};
+use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::history::{Entry, History};
 use crate::domain::name::{DatastreamId, NetworkId, RuleId};
 use crate::domain::time::{Moment, Timestamp};
@@ -104,6 +105,12 @@ pub struct StationState {
     /// The rule by which its silence fires.
     #[n(3)]
     pub silence_rule: Option<RuleId>,
+    /// What it came to last, by index and period.
+    #[n(4)]
+    pub evaluated: Vec<Told>,
+    /// Until when the values of the real-time evaluation stand for what is there.
+    #[n(5)]
+    pub stands_until: Timestamp,
 }
 
 /// A packet whose ack the broker may not have seen.
@@ -194,6 +201,8 @@ pub struct State {
     pub weir: BTreeMap<(WeirCondition, Option<NetworkId>), (AlertId, Timestamp)>,
     /// Alerts that fired in a backlog and are not told yet.
     pub untold: BTreeMap<DatastreamId, Untold>,
+    /// What sets of stations and places came to last.
+    pub evaluated: BTreeMap<Evaluated, Vec<Told>>,
     /// The number of the last alert.
     pub alerts: u64,
 }

@@ -8,7 +8,7 @@ use crate::domain::observation::Period;
 use crate::domain::registry::{
     Average, Combine, Datastream, HourMean, Members, Registry, Sampling, Statistic,
 };
-use crate::domain::time::{DAY, HOUR, Validity};
+use crate::domain::time::{DAY, HOUR, MINUTE, Validity};
 use crate::seed::draft::{Draft, china};
 use crate::seed::sheet::{AVERAGES, Cells, Sheets};
 
@@ -67,8 +67,12 @@ pub(super) fn averages(sheets: &Sheets, draft: &mut Draft) {
         let Some(stream) = draft.registry.datastream(id) else { continue };
         let hour_of_its_own = is_continuous(stream) && !stated.contains(&key(stream));
         let official = stream.official && (hour_of_its_own || !is_continuous(stream));
-        let hour = hour_of_its_own.then(|| of_hour(&draft.registry, &rows, stream)).flatten();
-        let hour = hour.map(|hour| HourMean { extremes: !bounded.contains(&key(stream)), ..hour });
+        let metered = draft.registry.energy.counters.contains_key(&id);
+        let hour = (hour_of_its_own || metered)
+            .then(|| of_hour(&draft.registry, &rows, stream, metered))
+            .flatten();
+        let bounded = bounded.contains(&key(stream));
+        let hour = hour.map(|hour| HourMean { extremes: hour.extremes && !bounded, ..hour });
         let has_hours = hour.is_some() || is_sampled(stream) || states_hour(stream);
         let longer = if official && has_hours {
             longer(&draft.registry, &rows, stream)
@@ -187,13 +191,22 @@ fn rows_of<'a>(
     })
 }
 
-fn of_hour(registry: &Registry, rows: &[Row], stream: &Datastream) -> Option<HourMean> {
+fn of_hour(
+    registry: &Registry,
+    rows: &[Row],
+    stream: &Datastream,
+    metered: bool,
+) -> Option<HourMean> {
     let property = registry.property(stream.property)?;
     if property.combine == Combine::NoMean {
         return None;
     }
     let row = rows_of(registry, rows, stream).find(|row| row.period == Period::Hour)?;
     let share = if row.of == Of::Minutes { row.needs / 60.0 } else { row.needs };
+    if metered {
+        // What a meter counted is known by the minute.
+        return Some(HourMean { extremes: false, ..hour_mean(share, MINUTE)? });
+    }
     hour_mean(share, stream.expected_every_ms)
 }
 
@@ -218,6 +231,13 @@ fn longer(registry: &Registry, rows: &[Row], stream: &Datastream) -> Arc<[Averag
     }
     let own = rows_of(registry, rows, stream).filter(|row| row.period != Period::Hour);
     let mut averages: Vec<Average> = own.map(|row| average(row, stream)).collect();
+    if property.is_some_and(|property| property.combine.is_total()) {
+        // A total that lacks a part is no total.
+        for average in &mut averages {
+            average.needs = average.expected;
+            average.needs_february = average.expected;
+        }
+    }
     averages.sort_by_key(|average| (average.period, average.in_force.from));
     averages.into()
 }
@@ -288,7 +308,7 @@ fn key(stream: &Datastream) -> (StationId, Box<str>, PropertyId) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::{MINUTE, SECOND};
+    use crate::domain::time::SECOND;
 
     #[track_caller]
     fn check(share: f64, every: i64, want: Option<(u32, u32)>) {

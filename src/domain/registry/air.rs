@@ -19,6 +19,11 @@ pub struct Air {
 }
 
 impl Air {
+    /// Walks the properties that any edition has an index of.
+    pub fn properties(&self) -> impl Iterator<Item = PropertyId> + '_ {
+        self.editions.iter().flat_map(|edition| &edition.columns).map(|column| column.property)
+    }
+
     /// Gives the edition of the air quality index in force at a time.
     #[must_use]
     pub fn edition(&self, at: Timestamp) -> Option<&AqiEdition> {

@@ -1,0 +1,485 @@
+//! What several items together come to: the class of a section as it is now and over every period,
+//! the air quality index, the state of a lake, the grade of a river. The stages say what items
+//! come to; here they are gathered from what the datastreams remember.
+
+use std::collections::BTreeSet;
+
+use crate::aggregate::mean;
+use crate::aggregate::window::Kept;
+use crate::assess::{aqi, black_odour, cwqi, trophic, water_class};
+use crate::basin::city;
+use crate::basin::grade::{self, Graded, Sectioned};
+use crate::domain::evaluation::{Evaluated, Evaluation, Grade, Index, Item, Told};
+use crate::domain::history::Entry;
+use crate::domain::name::{PropertyId, SetId, StationId};
+use crate::domain::observation::{ObservationResult, Period};
+use crate::domain::quality::Flag;
+use crate::domain::registry::{
+    Combine, Datastream, Registry, Sampling, Station, StationSet, Statistic,
+};
+use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
+use crate::pipeline::average::LONGER;
+use crate::pipeline::state::{State, StationState, StreamState};
+use crate::pipeline::{Pipeline, Processed};
+
+/// How long a value of a continuous datastream stands for what is there now: the stations' own
+/// rhythm is an hour.
+const STANDS_MS: i64 = HOUR;
+
+/// What of a station takes part in which indices; derived from an edition.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    /// The datastream that speaks for each property, by its slot.
+    items: Vec<(PropertyId, u16)>,
+    /// Whether it is a section of a river or lake.
+    water: bool,
+    /// Whether its air has an index.
+    air: bool,
+    /// The sets it ever belongs to.
+    sets: Vec<SetId>,
+}
+
+/// Makes the plans of an edition, by station.
+pub(super) fn plans(registry: &Registry) -> Vec<Plan> {
+    let mut plans = vec![Plan::default(); registry.stations.len()];
+    let mut wanted: BTreeSet<PropertyId> =
+        registry.water.items.iter().map(|item| item.property).collect();
+    let of_water = wanted.clone();
+    let of_air: BTreeSet<PropertyId> = registry.air.properties().collect();
+    wanted.extend(&of_air);
+    for station in registry.stations.iter() {
+        let Some(plan) = plans.get_mut(station.id.index()) else { continue };
+        let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
+        for stream in streams.filter(|stream| speaks(stream) && wanted.contains(&stream.property)) {
+            // Of several positions the first in the seeds speaks for the station.
+            if plan.items.iter().all(|(property, _)| *property != stream.property) {
+                plan.items.push((stream.property, stream.slot));
+            }
+        }
+        let has = |of: &BTreeSet<PropertyId>| plan.items.iter().any(|(one, _)| of.contains(one));
+        plan.water = matches!(&*station.section, "river" | "lake") && has(&of_water);
+        plan.air = station.section.is_empty() && has(&of_air);
+    }
+    for set in registry.sets.iter() {
+        for (station, _) in &set.members {
+            if let Some(plan) = plans.get_mut(station.index())
+                && !plan.sets.contains(&set.id)
+            {
+                plan.sets.push(set.id);
+            }
+        }
+    }
+    plans
+}
+
+/// Says whether a datastream can speak for its property: what it states is a value, a sample, or
+/// the mean of an hour that is the official one.
+fn speaks(stream: &Datastream) -> bool {
+    let stated = match stream.statistic {
+        Statistic::Instant | Statistic::Sample => true,
+        Statistic::Mean => stream.period_ms == Some(HOUR),
+        Statistic::Min | Statistic::Max | Statistic::Total => false,
+    };
+    stated && stream.official
+}
+
+impl Pipeline {
+    /// Evaluates anew the stations whose values a message had assessed.
+    pub(super) fn evaluate_assessed(&mut self, registry: &Registry, out: &mut Processed) {
+        let mut rest = 0;
+        while let Some(first) = out.assessments.get(rest) {
+            let Some(station) = registry.datastream(first.datastream).map(|one| one.station) else {
+                return;
+            };
+            let (mut at, mut changed) = (first.phenomenon_time.start(), first.changed);
+            rest += 1;
+            while let Some(next) = out.assessments.get(rest) {
+                let of = registry.datastream(next.datastream).map(|one| one.station);
+                if of != Some(station) {
+                    break;
+                }
+                at = at.max(next.phenomenon_time.start());
+                changed |= next.changed;
+                rest += 1;
+            }
+            self.evaluate_now(registry, station, at, changed, out);
+        }
+    }
+
+    /// Evaluates what a station is now, if the verdict on one of its values changed or one of
+    /// them became too old to stand for now.
+    fn evaluate_now(
+        &mut self,
+        registry: &Registry,
+        id: StationId,
+        at: Timestamp,
+        changed: bool,
+        out: &mut Processed,
+    ) {
+        let Some(plan) = self.plans.get(id.index()).filter(|plan| plan.water) else { return };
+        let (Some(station), Some(state)) =
+            (registry.station(id), self.state.stations.get(id.index()).and_then(Option::as_ref))
+        else {
+            return;
+        };
+        if !changed && at < state.stands_until {
+            return;
+        }
+        let mut until = Timestamp(i64::MAX);
+        let mut items = Vec::with_capacity(plan.items.len());
+        for (property, slot) in &plan.items {
+            let streams =
+                (registry.datastream_of(station, *slot), state.streams.get(usize::from(*slot)));
+            let (Some(datastream), Some(stream)) = streams else { continue };
+            let Some(entry) = standing(datastream, stream, at) else { continue };
+            until = until.min(entry.time.plus(stands_ms(datastream) + 1));
+            items.push(item(*property, &entry));
+        }
+        let span = PhenomenonTime::Instant(at);
+        let class = water_class::evaluate(registry, station, Period::Native, span, &items);
+        if let Some(state) = self.station_mut(id) {
+            state.stands_until = until;
+        }
+        self.tell_evaluation(class, out);
+    }
+
+    /// Evaluates the periods of stations and sets of which averages were given out.
+    pub(super) fn evaluate_touched(
+        &mut self,
+        registry: &Registry,
+        now: Timestamp,
+        out: &mut Processed,
+    ) {
+        let touched = std::mem::take(&mut self.touched);
+        let mut sets = BTreeSet::new();
+        for (id, period, start) in touched {
+            let Some(station) = registry.station(id) else { continue };
+            let Some(plan) = self.plans.get(id.index()) else { continue };
+            let Some((start, end)) = period.around(start, &station.zone) else { continue };
+            if end > now || self.waits(plan, id, period, start) {
+                continue;
+            }
+            sets.extend(plan.sets.iter().map(|set| (*set, period, start, end)));
+            for evaluation in self.of_station(registry, station, period, (start, end)) {
+                self.tell_evaluation(evaluation, out);
+            }
+        }
+        for (id, period, start, end) in sets {
+            let Some(set) = registry.sets.get(id.index()) else { continue };
+            let mut members = set.members.iter();
+            let waits = members.any(|(station, _)| {
+                let plan = self.plans.get(station.index());
+                plan.is_some_and(|plan| self.waits(plan, *station, period, start))
+            });
+            if waits {
+                continue;
+            }
+            for evaluation in self.of_set(registry, set, period, (start, end)) {
+                self.tell_evaluation(evaluation, out);
+            }
+        }
+    }
+
+    /// Says whether an average that takes part is still to come, or to come again.
+    fn waits(&self, plan: &Plan, id: StationId, period: Period, start: Timestamp) -> bool {
+        let Some(state) = self.state.stations.get(id.index()).and_then(Option::as_ref) else {
+            return false;
+        };
+        plan.items.iter().filter_map(|(_, slot)| state.streams.get(usize::from(*slot))).any(
+            |stream| match period {
+                Period::Native | Period::EightHours => false,
+                Period::Hour => stream.hours.waits(start),
+                Period::Day | Period::DayMaxEightHours => stream.days.waits(start),
+                Period::Month | Period::Quarter | Period::Year => {
+                    longer(stream, period).is_some_and(|windows| windows.waits(start))
+                }
+            },
+        )
+    }
+
+    fn of_station(
+        &self,
+        registry: &Registry,
+        station: &Station,
+        period: Period,
+        (start, end): (Timestamp, Timestamp),
+    ) -> Vec<Evaluation> {
+        let mut evaluations = Vec::new();
+        let Some(plan) = self.plans.get(station.id.index()) else { return evaluations };
+        if period == Period::EightHours || period == Period::DayMaxEightHours {
+            return evaluations;
+        }
+        let items = items(&self.state, registry, plan, station, period, (start, end));
+        let span = PhenomenonTime::Interval { start, end };
+        if plan.air {
+            let subject = Evaluated::Station(station.id);
+            let target = &station.target_class;
+            evaluations.extend(aqi::evaluate(registry, subject, target, period, span, &items));
+        }
+        if !plan.water || items.is_empty() {
+            return evaluations;
+        }
+        evaluations.push(water_class::evaluate(registry, station, period, span, &items));
+        let of = |index| registry.water.items_of(index, &station.section, start).next().is_some();
+        if period > Period::Hour && of(Index::Trophic) {
+            evaluations.push(trophic::evaluate(registry, station, period, span, &items));
+        }
+        if period > Period::Day && of(Index::Cwqi) {
+            evaluations.push(cwqi::evaluate(registry, station, period, span, &items));
+        }
+        if of(Index::BlackOdour) {
+            if period == Period::Hour {
+                let indication = black_odour::indication(registry, station, span, &items);
+                evaluations.push(Evaluation { period, ..indication });
+            } else if period == Period::Month {
+                let tallies = self.tallies(registry, plan, station, (start, end));
+                evaluations.push(black_odour::state(registry, station, period, span, &tallies));
+            }
+        }
+        evaluations.retain(|one| one.items > 0);
+        evaluations
+    }
+
+    /// Counts the days of a month by their grade of blackness and odour.
+    fn tallies(
+        &self,
+        registry: &Registry,
+        plan: &Plan,
+        station: &Station,
+        (start, end): (Timestamp, Timestamp),
+    ) -> Vec<black_odour::Tally> {
+        let Some(state) = self.state.stations.get(station.id.index()).and_then(Option::as_ref)
+        else {
+            return Vec::new();
+        };
+        let tally = |(property, slot): &(PropertyId, u16)| {
+            let days = state.streams.get(usize::from(*slot))?.days.between(start, end);
+            let mut tally = black_odour::Tally::new(*property);
+            for day in days.iter().filter_map(|day| of_kept(*property, day)) {
+                tally.count(black_odour::grade(registry, station, day.property, day.result, start));
+            }
+            Some(tally)
+        };
+        plan.items.iter().filter_map(tally).collect()
+    }
+
+    fn of_set(
+        &self,
+        registry: &Registry,
+        set: &StationSet,
+        period: Period,
+        (start, end): (Timestamp, Timestamp),
+    ) -> Vec<Evaluation> {
+        let mut evaluations = Vec::new();
+        let members = || {
+            let held = set.members.iter().filter(|(_, held)| held.holds(start));
+            held.filter_map(|(id, _)| Some((registry.station(*id)?, self.plans.get(id.index())?)))
+        };
+        if period == Period::EightHours || period == Period::DayMaxEightHours {
+            return evaluations;
+        }
+        let span = PhenomenonTime::Interval { start, end };
+        let of = |station: &Station, plan: &Plan| {
+            items(&self.state, registry, plan, station, period, (start, end))
+        };
+        let air: Vec<Vec<Item>> =
+            members().filter(|(_, plan)| plan.air).map(|(one, plan)| of(one, plan)).collect();
+        if !air.is_empty() {
+            let means: Vec<Item> = city::means(&air).into_iter().map(|mean| mean.item).collect();
+            let subject = Evaluated::Set(set.id);
+            let targets = members().filter(|(_, plan)| plan.air).map(|(one, _)| &one.target_class);
+            let target = shared(targets);
+            evaluations.extend(aqi::evaluate(registry, subject, target, period, span, &means));
+        }
+        let sections: Vec<Section<'_>> = members()
+            .filter(|(_, plan)| plan.water)
+            .map(|(station, plan)| {
+                let items = of(station, plan);
+                let class = water_class::evaluate(registry, station, period, span, &items);
+                let over_iii = water_class::over_iii(registry, station, period, span, &items);
+                Section { station, items, class, over_iii }
+            })
+            .collect();
+        if !sections.is_empty() && period > Period::Hour {
+            let sectioned: Vec<Sectioned<'_>> = sections.iter().map(sectioned).collect();
+            let evaluation = match grade::grade(registry, set, period, span, &sectioned) {
+                Graded::Shares(evaluation) => evaluation,
+                Graded::Means(means) => {
+                    let column = (&*means.column, means.target);
+                    let class = water_class::evaluate_set(
+                        registry,
+                        set.id,
+                        column,
+                        period,
+                        span,
+                        &means.items,
+                    );
+                    grade::of_class(registry, &means, class)
+                }
+            };
+            evaluations.push(evaluation);
+        }
+        evaluations.retain(|one| one.items > 0);
+        evaluations
+    }
+
+    /// Remembers an evaluation, and stores it if it is one of a period or says something new.
+    fn tell_evaluation(&mut self, evaluation: Evaluation, out: &mut Processed) {
+        let told = Told::of(&evaluation);
+        let held = match evaluation.subject {
+            Evaluated::Station(id) => match self.station_mut(id) {
+                Some(station) => &mut station.evaluated,
+                None => return,
+            },
+            Evaluated::Set(_) | Evaluated::Place(_) => {
+                self.state.evaluated.entry(evaluation.subject).or_default()
+            }
+        };
+        let mut held_of = held.iter_mut();
+        let place = held_of.find(|one| (one.index, one.period) == (told.index, told.period));
+        let news = match place {
+            Some(place) => {
+                let news = !place.says_the_same(&told);
+                if place.start <= told.start {
+                    *place = told;
+                }
+                news
+            }
+            None => {
+                held.push(told);
+                true
+            }
+        };
+        let changed = news || evaluation.period != Period::Native;
+        out.evaluations.push(Evaluation { changed, ..evaluation });
+    }
+}
+
+/// What a section of a set gave.
+struct Section<'a> {
+    station: &'a Station,
+    items: Vec<Item>,
+    class: Evaluation,
+    over_iii: Vec<PropertyId>,
+}
+
+fn sectioned<'a>(section: &'a Section<'_>) -> Sectioned<'a> {
+    let class = match section.class.grade {
+        Some(Grade::Water(class)) => Some(class),
+        Some(Grade::River(_) | Grade::Air(_) | Grade::Trophic(_) | Grade::BlackOdour(_)) | None => {
+            None
+        }
+    };
+    let Section { items, over_iii, .. } = section;
+    let unconfirmed = section.class.unconfirmed;
+    Sectioned { station: section.station.id, class, unconfirmed, items, over_iii }
+}
+
+/// Gives what all have in common; nothing where they differ.
+fn shared<'a>(mut targets: impl Iterator<Item = &'a Box<str>>) -> &'a str {
+    let Some(first) = targets.next() else { return "" };
+    if targets.all(|other| other == first) { first } else { "" }
+}
+
+/// Gathers the items of a station over a period.
+fn items(
+    state: &State,
+    registry: &Registry,
+    plan: &Plan,
+    station: &Station,
+    period: Period,
+    (start, end): (Timestamp, Timestamp),
+) -> Vec<Item> {
+    let Some(state) = state.stations.get(station.id.index()).and_then(Option::as_ref) else {
+        return Vec::new();
+    };
+    let of = |(property, slot): &(PropertyId, u16)| {
+        let datastream = registry.datastream_of(station, *slot)?;
+        let stream = state.streams.get(usize::from(*slot))?;
+        of_period(registry, datastream, stream, *property, period, (start, end))
+    };
+    plan.items.iter().filter_map(of).collect()
+}
+
+fn of_period(
+    registry: &Registry,
+    datastream: &Datastream,
+    stream: &StreamState,
+    property: PropertyId,
+    period: Period,
+    (start, end): (Timestamp, Timestamp),
+) -> Option<Item> {
+    match (period, datastream.sampling) {
+        (Period::Hour, Sampling::Sampled { .. }) => {
+            Some(item(property, &standing(datastream, stream, end.plus(-1))?))
+        }
+        (Period::Hour, Sampling::Continuous) => of_kept(property, &stream.hours.at(start)?),
+        // The day of ozone is its largest mean of eight hours, where the seeds say so.
+        (Period::Day, _) => {
+            let rule = |period| {
+                let mut rules = datastream.averages.iter();
+                rules.find(|rule| rule.period == period && rule.in_force.holds(start))
+            };
+            let Some(rule) =
+                rule(Period::DayMaxEightHours).map(|largest| (largest, rule(Period::EightHours)))
+            else {
+                return of_kept(property, &stream.days.at(start)?);
+            };
+            let (largest, eight) = rule;
+            let combine = registry.property(property).map_or(Combine::Mean, |one| one.combine);
+            let needs = eight.map_or(8, |rule| rule.needs);
+            let hours = stream.hours.between(start, end);
+            let summary = mean::largest_eight_hours(combine, &hours, (start, end), needs);
+            let value = summary.value.filter(|_| summary.valid >= largest.needs)?;
+            let result = ObservationResult::Value(value);
+            Some(Item { property, result, suspect: summary.suspect })
+        }
+        (Period::Month | Period::Quarter | Period::Year, _) => {
+            of_kept(property, &longer(stream, period)?.at(start)?)
+        }
+        (Period::Native | Period::EightHours | Period::DayMaxEightHours, _) => None,
+    }
+}
+
+fn longer(stream: &StreamState, period: Period) -> Option<&crate::aggregate::window::Windows> {
+    let place = LONGER.iter().position(|longer| *longer == period)?;
+    stream.longer.get(place)
+}
+
+fn of_kept(property: PropertyId, kept: &Kept) -> Option<Item> {
+    let result = ObservationResult::Value(kept.value?);
+    Some(Item { property, result, suspect: kept.suspect })
+}
+
+fn item(property: PropertyId, entry: &Entry) -> Item {
+    Item { property, result: entry.result, suspect: entry.flag == Flag::Suspect }
+}
+
+/// For how long a value stands for what is there: a sample for its cycle and its delay.
+fn stands_ms(datastream: &Datastream) -> i64 {
+    match datastream.sampling {
+        Sampling::Sampled { cycle_ms, delay_ms } => cycle_ms + delay_ms,
+        Sampling::Continuous => STANDS_MS.max(2 * datastream.expected_every_ms),
+    }
+}
+
+/// Gives the latest valid value of a datastream that still stands at a time.
+fn standing(datastream: &Datastream, stream: &StreamState, at: Timestamp) -> Option<Entry> {
+    let since = at.plus(-stands_ms(datastream));
+    let valid = |entry: &Entry| {
+        entry.flag != Flag::Fail && !matches!(entry.result, ObservationResult::Nil(_))
+    };
+    let within = |entry: &Entry| since <= entry.time && entry.time <= at;
+    if let Some(newest) = stream.newest.filter(|newest| within(newest) && valid(newest)) {
+        return Some(newest);
+    }
+    stream.history.between(since, at.plus(1)).into_iter().rev().find(valid)
+}
+
+impl StationState {
+    /// Gives what the station came to last by an index over a period.
+    #[must_use]
+    pub fn evaluated(&self, index: Index, period: Period) -> Option<&Told> {
+        self.evaluated.iter().find(|told| told.index == index && told.period == period)
+    }
+}
