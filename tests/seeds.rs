@@ -579,6 +579,23 @@ fn an_unknown_name_in_an_expression_is_refused_with_the_nearest() {
 }
 
 #[test]
+fn without_derived_datastreams_an_unknown_one_is_refused_still() {
+    let mut tables = Tables::default();
+    for (name, bytes) in example().iter().filter(|(name, _)| *name != "derived.csv") {
+        tables.put(name, bytes.to_vec());
+    }
+    compiled(&tables).unwrap();
+    let text = String::from_utf8(tables.get("calibrations.csv").unwrap().to_vec()).unwrap();
+    let row = "puhe-daoyi/phh,1,0,c,,,test\n";
+    tables.put("calibrations.csv", format!("{text}{row}").into_bytes());
+    check(&tables, "seeds/calibrations.csv:4:");
+    let text = String::from_utf8(tables.get("qc.csv").unwrap().to_vec()).unwrap();
+    let row = "datastream:puhe-daoyi/phh,gross_range,0,14,,,test\n";
+    tables.put("qc.csv", format!("{text}{row}").into_bytes());
+    check(&tables, &format!("seeds/qc.csv:{}:", text.lines().count() + 1));
+}
+
+#[test]
 fn a_circle_of_derived_datastreams_is_refused() {
     refuses("puhe-daoyi/zinc,zinc * 2,,,test\n", 5, "`puhe-daoyi/zinc` from `puhe-daoyi/zinc`");
     let three = "puhe-daoyi/zinc,copper + lead,,,test\n\

@@ -30,6 +30,10 @@ struct Line<'a> {
 /// Reads `derived.csv`.
 pub(super) fn datastreams(sheets: &Sheets, draft: &mut Draft) {
     let sheet = sheets.get(&DERIVED);
+    if sheet.file.is_empty() {
+        // There is no such table, and it need not be there.
+        return;
+    }
     let lines = named(sheet, draft);
     let whole = sheet.whole && lines.len() == sheet.rows.len();
     draft.datastreams.whole &= whole;
@@ -45,9 +49,9 @@ pub(super) fn datastreams(sheets: &Sheets, draft: &mut Draft) {
         of_one.sort_by_key(|formula| formula.validity.from);
     }
     let ranks = ranks(&formulas);
+    let mut told: BTreeSet<DatastreamId> = BTreeSet::new();
     for line in &lines {
-        let first = lines.iter().find(|one| one.id == line.id).map(|one| one.row.line);
-        if !ranks.contains_key(&line.id) && first == Some(line.row.line) {
+        if !ranks.contains_key(&line.id) && told.insert(line.id) {
             circle(sheet, line, &formulas, draft);
         }
     }
@@ -60,6 +64,7 @@ pub(super) fn datastreams(sheets: &Sheets, draft: &mut Draft) {
 fn named<'a>(sheet: &'a Sheet, draft: &mut Draft) -> Vec<Line<'a>> {
     let mut faults = std::mem::take(&mut draft.faults);
     let mut lines: Vec<Line<'a>> = Vec::new();
+    let mut times: HashMap<DatastreamId, Vec<Validity>> = HashMap::new();
     for row in &sheet.rows {
         let mut cells = sheet.cells(row, &mut faults);
         cells.required("source");
@@ -82,21 +87,20 @@ fn named<'a>(sheet: &'a Sheet, draft: &mut Draft) -> Vec<Line<'a>> {
         }
         let (Some(station), Some(property)) = (station, property) else { continue };
         let validity = cells.validity(&draft.zone(station));
-        let again = lines.iter().any(|one| {
-            draft.datastreams.ids.get(name) == Some(&one.id) && one.validity.overlaps(&validity)
-        });
-        if again {
-            let found = format!("a second expression of `{name}` at that time");
-            cells.fault(found, "one expression of a datastream at a time");
-        }
         let id = match draft.datastreams.ids.get(name) {
-            Some(id) if lines.iter().any(|line| line.id == *id) => *id,
+            Some(id) if times.contains_key(id) => *id,
             Some(_) => {
                 cells.refuse("datastream", "a datastream that no device of devices.csv feeds");
                 continue;
             }
             None => datastream(draft, name, position, (station, property)),
         };
+        let held = times.entry(id).or_default();
+        if held.iter().any(|earlier| earlier.overlaps(&validity)) {
+            let found = format!("a second expression of `{name}` at that time");
+            cells.fault(found, "one expression of a datastream at a time");
+        }
+        held.push(validity);
         lines.push(Line { row, id, station, property, validity });
     }
     draft.faults = faults;
@@ -212,7 +216,8 @@ fn inputs(formulas: &Formulas, of: DatastreamId) -> impl Iterator<Item = Datastr
 /// of themselves, and what is made of these, get none.
 fn ranks(formulas: &Formulas) -> HashMap<DatastreamId, u16> {
     let mut ranks: HashMap<DatastreamId, u16> = HashMap::new();
-    loop {
+    // Beyond it too many stand on one, which is told of those that stand lower.
+    for _ in 0..=FEEDS_MAX {
         let known = |id: DatastreamId| match formulas.contains_key(&id) {
             true => ranks.get(&id).map(|rank| rank.saturating_add(1)),
             false => Some(0),
@@ -224,10 +229,11 @@ fn ranks(formulas: &Formulas) -> HashMap<DatastreamId, u16> {
         let fresh: Vec<(DatastreamId, u16)> =
             formulas.keys().filter(|id| !ranks.contains_key(id)).filter_map(next).collect();
         if fresh.is_empty() {
-            return ranks;
+            break;
         }
         ranks.extend(fresh);
     }
+    ranks
 }
 
 /// Tells that a datastream is made of itself, if it is.
