@@ -15,7 +15,7 @@ use crate::domain::name::{PropertyId, SetId, StationId};
 use crate::domain::observation::{ObservationResult, Period};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{
-    Combine, Datastream, Registry, Sampling, Station, StationSet, Statistic,
+    Combine, Datastream, IndexItem, Registry, Sampling, Station, StationSet, Statistic,
 };
 use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
 use crate::pipeline::average::LONGER;
@@ -33,6 +33,9 @@ pub(super) struct Plan {
     items: Vec<(PropertyId, u16)>,
     /// Whether it is a section of a river or lake.
     water: bool,
+    /// Whether it measures what black and odorous water is known by, and not only what every
+    /// section does.
+    odour: bool,
     /// Whether its air has an index.
     air: bool,
     /// The sets it ever belongs to.
@@ -58,6 +61,16 @@ pub(super) fn plans(registry: &Registry) -> Vec<Plan> {
         }
         let has = |of: &BTreeSet<PropertyId>| plan.items.iter().any(|(one, _)| of.contains(one));
         plan.water = matches!(&*station.section, "river" | "lake") && has(&of_water);
+        let counted = |property| {
+            let mut items = registry.water.items.iter();
+            items.any(|item| item.index == Index::WaterClass && item.property == property)
+        };
+        plan.odour = plan.water
+            && plan.items.iter().any(|(property, _)| {
+                let mut items = registry.water.items.iter();
+                let odour = |item: &IndexItem| item.index == Index::BlackOdour;
+                items.any(|item| odour(item) && item.property == *property) && !counted(*property)
+            });
         plan.air = station.section.is_empty() && has(&of_air);
     }
     for set in registry.sets.iter() {
@@ -216,6 +229,7 @@ impl Pipeline {
             let target = &station.target_class;
             evaluations.extend(aqi::evaluate(registry, subject, target, period, span, &items));
         }
+        evaluations.retain(|one| one.items > 0);
         if !plan.water || items.is_empty() {
             return evaluations;
         }
@@ -227,7 +241,7 @@ impl Pipeline {
         if period > Period::Day && of(Index::Cwqi) {
             evaluations.push(cwqi::evaluate(registry, station, period, span, &items));
         }
-        if of(Index::BlackOdour) {
+        if plan.odour {
             if period == Period::Hour {
                 let indication = black_odour::indication(registry, station, span, &items);
                 evaluations.push(Evaluation { period, ..indication });
