@@ -134,7 +134,7 @@ impl Renderer {
     /// where there are such. `multiple` says something beside `exceeds` only.
     ///
     /// A changed evaluation is a point of `assessment` too: tags `place` or `set`, `station`,
-    /// `subject` (`water_class`, `aqi` …) and `period`; see [`evaluation::push_evaluation`]. How
+    /// `subject` (`water_class`, `aqi` …) and `period`; see `evaluation.rs`. How
     /// much of a day came is a point of `coverage`.
     ///
     /// An alert's change is a point of `alert`: tags `place`, `station`, `position`, `rule` and
