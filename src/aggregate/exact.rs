@@ -1,7 +1,5 @@
 //! A sum that does not depend on the order of its terms: fixed point in 128 bits.
 
-use minicbor::{Decode, Decoder, Encode, Encoder};
-
 /// Fractional bits: a term is rounded once, to 2^-64 (5e-20), and then added exactly.
 const FRACTION: i32 = 64;
 /// The largest term: 2^50 (1e15). A thousand million of them still fit.
@@ -24,18 +22,6 @@ impl ExactSum {
         Some(Self(((whole as i128) << FRACTION) + fraction as i128))
     }
 
-    /// Gives it in bytes.
-    #[must_use]
-    pub fn to_bytes(self) -> [u8; 16] {
-        self.0.to_le_bytes()
-    }
-
-    /// Reads it back.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(i128::from_le_bytes(bytes))
-    }
-
     /// Adds a term.
     pub fn add(&mut self, term: Self) {
         self.0 = self.0.saturating_add(term.0);
@@ -55,26 +41,6 @@ impl ExactSum {
         let unit = 2_f64.powi(-FRACTION);
         let (high, low) = (whole >> FRACTION, whole & ((1 << FRACTION) - 1));
         high as f64 + (low as f64 + rest as f64 / count as f64) * unit
-    }
-}
-
-impl<C> Encode<C> for ExactSum {
-    fn encode<W: minicbor::encode::Write>(
-        &self,
-        out: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        out.bytes(&self.to_bytes())?;
-        Ok(())
-    }
-}
-
-impl<C> Decode<'_, C> for ExactSum {
-    fn decode(from: &mut Decoder<'_>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
-        let bytes = from.bytes()?;
-        let whole =
-            bytes.try_into().map_err(|_| minicbor::decode::Error::message("not 16 bytes"))?;
-        Ok(Self::from_bytes(whole))
     }
 }
 

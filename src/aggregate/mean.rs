@@ -118,10 +118,7 @@ pub fn of_entries(combine: Combine, entries: &[Entry]) -> Summary {
 /// Counts the values of an hour that are usable, where no mean is made of them.
 #[must_use]
 pub fn usable(entries: &[Entry]) -> u32 {
-    let usable = entries.iter().filter(|entry| {
-        entry.flag != Flag::Fail && !matches!(entry.result, ObservationResult::Nil(_))
-    });
-    usable.count() as u32
+    entries.iter().filter(|entry| entry.is_usable()).count() as u32
 }
 
 /// Sums up shorter windows that came to something, each with the same weight.

@@ -4,10 +4,10 @@
 //! of an item's readings that lie in a grade or a worse one, held against `grades.csv`.
 
 use crate::domain::assessment::NotAssessable;
-use crate::domain::evaluation::{Deciding, Evaluated, Evaluation, Grade, Index, Item, Target};
+use crate::domain::evaluation::{Deciding, Evaluation, Grade, Index, Item};
 use crate::domain::name::PropertyId;
 use crate::domain::observation::{ObservationResult, Period, Side};
-use crate::domain::registry::{Quantity, Registry, Role, Station, StationGrade};
+use crate::domain::registry::{Quantity, Registry, Role, Station};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 
 /// Lightly black and odorous.
@@ -191,9 +191,6 @@ impl Found<'_> {
             (None, true) => Some(NotAssessable::NoLimit),
             (None, false) => Some(NotAssessable::TooFewItems),
         };
-        let count = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
-        let items = count(self.graded.len());
-        let items_of = count(self.graded.len() + self.missing.len());
         let decides = |(_, _, of): &&(PropertyId, ObservationResult, u8)| {
             grade.is_some_and(|grade| grade > 0 && *of == grade)
         };
@@ -205,23 +202,9 @@ impl Found<'_> {
             over_target: None,
             over_iii: None,
         };
-        Evaluation {
-            subject: Evaluated::Station(station.id),
-            index: Index::BlackOdour,
-            period,
-            phenomenon_time: span,
-            value: None,
-            grade: grade.map(Grade::BlackOdour),
-            reason,
-            target: Target::None,
-            deciding: self.graded.iter().filter(decides).map(of).collect(),
-            missing: self.missing,
-            items,
-            items_of,
-            clause: self.clause.into(),
-            unconfirmed: false,
-            legal: station.grade != StationGrade::Indicative,
-            changed: false,
-        }
+        let deciding = self.graded.iter().filter(decides).map(of).collect();
+        let (of, items) = ((period, span), (self.graded.len(), self.missing));
+        let evaluation = Evaluation::of_station(station, Index::BlackOdour, of, self.clause, items);
+        Evaluation { grade: grade.map(Grade::BlackOdour), reason, deciding, ..evaluation }
     }
 }

@@ -6,9 +6,9 @@
 //! detection limit counts half of it, and none is rounded: pH would be a whole number.
 
 use crate::domain::assessment::{Bound, NotAssessable, WaterClass};
-use crate::domain::evaluation::{Deciding, Evaluated, Evaluation, Index, Item, Target};
+use crate::domain::evaluation::{Deciding, Evaluation, Index, Item};
 use crate::domain::observation::{ObservationResult, Period, Side};
-use crate::domain::registry::{Registry, Role, Station, StationGrade};
+use crate::domain::registry::{Registry, Role, Station};
 use crate::domain::time::PhenomenonTime;
 
 use super::water_class::in_force;
@@ -58,25 +58,9 @@ pub fn evaluate(
         (false, Some(_)) => None,
     };
     deciding.sort_by(|x, y| share(y).total_cmp(&share(x)).then(x.property.cmp(&y.property)));
-    let count = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
-    Evaluation {
-        subject: Evaluated::Station(station.id),
-        index: Index::Cwqi,
-        period,
-        phenomenon_time: span,
-        value,
-        grade: None,
-        reason,
-        target: Target::None,
-        items: count(deciding.len()),
-        items_of: count(deciding.len() + missing.len()),
-        deciding,
-        missing,
-        clause: clause.into(),
-        unconfirmed,
-        legal: station.grade != StationGrade::Indicative,
-        changed: false,
-    }
+    let (of, items) = ((period, span), (deciding.len(), missing));
+    let evaluation = Evaluation::of_station(station, Index::Cwqi, of, clause, items);
+    Evaluation { value, reason, deciding, unconfirmed, ..evaluation }
 }
 
 /// Gives the index of a city of the means over its river sections and over its lake points, each

@@ -6,9 +6,9 @@
 //! has no logarithm: zero and what is below it is no value.
 
 use crate::domain::assessment::NotAssessable;
-use crate::domain::evaluation::{Deciding, Evaluated, Evaluation, Grade, Index, Item, Target};
+use crate::domain::evaluation::{Deciding, Evaluation, Grade, Index, Item};
 use crate::domain::observation::{ObservationResult, Period, Side};
-use crate::domain::registry::{Quantity, Registry, Role, Station, StationGrade};
+use crate::domain::registry::{Quantity, Registry, Role, Station};
 use crate::domain::time::PhenomenonTime;
 
 /// Gives the index of a point of a lake and its state. `deciding` holds every item with the level
@@ -70,23 +70,8 @@ pub fn evaluate(
         (false, None) => Some(NotAssessable::TooFewItems),
         (false, Some(_)) => state.is_none().then_some(NotAssessable::NoneInForce),
     };
-    let count = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
-    Evaluation {
-        subject: Evaluated::Station(station.id),
-        index: Index::Trophic,
-        period,
-        phenomenon_time: span,
-        value,
-        grade: state.map(|state| Grade::Trophic(state.grade)),
-        reason,
-        target: Target::None,
-        items: count(deciding.len()),
-        items_of: count(deciding.len() + missing.len()),
-        deciding,
-        missing,
-        clause: clause.into(),
-        unconfirmed,
-        legal: station.grade != StationGrade::Indicative,
-        changed: false,
-    }
+    let grade = state.map(|state| Grade::Trophic(state.grade));
+    let (of, items) = ((period, span), (deciding.len(), missing));
+    let evaluation = Evaluation::of_station(station, Index::Trophic, of, clause, items);
+    Evaluation { value, grade, reason, deciding, unconfirmed, ..evaluation }
 }

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use crate::domain::assessment::{NotAssessable, WaterClass};
 use crate::domain::name::{PlaceId, PropertyId, SetId, StationId};
 use crate::domain::observation::{ObservationResult, Period};
+use crate::domain::registry::{Station, StationGrade};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 
 /// One item on its way into an evaluation: a value of one property over the period in question.
@@ -210,6 +211,39 @@ pub struct Evaluation {
     pub legal: bool,
     /// Whether it differs from the one before of the same period.
     pub changed: bool,
+}
+
+impl Evaluation {
+    /// Begins the evaluation of a station by an index: of so many items that have a value, and
+    /// those that have none. Whoever makes it says what they come to.
+    #[must_use]
+    pub fn of_station(
+        station: &Station,
+        index: Index,
+        (period, phenomenon_time): (Period, PhenomenonTime),
+        clause: &str,
+        (items, missing): (usize, Vec<PropertyId>),
+    ) -> Self {
+        let count = |items: usize| u8::try_from(items).unwrap_or(u8::MAX);
+        Self {
+            subject: Evaluated::Station(station.id),
+            index,
+            period,
+            phenomenon_time,
+            value: None,
+            grade: None,
+            reason: None,
+            target: Target::None,
+            deciding: Vec::new(),
+            items: count(items),
+            items_of: count(items + missing.len()),
+            missing,
+            clause: clause.into(),
+            unconfirmed: false,
+            legal: station.grade != StationGrade::Indicative,
+            changed: false,
+        }
+    }
 }
 
 /// What is remembered of the last evaluation of one index and period: by it a change is known, and

@@ -36,6 +36,14 @@ pub struct Entry {
     pub flag: Flag,
 }
 
+impl Entry {
+    /// Says whether it is a value that others may be made of: there is one, and it did not fail.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.flag != Flag::Fail && !matches!(self.result, ObservationResult::Nil(_))
+    }
+}
+
 /// What a history holds of a time.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Held {

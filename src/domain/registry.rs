@@ -349,6 +349,60 @@ pub struct Feed {
     pub rank: u16,
 }
 
+impl Datastream {
+    /// Makes a datastream of instants that come all the time, without anything that other tables
+    /// say of it.
+    #[must_use]
+    pub fn plain(
+        id: DatastreamId,
+        name: &str,
+        station: StationId,
+        (position, property): (&str, PropertyId),
+    ) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            station,
+            slot: 0,
+            position: position.into(),
+            property,
+            sampling: Sampling::Continuous,
+            statistic: Statistic::Instant,
+            period_ms: None,
+            expected_every_ms: 0,
+            calibrations: Vec::new(),
+            gross_range: None,
+            hour_mean: None,
+            averages: Arc::default(),
+            official: true,
+            weight: None,
+            limits: Arc::default(),
+            class_limits: Arc::default(),
+            exceedance_rule: None,
+            silence_rule: None,
+            formulas: Arc::default(),
+            feeds: Arc::default(),
+        }
+    }
+
+    /// Gives for how long a value stands where no newer one came: two expected intervals, because
+    /// one may be late; a sample for its cycle and its delay, ms.
+    #[must_use]
+    pub fn stands_for_ms(&self) -> i64 {
+        match self.sampling {
+            Sampling::Continuous => self.expected_every_ms.saturating_mul(2),
+            Sampling::Sampled { cycle_ms, delay_ms } => cycle_ms.saturating_add(delay_ms),
+        }
+    }
+
+    /// Gives the rule of an average that begins at a time.
+    #[must_use]
+    pub fn average(&self, period: Period, start: Timestamp) -> Option<&Average> {
+        let mut rules = self.averages.iter();
+        rules.find(|rule| rule.period == period && rule.in_force.holds(start))
+    }
+}
+
 /// For how long, or for how many values, something must last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Persistence {

@@ -193,11 +193,6 @@ pub(super) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Time
 }
 
 impl Maker<'_> {
-    fn rule(&self, period: Period, at: Timestamp) -> Option<&Average> {
-        let mut rules = self.datastream.averages.iter();
-        rules.find(|rule| rule.period == period && rule.in_force.holds(at))
-    }
-
     fn hours(&self, stream: &mut StreamState, out: &mut Vec<Given>) {
         let before = if self.datastream.averages.iter().any(of_eight_hours) {
             self.last_end(&stream.hours.kept().collect::<Vec<_>>())
@@ -213,10 +208,7 @@ impl Maker<'_> {
                 None => self.hour(stream, (start, end), received),
             };
             let Kept { value, suspect, .. } = kept;
-            if let Some((day, day_end)) = Period::Day.around(start, self.zone) {
-                let due = self.now.max(day_end.plus(SETTLE_MS));
-                stream.days.mark(day, false, |_, _| due);
-            }
+            self.mark(&mut stream.days, Period::Day, start);
             // After a time in which no clock was heard, a day may wait that is older.
             let since = self.now.plus(-HOURS_KEPT_MS);
             let since = stream.days.first_waiting().map_or(since, |day| day.min(since));
@@ -285,7 +277,7 @@ impl Maker<'_> {
         ends.extend((0..fresh).map(|hour| last.plus(-hour * HOUR)));
         for end in ends {
             let start = end.plus(-8 * HOUR);
-            let Some(rule) = self.rule(Period::EightHours, start) else { continue };
+            let Some(rule) = self.datastream.average(Period::EightHours, start) else { continue };
             let summary = mean::eight_hours(self.property.combine, &hours, end);
             let revision = before.is_some_and(|before| end <= before);
             let place = Place { revision, newest: end == last };
@@ -312,7 +304,7 @@ impl Maker<'_> {
         while let Some((start, _)) = stream.days.next_due(self.now) {
             let Some((start, end)) = Period::Day.around(start, self.zone) else { return };
             let hours = stream.hours.between(start, end);
-            let rule = self.rule(Period::Day, start);
+            let rule = self.datastream.average(Period::Day, start);
             let summary = self.day(&hours, (start, end));
             let enough = rule.is_some_and(|rule| summary.valid >= rule.needs);
             let received = hours.iter().map(|hour| hour.received).sum();
@@ -325,29 +317,24 @@ impl Maker<'_> {
                 day.completeness.received = hours.len() as u32;
                 out.push(day);
             }
-            if let Some(rule) = self.rule(Period::DayMaxEightHours, start) {
-                let needs = self.rule(Period::EightHours, start).map_or(8, |rule| rule.needs);
-                let combine = self.property.combine;
-                let largest = mean::largest_eight_hours(combine, &hours, (start, end), needs);
-                out.push(given_by(Period::DayMaxEightHours, (start, end), largest, rule, place));
+            let (combine, span) = (self.property.combine, (start, end));
+            if let Some((rule, largest)) =
+                largest_eight_hours(self.datastream, combine, || hours, span)
+            {
+                out.push(given_by(Period::DayMaxEightHours, span, largest, rule, place));
             }
             let phenomenon_time = PhenomenonTime::Interval { start, end };
             let expected = self.expected(end.since(start));
             let datastream = self.datastream.id;
             coverage.push(Coverage { datastream, phenomenon_time, expected, received, valid });
-            for (period, windows) in LONGER.into_iter().zip(longer_of(stream)) {
-                if self.rule(period, start).is_some_and(|rule| rule.members == Members::Days) {
-                    self.mark(windows, period, start);
-                }
-            }
+            self.mark_longer(stream, Members::Days, start);
             // A day without any value is one, too: nobody takes it for clean.
             if in_service {
                 let unheard = self.now.plus(-DAYS_UNHEARD_MAX * DAY);
                 let next = Period::Day.around(end.max(unheard), self.zone);
                 let known = |day| stream.days.waits(day) || stream.days.at(day).is_some();
-                if let Some((day, day_end)) = next.filter(|(day, _)| !known(*day)) {
-                    let due = self.now.max(day_end.plus(SETTLE_MS));
-                    stream.days.mark(day, false, |_, _| due);
+                if let Some((day, _)) = next.filter(|(day, _)| !known(*day)) {
+                    self.mark(&mut stream.days, Period::Day, day);
                 }
             }
         }
@@ -390,7 +377,7 @@ impl Maker<'_> {
                     break;
                 };
                 let Some(span) = period.around(start, self.zone) else { break };
-                let Some(rule) = self.rule(period, start) else {
+                let Some(rule) = self.datastream.average(period, start) else {
                     // The rule went with an edition; nobody can say what the period came to.
                     if let Some(windows) = stream.longer.get_mut(index) {
                         windows.give_up(start);
@@ -405,13 +392,24 @@ impl Maker<'_> {
                 let place = windows.keep(kept, self.now, self.now.plus(-LONGER_KEPT_MS));
                 out.push(Given { place, ..average });
                 if period == Period::Month {
-                    for (longer, windows) in LONGER.into_iter().zip(longer_of(stream)).skip(1) {
-                        let rule = self.rule(longer, start);
-                        if rule.is_some_and(|rule| rule.members == Members::Months) {
-                            self.mark(windows, longer, start);
-                        }
-                    }
+                    self.mark_longer(stream, Members::Months, start);
                 }
+            }
+        }
+    }
+
+    /// Has the months, quarters and years given out that are made of such members.
+    fn mark_longer(&self, stream: &mut StreamState, members: Members, at: Timestamp) {
+        for (index, period) in LONGER.into_iter().enumerate() {
+            let rule = self.datastream.average(period, at);
+            if rule.is_none_or(|rule| rule.members != members) {
+                continue;
+            }
+            if stream.longer.is_empty() {
+                stream.longer = vec![Windows::default(); LONGER.len()];
+            }
+            if let Some(windows) = stream.longer.get_mut(index) {
+                self.mark(windows, period, at);
             }
         }
     }
@@ -468,9 +466,8 @@ fn metered(
 /// Gives the time of the nearest usable reading before a time, or of the first from it on; the
 /// time itself where there is none.
 fn neighbour(stream: &StreamState, at: Timestamp, after: bool) -> Timestamp {
-    let usable = |entry: &Entry| {
-        entry.flag != Flag::Fail && matches!(entry.result, ObservationResult::Value(_))
-    };
+    let usable =
+        |entry: &Entry| entry.is_usable() && matches!(entry.result, ObservationResult::Value(_));
     let found = if after {
         stream.history.since(at).into_iter().find(usable)
     } else {
@@ -484,12 +481,16 @@ fn of_eight_hours(rule: &Average) -> bool {
     rule.period == Period::EightHours
 }
 
-/// Gives the windows of months, quarters and years, made at first sight.
-fn longer_of(stream: &mut StreamState) -> &mut [Windows] {
-    if stream.longer.is_empty() {
-        stream.longer = vec![Windows::default(); LONGER.len()];
-    }
-    &mut stream.longer
+/// Gives the largest mean of eight hours of a day, and the rule of it, where the seeds ask for one.
+pub(super) fn largest_eight_hours(
+    datastream: &Datastream,
+    combine: Combine,
+    hours: impl FnOnce() -> Vec<Kept>,
+    span: (Timestamp, Timestamp),
+) -> Option<(&Average, Summary)> {
+    let rule = datastream.average(Period::DayMaxEightHours, span.0)?;
+    let needs = datastream.average(Period::EightHours, span.0).map_or(8, |rule| rule.needs);
+    Some((rule, mean::largest_eight_hours(combine, &hours(), span, needs)))
 }
 
 /// An average by its rule: without enough valid members it has no value.

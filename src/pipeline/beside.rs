@@ -5,14 +5,10 @@ use crate::domain::assessment::Assessment;
 use crate::domain::history::Entry;
 use crate::domain::name::PropertyId;
 use crate::domain::observation::{ObservationResult, QualifiedObservation};
-use crate::domain::quality::Flag;
-use crate::domain::registry::{Datastream, Registry, Sampling};
+use crate::domain::registry::{Datastream, Registry};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 use crate::pipeline::Pipeline;
 use crate::pipeline::state::StreamState;
-
-/// Of how many expected intervals the last value may be: one may be late.
-const INTERVALS: i64 = 2;
 
 impl Pipeline {
     /// Assesses an observation with what is known beside it.
@@ -43,11 +39,10 @@ impl Pipeline {
         let of = streams.filter(|stream| stream.property == property);
         // What stands at the same position is meant before what stands elsewhere.
         let of = of.min_by_key(|stream| (stream.position != datastream.position, stream.slot))?;
-        let state = self.state.stations.get(of.station.index())?.as_ref()?;
-        let state = state.streams.get(usize::from(of.slot))?;
+        let state = self.state.stream(of)?;
         match time {
             PhenomenonTime::Instant(at) => {
-                let oldest = at.plus(-age_max(of));
+                let oldest = at.plus(-of.stands_for_ms());
                 let fits = |entry: &Entry| entry.time <= at && entry.time >= oldest;
                 let newest = state.newest.filter(fits).and_then(|entry| valid(&entry));
                 let earlier = || {
@@ -66,14 +61,6 @@ impl Pipeline {
     }
 }
 
-/// Gives how old a value may be and still count: a sample stands for its cycle and its delay.
-fn age_max(stream: &Datastream) -> i64 {
-    match stream.sampling {
-        Sampling::Continuous => INTERVALS.saturating_mul(stream.expected_every_ms),
-        Sampling::Sampled { cycle_ms, delay_ms } => cycle_ms.saturating_add(delay_ms),
-    }
-}
-
 fn mean(state: &StreamState, start: Timestamp, end: Timestamp) -> Option<f64> {
     let entries = state.history.since(start);
     let inside = entries.iter().filter(|entry| entry.time < end).filter_map(valid);
@@ -81,13 +68,10 @@ fn mean(state: &StreamState, start: Timestamp, end: Timestamp) -> Option<f64> {
     (count > 0).then(|| sum / f64::from(count))
 }
 
+/// Gives the number of a usable entry that is known to more than one side.
 fn valid(entry: &Entry) -> Option<f64> {
-    let good = match entry.flag {
-        Flag::Pass | Flag::NotEvaluated | Flag::Suspect => true,
-        Flag::Fail | Flag::Missing => false,
-    };
     match entry.result {
-        ObservationResult::Value(value) if good => Some(value),
+        ObservationResult::Value(value) if entry.is_usable() => Some(value),
         ObservationResult::Value(_)
         | ObservationResult::Censored { .. }
         | ObservationResult::Nil(_) => None,

@@ -43,10 +43,7 @@ impl Pipeline {
         let registry = Arc::clone(&self.registry);
         self.averages_due = None;
         for datastream in registry.datastreams.iter() {
-            let slot = usize::from(datastream.slot);
-            let stations = &self.state.stations;
-            let station = stations.get(datastream.station.index()).and_then(Option::as_ref);
-            let mut due = station.and_then(|one| one.streams.get(slot)).and_then(StreamState::due);
+            let mut due = self.state.stream(datastream).and_then(StreamState::due);
             if due.is_some_and(|due| due <= at.wall) {
                 due = self.give_averages(&registry, datastream, at.wall, out);
             }

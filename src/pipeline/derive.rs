@@ -8,7 +8,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::name::DatastreamId;
 use crate::domain::observation::{NilReason, Observation, ObservationResult, Period, Side};
 use crate::domain::quality::{Flag, Test};
-use crate::domain::registry::{Datastream, Formula, Registry, Sampling};
+use crate::domain::registry::{Datastream, Formula, Registry};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::state::StreamState;
@@ -48,12 +48,12 @@ impl Pipeline {
                     continue;
                 }
                 let uses = formula.expression.inputs().contains(&input.id);
-                let Some(held) = stream(&self.state, leader).filter(|_| uses) else { continue };
+                let Some(held) = self.state.stream(leader).filter(|_| uses) else { continue };
                 match held.history.newest().map(|newest| newest.time) {
                     Some(newest) if newest == time => note(time),
                     Some(newest) if newest > time => {
                         // The value stands for those that come after it, until it is too old.
-                        let until = time.plus(stands_for_ms(input));
+                        let until = time.plus(input.stands_for_ms());
                         let mut times = held.history.since(time);
                         times.retain(|entry| entry.time <= until);
                         times.iter().rev().take(ANEW_MAX).for_each(|entry| note(entry.time));
@@ -99,13 +99,13 @@ impl Pipeline {
         let inputs = formula.expression.inputs();
         for (place, id) in inputs.iter().enumerate() {
             let input = registry.datastream(*id)?;
-            let stream = stream(&self.state, input)?;
+            let stream = self.state.stream(input)?;
             let entry = if place == usize::from(formula.leader) {
                 let entry = stream.history.at_or_before(time)?;
                 if entry.time != time {
                     return None;
                 }
-                Some(entry).filter(counts)
+                Some(entry).filter(Entry::is_usable)
             } else {
                 standing(stream, input, time)
             };
@@ -144,40 +144,15 @@ fn leader<'a>(registry: &'a Registry, formula: &Formula) -> Option<&'a Datastrea
     registry.datastream(*id)
 }
 
-fn stream<'a>(
-    state: &'a crate::pipeline::state::State,
-    datastream: &Datastream,
-) -> Option<&'a StreamState> {
-    let station = state.stations.get(datastream.station.index())?.as_ref()?;
-    station.streams.get(usize::from(datastream.slot))
-}
-
-/// Says whether an entry is a value that others may be made of.
-fn counts(entry: &Entry) -> bool {
-    let usable = match entry.flag {
-        Flag::Pass | Flag::NotEvaluated | Flag::Suspect => true,
-        Flag::Fail | Flag::Missing => false,
-    };
-    usable && entry.result.number().is_some()
-}
-
-/// For how long a value stands where no newer one came.
-fn stands_for_ms(input: &Datastream) -> i64 {
-    match input.sampling {
-        Sampling::Continuous => input.expected_every_ms.saturating_mul(2),
-        Sampling::Sampled { cycle_ms, delay_ms } => cycle_ms.saturating_add(delay_ms),
-    }
-}
-
 /// Gives the latest value that counts at a time and is not too old.
 fn standing(stream: &StreamState, input: &Datastream, time: Timestamp) -> Option<Entry> {
     let mut at = time;
     for _ in 0..LOOK_BACK_MAX {
         let entry = stream.history.at_or_before(at)?;
-        if time.since(entry.time) > stands_for_ms(input) {
+        if time.since(entry.time) > input.stands_for_ms() {
             return None;
         }
-        if counts(&entry) {
+        if entry.is_usable() {
             return Some(entry);
         }
         at = entry.time.plus(-1);

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::aggregate::mean;
-use crate::aggregate::window::Kept;
+use crate::aggregate::window::{Kept, Windows};
 use crate::assess::{aqi, black_odour, cwqi, trophic, water_class};
 use crate::basin::city;
 use crate::basin::grade::{self, Graded, Sectioned};
@@ -18,7 +17,7 @@ use crate::domain::registry::{
     Combine, Datastream, IndexItem, Registry, Sampling, Station, StationSet, Statistic,
 };
 use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
-use crate::pipeline::average::LONGER;
+use crate::pipeline::average::{LONGER, largest_eight_hours};
 use crate::pipeline::state::{State, StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
 
@@ -166,6 +165,10 @@ impl Pipeline {
         let touched = std::mem::take(&mut self.touched);
         let mut sets = BTreeSet::new();
         for (id, period, start) in touched {
+            // What runs over eight hours is an item of days, and nothing is evaluated over it.
+            if matches!(period, Period::EightHours | Period::DayMaxEightHours) {
+                continue;
+            }
             let Some(station) = registry.station(id) else { continue };
             let Some(plan) = self.plans.get(id.index()) else { continue };
             let Some((start, end)) = period.around(start, &station.zone) else { continue };
@@ -219,9 +222,6 @@ impl Pipeline {
     ) -> Vec<Evaluation> {
         let mut evaluations = Vec::new();
         let Some(plan) = self.plans.get(station.id.index()) else { return evaluations };
-        if period == Period::EightHours || period == Period::DayMaxEightHours {
-            return evaluations;
-        }
         let items = items(&self.state, registry, plan, station, period, (start, end));
         let span = PhenomenonTime::Interval { start, end };
         if plan.air {
@@ -289,9 +289,6 @@ impl Pipeline {
             let held = set.members.iter().filter(|(_, held)| held.holds(start));
             held.filter_map(|(id, _)| Some((registry.station(*id)?, self.plans.get(id.index())?)))
         };
-        if period == Period::EightHours || period == Period::DayMaxEightHours {
-            return evaluations;
-        }
         let span = PhenomenonTime::Interval { start, end };
         let of = |station: &Station, plan: &Plan| {
             items(&self.state, registry, plan, station, period, (start, end))
@@ -430,21 +427,14 @@ fn of_period(
         (Period::Hour, Sampling::Continuous) => of_kept(property, &stream.hours.at(start)?),
         // The day of ozone is its largest mean of eight hours, where the seeds say so.
         (Period::Day, _) => {
-            let rule = |period| {
-                let mut rules = datastream.averages.iter();
-                rules.find(|rule| rule.period == period && rule.in_force.holds(start))
-            };
-            let Some(rule) =
-                rule(Period::DayMaxEightHours).map(|largest| (largest, rule(Period::EightHours)))
+            let combine = registry.property(property).map_or(Combine::Mean, |one| one.combine);
+            let hours = || stream.hours.between(start, end);
+            let Some((rule, summary)) =
+                largest_eight_hours(datastream, combine, hours, (start, end))
             else {
                 return of_kept(property, &stream.days.at(start)?);
             };
-            let (largest, eight) = rule;
-            let combine = registry.property(property).map_or(Combine::Mean, |one| one.combine);
-            let needs = eight.map_or(8, |rule| rule.needs);
-            let hours = stream.hours.between(start, end);
-            let summary = mean::largest_eight_hours(combine, &hours, (start, end), needs);
-            let value = summary.value.filter(|_| summary.valid >= largest.needs)?;
+            let value = summary.value.filter(|_| summary.valid >= rule.needs)?;
             let result = ObservationResult::Value(value);
             Some(Item { property, result, suspect: summary.suspect })
         }
@@ -455,7 +445,7 @@ fn of_period(
     }
 }
 
-fn longer(stream: &StreamState, period: Period) -> Option<&crate::aggregate::window::Windows> {
+fn longer(stream: &StreamState, period: Period) -> Option<&Windows> {
     let place = LONGER.iter().position(|longer| *longer == period)?;
     stream.longer.get(place)
 }
@@ -469,25 +459,22 @@ fn item(property: PropertyId, entry: &Entry) -> Item {
     Item { property, result: entry.result, suspect: entry.flag == Flag::Suspect }
 }
 
-/// For how long a value stands for what is there: a sample for its cycle and its delay.
+/// For how long a value stands for what is there: a continuous one for an hour at least.
 fn stands_ms(datastream: &Datastream) -> i64 {
     match datastream.sampling {
-        Sampling::Sampled { cycle_ms, delay_ms } => cycle_ms + delay_ms,
-        Sampling::Continuous => STANDS_MS.max(2 * datastream.expected_every_ms),
+        Sampling::Sampled { .. } => datastream.stands_for_ms(),
+        Sampling::Continuous => STANDS_MS.max(datastream.stands_for_ms()),
     }
 }
 
 /// Gives the latest valid value of a datastream that still stands at a time.
 fn standing(datastream: &Datastream, stream: &StreamState, at: Timestamp) -> Option<Entry> {
     let since = at.plus(-stands_ms(datastream));
-    let valid = |entry: &Entry| {
-        entry.flag != Flag::Fail && !matches!(entry.result, ObservationResult::Nil(_))
-    };
     let within = |entry: &Entry| since <= entry.time && entry.time <= at;
-    if let Some(newest) = stream.newest.filter(|newest| within(newest) && valid(newest)) {
+    if let Some(newest) = stream.newest.filter(|newest| within(newest) && newest.is_usable()) {
         return Some(newest);
     }
-    stream.history.between(since, at.plus(1)).into_iter().rev().find(valid)
+    stream.history.between(since, at.plus(1)).into_iter().rev().find(Entry::is_usable)
 }
 
 impl StationState {

@@ -14,6 +14,7 @@ use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::history::{Entry, History};
 use crate::domain::name::{DatastreamId, NetworkId, RuleId};
+use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::{self, Backlog, Untold};
 
@@ -208,6 +209,12 @@ pub struct State {
 }
 
 impl State {
+    /// Gives what a datastream remembers.
+    pub(super) fn stream(&self, datastream: &Datastream) -> Option<&StreamState> {
+        let station = self.stations.get(datastream.station.index())?.as_ref()?;
+        station.streams.get(usize::from(datastream.slot))
+    }
+
     /// Gives the number of an alert that begins to fire.
     pub(super) fn fresh_alert(&mut self) -> AlertId {
         self.alerts += 1;

@@ -1,7 +1,6 @@
 //! Derived datastreams: made of others by an expression whose units are checked here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use crate::domain::expression::{Expression, Found, Named, Wrong};
 use crate::domain::fault::Fault;
@@ -120,33 +119,10 @@ fn datastream(
         slot = u16::try_from(held.datastreams.len()).unwrap_or(u16::MAX);
         held.datastreams.push(id);
     }
+    // Sampling and interval come with the order in which the expressions are worked out.
     draft.registry.datastreams.put(
         id.index(),
-        Datastream {
-            id,
-            name: name.into(),
-            station,
-            slot,
-            position: position.into(),
-            property,
-            // Both come with the order in which the expressions are worked out.
-            sampling: Sampling::Continuous,
-            expected_every_ms: 0,
-            statistic: Statistic::Instant,
-            period_ms: None,
-            calibrations: Vec::new(),
-            gross_range: None,
-            hour_mean: None,
-            averages: Arc::default(),
-            official: true,
-            weight: None,
-            limits: Arc::default(),
-            class_limits: Arc::default(),
-            exceedance_rule: None,
-            silence_rule: None,
-            formulas: Arc::default(),
-            feeds: Arc::default(),
-        },
+        Datastream { slot, ..Datastream::plain(id, name, station, (position, property)) },
     );
     id
 }

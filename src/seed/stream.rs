@@ -2,7 +2,6 @@
 //! one datastream: calibrations.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::domain::name::{DatastreamId, NameKind};
 use crate::domain::registry::{Assignment, Calibration, Datastream, Statistic};
@@ -75,28 +74,12 @@ fn datastream(draft: &mut Draft, standing: &Standing, sender: &Sender) -> Datast
     draft.registry.datastreams.put(
         id.index(),
         Datastream {
-            id,
-            name: name.into(),
-            station: standing.station,
-            slot: 0,
-            position: position.into(),
-            property: sender.property,
             sampling: sender.sampling,
             statistic: sender.statistic,
             period_ms: sender.period_ms,
             expected_every_ms: sender.expected_every_ms,
-            calibrations: Vec::new(),
-            gross_range: None,
-            hour_mean: None,
-            averages: Arc::default(),
             official: sender.official,
-            weight: None,
-            limits: Arc::default(),
-            class_limits: Arc::default(),
-            exceedance_rule: None,
-            silence_rule: None,
-            formulas: Arc::default(),
-            feeds: Arc::default(),
+            ..Datastream::plain(id, &name, standing.station, (&position, sender.property))
         },
     );
     id
