@@ -21,6 +21,7 @@
 
 mod backlog;
 mod fleet;
+mod lasting;
 mod latency;
 mod load;
 #[path = "../../tests/peer/mod.rs"]
@@ -45,7 +46,7 @@ pub struct Bench {
 /// A part of the bench: the word that asks for it, and what measures it.
 type Part = (&'static str, fn(&mut Bench));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 9] = [
     ("speed", speed::ratios),
     ("stations", speed::many_stations),
     ("restart", speed::restart),
@@ -53,6 +54,8 @@ const PARTS: [Part; 7] = [
     ("backlog", backlog::catch_up),
     ("memory", ring::full),
     ("stages", stages::stages),
+    ("evaluations", lasting::evaluations),
+    ("year", lasting::year),
 ];
 
 fn main() {
@@ -60,6 +63,9 @@ fn main() {
         std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     if words.first().is_some_and(|word| word == ring::CHILD) {
         return ring::child();
+    }
+    if words.first().is_some_and(|word| word == lasting::CHILD) {
+        return lasting::child();
     }
     let messages = std::env::var("WEIR_BENCH_MESSAGES").ok().and_then(|text| text.parse().ok());
     let mut bench = Bench { messages: messages.unwrap_or(400_000), table: Table::default() };

@@ -14,12 +14,18 @@ pub fn cpu(id: u32) -> Duration {
 
 /// What a process has resident now, and the most it had, MB.
 pub fn memory(id: u32) -> (u64, u64) {
+    (status_kb(id, "VmRSS:") / 1_024, status_kb(id, "VmHWM:") / 1_024)
+}
+
+/// What a process has resident now, kB.
+pub fn memory_kb(id: u32) -> u64 {
+    status_kb(id, "VmRSS:")
+}
+
+fn status_kb(id: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let field = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
-    };
-    (field("VmRSS:"), field("VmHWM:"))
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// How many bytes a process has sent towards disks.

@@ -13,21 +13,18 @@ use weir::pipeline::{Pipeline, Processed};
 use weir::seed::{Tables, compile};
 
 use crate::table::Aim;
-use crate::{Bench, fleet, process};
+use crate::{Bench, fleet, lasting, process};
 
 /// The word that makes a process of the bench the one that is measured.
 pub const CHILD: &str = "remember";
 const STATIONS: u64 = 10_000;
 /// A little more than the horizon, so that it is full.
-const MINUTES: i64 = 27 * 60;
+pub const MINUTES: i64 = 27 * 60;
 /// The first minute: a Wednesday at midnight, 2026-06-03 UTC.
-const FIRST: i64 = 1_780_444_800_000;
+pub const FIRST: i64 = 1_780_444_800_000;
 
 pub fn full(bench: &mut Bench) {
-    let own = std::env::current_exe().unwrap();
-    let child = Command::new(own).arg(CHILD).stdout(Stdio::piped()).output().unwrap();
-    assert!(child.status.success());
-    let resident: f64 = String::from_utf8(child.stdout).unwrap().trim().parse().unwrap();
+    let [resident, copied, waits] = measured_by_a_child(CHILD);
     let streams = (STATIONS * fleet::PROPERTIES.len() as u64) as f64;
     let note = format!(
         "{:.1} kB a datastream, without broker, journal and page",
@@ -35,6 +32,17 @@ pub fn full(bench: &mut Bench) {
     );
     let figure = "resident memory, 10,000 stations of 8 datastreams, horizon full";
     bench.table.add(figure, resident, "MB", Aim::AtMost(600.0), note);
+    lasting::tell_held_up(bench, [copied, waits]);
+}
+
+/// Runs this program as a process of its own, which prints what it measured.
+pub fn measured_by_a_child<const FIGURES: usize>(word: &str) -> [f64; FIGURES] {
+    let own = std::env::current_exe().unwrap();
+    let child = Command::new(own).arg(word).stdout(Stdio::piped()).output().unwrap();
+    assert!(child.status.success());
+    let said = String::from_utf8(child.stdout).unwrap();
+    let figures: Vec<f64> = said.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    figures.try_into().unwrap()
 }
 
 /// Remembers and says how much memory that takes.
@@ -48,16 +56,28 @@ pub fn child() {
         }
         feed.process(Input::Tick);
     }
-    println!("{}", process::memory(std::process::id()).0);
+    let resident = process::memory(std::process::id()).0;
+    let [copied, waits] = lasting::held_up(&mut feed, STATIONS, FIRST + MINUTES * MINUTE);
+    println!("{resident} {copied} {waits}");
 }
 
 /// Compiles the example with the stations of the bench beside it.
 pub fn registry(stations: u64) -> (Arc<Registry>, NetworkId) {
+    registry_without(stations, &[])
+}
+
+/// The same without the rows of some tables.
+pub fn registry_without(stations: u64, emptied: &[&str]) -> (Arc<Registry>, NetworkId) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     let mut tables = Tables::read(&folder).unwrap();
     for (table, rows) in fleet::rows(stations) {
         let held = tables.get(table).unwrap_or_default().to_vec();
         tables.put(table, [held, rows.into_bytes()].concat());
+    }
+    for table in emptied {
+        let held = tables.get(table).unwrap();
+        let header = held.split_inclusive(|byte| *byte == b'\n').next().unwrap().to_vec();
+        tables.put(table, header);
     }
     let (mut names, networks) = (Names::default(), ["rivers", "parks"].map(str::to_owned));
     let registry = compile(&tables, Judgement::default(), &networks, &mut names).unwrap();
