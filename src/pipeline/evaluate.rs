@@ -17,7 +17,7 @@ use crate::domain::registry::{
     Combine, Datastream, Registry, Sampling, Station, StationSet, Statistic,
 };
 use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
-use crate::pipeline::average::{LONGER, largest_eight_hours};
+use crate::pipeline::average::{HOURS_KEPT_MS, LONGER, largest_eight_hours};
 use crate::pipeline::indices::Indices;
 use crate::pipeline::state::{State, StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
@@ -138,6 +138,32 @@ impl Pipeline {
             state.stands_until = until;
         }
         self.tell_evaluation(class, out);
+    }
+
+    /// Notes that a period of a station is to be evaluated, since an average of it is given out. A
+    /// sample stands for later hours too: it may have come after they were given out.
+    pub(super) fn note_evaluation(
+        &mut self,
+        datastream: &Datastream,
+        period: Period,
+        start: Timestamp,
+    ) {
+        let id = datastream.station;
+        self.touched.insert((id, period, start));
+        let (Period::Hour, Sampling::Sampled { .. }) = (period, datastream.sampling) else {
+            return;
+        };
+        let state = self.state.stations.get(id.index()).and_then(Option::as_ref);
+        let Some(state) = state else { return };
+        let stands_ms = stands_ms(datastream).min(HOURS_KEPT_MS);
+        let last = start.plus(HOUR + stands_ms);
+        let mut hour = start.plus(HOUR);
+        while hour <= last {
+            if state.streams.iter().any(|stream| stream.hours.at(hour).is_some()) {
+                self.touched.insert((id, period, hour));
+            }
+            hour = hour.plus(HOUR);
+        }
     }
 
     /// Evaluates the periods of stations and sets of which averages were given out.
