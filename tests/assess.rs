@@ -166,7 +166,9 @@ fn hj_633_an_hour_that_is_named_by_its_end_is_of_the_edition_before() {
 #[test]
 fn hj_633_2026_an_item_missing_leaves_no_index_up_to_100() {
     let table = "time,SO2,NO2,CO,O3,PM10,PM2.5\n\
-                 2026-02-28,5,10,,100,50,30\n2026-03-01,5,10,,100,50,30\n2026-03-01,5,10,,100,50,90\n";
+                 2026-02-28,5,10,,100,50,30\n\
+                 2026-03-01,5,10,,100,50,30\n\
+                 2026-03-01,5,10,,100,50,90\n";
     let columns = ["value", "missing", "reason"];
     check(
         table,
@@ -180,6 +182,13 @@ fn hj_633_2026_an_item_missing_leaves_no_index_up_to_100() {
 fn units_in_the_head_are_converted_and_ppb_by_the_state_of_the_day() {
     let table = "time,pH,DO,CODMn,NH3-N[ug/L],TP[ug/L]\n2026-06-01 12:00,7.6,6.8,5.1,1620,120\n";
     check(table, &RIVER, &["class", "multiples"], &["V|0.08"]);
+    // The symbol of hexavalent chromium has brackets of its own: 60 ug/L are over 0.05 of IV.
+    let table = "time,Cr(VI)[ug/L],Cr(VI) (mg/L)\n2026-06-01,60,0.06\n";
+    let (_, _, said) = run(table.as_bytes(), &RIVER);
+    assert!(said.contains("found a second column `Cr(VI) (mg/L)`"), "{said}");
+    let month = ["--water", "river", "--target", "IV", "--period", "24h"];
+    let table = table.replace(",Cr(VI) (mg/L)", "").replace(",0.06", "");
+    check(&table, &month, &["class", "deciding", "multiples"], &["V|chromium_6|0.2"]);
     // 82 ppb of ozone are 82 * 48 / 24.465 = 160.9 ug/m3 at 298.15 K and 175.7 at 273.15 K.
     let table = "time,O3[ppb],PM2.5\n2018-08-31,82,10\n2018-09-01,82,10\n";
     check(table, &["--air", "--period", "24h"], &["value"], &["115", "101"]);
@@ -198,7 +207,7 @@ fn stations_of_the_seeds_have_their_own_section_target_and_weight() {
 
 #[test]
 fn what_is_published_is_given_back_and_other_words_for_missing_are_named() {
-    let table = "time,断面,pH,溶解氧,高锰酸盐指数,氨氮,总磷,水质类别\n\
+    let table = "time,断面,pH(无量纲),溶解氧（mg/L）,高锰酸盐指数(mg/L),氨氮(mg/L),总磷,水质类别\n\
                  2026-06-01 12:00,甲,7.6,6.8,--,*,0.12,Ⅲ\n";
     let options = ["--water", "river", "--keep", "断面,水质类别", "--missing", "--,*"];
     let columns = ["断面", "水质类别", "class", "missing"];
@@ -287,6 +296,15 @@ fn a_station_that_nobody_knows_needs_to_be_said_what_it_is() {
             "1 faults; nothing was judged",
         ],
     );
+}
+
+#[test]
+fn a_class_of_water_is_no_target_of_the_air() {
+    for (medium, target) in [(["--air"].as_slice(), "IV"), (&["--water", "lake"], "2")] {
+        let options = [medium, &["--target", target]].concat();
+        let (well, out, said) = run(b"time,PM2.5\n2026-06-01,20\n", &options);
+        assert!(!well && out.is_empty() && said.contains("expected a class of"), "{said}");
+    }
 }
 
 #[test]

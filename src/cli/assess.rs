@@ -106,11 +106,17 @@ pub(super) fn run(command: Assess) -> anyhow::Result<ExitCode> {
         (None, false) => None,
     };
     let usual = if command.air { "2" } else { "" };
+    let target = command.target.unwrap_or_else(|| usual.to_owned());
+    let of_air = matches!(target.as_str(), "1" | "2");
+    if !target.is_empty() && of_air != command.air {
+        let classes = if command.air { "of the air 1 or 2" } else { "of water I to V" };
+        anyhow::bail!("found --target {target}, expected a class {classes}");
+    }
     let asked = Asked {
         file: file.map_or_else(|| "standard input".to_owned(), |file| file.display().to_string()),
         station: command.station,
         section,
-        target: command.target.unwrap_or_else(|| usual.to_owned()),
+        target,
         period: command.period.period(),
         ends: command.label == Label::End,
         keep: command.keep,

@@ -171,9 +171,10 @@ impl Reading<'_> {
                 Ok(true) => self.row(&columns, &row, &mut out)?,
                 Err(error) => {
                     let line = error.position().map(csv::Position::line);
-                    let found = match error.kind() {
-                        csv::ErrorKind::UnequalLengths { len, .. } => format!("{len} cells"),
-                        _ => error.to_string(),
+                    let found = if let csv::ErrorKind::UnequalLengths { len, .. } = error.kind() {
+                        format!("{len} cells")
+                    } else {
+                        error.to_string()
                     };
                     self.fault(line, found, format!("{}, as in the head", head.len()));
                 }
@@ -219,9 +220,9 @@ impl Reading<'_> {
     /// Reads the head of a column: a property, with another unit than its own in brackets.
     fn column(&mut self, at: usize, head: &str) -> Option<Column> {
         let registry = self.registry;
-        let (name, unit) = match head.split_once('[') {
-            Some((name, unit)) => (name.trim(), unit.strip_suffix(']')),
-            None => (head, Some("")),
+        let (name, unit) = match registry.property_called(head) {
+            Some(_) => (head, ""),
+            None => in_brackets(head).unwrap_or((head, "")),
         };
         let Some(property) = registry.property_called(name) else {
             let names = registry.properties.iter().map(|one| &*one.name);
@@ -234,9 +235,7 @@ impl Reading<'_> {
             return None;
         };
         let units = &registry.units;
-        let unit = unit.and_then(|unit| {
-            if unit.is_empty() { Some(property.unit) } else { units.find(unit.trim()) }
-        });
+        let unit = if unit.is_empty() { Some(property.unit) } else { units.find(unit) };
         let found = unit.and_then(|unit| {
             let plain = units.conversion(unit, property.unit).map(|one| (one, false));
             plain.or_else(|| {
@@ -463,6 +462,15 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// Takes a unit in brackets of any kind from the end of a head.
+fn in_brackets(head: &str) -> Option<(&str, &str)> {
+    let pairs = [('[', ']'), ('(', ')'), ('（', '）')];
+    let (name, unit) = pairs.into_iter().find_map(|(open, close)| {
+        head.strip_suffix(close).and_then(|head| head.rsplit_once(open))
+    })?;
+    Some((name.trim(), unit.trim()))
 }
 
 /// Writes a row that no index is in force for.
