@@ -3,7 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+use weir::daemon::assess::{Asked, Section, assess};
+use weir::daemon::check::{self, Sound};
+use weir::domain::observation::Period;
+
+static SOUND: LazyLock<Sound> = LazyLock::new(|| {
+    check::edition(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/weir.toml")).unwrap()
+});
 
 /// Runs the program on a table; whether it went well, what it wrote, and what it complained of.
 fn run(table: &[u8], options: &[&str]) -> (bool, String, String) {
@@ -329,4 +342,44 @@ fn a_table_without_end_is_refused() {
             "1 faults; nothing was judged",
         ],
     );
+}
+
+/// What a cell may hold, of numbers and of what is none.
+const CELL: &str = "(|-?[0-9]{1,3}(\\.[0-9]{1,4})?|<0\\.02|>9|1e308|,|\"|x|-)";
+/// What a time may be, and what it may not.
+const TIME: &str = "(2026(-02(-28)?)?|2026-13-01|99999-01-01|-1|[0-9T: -]{0,20})";
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_table_is_judged_or_refused(
+        head in subsequence(vec!["pH", "DO", "NH3-N[ug/L]", "O3[ppb]", "TP", "["], 0..6),
+        cells in proptest::collection::vec(CELL, 0..24),
+        times in proptest::collection::vec(TIME, 1..4),
+        period in proptest::sample::select(Period::AVERAGED.to_vec()),
+        section in proptest::sample::select(vec![Section::River, Section::Lake, Section::Air]),
+        ends in any::<bool>(),
+    ) {
+        let mut table = format!("time,{}\n", head.join(","));
+        for (row, time) in times.iter().enumerate() {
+            let of = cells.iter().skip(row * head.len()).take(head.len()).cloned();
+            table += &format!("{time},{}\n", of.collect::<Vec<_>>().join(","));
+        }
+        let asked = Asked {
+            file: "table".to_owned(),
+            station: None,
+            section: Some(section),
+            target: "IV".to_owned(),
+            period,
+            ends,
+            keep: Vec::new(),
+            missing: vec!["x".to_owned()],
+            zone: TimeZone::UTC,
+        };
+        match assess(&SOUND.registry, &asked, table.as_bytes()) {
+            Ok(out) => prop_assert!(csv::Reader::from_reader(&*out).records().all(|row| row.is_ok())),
+            Err(faults) => prop_assert!(!faults.is_empty()),
+        }
+    }
 }
