@@ -141,7 +141,8 @@ pub enum Command {
     /// be at work. The table is CSV: a column `time` (local, or with an offset), `station` where
     /// there are several, and one a property, named as in properties.csv or by its symbol, with
     /// another unit in brackets: `NH3-N[ug/L]`. Nothing in a cell is a missing value, `<0.025` one
-    /// below detection. `ozone` of a day is the daily maximum of eight hours.
+    /// below detection, `/` an item that the monitoring scheme leaves out. `ozone` of a day is the
+    /// daily maximum of eight hours.
     ///
     /// Out comes a row for each index of each row: class or value, grade, colour, what decided
     /// (of air the primary pollutants), multiples over the target and over class III, k of n

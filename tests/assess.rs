@@ -192,6 +192,16 @@ fn hj_633_2026_an_item_missing_leaves_no_index_up_to_100() {
 }
 
 #[test]
+fn hj_633_2026_what_the_scheme_leaves_out_is_not_missing() {
+    let table = "time,SO2,NO2,CO,O3,PM10,PM2.5\n\
+                 2026-03-01 10:00,5,10,/,100,50,30\n\
+                 2026-03-01 11:00,5,10,/,100,,30\n\
+                 2026-03-01 12:00,5,10,/,100,50,\n";
+    let columns = ["value", "items", "items_of", "missing"];
+    check(table, &["--air"], &columns, &["50|5|5|", "43|4|5|pm10", "|4|5|pm2_5"]);
+}
+
+#[test]
 fn units_in_the_head_are_converted_and_ppb_by_the_state_of_the_day() {
     let table = "time,pH,DO,CODMn,NH3-N[ug/L],TP[ug/L]\n2026-06-01 12:00,7.6,6.8,5.1,1620,120\n";
     check(table, &RIVER, &["class", "multiples"], &["V|0.08"]);

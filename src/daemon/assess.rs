@@ -26,6 +26,8 @@ pub const FAULTS_MAX: usize = 100;
 
 /// Decimals to which multiples are written; two are published.
 const DECIMALS_MULTIPLE: u8 = 4;
+/// What is published of an item that the monitoring scheme leaves out (HJ 633-2026).
+const LEFT_OUT: &str = "/";
 /// What stands between the names in one cell.
 const BETWEEN: &str = ";";
 /// The head of what is given back; columns that are kept stand behind `station`.
@@ -271,13 +273,17 @@ impl Reading<'_> {
         let period = self.period(&station);
         let Some(span) = self.span(line, said, period, &station.zone) else { return Some(()) };
         let mut items = Vec::with_capacity(columns.values.len());
+        let mut left_out = Vec::new();
         for column in &columns.values {
-            let cell = row.get(column.at).unwrap_or_default();
-            items.extend(self.item(line, column, cell, span.start()));
+            match row.get(column.at).unwrap_or_default() {
+                LEFT_OUT => left_out.push(column.property),
+                cell => items.extend(self.item(line, column, cell, span.start())),
+            }
         }
         let measured: Vec<PropertyId> = columns.values.iter().map(|one| one.property).collect();
         let indices = Indices::of(self.registry, &station, &measured);
-        let evaluations = indices.evaluate(self.registry, &station, period, span, &items);
+        let evaluations =
+            indices.evaluate_scheme(self.registry, &station, period, span, &items, &left_out);
         if indices == Indices::default() || (indices.air && AqiReport::of(period).is_none()) {
             let (found, expected) = if indices.air {
                 (format!("--period {}", period.word()), "1h or 24h for an air quality index")

@@ -53,11 +53,26 @@ impl Indices {
         span: PhenomenonTime,
         items: &[Item],
     ) -> Vec<Evaluation> {
+        self.evaluate_scheme(registry, station, period, span, items, &[])
+    }
+
+    /// Does the same where the monitoring scheme leaves out some items of the air.
+    #[must_use]
+    pub fn evaluate_scheme(
+        self,
+        registry: &Registry,
+        station: &Station,
+        period: Period,
+        span: PhenomenonTime,
+        items: &[Item],
+        left_out: &[PropertyId],
+    ) -> Vec<Evaluation> {
         let mut evaluations = Vec::new();
         if self.air {
-            let subject = Evaluated::Station(station.id);
-            let target = &station.target_class;
-            evaluations.extend(aqi::evaluate(registry, subject, target, period, span, items));
+            let (subject, target) = (Evaluated::Station(station.id), &station.target_class);
+            let air =
+                aqi::evaluate_scheme(registry, subject, target, period, span, items, left_out);
+            evaluations.extend(air);
         }
         if !self.water {
             return evaluations;
