@@ -66,6 +66,21 @@ pub fn evaluate(
     span: PhenomenonTime,
     items: &[Item],
 ) -> Option<Evaluation> {
+    evaluate_scheme(registry, subject, target_class, period, span, items, &[])
+}
+
+/// Evaluates the air where the monitoring scheme leaves out some items, which are published as `/`
+/// (HJ 633-2026): they are not missing, and the index is that of the others.
+#[must_use]
+pub fn evaluate_scheme(
+    registry: &Registry,
+    subject: Evaluated,
+    target_class: &str,
+    period: Period,
+    span: PhenomenonTime,
+    items: &[Item],
+    left_out: &[PropertyId],
+) -> Option<Evaluation> {
     let report = AqiReport::of(period)?;
     let at = span.start();
     let edition = registry.air.edition(at)?;
@@ -73,7 +88,7 @@ pub fn evaluate(
     let mut missing = Vec::new();
     let mut target = Target::None;
     let mut unknown = false;
-    for column in edition.columns(report) {
+    for column in edition.columns(report).filter(|one| !left_out.contains(&one.property)) {
         let held = worst(column, items);
         let limit = limit(registry, column, target_class, period, at);
         let over = held.map(|(single, item)| over(limit, period, &single, &item));
@@ -92,7 +107,9 @@ pub fn evaluate(
     if unknown && target == Target::Met {
         target = Target::None;
     }
-    let value = index(edition, &present, !missing.is_empty());
+    let spared = edition.hour_without.filter(|_| report == AqiReport::Hour);
+    let incomplete = missing.iter().any(|property| Some(*property) != spared);
+    let value = index(edition, &present, incomplete);
     let primary = value.filter(|value| *value > edition.primary_above);
     let is_primary = |single: &Single| primary.is_some_and(|value| single.iaqi.max(1) >= value);
     let deciding = present.iter().filter(|(single, _)| is_primary(single));

@@ -35,6 +35,9 @@ pub(super) fn editions(sheets: &Sheets, draft: &mut Draft) {
         let primary_above = index(&mut cells, "primary_above");
         let incomplete_above = (!cells.text("incomplete_above").is_empty())
             .then(|| index(&mut cells, "incomplete_above"));
+        let hour_without = (!cells.text("hour_without").is_empty())
+            .then(|| cells.find("hour_without", &draft.properties))
+            .flatten();
         let in_force = cells.validity(&china());
         if lines.insert(instrument.into(), row.line).is_some() {
             cells.refuse("instrument", "each edition once");
@@ -48,6 +51,7 @@ pub(super) fn editions(sheets: &Sheets, draft: &mut Draft) {
             instrument: instrument.into(),
             clause: "".into(),
             incomplete_above,
+            hour_without,
             primary_above,
             most,
             columns: Vec::new(),

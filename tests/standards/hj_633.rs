@@ -343,6 +343,21 @@ fn hj_633_2026_an_item_missing_the_index_is_given_above_100_only() {
 }
 
 #[test]
+fn hj_633_2026_an_hour_without_pm10_alone_has_the_index_of_the_others() {
+    let without = |names: &[&str], period: Period| {
+        let values = ITEMS.iter().zip(CLEAN).filter(|(name, _)| !names.contains(name));
+        let items: Vec<Item> = values.map(|(name, value)| item(name, value)).collect();
+        let evaluation = evaluate(period, NEW, &items);
+        (evaluation.value, evaluation.missing.len(), evaluation.items_of)
+    };
+    // Ozone 40 of 160 is 12.5, up 13.
+    assert_eq!(without(&["pm10"], Period::Hour), (Some(13.0), 1, 6));
+    assert_eq!(without(&["pm10"], Period::Day), (None, 1, 6));
+    assert_eq!(without(&["pm2_5"], Period::Hour), (None, 1, 6));
+    assert_eq!(without(&["pm10", "pm2_5"], Period::Hour), (None, 2, 6));
+}
+
+#[test]
 fn hj_633_no_item_at_all_is_no_index_by_either_edition() {
     for day in [OLD, NEW] {
         let evaluation = evaluate(Period::Hour, day, &[]);

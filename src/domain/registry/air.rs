@@ -91,6 +91,8 @@ pub struct AqiEdition {
     pub clause: Box<str>,
     /// If an item is missing, the index of the others is given only above this; `None`: always.
     pub incomplete_above: Option<u16>,
+    /// The property without which an hour has the index of the others all the same.
+    pub hour_without: Option<PropertyId>,
     /// Primary pollutants are named above this.
     pub primary_above: u16,
     /// The greatest index.
