@@ -11,6 +11,7 @@ mod evaluate;
 mod message;
 mod observe;
 mod route;
+pub mod series;
 pub mod snapshot;
 pub mod state;
 
