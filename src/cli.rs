@@ -1,5 +1,6 @@
 //! The command line.
 
+mod assess;
 mod ledger;
 mod letters;
 mod limits;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use self::assess::Assess;
 pub use self::letters::Letters;
 pub use self::limits::Limits;
 use crate::config::Config;
@@ -132,6 +134,28 @@ pub enum Command {
     /// value, a `single` one, means of an hour (`1h`), a `day` … or, `statistical`, only the share
     /// of many. Reads configuration and seeds only; no daemon need be at work.
     Limits(Limits),
+    /// Say what the values of a table come to: water class, air quality index, trophic state.
+    ///
+    /// For comparing with what was published. The functions are those of the daemon, each row is
+    /// judged by its own time, and the limits and editions are those of the seeds; no daemon need
+    /// be at work. The table is CSV: a column `time` (local, or with an offset), `station` where
+    /// there are several, and one a property, named as in properties.csv or by its symbol, with
+    /// another unit in brackets: `NH3-N[ug/L]`. Nothing in a cell is a missing value, `<0.025` one
+    /// below detection. `ozone` of a day is the daily maximum of eight hours.
+    ///
+    /// Out comes a row for each index of each row: class or value, grade, colour, what decided
+    /// (of air the primary pollutants), multiples over the target and over class III, k of n
+    /// items, what is missing and the instrument. With a fault there is no verdict, but every
+    /// fault with line and column.
+    ///
+    /// Example: `weir assess --water river --target IV --keep published table.csv`, of
+    ///
+    ///   time,pH,DO,CODMn,NH3-N,TP,published
+    ///   2026-06-01 12:00,7.6,6.8,5.1,1.62,0.12,V
+    ///
+    /// says class V by ammonia nitrogen, 0.08 times over IV and 0.62 times over III.
+    #[command(verbatim_doc_comment)]
+    Assess(Assess),
     /// Copy the journal into a file while the daemon writes on.
     Backup {
         /// The new file.
@@ -199,6 +223,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Limits(limits) => limits::run(&limits)?,
+        Command::Assess(command) => assess::run(command)?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,
         Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,

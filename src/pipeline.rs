@@ -8,6 +8,7 @@ mod clock;
 mod derive;
 mod edition;
 mod evaluate;
+pub mod indices;
 mod message;
 mod observe;
 mod route;

@@ -33,7 +33,9 @@ use crate::domain::registry::Registry;
 use self::draft::Draft;
 use self::sheet::Sheets;
 
+pub(crate) use self::cell::nearest;
 pub use self::diff::{Change, ChangeKind, diff};
+pub(crate) use self::sheet::text;
 pub use self::tables::Tables;
 
 /// A fault of a table named relative to the folder of the seeds.

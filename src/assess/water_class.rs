@@ -35,7 +35,8 @@ struct Section<'a> {
 /// Gives the class of a station's section of the items that have a value.
 ///
 /// - `missing` are items that belong to the class and have no value: those that the station
-///   measures, and those of the minimum set. `items` of `items_of` have one.
+///   measures, those that are given as nil, and those of the minimum set. `items` of `items_of`
+///   have one.
 /// - `deciding` are the items of the worst class, then those that miss the target, the worst
 ///   first; their multiples are over the target's limit and over that of class III.
 /// - Real-time and hourly classes need the minimum set, else they are `TooFewItems`.
@@ -138,7 +139,10 @@ fn class_of(
         }
         if judged.len() > before {
             with = with.saturating_add(1);
-        } else if measures(registry, section, rule.property) || is_minimum(rules(), rule.property) {
+        } else if measures(registry, section, rule.property)
+            || is_minimum(rules(), rule.property)
+            || items.iter().any(|item| item.property == rule.property)
+        {
             missing.push(rule.property);
         } else {
             continue;

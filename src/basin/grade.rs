@@ -103,11 +103,11 @@ pub fn grade(
 #[must_use]
 pub fn of_class(registry: &Registry, means: &Means, class: Evaluation) -> Evaluation {
     let number = match class.grade {
-        Some(Grade::Water(class)) => Some((class, f64::from(class as u8) + 1.0)),
+        Some(Grade::Water(class)) => Some(class.number()),
         _ => None,
     };
     let at = class.phenomenon_time.start();
-    let rule = number.and_then(|(_, number)| {
+    let rule = number.and_then(|number| {
         registry.water.grade(Index::WaterClass, at, &[(Quantity::Class, number)])
     });
     Evaluation {

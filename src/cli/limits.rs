@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use jiff::civil;
 use jiff::tz::TimeZone;
 
 use crate::daemon::check::{self, Sound};
@@ -77,11 +76,21 @@ fn told(limits: &Limits, sound: &Sound) -> anyhow::Result<String> {
     let at = match &limits.at {
         // To the second, since it is shown.
         None => Timestamp(Clock::real().now().wall.millis() / SECOND * SECOND),
-        Some(text) => date(text, &zone).with_context(|| {
+        Some(text) => Timestamp::of_text_or_offset(text, &zone).with_context(|| {
             format!("`{text}` is no date such as 2026-03-01 or `2026-03-01 08:30`")
         })?,
     };
-    let property = limits.property.as_ref().map(|name| property(registry, name)).transpose()?;
+    let property = match &limits.property {
+        None => None,
+        Some(name) => {
+            Some(registry.property_called(name).map(|found| found.id).with_context(|| {
+                format!(
+                    "`{name}` is no property of properties.csv, by name such as ph or symbol such \
+                     as TP"
+                )
+            })?)
+        }
+    };
     let asked = Asked { registry, at, zone, property };
     let mut out = String::new();
     match &limits.station {
@@ -101,32 +110,6 @@ fn told(limits: &Limits, sound: &Sound) -> anyhow::Result<String> {
         }
     }
     Ok(out)
-}
-
-/// Reads a date, or a date and time, in a zone, or RFC 3339 with an offset of its own.
-fn date(text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        return Some(Timestamp(at.as_millisecond()));
-    }
-    // The reader of dates would also take 20260301.
-    if text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
-        return None;
-    }
-    let civil = text.parse::<civil::DateTime>().ok()?;
-    let at = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
-    Some(Timestamp(at.as_millisecond()))
-}
-
-fn property(registry: &Registry, name: &str) -> anyhow::Result<PropertyId> {
-    let mut properties = registry.properties.iter();
-    let same = |text: &str| text.eq_ignore_ascii_case(name);
-    let found = properties.find(|property| same(&property.name) || same(&property.symbol));
-    let found = found.with_context(|| {
-        format!(
-            "`{name}` is no property of properties.csv, by name such as ph or symbol such as TP"
-        )
-    })?;
-    Ok(found.id)
 }
 
 impl Asked<'_> {
@@ -327,21 +310,4 @@ fn write_table(out: &mut String, rows: &[Vec<String>]) -> Result<(), std::fmt::E
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_is_of_the_zone_unless_it_says_another() {
-        let zone = TimeZone::fixed(jiff::tz::offset(8));
-        let read = |text: &str| date(text, &zone).map(|at| at.rfc3339(&TimeZone::UTC));
-        for text in ["2026-03-01", "2026-03-01 00:00", "2026-02-28T16:00:00Z"] {
-            assert_eq!(read(text).as_deref(), Some("2026-02-28T16:00:00+00:00"), "{text}");
-        }
-        for wrong in ["", "2026/3/1", "20260301", "2026-02-30", "today"] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
-    }
 }

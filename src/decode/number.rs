@@ -30,23 +30,32 @@ fn worded(raw: &str, text: bool) -> Result<ObservationResult, Reason> {
         return Err(wrong(raw, "a number"));
     };
     let words = words.trim();
-    let censored = |side, rest: &str| {
-        let limit =
-            plain(rest.trim()).ok_or_else(|| wrong(raw, "a censored value such as \"<0.02\""))?;
-        Ok(ObservationResult::Censored { side, limit })
-    };
-    match words.as_bytes().first() {
-        Some(b'<') => censored(Side::Below, words.trim_start_matches('<')),
-        Some(b'>') => censored(Side::Above, words.trim_start_matches('>')),
-        None => Ok(ObservationResult::Nil(NilReason::Missing)),
-        Some(_) if !text => Err(wrong(raw, TEXT)),
-        Some(b'0'..=b'9' | b'-' | b'+' | b'.') => match plain(words) {
-            Some(value) => Ok(ObservationResult::Value(value)),
-            None if words.parse::<f64>().is_ok() => Err(Reason::OutOfRange { found: cut(words) }),
-            None => Err(wrong(raw, "a number written as text")),
-        },
-        Some(_) => Err(wrong(raw, "a number written as text")),
+    let begins = words.as_bytes().first();
+    match (begins, written(words)) {
+        (Some(b'<' | b'>'), None) => Err(wrong(raw, "a censored value such as \"<0.02\"")),
+        (None | Some(b'<' | b'>'), Some(result)) => Ok(result),
+        (_, _) if !text => Err(wrong(raw, TEXT)),
+        (_, Some(result)) => Ok(result),
+        (Some(b'0'..=b'9' | b'-' | b'+' | b'.'), None) if words.parse::<f64>().is_ok() => {
+            Err(Reason::OutOfRange { found: cut(words) })
+        }
+        (_, None) => Err(wrong(raw, "a number written as text")),
     }
+}
+
+/// Reads a result as people write it in a table: `7.62`, `<0.02`, `>50`, nothing for missing.
+/// `None` for what is none of these.
+#[must_use]
+pub fn written(words: &str) -> Option<ObservationResult> {
+    let words = words.trim();
+    let side = match words.as_bytes().first() {
+        None => return Some(ObservationResult::Nil(NilReason::Missing)),
+        Some(b'<') => Side::Below,
+        Some(b'>') => Side::Above,
+        Some(_) => return plain(words).map(ObservationResult::Value),
+    };
+    let limit = plain(words.get(1..)?.trim())?;
+    Some(ObservationResult::Censored { side, limit })
 }
 
 fn plain(words: &str) -> Option<f64> {
@@ -120,6 +129,17 @@ mod tests {
     fn a_number_beyond_any_double_says_so() {
         refuse("1e999", false, "out_of_range");
         refuse("\"-1e999\"", true, "out_of_range");
+    }
+
+    #[test]
+    fn a_table_says_missing_by_nothing_and_below_detection_by_a_sign() {
+        assert_eq!(written(" "), Some(ObservationResult::Nil(NilReason::Missing)));
+        assert_eq!(written(" 7.62"), Some(ObservationResult::Value(7.62)));
+        let below = ObservationResult::Censored { side: Side::Below, limit: 0.025 };
+        assert_eq!(written("< 0.025"), Some(below));
+        for wrong in ["-", "NA", "nan", "<", "<<1", "1e999", "7,62", "0.025L"] {
+            assert_eq!(written(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

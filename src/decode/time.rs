@@ -56,7 +56,8 @@ fn counted(words: &str, multiply: i64, divide: i64) -> Option<Timestamp> {
 }
 
 /// Reads `2026-05-01 08:00:00`, with `T`, `/`, a fraction, or without seconds or separators.
-fn local(words: &str, zone: &TimeZone) -> Option<Timestamp> {
+#[must_use]
+pub fn local(words: &str, zone: &TimeZone) -> Option<Timestamp> {
     let mut parts = [0_i32; 7];
     let widths = [4, 2, 2, 2, 2, 2, 3];
     let mut bytes = words.bytes().peekable();

@@ -43,6 +43,12 @@ impl WaterClass {
         }
     }
 
+    /// Gives its number as `grades.csv` counts the classes, 1 to 5, and 6 for worse than V.
+    #[must_use]
+    pub fn number(self) -> f64 {
+        f64::from(self as u8) + 1.0
+    }
+
     /// Reads a class that limits are written for.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -15,8 +15,8 @@ use crate::domain::time::{PhenomenonTime, Timestamp};
 pub struct Item {
     /// The property.
     pub property: PropertyId,
-    /// Its value in the property's canonical unit, as it is and not rounded. An item without a
-    /// valid value is none, and is not here.
+    /// Its value in the property's canonical unit, as it is and not rounded. What a station
+    /// measures needs no item to be named as missing where it has no valid value; else it is nil.
     pub result: ObservationResult,
     /// Whether the value is suspect.
     pub suspect: bool,
@@ -242,6 +242,18 @@ impl Evaluation {
             unconfirmed: false,
             legal: station.grade != StationGrade::Indicative,
             changed: false,
+        }
+    }
+
+    /// Gives the word used in output: whether the target is met, or that nobody can say what it
+    /// comes to.
+    #[must_use]
+    pub fn verdict(&self) -> &'static str {
+        match (self.reason, self.target) {
+            (Some(_), _) => "not_assessable",
+            (None, Target::None) => "none",
+            (None, Target::Met) => "within",
+            (None, Target::Missed) => "exceeds",
         }
     }
 }

@@ -520,6 +520,15 @@ impl Registry {
         self.properties.get(id.index())
     }
 
+    /// Finds a property by what people call it: its name, symbol or Chinese name.
+    #[must_use]
+    pub fn property_called(&self, name: &str) -> Option<&ObservedProperty> {
+        let same = |text: &str| text.eq_ignore_ascii_case(name);
+        let called =
+            |one: &&ObservedProperty| same(&one.name) || same(&one.symbol) || *one.name_zh == *name;
+        self.properties.iter().find(called)
+    }
+
     /// Gives a limit of this edition.
     #[must_use]
     pub fn limit(&self, id: LimitId) -> Option<&Limit> {

@@ -1,6 +1,7 @@
 //! Times. Inside weir a time is UTC in whole milliseconds; zones matter only where a device states
 //! a local time, where a calendar is meant, and where a person reads.
 
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use minicbor::{Decode, Encode};
 
@@ -54,16 +55,44 @@ impl Timestamp {
             Calendar::Day => (at, at.tomorrow().ok()?),
             Calendar::Months(months) => {
                 let month = (at.month() - 1) / months * months + 1;
-                let first = jiff::civil::Date::new(at.year(), month, 1).ok()?;
+                let first = Date::new(at.year(), month, 1).ok()?;
                 (first, first.checked_add(jiff::Span::new().months(months)).ok()?)
             }
         };
-        let start = |date: jiff::civil::Date| {
-            let midnight = date.to_datetime(jiff::civil::Time::midnight());
+        let start = |date: Date| {
+            let midnight = date.to_datetime(Time::midnight());
             let at = zone.to_ambiguous_timestamp(midnight).compatible().ok()?;
             Some(Self(at.as_millisecond()))
         };
         Some((start(first)?, start(after)?))
+    }
+
+    /// Reads a date such as `2026-03-01`, its midnight, or a date and time in a zone.
+    #[must_use]
+    pub fn of_text(text: &str, zone: &TimeZone) -> Option<Self> {
+        // The reader of dates would also take 20260301 and a week's date.
+        if text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
+            return None;
+        }
+        let civil = if text.len() == 10 {
+            text.parse::<Date>().ok()?.to_datetime(Time::midnight())
+        } else {
+            text.get(10..11).filter(|between| *between == " " || *between == "T")?;
+            let plain = |letter: char| letter.is_ascii_digit() || ":.".contains(letter);
+            if !text.get(11..)?.chars().all(plain) {
+                return None;
+            }
+            text.parse::<DateTime>().ok()?
+        };
+        let at = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
+        Some(Self(at.as_millisecond()))
+    }
+
+    /// Reads what [`Timestamp::of_text`] reads, and a time with an offset of its own (RFC 3339).
+    #[must_use]
+    pub fn of_text_or_offset(text: &str, zone: &TimeZone) -> Option<Self> {
+        let stated = text.parse::<jiff::Timestamp>().ok();
+        stated.map(|at| Self(at.as_millisecond())).or_else(|| Self::of_text(text, zone))
     }
 
     fn offset_ms(self, zone: &TimeZone) -> i64 {
@@ -183,6 +212,31 @@ impl Validity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_midnight_of_its_zone() {
+        let china = TimeZone::fixed(jiff::tz::offset(8));
+        let utc =
+            |text: &str| Timestamp::of_text(text, &china).map(|at| at.rfc3339(&TimeZone::UTC));
+        assert_eq!(utc("2026-03-01").as_deref(), Some("2026-02-28T16:00:00+00:00"));
+        assert_eq!(utc("2026-03-01 08:30").as_deref(), Some("2026-03-01T00:30:00+00:00"));
+        for wrong in ["2026/3/1", "20260301", "2026-3-1", "2026-02-30", "2026-03-01Z", "46082"] {
+            assert_eq!(utc(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_of_the_zone_unless_it_says_another() {
+        let china = TimeZone::fixed(jiff::tz::offset(8));
+        let read = |text: &str| Timestamp::of_text_or_offset(text, &china);
+        for text in ["2026-03-01", "2026-03-01 00:00", "2026-02-28T16:00:00Z"] {
+            let at = read(text).map(|at| at.rfc3339(&TimeZone::UTC));
+            assert_eq!(at.as_deref(), Some("2026-02-28T16:00:00+00:00"), "{text}");
+        }
+        for wrong in ["", "2026/3/1", "20260301", "2026-02-30", "today"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn validity_is_half_open() {

@@ -21,7 +21,7 @@ use crate::pipeline::{Pipeline, Processed};
 
 /// How long hours are kept: a day that a value as old as the horizon of 26 h touches is made of
 /// hours up to a day older, and it may wait to be given out.
-const HOURS_KEPT_MS: i64 = 52 * HOUR;
+pub(super) const HOURS_KEPT_MS: i64 = 52 * HOUR;
 /// How long days are kept where nothing is made of them.
 const DAYS_KEPT_MS: i64 = 4 * DAY;
 /// How long days are kept where years are made of them.
@@ -130,7 +130,7 @@ impl Pipeline {
         out: &mut Processed,
     ) {
         let (start, end) = given.span;
-        self.touched.insert((datastream.station, given.period, start));
+        self.note_evaluation(datastream, given.period, start);
         if !given.told {
             return;
         }

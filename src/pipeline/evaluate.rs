@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::aggregate::window::{Kept, Windows};
-use crate::assess::{aqi, black_odour, cwqi, trophic, water_class};
+use crate::assess::{aqi, black_odour, water_class};
 use crate::basin::city;
 use crate::basin::grade::{self, Graded, Sectioned};
 use crate::domain::evaluation::{Evaluated, Evaluation, Grade, Index, Item, Told};
@@ -14,10 +14,11 @@ use crate::domain::name::{PropertyId, SetId, StationId};
 use crate::domain::observation::{ObservationResult, Period};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{
-    Combine, Datastream, IndexItem, Registry, Sampling, Station, StationSet, Statistic,
+    Combine, Datastream, Registry, Sampling, Station, StationSet, Statistic,
 };
 use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
-use crate::pipeline::average::{LONGER, largest_eight_hours};
+use crate::pipeline::average::{HOURS_KEPT_MS, LONGER, largest_eight_hours};
+use crate::pipeline::indices::Indices;
 use crate::pipeline::state::{State, StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
 
@@ -30,13 +31,8 @@ const STANDS_MS: i64 = HOUR;
 pub(super) struct Plan {
     /// The datastream that speaks for each property, by its slot.
     items: Vec<(PropertyId, u16)>,
-    /// Whether it is a section of a river or lake.
-    water: bool,
-    /// Whether it measures what black and odorous water is known by, and not only what every
-    /// section does.
-    odour: bool,
-    /// Whether its air has an index.
-    air: bool,
+    /// By which indices it is evaluated.
+    indices: Indices,
     /// The sets it ever belongs to.
     sets: Vec<SetId>,
 }
@@ -46,9 +42,7 @@ pub(super) fn plans(registry: &Registry) -> Vec<Plan> {
     let mut plans = vec![Plan::default(); registry.stations.len()];
     let mut wanted: BTreeSet<PropertyId> =
         registry.water.items.iter().map(|item| item.property).collect();
-    let of_water = wanted.clone();
-    let of_air: BTreeSet<PropertyId> = registry.air.properties().collect();
-    wanted.extend(&of_air);
+    wanted.extend(registry.air.properties());
     for station in registry.stations.iter() {
         let Some(plan) = plans.get_mut(station.id.index()) else { continue };
         let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
@@ -58,19 +52,8 @@ pub(super) fn plans(registry: &Registry) -> Vec<Plan> {
                 plan.items.push((stream.property, stream.slot));
             }
         }
-        let has = |of: &BTreeSet<PropertyId>| plan.items.iter().any(|(one, _)| of.contains(one));
-        plan.water = matches!(&*station.section, "river" | "lake") && has(&of_water);
-        let counted = |property| {
-            let mut items = registry.water.items.iter();
-            items.any(|item| item.index == Index::WaterClass && item.property == property)
-        };
-        plan.odour = plan.water
-            && plan.items.iter().any(|(property, _)| {
-                let mut items = registry.water.items.iter();
-                let odour = |item: &IndexItem| item.index == Index::BlackOdour;
-                items.any(|item| odour(item) && item.property == *property) && !counted(*property)
-            });
-        plan.air = station.section.is_empty() && has(&of_air);
+        let measured: Vec<PropertyId> = plan.items.iter().map(|(property, _)| *property).collect();
+        plan.indices = Indices::of(registry, station, &measured);
     }
     for set in registry.sets.iter() {
         for (station, _) in &set.members {
@@ -128,7 +111,9 @@ impl Pipeline {
         changed: bool,
         out: &mut Processed,
     ) {
-        let Some(plan) = self.plans.get(id.index()).filter(|plan| plan.water) else { return };
+        let Some(plan) = self.plans.get(id.index()).filter(|plan| plan.indices.water) else {
+            return;
+        };
         let (Some(station), Some(state)) =
             (registry.station(id), self.state.stations.get(id.index()).and_then(Option::as_ref))
         else {
@@ -153,6 +138,32 @@ impl Pipeline {
             state.stands_until = until;
         }
         self.tell_evaluation(class, out);
+    }
+
+    /// Notes that a period of a station is to be evaluated, since an average of it is given out. A
+    /// sample stands for later hours too: it may have come after they were given out.
+    pub(super) fn note_evaluation(
+        &mut self,
+        datastream: &Datastream,
+        period: Period,
+        start: Timestamp,
+    ) {
+        let id = datastream.station;
+        self.touched.insert((id, period, start));
+        let (Period::Hour, Sampling::Sampled { .. }) = (period, datastream.sampling) else {
+            return;
+        };
+        let state = self.state.stations.get(id.index()).and_then(Option::as_ref);
+        let Some(state) = state else { return };
+        let stands_ms = stands_ms(datastream).min(HOURS_KEPT_MS);
+        let last = start.plus(HOUR + stands_ms);
+        let mut hour = start.plus(HOUR);
+        while hour <= last {
+            if state.streams.iter().any(|stream| stream.hours.at(hour).is_some()) {
+                self.touched.insert((id, period, hour));
+            }
+            hour = hour.plus(HOUR);
+        }
     }
 
     /// Evaluates the periods of stations and sets of which averages were given out.
@@ -224,31 +235,12 @@ impl Pipeline {
         let Some(plan) = self.plans.get(station.id.index()) else { return evaluations };
         let items = items(&self.state, registry, plan, station, period, (start, end));
         let span = PhenomenonTime::Interval { start, end };
-        if plan.air {
-            let subject = Evaluated::Station(station.id);
-            let target = &station.target_class;
-            evaluations.extend(aqi::evaluate(registry, subject, target, period, span, &items));
+        if !items.is_empty() {
+            evaluations = plan.indices.evaluate(registry, station, period, span, &items);
         }
-        evaluations.retain(|one| one.items > 0);
-        if !plan.water || items.is_empty() {
-            return evaluations;
-        }
-        evaluations.push(water_class::evaluate(registry, station, period, span, &items));
-        let of = |index| registry.water.items_of(index, &station.section, start).next().is_some();
-        if period > Period::Hour && of(Index::Trophic) {
-            evaluations.push(trophic::evaluate(registry, station, period, span, &items));
-        }
-        if period > Period::Day && of(Index::Cwqi) {
-            evaluations.push(cwqi::evaluate(registry, station, period, span, &items));
-        }
-        if plan.odour {
-            if period == Period::Hour {
-                let indication = black_odour::indication(registry, station, span, &items);
-                evaluations.push(Evaluation { period, ..indication });
-            } else if period == Period::Month {
-                let tallies = self.tallies(registry, plan, station, (start, end));
-                evaluations.push(black_odour::state(registry, station, period, span, &tallies));
-            }
+        if plan.indices.odour && period == Period::Month && !items.is_empty() {
+            let tallies = self.tallies(registry, plan, station, (start, end));
+            evaluations.push(black_odour::state(registry, station, period, span, &tallies));
         }
         evaluations.retain(|one| one.items > 0);
         evaluations
@@ -293,17 +285,20 @@ impl Pipeline {
         let of = |station: &Station, plan: &Plan| {
             items(&self.state, registry, plan, station, period, (start, end))
         };
-        let air: Vec<Vec<Item>> =
-            members().filter(|(_, plan)| plan.air).map(|(one, plan)| of(one, plan)).collect();
+        let air: Vec<Vec<Item>> = members()
+            .filter(|(_, plan)| plan.indices.air)
+            .map(|(one, plan)| of(one, plan))
+            .collect();
         if !air.is_empty() {
             let means: Vec<Item> = city::means(&air).into_iter().map(|mean| mean.item).collect();
             let subject = Evaluated::Set(set.id);
-            let targets = members().filter(|(_, plan)| plan.air).map(|(one, _)| &one.target_class);
+            let targets =
+                members().filter(|(_, plan)| plan.indices.air).map(|(one, _)| &one.target_class);
             let target = shared(targets);
             evaluations.extend(aqi::evaluate(registry, subject, target, period, span, &means));
         }
         let sections: Vec<Section<'_>> = members()
-            .filter(|(_, plan)| plan.water)
+            .filter(|(_, plan)| plan.indices.water)
             .map(|(station, plan)| {
                 let items = of(station, plan);
                 let class = water_class::evaluate(registry, station, period, span, &items);

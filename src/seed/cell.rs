@@ -1,9 +1,9 @@
-//! What one cell says: durations, times, zones; and what a spreadsheet does to them.
+//! What one cell says: durations, zones; and what a spreadsheet does to them.
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 
-use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
+use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
 
 /// Reads a duration such as `60s`, `5m`, `4h` or `1d`; ms, above zero.
 pub(super) fn duration(text: &str) -> Option<i64> {
@@ -28,27 +28,6 @@ pub(super) fn duration_text(millis: i64) -> String {
         Some((unit, letter)) => format!("{}{letter}", millis / unit),
         None => format!("{}s", millis / SECOND),
     }
-}
-
-/// Reads a date, or a date and time, in a zone.
-pub(super) fn time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    // The reader of dates would also take 20260301 and a week's date.
-    if text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
-        return None;
-    }
-    let civil = if text.len() == 10 {
-        text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight())
-    } else {
-        let clock = text.get(10..11).filter(|between| *between == " " || *between == "T");
-        clock?;
-        let plain = |letter: char| letter.is_ascii_digit() || ":.".contains(letter);
-        if !text.get(11..)?.chars().all(plain) {
-            return None;
-        }
-        text.parse::<DateTime>().ok()?
-    };
-    let at = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
-    Some(Timestamp(at.as_millisecond()))
 }
 
 /// Guesses the date that a spreadsheet wrote as `2026/3/1` or `2026.3.1`.
@@ -98,7 +77,7 @@ pub(super) fn plain_number(text: &str) -> String {
 }
 
 /// Finds the known name that is nearest to one that is not known, if any is near.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     let far = wanted.chars().count() / 3 + 1;
     known
@@ -126,16 +105,6 @@ mod tests {
     fn a_duration_is_written_in_its_largest_whole_unit() {
         for text in ["30s", "1m", "90m", "1h", "1d"] {
             assert_eq!(duration_text(duration(text).unwrap()), text);
-        }
-    }
-
-    #[test]
-    fn a_date_is_midnight_of_its_zone() {
-        let utc = |text: &str| time(text, &china()).map(|at| at.rfc3339(&TimeZone::UTC));
-        assert_eq!(utc("2026-03-01").as_deref(), Some("2026-02-28T16:00:00+00:00"));
-        assert_eq!(utc("2026-03-01 08:30").as_deref(), Some("2026-03-01T00:30:00+00:00"));
-        for wrong in ["2026/3/1", "20260301", "2026-3-1", "2026-02-30", "2026-03-01Z", "46082"] {
-            assert_eq!(utc(wrong), None, "{wrong}");
         }
     }
 

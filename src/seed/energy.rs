@@ -112,7 +112,7 @@ fn due(cells: &mut Cells<'_>) -> Option<Timestamp> {
     if text.is_empty() {
         return None;
     }
-    let day = cell::time(text, &china()).filter(|_| text.len() == 10);
+    let day = Timestamp::of_text(text, &china()).filter(|_| text.len() == 10);
     if day.is_none() {
         let likely = cell::likely_date(text).unwrap_or_else(|| "2020-12-31".into());
         cells.refuse("due", format_args!("a date such as `{likely}`"));

@@ -349,7 +349,7 @@ fn line(text: &str, position: Option<&csv::Position>) -> u64 {
 }
 
 /// Reads bytes as UTF-8 with or without a byte order mark, or as GB 18030.
-fn text(bytes: &[u8]) -> Result<Cow<'_, str>, &'static str> {
+pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, &'static str> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("UTF-16 text");
     }
@@ -530,7 +530,7 @@ impl<'a> Cells<'a> {
         if text.is_empty() {
             return None;
         }
-        let time = cell::time(text, zone);
+        let time = Timestamp::of_text(text, zone);
         if time.is_none() {
             let expected = match cell::likely_date(text) {
                 Some(date) => format!("`{date}`, if a spreadsheet rewrote it,"),

@@ -1,6 +1,6 @@
 //! Points of what several items together come to.
 
-use crate::domain::evaluation::{Evaluated, Evaluation, Target};
+use crate::domain::evaluation::{Evaluated, Evaluation};
 use crate::domain::name::PropertyId;
 use crate::domain::registry::Registry;
 
@@ -31,15 +31,9 @@ pub(super) fn push_evaluation(registry: &Registry, evaluation: &Evaluation, out:
         }
     }
     push_tag(out, "subject", evaluation.index.word());
-    let verdict = match (evaluation.reason, evaluation.target) {
-        (Some(_), _) => "not_assessable",
-        (None, Target::None) => "none",
-        (None, Target::Met) => "within",
-        (None, Target::Missed) => "exceeds",
-    };
     let first = evaluation.deciding.first();
     let mut fields = Fields::new(out);
-    fields.text("verdict", verdict);
+    fields.text("verdict", evaluation.verdict());
     fields.text("class", evaluation.grade.map_or("", |grade| grade.word()));
     fields.text("limit", &evaluation.clause);
     fields.text("reason", evaluation.reason.map_or("", |reason| reason.word()));

@@ -1,0 +1,80 @@
+//! By which indices the items of a station are evaluated, and what they come to: pure, of the items
+//! alone, so that what the daemon says of a station's averages and what `weir assess` says of the
+//! same numbers in a table is one thing.
+
+use crate::assess::{aqi, black_odour, cwqi, trophic, water_class};
+use crate::domain::evaluation::{Evaluated, Evaluation, Index, Item};
+use crate::domain::name::PropertyId;
+use crate::domain::observation::Period;
+use crate::domain::registry::{IndexItem, Registry, Station};
+use crate::domain::time::PhenomenonTime;
+
+/// By which indices a station is evaluated: its section and what is measured there say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Indices {
+    /// Whether it is a section of a river or lake.
+    pub water: bool,
+    /// Whether it measures what black and odorous water is known by, and not only what every
+    /// section does.
+    pub odour: bool,
+    /// Whether its air has an index.
+    pub air: bool,
+}
+
+impl Indices {
+    /// Says which they are for a station where these properties are measured.
+    #[must_use]
+    pub fn of(registry: &Registry, station: &Station, measured: &[PropertyId]) -> Self {
+        let items = || registry.water.items.iter();
+        let is_of = |property: PropertyId, of: Option<Index>| {
+            let mine = |item: &IndexItem| item.property == property;
+            items().any(|item| mine(item) && of.is_none_or(|index| item.index == index))
+        };
+        let any = |holds: &dyn Fn(PropertyId) -> bool| measured.iter().any(|one| holds(*one));
+        let water = matches!(&*station.section, "river" | "lake") && any(&|one| is_of(one, None));
+        let odour = |one| is_of(one, Some(Index::BlackOdour));
+        let class = |one| is_of(one, Some(Index::WaterClass));
+        Self {
+            water,
+            odour: water && any(&|one| odour(one) && !class(one)),
+            air: station.section.is_empty()
+                && any(&|one| registry.air.properties().any(|of_air| of_air == one)),
+        }
+    }
+
+    /// Evaluates the items of a station over a period by each of them. What is made of many days
+    /// is not among them: the state of black and odorous water.
+    #[must_use]
+    pub fn evaluate(
+        self,
+        registry: &Registry,
+        station: &Station,
+        period: Period,
+        span: PhenomenonTime,
+        items: &[Item],
+    ) -> Vec<Evaluation> {
+        let mut evaluations = Vec::new();
+        if self.air {
+            let subject = Evaluated::Station(station.id);
+            let target = &station.target_class;
+            evaluations.extend(aqi::evaluate(registry, subject, target, period, span, items));
+        }
+        if !self.water {
+            return evaluations;
+        }
+        evaluations.push(water_class::evaluate(registry, station, period, span, items));
+        let has =
+            |index| registry.water.items_of(index, &station.section, span.start()).next().is_some();
+        if period > Period::Hour && has(Index::Trophic) {
+            evaluations.push(trophic::evaluate(registry, station, period, span, items));
+        }
+        if period > Period::Day && has(Index::Cwqi) {
+            evaluations.push(cwqi::evaluate(registry, station, period, span, items));
+        }
+        if self.odour && period == Period::Hour {
+            let indication = black_odour::indication(registry, station, span, items);
+            evaluations.push(Evaluation { period, ..indication });
+        }
+        evaluations
+    }
+}
