@@ -160,6 +160,19 @@ impl Season {
         ("dayofweek", Self::DayOfWeek),
         ("hour", Self::Hour),
     ];
+
+    /// Gives the number of its first part and of its last.
+    #[must_use]
+    pub fn parts(self) -> (i64, i64) {
+        match self {
+            Self::Month => (1, 12),
+            Self::Quarter => (1, 4),
+            Self::Week => (1, 53),
+            Self::DayOfYear => (1, 366),
+            Self::DayOfWeek => (0, 6),
+            Self::Hour => (0, 23),
+        }
+    }
 }
 
 /// What is expected at a time: one row of the climatology test.
