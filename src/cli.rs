@@ -4,6 +4,8 @@ mod assess;
 mod ledger;
 mod letters;
 mod limits;
+mod qc;
+mod table;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub use self::assess::Assess;
 pub use self::letters::Letters;
 pub use self::limits::Limits;
+pub use self::qc::Series;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
@@ -157,6 +160,30 @@ pub enum Command {
     /// says class V by ammonia nitrogen, 0.08 times over IV and 0.62 times over III.
     #[command(verbatim_doc_comment)]
     Assess(Assess),
+    /// Flag the values of a table by QARTOD's tests, as an analyst has them: CSV in, CSV out.
+    ///
+    /// The table has a column `time` and one for each series, in any order of time; an empty cell
+    /// or NaN is a missing value. It comes back with a column for each test of a series, such as
+    /// `ph_spike`, and `ph_qc` for all of them: 1 passed, 2 not evaluated, 3 suspect, 4 failed,
+    /// 9 missing. Thresholds are in the unit of the column, times are seconds or such as `24h`:
+    ///
+    ///     zone = "+08:00"
+    ///     [ph]
+    ///     gross_range = { suspect = [5.5, 9.8], fail = [0, 14] }
+    ///     spike = { suspect = 0.5, fail = 1, method = "average" }
+    ///     rate_of_change = { suspect = 0.5, per = "1h" }
+    ///     flat_line = { suspect = "12h", fail = "24h", tolerance = 0.01 }
+    ///     attenuated_signal = { suspect = 0.1, fail = 0.05, check = "range", over = "24h", needs = 10 }
+    ///     timing_gap = { fail = "2h" }
+    ///     climatology = [{ season = "month", parts = [1, 2], suspect = [6.5, 8.5] }]
+    ///
+    /// The other method of a spike is `differential`, the other check of a signal `std`. Seasons
+    /// are month, quarter, week, dayofyear, dayofweek (0 for Monday) and hour; `within = [0, 4]`
+    /// has a row hold where the column named by `companion` is so. The names of ioos_qc and its
+    /// parameters, `spike_test` with `suspect_threshold`, are understood as well; what weir does
+    /// otherwise stands in docs/qc.md.
+    #[command(verbatim_doc_comment)]
+    Qc(Series),
     /// Copy the journal into a file while the daemon writes on.
     Backup {
         /// The new file.
@@ -225,6 +252,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Limits(limits) => limits::run(&limits)?,
         Command::Assess(command) => assess::run(command)?,
+        Command::Qc(command) => qc::run(&command)?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,
         Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,

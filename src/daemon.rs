@@ -13,6 +13,7 @@ pub mod ingest;
 mod letter;
 pub mod outlet;
 pub mod page;
+pub mod qc;
 pub mod reconcile;
 pub mod recover;
 pub mod run;

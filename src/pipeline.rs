@@ -12,6 +12,7 @@ pub mod indices;
 mod message;
 mod observe;
 mod route;
+pub mod series;
 pub mod snapshot;
 pub mod state;
 

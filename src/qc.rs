@@ -1,7 +1,13 @@
 //! Quality control: every test that a datastream's seeds ask for, each in a file with QARTOD's
 //! name for it. A test flags; it never changes or drops a value.
 
+pub mod attenuated_signal;
+pub mod climatology;
+pub mod flat_line;
 pub mod gross_range;
+pub mod rate_of_change;
+pub mod spike;
+pub mod timing_gap;
 
 use crate::domain::observation::{Observation, ObservationResult, QualifiedObservation};
 use crate::domain::quality::{Flag, Quality, Test};

@@ -1,12 +1,12 @@
 //! `weir assess`: what the rows of a table come to.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 
+use crate::cli::table;
 use crate::daemon::assess::{Asked, Section, TABLE_BYTES_MAX, assess};
 use crate::daemon::check;
 use crate::domain::observation::Period;
@@ -98,7 +98,7 @@ pub(super) fn run(command: Assess) -> anyhow::Result<ExitCode> {
         Err(faults) => return Ok(super::tell(&faults)?),
     };
     let file = command.file.as_deref().filter(|file| *file != Path::new("-"));
-    let bytes = read(file)?;
+    let bytes = table::read(file, TABLE_BYTES_MAX)?;
     let section = match (command.water, command.air) {
         (Some(Water::River), _) => Some(Section::River),
         (Some(Water::Lake), _) => Some(Section::Lake),
@@ -113,7 +113,7 @@ pub(super) fn run(command: Assess) -> anyhow::Result<ExitCode> {
         anyhow::bail!("found --target {target}, expected a class {classes}");
     }
     let asked = Asked {
-        file: file.map_or_else(|| "standard input".to_owned(), |file| file.display().to_string()),
+        file: table::name(file),
         station: command.station,
         section,
         target,
@@ -128,28 +128,6 @@ pub(super) fn run(command: Assess) -> anyhow::Result<ExitCode> {
             io::stdout().lock().write_all(&verdicts)?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(faults) => {
-            let mut out = io::stderr().lock();
-            for fault in &faults {
-                writeln!(out, "{fault}")?;
-            }
-            writeln!(out, "{} faults; nothing was judged", faults.len())?;
-            Ok(ExitCode::FAILURE)
-        }
+        Err(faults) => table::refuse(&faults),
     }
-}
-
-fn read(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One more than may be, so that it is seen.
-    let most = TABLE_BYTES_MAX + 1;
-    match file {
-        Some(file) => {
-            let opened = std::fs::File::open(file);
-            let opened = opened.with_context(|| format!("{} can't be read", file.display()))?;
-            opened.take(most).read_to_end(&mut bytes)?
-        }
-        None => io::stdin().lock().take(most).read_to_end(&mut bytes)?,
-    };
-    Ok(bytes)
 }

@@ -61,11 +61,34 @@ pub enum Test {
     Clock = 2,
     /// Of an average: the flags of the values it was made of.
     Members = 3,
+    /// What is expected at the time of the year or day.
+    Climatology = 4,
+    /// How far it stands out from its neighbours.
+    Spike = 5,
+    /// How fast it changed.
+    RateOfChange = 6,
+    /// For how long it did not change.
+    FlatLine = 7,
+    /// How little it varies.
+    AttenuatedSignal = 8,
+    /// Whether it follows a gap.
+    TimingGap = 9,
 }
 
 impl Test {
     /// Every test, in the order in which a quality keeps their flags.
-    pub const ALL: [Self; 4] = [Self::Missing, Self::GrossRange, Self::Clock, Self::Members];
+    pub const ALL: [Self; 10] = [
+        Self::Missing,
+        Self::GrossRange,
+        Self::Clock,
+        Self::Members,
+        Self::Climatology,
+        Self::Spike,
+        Self::RateOfChange,
+        Self::FlatLine,
+        Self::AttenuatedSignal,
+        Self::TimingGap,
+    ];
 
     /// Gives the name under which seeds and output know the test.
     #[must_use]
@@ -75,6 +98,12 @@ impl Test {
             Self::GrossRange => "gross_range",
             Self::Clock => "clock",
             Self::Members => "members",
+            Self::Climatology => "climatology",
+            Self::Spike => "spike",
+            Self::RateOfChange => "rate_of_change",
+            Self::FlatLine => "flat_line",
+            Self::AttenuatedSignal => "attenuated_signal",
+            Self::TimingGap => "timing_gap",
         }
     }
 }

@@ -4,6 +4,7 @@
 mod air;
 mod counter;
 mod energy;
+mod qc;
 mod site;
 mod topic;
 mod water;
@@ -27,6 +28,10 @@ use crate::domain::unit::{Conversion, UnitIndex, Units};
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
 pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
+pub use self::qc::{
+    Attenuated, Check, Climate, FlatLine, FlatTimes, GrossRange, Qc, Rate, Season, Spike,
+    SpikeMethod, Thresholds, TimingGap,
+};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{Format, Level, Pointers, TimeUnit, TopicRule, Words, filter};
 pub use self::water::{
@@ -221,15 +226,6 @@ pub struct Calibration {
     pub offset: f64,
     /// From when to when.
     pub validity: Validity,
-}
-
-/// The spans of the gross range test (QARTOD), bounds inclusive, in the canonical unit.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct GrossRange {
-    /// Outside: fail. The span of the sensor.
-    pub fail: Option<(f64, f64)>,
-    /// Outside: suspect. The span expected here.
-    pub suspect: Option<(f64, f64)>,
 }
 
 /// What makes an hour mean valid.

@@ -9,16 +9,7 @@ use crate::domain::registry::GrossRange;
 #[must_use]
 pub fn test(spans: Option<GrossRange>, result: ObservationResult) -> Flag {
     let Some(value) = result.number() else { return Flag::Missing };
-    let Some(GrossRange { fail, suspect }) = spans else { return Flag::NotEvaluated };
-    let outside =
-        |span: Option<(f64, f64)>| span.is_some_and(|(low, high)| !(low..=high).contains(&value));
-    if outside(fail) {
-        Flag::Fail
-    } else if outside(suspect) {
-        Flag::Suspect
-    } else {
-        Flag::Pass
-    }
+    spans.map_or(Flag::NotEvaluated, |spans| spans.judge(value))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod gb_3838_tables;
 mod gb_t_2589;
 mod hj_633;
 mod hj_663;
+mod qartod;
 mod supply_quality;
 mod trophic;
 

@@ -1,0 +1,219 @@
+//! `weir qc`: what the tests of quality control say of the values of a table, by the very functions
+//! that judge what stations measure ([`crate::pipeline::series`]).
+
+pub mod asked;
+
+use crate::daemon::assess::{FAULTS_MAX, TABLE_BYTES_MAX};
+use crate::daemon::qc::asked::{Asked, Column};
+use crate::decode::{number, time};
+use crate::domain::fault::Fault;
+use crate::domain::quality::{Quality, Test};
+use crate::domain::registry::Qc;
+use crate::domain::time::Timestamp;
+use crate::pipeline::series::{Point, judge};
+use crate::seed::text;
+
+/// What stands behind the column's name in the head of the flag of all its tests.
+const ROLLED_UP: &str = "qc";
+
+/// The rows of a table, as they are.
+struct Table {
+    head: csv::StringRecord,
+    rows: Vec<csv::StringRecord>,
+}
+
+/// A table on its way to its flags.
+struct Reading<'a> {
+    file: &'a str,
+    missing: &'a [String],
+    faults: Vec<Fault>,
+}
+
+/// Judges the values of a table and gives it back with their flags: CSV, behind each column one
+/// for each of its tests and one for all of them together.
+///
+/// # Errors
+/// Every fault of head and rows, up to [`FAULTS_MAX`]; with one there are no flags at all.
+pub fn qualify(
+    asked: &Asked,
+    missing: &[String],
+    file: &str,
+    bytes: &[u8],
+) -> Result<Vec<u8>, Vec<Fault>> {
+    let mut reading = Reading { file, missing, faults: Vec::new() };
+    if bytes.len() as u64 > TABLE_BYTES_MAX {
+        let found = format!("more than {} MiB", TABLE_BYTES_MAX >> 20);
+        reading.fault(None, found, "a table in parts");
+        return Err(reading.faults);
+    }
+    let out = match text(bytes) {
+        Ok(text) => reading.judged(asked, &text),
+        Err(found) => {
+            reading.fault(None, found, "a table in UTF-8 or GB 18030");
+            None
+        }
+    };
+    let mut faults = reading.faults;
+    faults.sort_by_key(|fault| fault.line);
+    out.filter(|_| faults.is_empty()).ok_or(faults)
+}
+
+impl Reading<'_> {
+    fn fault(&mut self, line: Option<u64>, found: impl Into<String>, expected: impl Into<String>) {
+        let (file, found, expected) = (self.file.to_owned(), found.into(), expected.into());
+        self.faults.push(Fault { file, line, found, expected });
+    }
+
+    fn judged(&mut self, asked: &Asked, text: &str) -> Option<Vec<u8>> {
+        let table = self.table(text)?;
+        let at = |name: &str| table.head.iter().position(|cell| cell == name);
+        let Some(time) = at("time") else {
+            self.fault(Some(1), "no column `time`", "one with the time of each row");
+            return None;
+        };
+        let times: Vec<Timestamp> =
+            table.rows.iter().filter_map(|row| self.time(asked, row, time)).collect();
+        let mut judged = Vec::with_capacity(asked.columns.len());
+        for (name, column) in &asked.columns {
+            let companion = column.companion.as_deref();
+            for wanted in [Some(name.as_str()), companion].into_iter().flatten() {
+                if at(wanted).is_none() {
+                    self.fault(Some(1), format!("no column `{wanted}`"), "one, as it is asked for");
+                }
+            }
+            let Some(of) = at(name) else { continue };
+            let values = self.values(&table, of);
+            let companions = companion.and_then(at).map(|at| self.values(&table, at));
+            if self.faults.is_empty() {
+                let companions = companions.unwrap_or_default();
+                judged.push((of, column, flags(asked, column, &times, &values, &companions)));
+            }
+        }
+        if self.faults.is_empty() { table.written(&judged) } else { None }
+    }
+
+    fn table(&mut self, text: &str) -> Option<Table> {
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        let head = match reader.headers() {
+            Ok(head) => head.clone(),
+            Err(error) => {
+                self.fault(Some(1), error.to_string(), "a head of column names");
+                return None;
+            }
+        };
+        let mut rows = Vec::new();
+        for row in reader.into_records() {
+            match row {
+                Ok(row) => rows.push(row),
+                Err(error) => {
+                    let line = error.position().map(csv::Position::line);
+                    self.fault(line, error.to_string(), format!("{} cells", head.len()));
+                }
+            }
+            if self.faults.len() >= FAULTS_MAX {
+                break;
+            }
+        }
+        self.faults.is_empty().then_some(Table { head, rows })
+    }
+
+    fn time(&mut self, asked: &Asked, row: &csv::StringRecord, column: usize) -> Option<Timestamp> {
+        let said = row.get(column).unwrap_or_default();
+        let read = Timestamp::of_text_or_offset(said, &asked.zone);
+        let at = read.or_else(|| time::local(said, &asked.zone));
+        if at.is_none() && self.faults.len() < FAULTS_MAX {
+            let expected = "a time such as `2026-03-01 08:00` or 2026-03-01T08:00:00+08:00";
+            let line = row.position().map(csv::Position::line);
+            self.fault(line, format!("`{said}` in column `time`"), expected);
+        }
+        at
+    }
+
+    /// Reads the values of a column; of a censored one its limit.
+    fn values(&mut self, table: &Table, column: usize) -> Vec<Option<f64>> {
+        let mut values = Vec::with_capacity(table.rows.len());
+        for row in &table.rows {
+            let cell = row.get(column).unwrap_or_default();
+            let is_missing =
+                cell.eq_ignore_ascii_case("nan") || self.missing.iter().any(|word| word == cell);
+            let read = number::written(if is_missing { "" } else { cell });
+            if read.is_none() && self.faults.len() < FAULTS_MAX {
+                let name = table.head.get(column).unwrap_or_default();
+                let line = row.position().map(csv::Position::line);
+                let expected = "a number, `<0.025` below detection, or nothing for missing; \
+                                --missing names other words for it";
+                self.fault(line, format!("`{cell}` in column `{name}`"), expected);
+            }
+            values.push(read.and_then(|result| result.number()));
+        }
+        values
+    }
+}
+
+/// Judges the values of a column in order of time, and gives the flags in order of the rows.
+fn flags(
+    asked: &Asked,
+    column: &Column,
+    times: &[Timestamp],
+    values: &[Option<f64>],
+    companions: &[Option<f64>],
+) -> Vec<Quality> {
+    let mut rows: Vec<(usize, Point)> = times
+        .iter()
+        .zip(values)
+        .enumerate()
+        .map(|(row, (time, value))| {
+            let companion = companions.get(row).copied().flatten();
+            (row, Point { time: *time, value: *value, companion })
+        })
+        .collect();
+    rows.sort_by_key(|(_, point)| point.time);
+    let points: Vec<Point> = rows.iter().map(|(_, point)| *point).collect();
+    let mut flags = vec![Quality::default(); rows.len()];
+    for ((row, _), quality) in rows.iter().zip(judge(&column.qc, &asked.zone, &points)) {
+        if let Some(place) = flags.get_mut(*row) {
+            *place = quality;
+        }
+    }
+    flags
+}
+
+/// Gives the tests that are asked of a column, in the order of their columns.
+fn tests(qc: &Qc) -> Vec<Test> {
+    let asked = [
+        (Test::GrossRange, qc.gross_range.is_some()),
+        (Test::Climatology, qc.climatology.is_some()),
+        (Test::Spike, qc.spike.is_some()),
+        (Test::RateOfChange, qc.rate_of_change.is_some()),
+        (Test::FlatLine, qc.flat_line.is_some()),
+        (Test::AttenuatedSignal, qc.attenuated_signal.is_some()),
+        (Test::TimingGap, qc.timing_gap.is_some()),
+    ];
+    asked.into_iter().filter(|(_, asked)| *asked).map(|(test, _)| test).collect()
+}
+
+impl Table {
+    /// Writes the rows with the flags of some columns behind them.
+    fn written(&self, judged: &[(usize, &Column, Vec<Quality>)]) -> Option<Vec<u8>> {
+        let mut out = csv::Writer::from_writer(Vec::new());
+        let mut head: Vec<String> = self.head.iter().map(str::to_owned).collect();
+        for (of, column, _) in judged {
+            let name = self.head.get(*of).unwrap_or_default();
+            head.extend(tests(&column.qc).iter().map(|test| format!("{name}_{}", test.name())));
+            head.push(format!("{name}_{ROLLED_UP}"));
+        }
+        out.write_record(&head).ok()?;
+        for (at, row) in self.rows.iter().enumerate() {
+            let mut cells: Vec<String> = row.iter().map(str::to_owned).collect();
+            for (_, column, flags) in judged {
+                let quality = flags.get(at).copied().unwrap_or_default();
+                let each = tests(&column.qc).into_iter().map(|test| quality.flag(test));
+                let all = each.chain([quality.roll_up()]);
+                cells.extend(all.map(|flag| flag.number().to_string()));
+            }
+            out.write_record(&cells).ok()?;
+        }
+        out.into_inner().ok()
+    }
+}

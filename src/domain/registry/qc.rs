@@ -1,0 +1,208 @@
+//! What the tests of quality control are asked: QARTOD's, by its names and with its parameters.
+
+use std::sync::Arc;
+
+use crate::domain::quality::Flag;
+
+/// From where on a test doubts and from where on it fails.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Thresholds {
+    /// Beyond: suspect.
+    pub suspect: Option<f64>,
+    /// Beyond: fail.
+    pub fail: Option<f64>,
+}
+
+impl Thresholds {
+    /// Judges what is worse the more there is of it; what equals a threshold is not beyond it.
+    #[must_use]
+    pub fn above(self, found: f64) -> Flag {
+        self.judge(|threshold| found > threshold)
+    }
+
+    /// Judges what is worse the less there is of it.
+    #[must_use]
+    pub fn below(self, found: f64) -> Flag {
+        self.judge(|threshold| found < threshold)
+    }
+
+    fn judge(self, beyond: impl Fn(f64) -> bool) -> Flag {
+        match (self.suspect, self.fail) {
+            (_, Some(fail)) if beyond(fail) => Flag::Fail,
+            (Some(suspect), _) if beyond(suspect) => Flag::Suspect,
+            (None, None) => Flag::NotEvaluated,
+            _ => Flag::Pass,
+        }
+    }
+}
+
+/// The spans of the gross range test (QARTOD), bounds inclusive, in the canonical unit.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct GrossRange {
+    /// Outside: fail. The span of the sensor.
+    pub fail: Option<(f64, f64)>,
+    /// Outside: suspect. The span expected here.
+    pub suspect: Option<(f64, f64)>,
+}
+
+impl GrossRange {
+    /// Judges a value.
+    #[must_use]
+    pub fn judge(self, value: f64) -> Flag {
+        let outside = |span: Option<(f64, f64)>| {
+            span.is_some_and(|(low, high)| !(low..=high).contains(&value))
+        };
+        if outside(self.fail) {
+            Flag::Fail
+        } else if outside(self.suspect) {
+            Flag::Suspect
+        } else {
+            Flag::Pass
+        }
+    }
+}
+
+/// How far a value stands out from its two neighbours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SpikeMethod {
+    /// From their mean. A great spike makes its neighbours stand out, too.
+    #[default]
+    Average,
+    /// From the nearer of them, where both lie on the same side of it. Its neighbours stay clean.
+    Differential,
+}
+
+/// The spike test; thresholds in the canonical unit.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Spike {
+    /// How far a value stands out.
+    pub method: SpikeMethod,
+    /// From where on that is too far.
+    pub thresholds: Thresholds,
+}
+
+/// The rate of change test: the thresholds in canonical units a second.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Rate(pub Thresholds);
+
+/// For how long values may be a flat line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FlatTimes {
+    /// For how long before it is suspect, ms.
+    pub suspect_ms: Option<i64>,
+    /// For how long before it fails, ms.
+    pub fail_ms: Option<i64>,
+}
+
+/// The flat line test.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct FlatLine {
+    /// Values that differ by less, in the canonical unit, are a flat line.
+    pub tolerance: f64,
+    /// For how long they may be.
+    pub times: FlatTimes,
+}
+
+/// What the attenuated signal test takes for the strength of a signal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Check {
+    /// The standard deviation, of the values as a whole.
+    #[default]
+    Deviation,
+    /// The greatest less the least.
+    Range,
+}
+
+/// The attenuated signal test: a signal that varies too little.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Attenuated {
+    /// What is looked at.
+    pub check: Check,
+    /// Below which it is too little.
+    pub thresholds: Thresholds,
+    /// Of how long before a value, ms; of the whole series without.
+    pub over_ms: Option<i64>,
+    /// How many values that must hold at least.
+    pub needs: u32,
+}
+
+/// The timing test: what follows a gap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimingGap {
+    /// How long between two values is a gap, ms.
+    pub fail_ms: i64,
+}
+
+/// By what a year or a day is divided; its parts are numbers, as a calendar counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Season {
+    /// The month, 1 to 12.
+    Month,
+    /// The quarter, 1 to 4.
+    Quarter,
+    /// The week of ISO 8601, 1 to 53.
+    Week,
+    /// The day of the year, 1 to 366.
+    DayOfYear,
+    /// The day of the week, 0 for Monday to 6.
+    DayOfWeek,
+    /// The hour of the day, 0 to 23.
+    Hour,
+}
+
+impl Season {
+    /// Every division, with the word used in seeds.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("month", Self::Month),
+        ("quarter", Self::Quarter),
+        ("week", Self::Week),
+        ("dayofyear", Self::DayOfYear),
+        ("dayofweek", Self::DayOfWeek),
+        ("hour", Self::Hour),
+    ];
+
+    /// Gives the number of its first part and of its last.
+    #[must_use]
+    pub fn parts(self) -> (i64, i64) {
+        match self {
+            Self::Month => (1, 12),
+            Self::Quarter => (1, 4),
+            Self::Week => (1, 53),
+            Self::DayOfYear => (1, 366),
+            Self::DayOfWeek => (0, 6),
+            Self::Hour => (0, 23),
+        }
+    }
+}
+
+/// What is expected at a time: one row of the climatology test.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Climate {
+    /// By what time is divided, and from which part to which, both inclusive. Parts do not wrap:
+    /// a winter is two rows.
+    pub season: (Season, i64, i64),
+    /// At which values of the companion (water temperature, depth) it holds, both inclusive;
+    /// always without.
+    pub companion: Option<(f64, f64)>,
+    /// What is expected then.
+    pub span: GrossRange,
+}
+
+/// All that a series is asked.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Qc {
+    /// Gross range.
+    pub gross_range: Option<GrossRange>,
+    /// Climatology; of several rows that fit a value the last counts.
+    pub climatology: Option<Arc<[Climate]>>,
+    /// Spike.
+    pub spike: Option<Spike>,
+    /// Rate of change.
+    pub rate_of_change: Option<Rate>,
+    /// Flat line.
+    pub flat_line: Option<FlatLine>,
+    /// Attenuated signal.
+    pub attenuated_signal: Option<Attenuated>,
+    /// Timing.
+    pub timing_gap: Option<TimingGap>,
+}
