@@ -389,7 +389,7 @@ fn the_page_shows_the_evaluated_class_and_not_the_worst_single_value() {
     });
     let html = get(weir.page(), "/?lang=en").1;
     assert!(html.contains("not assessable: too few items"), "{html}");
-    let heading = html.split("Puhe at Daoyi").nth(1).unwrap().split("</h3>").next().unwrap();
+    let heading = html.split("<h3>Puhe at Daoyi").nth(1).unwrap().split("</h3>").next().unwrap();
     assert!(!heading.contains("fill="), "no class, no colour: {heading}");
 
     let now = hours_ago(0);
@@ -405,7 +405,7 @@ fn the_page_shows_the_evaluated_class_and_not_the_worst_single_value() {
     assert_eq!(first["deciding"][0]["symbol"], "CODMn");
     assert_eq!(first["missing"][0]["en"], "ammonia nitrogen");
     let chinese = get(weir.page(), "/?lang=zh").1;
-    let heading = chinese.split("蒲河道义").nth(1).unwrap().split("</h3>").next().unwrap();
+    let heading = chinese.split("<h3>蒲河道义").nth(1).unwrap().split("</h3>").next().unwrap();
     assert!(heading.contains("fill=\"#42CC70\"") && heading.contains("Ⅲ类"), "{heading}");
     weir.stop();
 }

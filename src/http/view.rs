@@ -123,7 +123,7 @@ pub struct EvaluationView {
     pub index: Text,
     /// Over what: in real time, the hour, the day …
     pub period: Text,
-    /// Of when: `11:04`, `10:00–11:00`, `2026-06-01`.
+    /// Of when: `unchanged since 06-01 11:04`, `06-01 10:00–11:00`, `2026-06-01`.
     pub of: Text,
     /// The class or grade in words, empty where none could be given.
     pub grade: Text,

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::daemon::page::words;
 use crate::daemon::status::View;
-use crate::domain::assessment::WaterClass;
+use crate::domain::assessment::{NotAssessable, WaterClass};
 use crate::domain::evaluation::{Deciding, Evaluated, Grade, Index, Target, Told};
 use crate::domain::name::{PlaceId, PropertyId, StationId};
 use crate::domain::observation::{ObservationResult, Period, Side};
@@ -34,7 +34,7 @@ pub(super) fn of_station(
         registry: &view.registry,
         zone: &station.zone,
         now: view.at.wall,
-        stands_until: state.stands_until,
+        stands_until: stands_until(&view.registry, station, state),
         target: words::target(&station.target_class),
     };
     sorted(&state.evaluated).into_iter().map(|told| evaluation(&scene, told)).collect()
@@ -99,7 +99,7 @@ pub(super) fn tally(view: &View) -> Vec<TallyView> {
             matches!(&*station.section, "river" | "lake") && station.validity.holds(view.at.wall);
         let Some(state) = state.filter(|_| counts_in) else { continue };
         let told = state.evaluated(Index::WaterClass, Period::Native);
-        let stands = told.filter(|_| view.at.wall < state.stands_until);
+        let stands = told.filter(|_| view.at.wall < stands_until(registry, station, state));
         match stands.and_then(|told| told.grade) {
             Some(Grade::Water(class)) => {
                 if let Some(count) = counts.get_mut(class as usize) {
@@ -134,6 +134,14 @@ fn spanning<'a>(view: &'a View, home: &'a TimeZone) -> Scene<'a> {
         stands_until: Timestamp(i64::MAX),
         target: Text::default(),
     }
+}
+
+/// Gives until when the real-time evaluation stands: the next message that comes when one of its
+/// values no longer does has it made anew, and may be late.
+fn stands_until(registry: &Registry, station: &Station, state: &StationState) -> Timestamp {
+    let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
+    let next = streams.map(|stream| stream.expected_every_ms.saturating_mul(2)).min();
+    state.stands_until.plus(next.unwrap_or(0))
 }
 
 fn sorted(told: &[Told]) -> Vec<&Told> {
@@ -181,7 +189,7 @@ fn evaluation(scene: &Scene<'_>, told: &Told) -> EvaluationView {
         grade: grade.map_or_else(Text::default, |grade| words::grade(registry, grade, told.start)),
         value: told.value.map_or_else(Text::default, |value| words::number(told.index, value)),
         colour: grade.filter(|_| !old).and_then(|grade| colour(registry, grade, told.start)),
-        reason: told.reason.map(words::reason).unwrap_or_default(),
+        reason: reason(told),
         target: target(told.target, &scene.target),
         missed,
         deciding: told.deciding.iter().map(|one| deciding(registry, told.index, one)).collect(),
@@ -191,6 +199,17 @@ fn evaluation(scene: &Scene<'_>, told: &Told) -> EvaluationView {
         unconfirmed: told.unconfirmed,
         legal: told.legal,
         old,
+    }
+}
+
+/// Says why there is no grade: nothing has a value, or something that the rule needs has none.
+fn reason(told: &Told) -> Text {
+    match told.reason {
+        Some(NotAssessable::Missing) if told.items > 0 => {
+            Text::new("not assessable: items are missing", "无法评价：缺项")
+        }
+        Some(reason) => words::reason(reason),
+        None => Text::default(),
     }
 }
 
@@ -228,7 +247,8 @@ fn target(target: Target, name: &Text) -> Text {
     }
 }
 
-/// Writes when it was: the clock of an instant or hour, the calendar of what is longer.
+/// Writes when it was: since when it is so in real time, the clock of an hour, the calendar of
+/// what is longer.
 fn time(told: &Told, span: Option<(Timestamp, Timestamp)>, zone: &TimeZone) -> Text {
     let whole = span.map_or(PhenomenonTime::Instant(told.start), |(start, end)| {
         PhenomenonTime::Interval { start, end }
@@ -238,7 +258,12 @@ fn time(told: &Told, span: Option<(Timestamp, Timestamp)>, zone: &TimeZone) -> T
     };
     let at = zone.to_datetime(at);
     match told.period {
-        Period::Native | Period::Hour | Period::EightHours => {
+        // It is evaluated anew where the verdict on a value changes or one no longer stands.
+        Period::Native => {
+            let since = at.strftime("%m-%d %H:%M");
+            Text::new(format!("unchanged since {since}"), format!("{since} 起未变"))
+        }
+        Period::Hour | Period::EightHours => {
             Text::same(format!("{} {}", at.strftime("%m-%d"), whole.clock_span(zone)))
         }
         Period::Day | Period::DayMaxEightHours => Text::same(at.strftime("%Y-%m-%d").to_string()),

@@ -146,7 +146,7 @@ fn a_class_is_of_its_items_and_has_the_colour_of_its_grade() {
     let hour = told(Index::WaterClass, Period::Hour, NOW.plus(-2 * HOUR));
     let shown = shown(&view, vec![hour, class]);
     let first = &shown[0];
-    assert_eq!((&*first.period.en, &*first.of.en), ("real time", "06-01 11:04"));
+    assert_eq!((&*first.period.en, &*first.of.en), ("real time", "unchanged since 06-01 11:04"));
     assert_eq!((&*first.grade.zh, first.colour.as_deref()), ("Ⅴ类", Some("#F5A524")));
     assert_eq!(&*first.target.en, "misses the target class IV");
     assert_eq!(&*first.deciding[0].value, "1.620 mg/L");
@@ -180,6 +180,23 @@ fn each_class_has_its_colour_and_what_is_too_old_or_has_no_class_none() {
     let shown = shown(&view, vec![none]);
     assert_eq!(&*shown[0].reason.en, "not assessable: too few items");
     assert!(shown[0].grade.en.is_empty());
+}
+
+#[test]
+fn a_class_in_real_time_stands_until_its_values_do_not_and_a_message_is_late() {
+    let view = view(0);
+    let class = Told {
+        grade: Some(Grade::Water(WaterClass::III)),
+        ..told(Index::WaterClass, Period::Native, NOW.plus(-HOUR))
+    };
+    // The sonde there speaks every minute.
+    for (stood_until_s, old) in [(-1, false), (-119, false), (-120, true)] {
+        let stands_until = NOW.plus(stood_until_s * SECOND);
+        let evaluated = vec![class.clone()];
+        let state = StationState { evaluated, stands_until, ..StationState::default() };
+        let shown = evaluated::of_station(&view, station(&view, "puhe-daoyi"), &state);
+        assert_eq!((shown[0].old, shown[0].colour.is_none()), (old, old), "{stood_until_s}");
+    }
 }
 
 #[test]

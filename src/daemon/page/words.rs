@@ -15,7 +15,7 @@ pub(super) fn index(index: Index) -> Text {
         Index::Trophic => ("trophic level index", "综合营养状态指数"),
         Index::BlackOdour => ("black and odorous water", "黑臭水体"),
         Index::Cwqi => ("city water quality index", "城市水质指数"),
-        Index::RiverGrade => ("water quality of the sections", "断面水质状况"),
+        Index::RiverGrade => ("water quality", "水质状况"),
         Index::SupplyQuality => ("supply quality", "供电质量"),
         Index::PowerFactor => ("power factor", "功率因数"),
         Index::Balance => ("unmetered share", "未计量份额"),
@@ -101,10 +101,9 @@ pub(super) fn number(index: Index, value: f64) -> Text {
         | Index::PowerFactor
         | Index::WaterClass
         | Index::BlackOdour => Text::same(format!("{value:.2}")),
-        Index::RiverGrade => Text::new(
-            format!("{value:.1} % of the sections I to III"),
-            format!("Ⅰ～Ⅲ类断面占 {value:.1} %"),
-        ),
+        Index::RiverGrade => {
+            Text::new(format!("{value:.1} % of classes I to III"), format!("Ⅰ～Ⅲ类占 {value:.1} %"))
+        }
         Index::SupplyQuality | Index::Balance | Index::WaterReuse => {
             Text::same(format!("{value:.1} %"))
         }
