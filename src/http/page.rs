@@ -104,7 +104,6 @@ mod tests {
             missing: vec![Text::new("total phosphorus", "总磷")],
             items: 4,
             items_of: 5,
-            legal: true,
             ..EvaluationView::default()
         }
     }
@@ -134,7 +133,6 @@ mod tests {
         );
         check(&chinese, &["fill=\"#F5A524\"", "Ⅴ类", "未达目标Ⅳ类", "5 项中 4 项", "缺：总磷"]);
         check(&chinese, &["超目标 0.08 倍，超Ⅲ类 0.62 倍"]);
-        assert!(!english.contains("<span class=\"mark\">indicative"), "{english}");
         assert!(!english.contains("style="), "the policy forbids it");
     }
 
@@ -164,15 +162,13 @@ mod tests {
             value: Text::same("114"),
             grade: Text::new("lightly polluted", "轻度污染"),
             colour: Some("#FF7E00".to_owned()),
-            legal: false,
-            unconfirmed: true,
-            old: true,
+            marks: vec![Text::new("too <old>", "已过时")],
             ..class_v()
         };
         let [english, chinese] = rendered(aqi);
         check(&english, &["AQI <svg", "fill=\"#FF7E00\"", "</svg> 114 lightly polluted"]);
-        check(&english, &["indicative", "unconfirmed", "too old to stand for now"]);
-        check(&chinese, &["114 轻度污染", "仅供参考", "待确认", "已过时"]);
+        check(&english, &["<span class=\"mark\">too &lt;old&gt;</span>"]);
+        check(&chinese, &["114 轻度污染", "<span class=\"mark\">已过时</span>"]);
     }
 
     #[test]

@@ -146,12 +146,9 @@ pub struct EvaluationView {
     pub items: u8,
     /// Of how many.
     pub items_of: u8,
-    /// Whether a suspect value takes part.
-    pub unconfirmed: bool,
-    /// Whether it has legal weight; else it is indicative.
-    pub legal: bool,
-    /// Whether it is too old to stand for now.
-    pub old: bool,
+    /// What takes from its weight, in words: that it is indicative, of a suspect value, too old to
+    /// stand for now.
+    pub marks: Vec<Text>,
 }
 
 /// An item that decided.

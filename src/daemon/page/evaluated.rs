@@ -196,10 +196,18 @@ fn evaluation(scene: &Scene<'_>, told: &Told) -> EvaluationView {
         missing: told.missing.iter().map(name).collect(),
         items: told.items,
         items_of: told.items_of,
-        unconfirmed: told.unconfirmed,
-        legal: told.legal,
-        old,
+        marks: marks(told, old),
     }
+}
+
+/// Says what takes from the weight of an evaluation.
+fn marks(told: &Told, old: bool) -> Vec<Text> {
+    let marks = [
+        (!told.legal, "indicative", "仅供参考"),
+        (told.unconfirmed, "unconfirmed: of a suspect value", "待确认：含存疑数值"),
+        (old, "too old to stand for now", "已过时，不代表当前"),
+    ];
+    marks.into_iter().filter(|(holds, ..)| *holds).map(|(_, en, zh)| Text::new(en, zh)).collect()
 }
 
 /// Says why there is no grade: nothing has a value, or something that the rule needs has none.
