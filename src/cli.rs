@@ -97,7 +97,9 @@ pub enum Command {
     },
     /// Show what comes in and what weir makes of it, message by message.
     ///
-    /// A client of its own: a daemon at work is not touched, and nothing is stored.
+    /// A client of its own: a daemon at work is not touched, and nothing is stored. Classes,
+    /// indices and grades of stations and sets are shown where they change, of what it heard since
+    /// it began: of how many items they are, what decided and what is missing.
     Tap {
         /// An MQTT filter such as `water/+/data`; without it, what the seeds subscribe to.
         pattern: Option<String>,

@@ -368,6 +368,48 @@ fn every_command_does_what_its_help_says() {
     weir.stop();
 }
 
+/// Gives the only station of the page.
+fn station(weir: &Weir) -> serde_json::Value {
+    let page = get(weir.page(), "/api/page").1;
+    let page: serde_json::Value = serde_json::from_str(&page).unwrap_or_default();
+    page["places"][0]["stations"][0].clone()
+}
+
+#[test]
+fn the_page_shows_the_evaluated_class_and_not_the_worst_single_value() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    weir.start();
+    // A sample of class V, which no longer stands for what is there now.
+    let old = format!("{{\"ts\":{},\"nh3n\":1.62}}", hours_ago(6));
+    publish(&broker, "water/cabinet-02/data", &old);
+    until("the sample", || {
+        let first = &station(&weir)["evaluations"][0];
+        first["reason"]["en"] == "not assessable: too few items" && first["items"] == 1
+    });
+    let html = get(weir.page(), "/?lang=en").1;
+    assert!(html.contains("not assessable: too few items"), "{html}");
+    let heading = html.split("<h3>Puhe at Daoyi").nth(1).unwrap().split("</h3>").next().unwrap();
+    assert!(!heading.contains("fill="), "no class, no colour: {heading}");
+
+    let now = hours_ago(0);
+    let cabinet = format!("{{\"ts\":{now},\"codmn\":5.0,\"tp\":100}}");
+    publish(&broker, "water/cabinet-02/data", &cabinet);
+    publish(&broker, "water/sonde-02/data", &sonde(now, 7.8));
+    until("the class", || station(&weir)["evaluations"][0]["grade"]["en"] == "class III");
+    let station = station(&weir);
+    let ammonia = station["values"].as_array().unwrap().iter();
+    let single = ammonia.map(|value| value["class"]["en"].as_str().unwrap()).max();
+    assert_eq!(single, Some("class V"), "the worst single value: {station}");
+    let first = &station["evaluations"][0];
+    assert_eq!(first["deciding"][0]["symbol"], "CODMn");
+    assert_eq!(first["missing"][0]["en"], "ammonia nitrogen");
+    let chinese = get(weir.page(), "/?lang=zh").1;
+    let heading = chinese.split("<h3>蒲河道义").nth(1).unwrap().split("</h3>").next().unwrap();
+    assert!(heading.contains("fill=\"#42CC70\"") && heading.contains("Ⅲ类"), "{heading}");
+    weir.stop();
+}
+
 #[test]
 fn tap_shows_each_message_and_leaves_the_daemon_alone() {
     let broker = Mosquitto::start("");

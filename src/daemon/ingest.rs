@@ -284,6 +284,7 @@ impl Times {
                 registry: Arc::clone(core.registry()),
                 stations: state.stations.clone(),
                 networks: state.networks.clone(),
+                evaluated: Arc::clone(&state.evaluated),
             })));
         }
         if now.duration_since(self.snapshot) >= SNAPSHOT_EVERY {

@@ -1,6 +1,11 @@
 //! What page, terminal and metrics show: the newest view of the state and what the journal says,
 //! in the words of people.
 
+mod evaluated;
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,18 +17,26 @@ use crate::daemon::deliver::SINK;
 use crate::daemon::status::{Status, View};
 use crate::domain::assessment::{NotAssessable, Verdict, WaterClass};
 use crate::domain::ledger::{Counts, Ledger};
+use crate::domain::name::PlaceId;
 use crate::domain::observation::{ObservationResult, Period, Side};
-use crate::domain::registry::{Datastream, Registry, Station};
+use crate::domain::registry::{Datastream, Place, Registry, Station};
 use crate::domain::time::SECOND;
 use crate::http::door::Source;
 use crate::http::metrics::{self, Kind, Metric};
 use crate::http::view::{
-    AlertView, BrokerView, CountsView, LedgerView, PageView, PlaceView, SinkView, StationView,
-    Text, ValueView,
+    AlertView, BrokerView, CountsView, LedgerView, PageView, PartView, PlaceView, SinkView,
+    StationView, Text, ValueView,
 };
 use crate::journal::Error;
 use crate::journal::read::Reader;
 use crate::pipeline::state::{StationState, StreamState};
+
+/// How many stations a page shows; the others stand on further ones.
+const STATIONS_SHOWN_MAX: usize = 100;
+/// How many alerts a page shows, the worst; all of them are counted.
+const ALERTS_SHOWN_MAX: usize = 100;
+/// How many sets of stations a page shows, the first of the seeds; all of them are counted.
+const SETS_SHOWN_MAX: usize = 200;
 
 /// Reads status and journal for whoever shows them.
 #[derive(Debug)]
@@ -56,7 +69,7 @@ impl Observer {
         let observer = Arc::new(self);
         let (page, unready) = (Arc::clone(&observer), Arc::clone(&observer));
         Source {
-            page: Box::new(move || page.page()),
+            page: Box::new(move |number| page.page(number)),
             unready: Box::new(move || unready.unready()),
             metrics: Box::new(move || observer.metrics()),
         }
@@ -86,16 +99,18 @@ impl Observer {
         reasons
     }
 
-    /// Gives the whole page.
+    /// Gives a page: what holds for all, and the stations of one part, numbered from 1.
     #[must_use]
-    pub fn page(&self) -> PageView {
+    pub fn page(&self, number: usize) -> PageView {
         let mut page =
             PageView { version: env!("CARGO_PKG_VERSION").to_owned(), ..PageView::default() };
         if let Some(view) = &*self.status.view.load() {
             let second = view.at.wall.plus(-view.at.wall.millis().rem_euclid(SECOND));
             page.at = second.rfc3339(&self.home);
             page.edition = view.registry.digest.chars().take(12).collect();
-            page.places = places(view);
+            page.classes = evaluated::tally(view);
+            (page.sets, page.sets_of) = evaluated::sets(view, &self.home, SETS_SHOWN_MAX);
+            (page.places, page.part) = places(view, number, &self.home);
         }
         let aside = self.status.set_aside.load();
         page.set_aside = aside.iter().map(|file| file.display().to_string()).collect();
@@ -124,6 +139,8 @@ impl Observer {
             _ => 2,
         };
         alerts.sort_by_key(rank);
+        page.alerts_of = alerts.len();
+        alerts.truncate(ALERTS_SHOWN_MAX);
         page.alerts = alerts;
         let ledger = reader.ledger()?;
         let total = ledger.total();
@@ -184,57 +201,98 @@ fn alert_view(json: &str) -> AlertView {
     }
 }
 
-fn places(view: &View) -> Vec<PlaceView> {
+/// A station that spoke, where it stands.
+struct Speaker<'a> {
+    place: &'a Place,
+    station: &'a Station,
+    state: &'a StationState,
+}
+
+/// Finds the stations that spoke, in the order of the places.
+fn speakers(view: &View) -> Vec<Speaker<'_>> {
     let registry = &view.registry;
-    let mut places = Vec::new();
-    for place in registry.places.iter() {
-        let stations = registry.stations.iter().filter(|station| station.place == place.id);
-        let stations: Vec<StationView> = stations
-            .filter_map(|station| {
-                let state = view.stations.get(station.id.index())?.as_ref()?;
-                let values = station_values(view, station, state);
-                (!values.is_empty()).then(|| station_view(station, state, values))
-            })
-            .collect();
-        if !stations.is_empty() {
-            let name = Text { en: place.name_en.to_string(), zh: place.name_zh.to_string() };
-            places.push(PlaceView { name, stations });
+    let mut speakers: Vec<Speaker<'_>> = registry
+        .stations
+        .iter()
+        .filter_map(|station| {
+            let state = view.stations.get(station.id.index())?.as_ref()?;
+            let spoke = state.streams.iter().any(|stream| stream.newest.is_some());
+            let place = registry.places.get(station.place.index())?;
+            spoke.then_some(Speaker { place, station, state })
+        })
+        .collect();
+    speakers.sort_by_key(|one| one.place.id);
+    speakers
+}
+
+/// Gives a part of the stations, by place, and which part it is; beyond the last it is that.
+fn places(view: &View, number: usize, home: &TimeZone) -> (Vec<PlaceView>, PartView) {
+    let speakers = speakers(view);
+    let parts = speakers.len().div_ceil(STATIONS_SHOWN_MAX).max(1);
+    let number = number.clamp(1, parts);
+    let before = (number - 1) * STATIONS_SHOWN_MAX;
+    let part = PartView {
+        number,
+        of: parts,
+        first: before + 1,
+        last: speakers.len().min(before + STATIONS_SHOWN_MAX),
+        stations: speakers.len(),
+        exceeding: speakers.iter().filter(|one| exceeds(one.state)).count(),
+    };
+    let mut places: Vec<(PlaceId, PlaceView)> = Vec::new();
+    for Speaker { place, station, state } in
+        speakers.into_iter().skip(before).take(STATIONS_SHOWN_MAX)
+    {
+        let station = station_view(view, station, state);
+        match places.last_mut() {
+            Some((id, held)) if *id == place.id => held.stations.push(station),
+            Some(_) | None => {
+                let name = Text::new(&*place.name_en, &*place.name_zh);
+                let evaluations = evaluated::of_place(view, place.id, home);
+                let stations = vec![station];
+                places.push((place.id, PlaceView { name, evaluations, stations }));
+            }
         }
     }
-    places
+    (places.into_iter().map(|(_, place)| place).collect(), part)
 }
 
-fn station_view(
-    station: &Station,
-    state: &StationState,
-    values: Vec<(ValueView, Option<WaterClass>)>,
-) -> StationView {
-    let class = values.iter().filter_map(|(_, class)| *class).max();
-    let values: Vec<ValueView> = values.into_iter().map(|(value, _)| value).collect();
-    StationView {
-        id: station.name.to_string(),
-        name: Text { en: station.name_en.to_string(), zh: station.name_zh.to_string() },
-        target: station.target_class.to_string(),
-        class: class.map_or_else(String::new, |class| class.name().to_owned()),
-        exceeds: values.iter().any(|value| value.exceeds),
-        silent: state.silence.firing.is_some(),
-        values,
-    }
+/// Gives the verdict that is shown beside a value: its own, else that of its hour.
+fn verdict_of(held: &StreamState) -> Option<(Verdict, Option<WaterClass>)> {
+    held.last.verdict(Period::Native).or_else(|| held.last.verdict(Period::Hour))
 }
 
-fn station_values(
-    view: &View,
-    station: &Station,
-    state: &StationState,
-) -> Vec<(ValueView, Option<WaterClass>)> {
+fn exceeds(state: &StationState) -> bool {
+    let exceeded = |held: &StreamState| {
+        verdict_of(held).is_some_and(|(verdict, _)| matches!(verdict, Verdict::Exceeds { .. }))
+    };
+    state.streams.iter().any(exceeded)
+}
+
+fn station_view(view: &View, station: &Station, state: &StationState) -> StationView {
     let ids = station.datastreams.iter();
     let streams = ids.filter_map(|id| view.registry.datastream(*id));
-    streams
+    let values: Vec<ValueView> = streams
         .filter_map(|stream| {
             let held = state.streams.get(usize::from(stream.slot))?;
             value_view(view, station, stream, held)
         })
-        .collect()
+        .collect();
+    let evaluations = evaluated::of_station(view, station, state);
+    let unevaluated = match evaluations.first() {
+        Some(_) => Text::default(),
+        None => evaluated::why_none(&view.registry, station),
+    };
+    StationView {
+        id: station.name.to_string(),
+        name: Text::new(&*station.name_en, &*station.name_zh),
+        target: station.target_class.to_string(),
+        evaluations,
+        unevaluated,
+        exceeds: values.iter().any(|value| value.exceeds),
+        silent: state.silence.firing.is_some(),
+        values,
+    }
 }
 
 fn value_view(
@@ -242,7 +300,7 @@ fn value_view(
     station: &Station,
     stream: &Datastream,
     held: &StreamState,
-) -> Option<(ValueView, Option<WaterClass>)> {
+) -> Option<ValueView> {
     let registry = &view.registry;
     let newest = held.newest?;
     let property = registry.property(stream.property)?;
@@ -253,22 +311,23 @@ fn value_view(
         ObservationResult::Censored { side: Side::Above, limit } => format!(">{limit:.decimals$}"),
         ObservationResult::Nil(_) => "–".to_owned(),
     };
-    let told = held.last.verdict(Period::Native).or_else(|| held.last.verdict(Period::Hour));
+    let told = verdict_of(held);
     let verdict = told.map(|(verdict, _)| verdict);
-    let value = ValueView {
-        property: Text { en: property.name_en.to_string(), zh: property.name_zh.to_string() },
+    let class = told.and_then(|(_, class)| class);
+    Some(ValueView {
+        property: Text::new(&*property.name_en, &*property.name_zh),
         symbol: property.symbol.to_string(),
         position: stream.position.to_string(),
         value,
         unit: registry.unit_label(property).to_owned(),
         flag: newest.flag.number(),
         verdict: verdict.map(|verdict| verdict_text(registry, verdict)).unwrap_or_default(),
+        class: class.map(words::class).unwrap_or_default(),
         exceeds: matches!(verdict, Some(Verdict::Exceeds { .. })),
         silent: held.silence.firing.is_some(),
         at: newest.time.rfc3339(&station.zone),
         age_s: (view.at.wall.since(newest.time) / 1_000).max(0),
-    };
-    Some((value, told.and_then(|(_, class)| class)))
+    })
 }
 
 fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {
@@ -287,24 +346,8 @@ fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {
             let name = name(limit);
             Text { en: format!("does not meet {name}"), zh: format!("不符合 {name}") }
         }
-        Verdict::NotAssessable(reason) => {
-            let (en, zh) = match reason {
-                NotAssessable::NoLimit => ("", ""),
-                NotAssessable::NoneInForce => ("no limit in force then", "当时无有效限值"),
-                NotAssessable::Quality => ("not assessable: quality", "无法评价：质量"),
-                NotAssessable::Missing => ("not assessable: no value", "无法评价：缺测"),
-                NotAssessable::Censored => ("not assessable: censored", "无法评价：未检出"),
-                NotAssessable::Incomplete => ("not assessable: incomplete", "无法评价：不完整"),
-                NotAssessable::ConditionUnknown => {
-                    ("not assessable: the limit's condition is unknown", "无法评价：限值条件未知")
-                }
-                NotAssessable::Indicative => ("indicative only", "仅供参考"),
-                NotAssessable::TooFewItems => {
-                    ("not assessable: too few items", "无法评价：项目不足")
-                }
-            };
-            Text { en: en.to_owned(), zh: zh.to_owned() }
-        }
+        Verdict::NotAssessable(NotAssessable::NoLimit) => Text::default(),
+        Verdict::NotAssessable(reason) => words::reason(reason),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the parts of the daemon tell of themselves: numbers for metrics, states for the page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
 use crate::pipeline::state::{NetworkState, StationState};
@@ -22,6 +23,8 @@ pub struct View {
     pub stations: Vec<Option<Arc<StationState>>>,
     /// The networks, by id.
     pub networks: Vec<NetworkState>,
+    /// What sets of stations and places came to last.
+    pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
 }
 
 /// The daemon's own state, written by its parts and read by metrics and page.

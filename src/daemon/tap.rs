@@ -1,6 +1,7 @@
 //! `weir tap`: what comes in and what weir makes of it, message by message, beside a daemon at
 //! work and without touching its session.
 
+mod evaluated;
 mod heard;
 mod show;
 

@@ -26,7 +26,7 @@ pub(super) fn draw(view: &PageView, address: &str, colour: bool) -> String {
             writeln!(out, "  {}{line}{}", paint(code), paint(PLAIN)).unwrap_or_default();
         }
     }
-    writeln!(out, "\nOpen alerts: {}", view.alerts.len()).unwrap_or_default();
+    writeln!(out, "\nOpen alerts: {}", view.alerts_of).unwrap_or_default();
     for alert in &view.alerts {
         let (red, plain) = (paint(RED), paint(PLAIN));
         writeln!(out, "  {red}{}{plain}: {}", alert.severity, alert.sentence.en)
@@ -47,11 +47,17 @@ fn station_line(station: &StationView) -> String {
     let mut state = String::new();
     if station.silent {
         state.push_str("silent");
-    } else if !station.class.is_empty() {
-        let mark = if station.exceeds { "!" } else { "" };
-        write!(state, "class {}{mark}", station.class).unwrap_or_default();
+    } else if let Some(first) = station.evaluations.first() {
+        let mark = if first.missed { "!" } else { "" };
+        let number = if first.id == "aqi" { &*first.value.en } else { "" };
+        let text = match (&*first.grade.en, number) {
+            ("", _) => format!("{} of {} items", first.items, first.items_of),
+            (grade, "") => grade.to_owned(),
+            (grade, number) => format!("AQI {number} {grade}"),
+        };
+        write!(state, "{text}{mark}").unwrap_or_default();
     }
-    let mut line = format!("{:<42}{state:<16}", station.name.en);
+    let mut line = format!("{:<42}{state:<24}", station.name.en);
     for value in station.values.iter().take(VALUES) {
         let flag = if value.flag == 1 { String::new() } else { format!(" flag {}", value.flag) };
         let mark = if value.exceeds { "!" } else { "" };

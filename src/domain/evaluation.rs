@@ -142,20 +142,26 @@ impl Grade {
 }
 
 /// An item that decided an evaluation, or one that misses its target.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub struct Deciding {
     /// The property.
+    #[n(0)]
     pub property: PropertyId,
     /// Its value as it was compared, rounded where the period's rule says so.
+    #[n(1)]
     pub result: ObservationResult,
     /// The class of this item alone.
+    #[n(2)]
     pub class: Option<WaterClass>,
     /// Its own index (IAQI, TLI of one item), where there is one.
+    #[n(3)]
     pub index: Option<f64>,
     /// How many times it is over the target, `(C - Cs) / Cs`; none for pH, dissolved oxygen and
     /// temperature, and for what meets it.
+    #[n(4)]
     pub over_target: Option<f64>,
     /// The same against class III, which is what is published nationally.
+    #[n(5)]
     pub over_iii: Option<f64>,
 }
 
@@ -258,6 +264,9 @@ impl Evaluation {
     }
 }
 
+/// How many deciding items are remembered of an evaluation; those beyond stand in its point.
+const DECIDING_MAX: usize = 8;
+
 /// What is remembered of the last evaluation of one index and period: by it a change is known, and
 /// people see it.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -283,9 +292,11 @@ pub struct Told {
     /// Whether the target is met.
     #[n(6)]
     pub target: Target,
-    /// The items that decided, worst first.
-    #[n(7)]
-    pub deciding: Vec<PropertyId>,
+    /// The items that decided, worst first: no more than a person reads. Number 7 held their
+    /// properties alone.
+    #[n(13)]
+    #[cbor(default)]
+    pub deciding: Vec<Deciding>,
     /// The items without a valid value.
     #[n(8)]
     pub missing: Vec<PropertyId>,
@@ -315,7 +326,7 @@ impl Told {
             grade: evaluation.grade,
             reason: evaluation.reason,
             target: evaluation.target,
-            deciding: evaluation.deciding.iter().map(|one| one.property).collect(),
+            deciding: evaluation.deciding.iter().take(DECIDING_MAX).copied().collect(),
             missing: evaluation.missing.clone(),
             items: evaluation.items,
             items_of: evaluation.items_of,
@@ -324,10 +335,75 @@ impl Told {
         }
     }
 
-    /// Says whether another says the same; a later time and another number of it are no news.
+    /// Says whether another says the same; a later time and other numbers of the same items are
+    /// no news.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let plain = |told: &Self| Self { start: Timestamp::default(), value: None, ..told.clone() };
-        plain(self) == plain(other)
+        let what = |told: &Self| (told.index, told.period, told.grade, told.reason, told.target);
+        let of = |told: &Self| (told.items, told.items_of, told.unconfirmed, told.legal);
+        let decided = |one: &Deciding| one.property;
+        what(self) == what(other)
+            && of(self) == of(other)
+            && self.missing == other.missing
+            && self.deciding.iter().map(decided).eq(other.deciding.iter().map(decided))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluation(items: u32) -> Evaluation {
+        let decided = |id| Deciding {
+            property: PropertyId(id),
+            result: ObservationResult::Value(1.62),
+            class: Some(WaterClass::V),
+            index: None,
+            over_target: Some(0.08),
+            over_iii: Some(0.62),
+        };
+        Evaluation {
+            subject: Evaluated::Station(StationId(1)),
+            index: Index::WaterClass,
+            period: Period::Native,
+            phenomenon_time: PhenomenonTime::Instant(Timestamp(5)),
+            value: None,
+            grade: Some(Grade::Water(WaterClass::V)),
+            reason: None,
+            target: Target::Missed,
+            deciding: (0..items).map(decided).collect(),
+            missing: Vec::new(),
+            items: 5,
+            items_of: 6,
+            clause: "".into(),
+            unconfirmed: false,
+            legal: true,
+            changed: true,
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_comes_back_with_so_many_deciding_items() {
+        let told = Told::of(&evaluation(30));
+        assert_eq!(told.deciding.len(), DECIDING_MAX);
+        let bytes = minicbor::to_vec(&told).unwrap();
+        assert_eq!(minicbor::decode::<Told>(&bytes).unwrap(), told);
+    }
+
+    #[test]
+    fn other_numbers_are_no_news_and_another_item_or_count_is() {
+        let told = Told::of(&evaluation(2));
+        let mut other = Told { start: Timestamp(9), value: Some(1.0), ..told.clone() };
+        other.deciding[0].over_target = Some(2.0);
+        assert!(told.says_the_same(&other));
+        for other in [
+            Told { items: 4, ..told.clone() },
+            Told { deciding: told.deciding[1..].to_vec(), ..told.clone() },
+            Told { missing: vec![PropertyId(3)], ..told.clone() },
+            Told { grade: Some(Grade::Water(WaterClass::IV)), ..told.clone() },
+            Told { legal: false, ..told.clone() },
+        ] {
+            assert!(!told.says_the_same(&other), "{other:?}");
+        }
     }
 }

@@ -32,8 +32,8 @@ use crate::http::view::PageView;
 
 /// Where the door gets what it shows.
 pub struct Source {
-    /// The page's content.
-    pub page: Box<dyn Fn() -> PageView + Send + Sync>,
+    /// The content of the page of this number, from 1.
+    pub page: Box<dyn Fn(usize) -> PageView + Send + Sync>,
     /// Why weir is not ready; empty if it is.
     pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Metrics as text.
@@ -260,6 +260,14 @@ async fn harden(mut response: Response) -> Response {
 #[derive(Deserialize)]
 struct Asked {
     lang: Option<String>,
+    page: Option<String>,
+}
+
+impl Asked {
+    /// Gives the number of the page that was asked for; what is no number is the first.
+    fn number(&self) -> usize {
+        self.page.as_deref().and_then(|page| page.parse().ok()).unwrap_or(1)
+    }
 }
 
 async fn page(
@@ -269,14 +277,17 @@ async fn page(
 ) -> Response {
     let accepts = headers.get(ACCEPT_LANGUAGE).and_then(|accepts| accepts.to_str().ok());
     let language = Language::choose(asked.lang.as_deref(), accepts);
-    match shared.page.render(&(shared.source.page)(), language) {
+    match shared.page.render(&(shared.source.page)(asked.number()), language) {
         Ok(html) => Html(html).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-async fn page_json(State(shared): State<Arc<Shared>>) -> Json<PageView> {
-    Json((shared.source.page)())
+async fn page_json(
+    State(shared): State<Arc<Shared>>,
+    Query(asked): Query<Asked>,
+) -> Json<PageView> {
+    Json((shared.source.page)(asked.number()))
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
@@ -305,10 +316,14 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::http::view::PartView;
 
     fn source() -> Source {
         Source {
-            page: Box::new(PageView::default),
+            page: Box::new(|number| {
+                let part = PartView { number, of: 3, ..PartView::default() };
+                PageView { part, ..PageView::default() }
+            }),
             unready: Box::new(|| vec!["broker rivers is away".to_owned()]),
             metrics: Box::new(|| "weir_up 1\n".to_owned()),
         }
@@ -348,6 +363,10 @@ mod tests {
         assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("rivers is away"), "{ready}");
         assert!(ask(address, "/metrics", host).await.contains("weir_up 1"));
         assert!(ask(address, "/api/page", host).await.contains("\"alerts\":[]"));
+        assert!(ask(address, "/api/page?page=2", host).await.contains("\"number\":2"));
+        let second = ask(address, "/?page=2&lang=zh", host).await;
+        assert!(second.contains("href=\"/?lang=zh&amp;page=3\""), "{second}");
+        assert!(ask(address, "/?page=x", host).await.starts_with("HTTP/1.1 200"));
         assert!(ask(address, "/style.css", host).await.contains("text/css"));
         assert!(ask(address, "/x", host).await.starts_with("HTTP/1.1 404"));
     }

@@ -61,7 +61,10 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::view::{PlaceView, StationView, Text, ValueView};
+    use crate::http::view::{
+        DecidingView, EvaluationView, PartView, PlaceView, SetView, StationView, TallyView, Text,
+        ValueView,
+    };
 
     fn view(name: &str) -> PageView {
         let name = Text { en: name.to_owned(), zh: "蒲河".to_owned() };
@@ -74,7 +77,140 @@ mod tests {
         };
         let values = vec![value];
         let stations = vec![StationView { name: name.clone(), values, ..StationView::default() }];
-        PageView { places: vec![PlaceView { name, stations }], ..PageView::default() }
+        let places = vec![PlaceView { name, stations, ..PlaceView::default() }];
+        PageView { places, ..PageView::default() }
+    }
+
+    /// A section of class V by ammonia, without total phosphorus.
+    fn class_v() -> EvaluationView {
+        let deciding = vec![DecidingView {
+            property: Text::new("ammonia nitrogen", "氨氮"),
+            symbol: "NH3-N".to_owned(),
+            value: "1.62 mg/L".to_owned(),
+            alone: Text::new("class V", "Ⅴ类"),
+            over_target: "0.08".to_owned(),
+            over_iii: "0.62".to_owned(),
+        }];
+        EvaluationView {
+            id: "water_class".to_owned(),
+            index: Text::new("water class", "水质类别"),
+            period: Text::new("real time", "实时"),
+            of: Text::same("06-01 11:04"),
+            grade: Text::new("class V", "Ⅴ类"),
+            colour: Some("#F5A524".to_owned()),
+            target: Text::new("misses the target class IV", "未达目标Ⅳ类"),
+            missed: true,
+            deciding,
+            missing: vec![Text::new("total phosphorus", "总磷")],
+            items: 4,
+            items_of: 5,
+            ..EvaluationView::default()
+        }
+    }
+
+    fn rendered(evaluation: EvaluationView) -> [String; 2] {
+        let mut view = view("Puhe");
+        view.places[0].stations[0].evaluations = vec![evaluation];
+        let page = Page::new().unwrap();
+        [Language::English, Language::Chinese].map(|language| page.render(&view, language).unwrap())
+    }
+
+    #[track_caller]
+    fn check(html: &str, wanted: &[&str]) {
+        for wanted in wanted {
+            assert!(html.contains(wanted), "`{wanted}` is not in {html}");
+        }
+    }
+
+    #[test]
+    fn a_class_is_its_number_its_colour_and_what_decided_it() {
+        let [english, chinese] = rendered(class_v());
+        check(&english, &["fill=\"#F5A524\"", "class V", "misses the target class IV"]);
+        check(&english, &["4 of 5", "missing: total phosphorus", "real time", "06-01 11:04"]);
+        check(
+            &english,
+            &["ammonia nitrogen 1.62 mg", "0.08 times over the target, 0.62 times over class III"],
+        );
+        check(&chinese, &["fill=\"#F5A524\"", "Ⅴ类", "未达目标Ⅳ类", "5 项中 4 项", "缺：总磷"]);
+        check(&chinese, &["超目标 0.08 倍，超Ⅲ类 0.62 倍"]);
+        assert!(!english.contains("style="), "the policy forbids it");
+    }
+
+    #[test]
+    fn what_could_not_be_evaluated_says_why_and_has_no_colour() {
+        let none = EvaluationView {
+            grade: Text::default(),
+            colour: None,
+            reason: Text::new("not assessable: too few items", "无法评价：项目不足"),
+            target: Text::default(),
+            missed: false,
+            deciding: Vec::new(),
+            items: 2,
+            ..class_v()
+        };
+        let [english, chinese] = rendered(none);
+        check(&english, &["not assessable: too few items", "2 of 5"]);
+        check(&chinese, &["无法评价：项目不足", "5 项中 2 项"]);
+        assert!(!english.contains("fill=") && !chinese.contains("fill="));
+    }
+
+    #[test]
+    fn an_index_has_its_number_before_its_grade() {
+        let aqi = EvaluationView {
+            id: "aqi".to_owned(),
+            index: Text::same("AQI"),
+            value: Text::same("114"),
+            grade: Text::new("lightly polluted", "轻度污染"),
+            colour: Some("#FF7E00".to_owned()),
+            marks: vec![Text::new("too <old>", "已过时")],
+            ..class_v()
+        };
+        let [english, chinese] = rendered(aqi);
+        check(&english, &["AQI <svg", "fill=\"#FF7E00\"", "</svg> 114 lightly polluted"]);
+        check(&english, &["<span class=\"mark\">too &lt;old&gt;</span>"]);
+        check(&chinese, &["114 轻度污染", "<span class=\"mark\">已过时</span>"]);
+    }
+
+    #[test]
+    fn a_park_has_its_share_and_a_set_its_grade() {
+        let mut view = view("Puhe");
+        view.places[0].evaluations = vec![EvaluationView {
+            id: "water_reuse".to_owned(),
+            index: Text::new("water reuse", "重复用水率"),
+            value: Text::same("94.4 %"),
+            grade: Text::default(),
+            colour: None,
+            ..class_v()
+        }];
+        view.sets = vec![SetView {
+            id: "puhe-sections".to_owned(),
+            place: Text::new("Puhe <River>", "蒲河"),
+            evaluations: vec![class_v()],
+        }];
+        view.sets_of = 300;
+        view.classes = vec![TallyView { name: Text::same("V"), colour: None, count: 7 }];
+        let page = Page::new().unwrap().render(&view, Language::English).unwrap();
+        check(&page, &["water reuse", "94.4 %", "Puhe &lt;River&gt;", "puhe-sections"]);
+        check(&page, &["The first are shown: 1 of 300", "<strong>7</strong>"]);
+    }
+
+    #[test]
+    fn a_station_that_has_no_evaluation_yet_says_so() {
+        let mut view = view("Puhe");
+        view.places[0].stations[0].unevaluated = Text::new("no class yet", "尚无类别");
+        let page = Page::new().unwrap();
+        check(&page.render(&view, Language::English).unwrap(), &["no class yet"]);
+        check(&page.render(&view, Language::Chinese).unwrap(), &["尚无类别"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_a_page_further() {
+        let mut view = view("Puhe");
+        view.part =
+            PartView { number: 2, of: 3, first: 101, last: 200, stations: 250, exceeding: 0 };
+        let page = Page::new().unwrap().render(&view, Language::English).unwrap();
+        check(&page, &["Stations 101–200 of 250", "page=1\">Before", "page=3\">After"]);
+        check(&page, &["href=\"/?lang=zh&amp;page=2\""]);
     }
 
     #[test]
@@ -100,9 +236,8 @@ mod tests {
         let page = Page::new().unwrap();
         let mut view = view("Puhe");
         view.alerts.clear();
-        view.places[0].stations[0].exceeds = false;
         assert!(page.render(&view, Language::English).unwrap().contains("every limit that can"));
-        view.places[0].stations[0].exceeds = true;
+        view.part.exceeding = 1;
         let html = page.render(&view, Language::English).unwrap();
         assert!(html.contains("None yet") && !html.contains("every limit that can"));
     }

@@ -12,6 +12,21 @@ pub struct Text {
     pub zh: String,
 }
 
+impl Text {
+    /// Makes a text of both.
+    #[must_use]
+    pub fn new(en: impl Into<String>, zh: impl Into<String>) -> Self {
+        Self { en: en.into(), zh: zh.into() }
+    }
+
+    /// Says the same in both: numbers, names of instruments.
+    #[must_use]
+    pub fn same(text: impl Into<String>) -> Self {
+        let en = text.into();
+        Self { zh: en.clone(), en }
+    }
+}
+
 /// The whole page.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct PageView {
@@ -21,9 +36,19 @@ pub struct PageView {
     pub version: String,
     /// The first digits of the edition's digest.
     pub edition: String,
-    /// Alerts that fire, worst first.
+    /// Alerts that fire, worst first: no more than a person reads.
     pub alerts: Vec<AlertView>,
-    /// Places with their stations.
+    /// How many alerts fire.
+    pub alerts_of: usize,
+    /// How many sections have which class in real time, best first, of all stations.
+    pub classes: Vec<TallyView>,
+    /// Sets of stations and what they came to last.
+    pub sets: Vec<SetView>,
+    /// How many sets came to something.
+    pub sets_of: usize,
+    /// Which part of the stations `places` holds.
+    pub part: PartView,
+    /// Places with their stations, a part of them.
     pub places: Vec<PlaceView>,
     /// The ledger.
     pub ledger: LedgerView,
@@ -50,11 +75,106 @@ pub struct AlertView {
     pub since: String,
 }
 
+/// Which part of all stations is shown: so many that it is read and made in little time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct PartView {
+    /// The number of the part, from 1.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Which of the stations is the first of it, from 1.
+    pub first: usize,
+    /// Which is the last.
+    pub last: usize,
+    /// How many stations there are that spoke.
+    pub stations: usize,
+    /// How many of them have a value that exceeds a limit.
+    pub exceeding: usize,
+}
+
+/// How many sections have a class.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct TallyView {
+    /// The class in words; of those without one, that.
+    pub name: Text,
+    /// Its colour, such as `#42CC70`.
+    pub colour: Option<String>,
+    /// How many sections.
+    pub count: usize,
+}
+
+/// A named set of stations.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct SetView {
+    /// Its name in tags.
+    pub id: String,
+    /// Where its stations stand.
+    pub place: Text,
+    /// What it came to, by index; of each the period that ended last.
+    pub evaluations: Vec<EvaluationView>,
+}
+
+/// What several items together came to: a class, an index, a state.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct EvaluationView {
+    /// What was evaluated, as points name it.
+    pub id: String,
+    /// The same in words.
+    pub index: Text,
+    /// Over what: in real time, the hour, the day …
+    pub period: Text,
+    /// Of when: `unchanged since 06-01 11:04`, `06-01 10:00–11:00`, `2026-06-01`.
+    pub of: Text,
+    /// The class or grade in words, empty where none could be given.
+    pub grade: Text,
+    /// The number of the index with its unit, empty where it has none.
+    pub value: Text,
+    /// The colour of the grade, such as `#42CC70`; never where there is no grade, nor where the
+    /// evaluation is too old to stand for now.
+    pub colour: Option<String>,
+    /// Why there is no grade, empty where there is one.
+    pub reason: Text,
+    /// Whether the target is met, in words; empty where nothing is asked or nobody can say.
+    pub target: Text,
+    /// Whether it misses its target.
+    pub missed: bool,
+    /// The items that decided, worst first; of air, the primary pollutants.
+    pub deciding: Vec<DecidingView>,
+    /// The items without a valid value.
+    pub missing: Vec<Text>,
+    /// How many items had a value.
+    pub items: u8,
+    /// Of how many.
+    pub items_of: u8,
+    /// What takes from its weight, in words: that it is indicative, of a suspect value, too old to
+    /// stand for now.
+    pub marks: Vec<Text>,
+}
+
+/// An item that decided.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct DecidingView {
+    /// The property.
+    pub property: Text,
+    /// The symbol people write.
+    pub symbol: String,
+    /// Its value with its unit, as it was compared.
+    pub value: String,
+    /// Its own class or index, empty where it has none.
+    pub alone: Text,
+    /// How many times it is over the target, empty where it has no multiple.
+    pub over_target: String,
+    /// The same over class III.
+    pub over_iii: String,
+}
+
 /// A river, lake or park.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct PlaceView {
     /// Its name.
     pub name: Text,
+    /// What it came to itself: a park's balance, its reuse of water.
+    pub evaluations: Vec<EvaluationView>,
     /// Its stations.
     pub stations: Vec<StationView>,
 }
@@ -68,8 +188,10 @@ pub struct StationView {
     pub name: Text,
     /// The class it must meet, empty if none.
     pub target: String,
-    /// The worst class of its newest values, empty if none has a class.
-    pub class: String,
+    /// What it came to: of a section its class in real time first, of air the hour.
+    pub evaluations: Vec<EvaluationView>,
+    /// Why there is none, empty where there is one or is none to be.
+    pub unevaluated: Text,
     /// Whether a value exceeds a limit.
     pub exceeds: bool,
     /// Whether it is silent as a whole.
@@ -95,6 +217,8 @@ pub struct ValueView {
     pub flag: u8,
     /// The verdict in words, empty where nothing is limited.
     pub verdict: Text,
+    /// The class that this value alone would be, empty where it has none.
+    pub class: Text,
     /// Whether it exceeds a limit.
     pub exceeds: bool,
     /// Whether it is silent.

@@ -3,6 +3,7 @@
 //! come to; here they are gathered from what the datastreams remember.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::aggregate::window::{Kept, Windows};
 use crate::assess::{aqi, black_odour, water_class};
@@ -338,7 +339,7 @@ impl Pipeline {
                 None => return,
             },
             Evaluated::Set(_) | Evaluated::Place(_) => {
-                self.state.evaluated.entry(evaluation.subject).or_default()
+                Arc::make_mut(&mut self.state.evaluated).entry(evaluation.subject).or_default()
             }
         };
         let mut held_of = held.iter_mut();

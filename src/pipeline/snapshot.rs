@@ -77,7 +77,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         edition: edition.to_owned(),
         at,
         untold: state.untold.clone(),
-        evaluated: state.evaluated.clone(),
+        evaluated: BTreeMap::clone(&state.evaluated),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -117,6 +117,6 @@ pub fn restore(
     pipeline.adopt(registry, closing.at, &mut Processed::default());
     // Another edition would have told them.
     pipeline.state.untold = closing.untold;
-    pipeline.state.evaluated = closing.evaluated;
+    pipeline.state.evaluated = Arc::new(closing.evaluated);
     Ok(pipeline)
 }

@@ -203,7 +203,7 @@ pub struct State {
     /// Alerts that fired in a backlog and are not told yet.
     pub untold: BTreeMap<DatastreamId, Untold>,
     /// What sets of stations and places came to last.
-    pub evaluated: BTreeMap<Evaluated, Vec<Told>>,
+    pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
     /// The number of the last alert.
     pub alerts: u64,
 }

@@ -7,9 +7,9 @@ use crate::domain::observation::Period;
 use crate::domain::registry::{AqiColumn, AqiEdition, AqiGrade, ObservedProperty};
 use crate::domain::rounding::{counted, half_even};
 use crate::seed::draft::{Draft, china};
-use crate::seed::fault_in;
 use crate::seed::quantity::{Units, unit};
 use crate::seed::sheet::{AQI, AQI_EDITIONS, AQI_GRADES, Cells, Sheets, UNITS, quoted};
+use crate::seed::{cell, fault_in};
 
 /// A column in the making: where it stands, and whether a row of it was faulty, so that what it
 /// lacks is no fault of its own.
@@ -282,7 +282,10 @@ fn grades(sheets: &Sheets, draft: &mut Draft) {
         cells.required("clause");
         let grade = cells.text("grade").parse::<u8>().ok();
         let up_to = index(&mut cells, "aqi_up_to");
-        let colour = colour(&mut cells);
+        let colour = cell::colour(cells.text("colour"));
+        if colour.is_none() {
+            cells.refuse("colour", cell::COLOUR);
+        }
         let (name_en, name_zh) = (cells.required("name_en"), cells.required("name_zh"));
         let instrument = cells.text("instrument");
         let editions = &mut draft.registry.air.editions;
@@ -301,6 +304,7 @@ fn grades(sheets: &Sheets, draft: &mut Draft) {
             cells.refuse("aqi_up_to", "more than the grade before has");
         }
         let (name_en, name_zh) = (name_en.into(), name_zh.into());
+        let colour = colour.unwrap_or_default();
         edition.grades.push(AqiGrade { grade: next, up_to, colour, name_en, name_zh });
     }
 }
@@ -311,17 +315,4 @@ fn index(cells: &mut Cells<'_>, column: &str) -> u16 {
         cells.refuse(column, format_args!("a whole number from 0 to {}", u16::MAX));
     }
     index.unwrap_or(0)
-}
-
-/// Reads a colour such as `#FF7E00`.
-fn colour(cells: &mut Cells<'_>) -> [u8; 3] {
-    let digits = cells.text("colour").strip_prefix('#').filter(|digits| {
-        digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-    });
-    let Some(number) = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()) else {
-        cells.refuse("colour", "red, green and blue such as `#FF7E00`");
-        return [0; 3];
-    };
-    let [_, red, green, blue] = number.to_be_bytes();
-    [red, green, blue]
 }

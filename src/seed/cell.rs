@@ -57,6 +57,18 @@ pub(super) fn zone(text: &str) -> Option<TimeZone> {
     Offset::from_seconds(seconds).ok().map(TimeZone::fixed)
 }
 
+/// What a colour looks like.
+pub(super) const COLOUR: &str = "red, green and blue such as `#FF7E00`";
+
+/// Reads a colour such as `#FF7E00`.
+pub(super) fn colour(text: &str) -> Option<[u8; 3]> {
+    let digits = text.strip_prefix('#')?;
+    let whole = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| whole)?;
+    let [_, red, green, blue] = number.to_be_bytes();
+    Some([red, green, blue])
+}
+
 /// Says whether a text is a number as a spreadsheet writes long ones, such as `1.2E+22`.
 pub(super) fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else { return false };

@@ -2,6 +2,7 @@
 
 use crate::domain::evaluation::Index;
 use crate::domain::registry::{Border, GradeRule, Quantity, Span};
+use crate::seed::cell;
 use crate::seed::draft::{Draft, china};
 use crate::seed::sheet::{Cells, GRADES, Sheets};
 
@@ -28,6 +29,10 @@ pub(super) fn grades(sheets: &Sheets, draft: &mut Draft) {
             cells.refuse("grade", format_args!("a whole number up to {most}"));
         }
         let condition = condition(&mut cells);
+        let colour = cell::colour(cells.text("colour"));
+        if colour.is_none() && !cells.text("colour").is_empty() {
+            cells.refuse("colour", cell::COLOUR);
+        }
         let (grade, rule) = (grade.unwrap_or(0), Box::from(cells.text("rule")));
         let in_force = cells.validity(&china());
         let mine =
@@ -41,11 +46,12 @@ pub(super) fn grades(sheets: &Sheets, draft: &mut Draft) {
                 cells.refuse("quantity", "each quantity of a rule once at a time");
             }
             held.conditions.push(condition);
+            held.colour = held.colour.or(colour);
             continue;
         }
         let clause = cells.text("clause").into();
         let conditions = vec![condition];
-        grades.push(GradeRule { index, grade, rule, conditions, clause, in_force });
+        grades.push(GradeRule { index, grade, rule, conditions, clause, colour, in_force });
     }
     grades.sort_by_key(|rule| std::cmp::Reverse(rule.grade));
     draft.registry.water.grades = grades;

@@ -67,7 +67,7 @@ schemas! {
         ["index" "property" "section" "role" "group" "from"];
     GRADES: "grades.csv", false,
         ["index" "grade" "rule" "quantity" "at_least" "above" "below" "at_most" "clause"
-         "from" "to" "source"], ["index" "grade" "rule" "quantity" "from"];
+         "from" "to" "source"] + ["colour"], ["index" "grade" "rule" "quantity" "from"];
     REACHES: "reaches.csv", false,
         ["upstream" "downstream" "minutes_low" "minutes_high" "source"],
         ["upstream" "downstream"];

@@ -7,10 +7,11 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::daemon::clock::Clock;
-use crate::daemon::tap::Style;
 use crate::daemon::tap::heard::{Ear, Heard};
+use crate::daemon::tap::{Style, evaluated};
 use crate::daemon::terminal::plain;
 use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::evaluation::Evaluation;
 use crate::domain::input::{Arrival, Input, Message, Qos};
 use crate::domain::name::NetworkId;
 use crate::domain::observation::{NilReason, ObservationResult, QualifiedObservation, Side};
@@ -30,6 +31,8 @@ pub(super) struct Tap {
     networks: Vec<NetworkId>,
     heard: Vec<Heard>,
     out: Processed,
+    /// What changed in what several items together come to, of what came since the message before.
+    evaluations: Vec<Evaluation>,
 }
 
 impl Tap {
@@ -37,8 +40,8 @@ impl Tap {
         let clock = Clock::real();
         let ear = Ear::new(Arc::clone(&registry));
         let pipeline = Pipeline::new(registry, clock.now());
-        let (heard, out) = (Vec::new(), Processed::default());
-        Self { pipeline, ear, clock, style, networks, heard, out }
+        let (heard, out, evaluations) = (Vec::new(), Processed::default(), Vec::new());
+        Self { pipeline, ear, clock, style, networks, heard, out, evaluations }
     }
 
     pub(super) fn show(&mut self, message: &Message<'_>) -> io::Result<()> {
@@ -52,7 +55,12 @@ impl Tap {
         let message = Message { network, ..*message };
         let at = self.clock.now();
         self.heard = self.ear.hear(&message, at.wall);
-        self.pipeline.process(&Arrival { at, input: Input::Message(message) }, &mut self.out);
+        self.evaluations.clear();
+        // Hours and days are given out by the clock, so it goes first.
+        for input in [Input::Tick, Input::Message(message)] {
+            self.pipeline.process(&Arrival { at, input }, &mut self.out);
+            self.evaluations.extend(self.out.evaluations.drain(..).filter(|one| one.changed));
+        }
         match self.style {
             Style::Json => format!("{}\n", self.json(&message)),
             Style::Human { colour } => self.text(&message, colour),
@@ -107,6 +115,11 @@ impl Tap {
             "readings": readings.collect::<Vec<_>>(),
             "observations": observations.collect::<Vec<_>>(),
             "rejects": rejects.collect::<Vec<_>>(),
+            "evaluations": self
+                .evaluations
+                .iter()
+                .map(|one| evaluated::json(registry, one))
+                .collect::<Vec<_>>(),
         })
     }
 
@@ -145,6 +158,11 @@ impl Tap {
         for qualified in &self.out.observations {
             let (line, marked) = self.observation(qualified);
             let mark = if marked { red } else { "" };
+            text.push_str(&format!("  {mark}{}{end}\n", plain(&line)));
+        }
+        for evaluation in &self.evaluations {
+            let (line, marked) = evaluated::line(self.pipeline.registry(), evaluation);
+            let mark = if marked { red } else { bold };
             text.push_str(&format!("  {mark}{}{end}\n", plain(&line)));
         }
         for reject in &self.out.rejects {
@@ -283,5 +301,17 @@ mod tests {
         assert_eq!((said["value"].as_f64(), said["unit"].as_str()), (Some(18.5), Some("Cel")));
         assert_eq!(said["device_time_ms"].as_i64(), Some(now));
         assert_eq!(shown["observations"][0]["flags"]["gross_range"], 1);
+    }
+
+    #[test]
+    fn a_class_that_changes_is_shown_with_what_decided_it() {
+        let now = Clock::real().now().wall.millis();
+        let cabinet = format!("{{\"ts\":{now},\"nh3n\":1.62,\"tp\":100,\"codmn\":4.0}}");
+        let sonde = format!("{{\"ts\":{now},\"temp\":18.5,\"ph\":7.6,\"do\":7.8}}");
+        let mut tap = tap(Style::Human { colour: false });
+        tap.shown(&message("water/sonde-02/data", &sonde));
+        let shown = tap.shown(&message("water/cabinet-02/data", &cabinet));
+        assert!(shown.contains("puhe-daoyi water_class now: class V, "), "{shown}");
+        assert!(shown.contains("decided by ammonia_nitrogen 1.62 mg/L 0.08 times"), "{shown}");
     }
 }

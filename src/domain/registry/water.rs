@@ -176,6 +176,8 @@ pub struct GradeRule {
     pub conditions: Vec<Span>,
     /// Where it stands.
     pub clause: Box<str>,
+    /// The colour of the grade: red, green, blue; `None` where none is known.
+    pub colour: Option<[u8; 3]>,
     /// From when to when it holds.
     pub in_force: Validity,
 }
@@ -236,6 +238,14 @@ impl WaterRules {
         rules.find(|rule| {
             rule.index == index && rule.in_force.holds(at) && rule.conditions.iter().all(holds)
         })
+    }
+
+    /// Gives the colour of a grade of an index at a time; nothing where none is known.
+    #[must_use]
+    pub fn colour(&self, index: Index, grade: u8, at: Timestamp) -> Option<[u8; 3]> {
+        let mut rules = self.grades.iter();
+        let mine = |rule: &&GradeRule| rule.index == index && rule.grade == grade;
+        rules.find(|rule| mine(rule) && rule.in_force.holds(at) && rule.colour.is_some())?.colour
     }
 
     /// Says whether any rule of an index looks at a number, and this one is in its span.
