@@ -9,6 +9,7 @@ mod derive;
 mod edition;
 mod evaluate;
 mod message;
+mod meter;
 mod observe;
 mod route;
 pub mod snapshot;
