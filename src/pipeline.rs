@@ -11,6 +11,7 @@ mod evaluate;
 mod message;
 mod meter;
 mod observe;
+mod park;
 mod route;
 pub mod snapshot;
 pub mod state;

@@ -1,7 +1,13 @@
 //! What a message costs that is the same on every machine: how often memory is asked for, and how
 //! many bytes the journal grows by. It may fall; when it grows, somebody is to say why. Times are
 //! the bench's (`benches/path/`).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may panic, and shows what it measured"
+)]
 
 #[allow(dead_code, unreachable_pub, reason = "shared with the bench")]
 #[path = "../benches/path/fleet.rs"]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use weir::domain::evaluation::Evaluation;
 use weir::domain::input::{Condition, Input, Qos};
 use weir::domain::name::NetworkId;
 use weir::domain::observation::{ObservationResult, Period, QualifiedObservation};
@@ -23,28 +24,21 @@ pub type Said = (Option<f64>, Flag, (u32, u32));
 pub struct Run {
     pub registry: Arc<Registry>,
     pub player: Player,
+    tables: Tables,
+    editions: Editions,
     rivers: NetworkId,
     now: Moment,
     packet_id: u16,
     pub given: Vec<QualifiedObservation>,
     pub coverage: Vec<(String, u32, u32, u32)>,
+    pub evaluations: Vec<Evaluation>,
 }
 
 impl Run {
     /// Begins with the example's seeds and some rows more: a table, and what comes behind it.
     pub fn new(start: i64, more: &[(&str, &str)]) -> Self {
         let mut tables = Tables::read(&root().join("seeds")).unwrap();
-        for (table, rows) in more {
-            // A row need not have the columns that a table may lack.
-            let text = tables.get(table).unwrap().to_vec();
-            let head = String::from_utf8(text).unwrap().lines().next().unwrap().to_owned();
-            let columns = head.split(',').count();
-            let rows = rows.lines().map(|row| {
-                let held = row.split(',').count();
-                format!("{row}{}\n", ",".repeat(columns - held))
-            });
-            lay_table_over(&mut tables, &format!("{table}.last"), &rows.collect::<String>());
-        }
+        lay_rows_over(&mut tables, more);
         let mut editions = Editions::default();
         let registry = editions.add("", &tables).unwrap();
         let rivers = editions.network("rivers");
@@ -53,14 +47,24 @@ impl Run {
         let mut run = Self {
             registry,
             player,
+            tables,
+            editions,
             rivers,
             now,
             packet_id: 0,
             given: Vec::new(),
             coverage: Vec::new(),
+            evaluations: Vec::new(),
         };
         run.input(Input::Condition(Condition::Connected(rivers)));
         run
+    }
+
+    /// Has another edition come into force: the one before with some rows more.
+    pub fn adopt(&mut self, name: &str, more: &[(&str, &str)]) {
+        lay_rows_over(&mut self.tables, more);
+        self.registry = self.editions.add(name, &self.tables).unwrap();
+        self.input(Input::Edition(Arc::clone(&self.registry)));
     }
 
     pub fn input(&mut self, input: Input<'_>) {
@@ -71,6 +75,7 @@ impl Run {
             let name = self.registry.datastream(one.datastream).unwrap().name.to_string();
             self.coverage.push((name, one.expected, one.received, one.valid));
         }
+        self.evaluations.extend(self.player.out.evaluations.iter().cloned());
         // What was told is of no use here, and a year of it is long.
         self.player.told.clear();
         self.player.caused.clear();
@@ -134,5 +139,19 @@ impl Run {
             last.insert(start, (value, one.flag(), (made.valid, made.expected)));
         }
         last
+    }
+}
+
+fn lay_rows_over(tables: &mut Tables, more: &[(&str, &str)]) {
+    for (table, rows) in more {
+        // A row need not have the columns that a table may lack.
+        let text = tables.get(table).unwrap().to_vec();
+        let head = String::from_utf8(text).unwrap().lines().next().unwrap().to_owned();
+        let columns = head.split(',').count();
+        let rows = rows.lines().map(|row| {
+            let held = row.split(',').count();
+            format!("{row}{}\n", ",".repeat(columns - held))
+        });
+        lay_table_over(tables, &format!("{table}.last"), &rows.collect::<String>());
     }
 }
