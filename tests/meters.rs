@@ -1,6 +1,13 @@
 //! What meters count, through the whole pipeline: when hours, days and months are given out, and
 //! what they come to over borders, gaps, exchanges, resets and readings out of line.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::float_cmp,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 mod play;
 
@@ -265,6 +272,7 @@ proptest! {
         rises in proptest::collection::vec(0..400_i64, 97),
         odd in proptest::collection::vec((8..90_usize, prop_oneof![Just(0), 0..99_999_i64]), 0..3),
         order in Just((0..97_usize).collect::<Vec<_>>()).prop_shuffle(),
+        apart in prop_oneof![Just(QUARTER), Just(5 * MINUTE)],
     ) {
         let mut states: Vec<i64> = rises
             .iter()
@@ -277,7 +285,7 @@ proptest! {
             let mut run = at(START + DAY);
             for (step, at) in order.iter().enumerate() {
                 run.clock(START + DAY + step as i64 * MINUTE);
-                let time = START + *at as i64 * QUARTER;
+                let time = START + *at as i64 * apart;
                 run.send("m1", time, &format!("\"e\":{}.{}", states[*at] / 10, states[*at] % 10));
             }
             run.clock(START + DAY + 3 * HOUR);

@@ -7,7 +7,7 @@ use crate::aggregate::counter::{Consumption, OUT_OF_LINE_MAX, State, in_line, is
 use crate::domain::history::{Entry, History};
 use crate::domain::observation::ObservationResult;
 use crate::domain::registry::Counter;
-use crate::domain::time::{DAY, Timestamp};
+use crate::domain::time::{DAY, HOUR, Timestamp};
 
 /// As far as a reading may change which of its neighbours are out of line: a run of those that are,
 /// one that is not, and what it takes to see that.
@@ -19,6 +19,8 @@ const REACH: usize = 2 * OUT_OF_LINE_MAX + 1;
 /// either started from, both keep the fourth of them, and all that follows is held against that.
 /// Where there are no such seven, so much is left out that both hours are suspect.
 const AROUND: usize = 16;
+/// So far around a span there are enough readings of most meters; else the whole ring is read.
+const NEAR_MS: i64 = 2 * HOUR;
 /// From which distance on the ends of a gap are kept: the hours of a shorter one are all given out.
 const LONG_MS: i64 = DAY;
 
@@ -83,7 +85,9 @@ impl Latest {
         ring: &History,
         counter: &Counter,
     ) -> Option<(Timestamp, Timestamp)> {
-        let mut all = self.all(ring, |_| true);
+        // One more after it, because it is no neighbour of itself.
+        let span = (entry.time, entry.time);
+        let mut all = self.known(ring, counter, (span, REACH + 1), |_| true);
         all.retain(|one| is_state(one, counter));
         let at = all.partition_point(|one| one.time < entry.time);
         let held = all.get(at).is_some_and(|one| one.time == entry.time);
@@ -106,14 +110,29 @@ impl Latest {
         Some(ends)
     }
 
-    /// Gives what is known of a counter, in order of time, with the ends of a gap that fits.
-    fn all(&self, ring: &History, fits: impl Fn(&(Entry, Entry)) -> bool) -> Vec<Entry> {
-        let mut all = ring.since(Timestamp(i64::MIN));
-        all.extend(&self.states);
-        all.extend(self.gap.filter(fits).into_iter().flat_map(|(from, to)| [from, to]));
-        all.sort_by_key(|one| one.time);
-        all.dedup_by_key(|one| one.time);
-        all
+    /// Gives what is known of a counter around a span, in order of time, with the ends of a gap that
+    /// fits: at least so many usable readings on both sides of it, if there are so many.
+    fn known(
+        &self,
+        ring: &History,
+        counter: &Counter,
+        (span, count): ((Timestamp, Timestamp), usize),
+        fits: impl Fn(&(Entry, Entry)) -> bool,
+    ) -> Vec<Entry> {
+        let (from, to) = (span.0.plus(-NEAR_MS), span.1.plus(NEAR_MS));
+        let mut near = ring.between(from, to);
+        let enough = |side: &dyn Fn(&Entry) -> bool| {
+            near.iter().filter(|one| side(one) && is_state(one, counter)).count() >= count
+        };
+        let all_after = ring.newest().is_none_or(|newest| newest.time < to);
+        if !enough(&|one| one.time < span.0) || !(all_after || enough(&|one| one.time >= span.1)) {
+            near = ring.since(Timestamp(i64::MIN));
+        }
+        near.extend(&self.states);
+        near.extend(self.gap.filter(fits).into_iter().flat_map(|(from, to)| [from, to]));
+        near.sort_by_key(|one| one.time);
+        near.dedup_by_key(|one| one.time);
+        near
     }
 
     /// Gives the readings of a span, and those before and after it that it takes to say what was
@@ -127,7 +146,8 @@ impl Latest {
     ) -> Vec<Entry> {
         // Beside a gap the ring may have forgotten what followed it, so its ends stand for the
         // span that it touches only.
-        let mut all = self.all(ring, |(from, to)| from.time < end && start < to.time);
+        let fits = |(from, to): &(Entry, Entry)| from.time < end && start < to.time;
+        let mut all = self.known(ring, counter, ((start, end), AROUND), fits);
         let usable: Vec<Timestamp> =
             all.iter().filter(|one| is_state(one, counter)).map(|one| one.time).collect();
         let first = usable.partition_point(|time| *time < start).saturating_sub(AROUND);
