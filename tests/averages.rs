@@ -11,17 +11,11 @@
 
 mod play;
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
-use weir::domain::input::{Condition, Input, Qos};
-use weir::domain::name::NetworkId;
-use weir::domain::observation::{ObservationResult, Period, QualifiedObservation};
-use weir::domain::registry::Registry;
-use weir::domain::time::{DAY, HOUR, MINUTE, Moment, SECOND, Timestamp};
-use weir::seed::Tables;
+use weir::domain::observation::Period;
+use weir::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 
-use crate::play::{Editions, Player, Sent, lay_table_over, root};
+use crate::play::run::Run;
 
 /// Midnight of 1 June 2026 in Shenyang.
 const START: i64 = 1_780_243_200_000;
@@ -48,117 +42,17 @@ air-1,setdz,Air,空气,,,+08:00,,2,,,test
 air-2,setdz,Air,空气,,,+08:00,,2,,,test
 ";
 
-/// Start, value, valid of expected, and whether it is a revision.
-type Given = (i64, Option<f64>, (u32, u32), bool);
-
-struct Run {
-    registry: Arc<Registry>,
-    player: Player,
-    rivers: NetworkId,
-    now: Moment,
-    packet_id: u16,
-    given: Vec<QualifiedObservation>,
-    coverage: Vec<(String, u32, u32, u32)>,
+fn at(start: i64) -> Run {
+    let rows = [("profiles.csv", PROFILES), ("stations.csv", STATIONS), ("devices.csv", DEVICES)];
+    Run::new(start, &rows)
 }
 
-impl Run {
-    fn at(start: i64) -> Self {
-        let mut tables = Tables::read(&root().join("seeds")).unwrap();
-        for (table, rows) in [
-            ("profiles.csv.last", PROFILES),
-            ("stations.csv.last", STATIONS),
-            ("devices.csv.last", DEVICES),
-        ] {
-            // A row need not have the columns that a table may lack.
-            let (name, _) = table.split_once(".csv").unwrap();
-            let text = tables.get(&format!("{name}.csv")).unwrap().to_vec();
-            let head = String::from_utf8(text).unwrap().lines().next().unwrap().to_owned();
-            let columns = head.split(',').count();
-            let rows = rows.lines().map(|row| {
-                let held = row.split(',').count();
-                format!("{row}{}\n", ",".repeat(columns - held))
-            });
-            lay_table_over(&mut tables, table, &rows.collect::<String>());
-        }
-        let mut editions = Editions::default();
-        let registry = editions.add("", &tables).unwrap();
-        let rivers = editions.network("rivers");
-        let now = Moment { wall: Timestamp(start), elapsed_ms: 0 };
-        let player = Player::new(&registry, now);
-        let mut run = Self {
-            registry,
-            player,
-            rivers,
-            now,
-            packet_id: 0,
-            given: Vec::new(),
-            coverage: Vec::new(),
-        };
-        run.input(Input::Condition(Condition::Connected(rivers)));
-        run
-    }
-
-    fn input(&mut self, input: Input<'_>) {
-        self.player.take(self.now, input);
-        let averages = self.player.out.observations.iter();
-        self.given.extend(averages.filter(|one| one.observation.period != Period::Native));
-        for one in &self.player.out.coverage {
-            let name = self.registry.datastream(one.datastream).unwrap().name.to_string();
-            self.coverage.push((name, one.expected, one.received, one.valid));
-        }
-        // What was told is of no use here, and a year of it is long.
-        self.player.told.clear();
-        self.player.caused.clear();
-        self.player.kept = weir::journal::inputs::Inputs::default();
-    }
-
-    /// Lets the clock stand at a time, and hears it.
-    fn clock(&mut self, at: i64) {
-        self.now.elapsed_ms += at - self.now.wall.millis();
-        self.now.wall = Timestamp(at);
-        self.input(Input::Tick);
-    }
-
-    fn send(&mut self, device: &str, time: i64, values: &str) {
-        self.packet_id = self.packet_id % 60_000 + 1;
-        let sent = Sent {
-            network: self.rivers,
-            packet_id: self.packet_id,
-            dup: false,
-            retain: false,
-            qos: Qos::AtMostOnce,
-            topic: format!("water/{device}/data").into_bytes(),
-            payload: format!("{{\"ts\":{time},{values}}}").into_bytes(),
-        };
-        self.input(Input::Message(sent.message()));
-    }
-
-    /// Sends a value of PM10 at each of some hours of the day that begins at `day`.
-    fn day(&mut self, day: i64, hours: impl Iterator<Item = i64>, value: f64) {
-        for hour in hours {
-            let time = day + hour * HOUR;
-            self.clock(time + SECOND);
-            self.send("h1", time, &format!("\"pm10\":{value}"));
-        }
-    }
-
-    /// Takes what was given out of a datastream and period.
-    fn take(&mut self, name: &str, period: Period) -> Vec<Given> {
-        let id = self.registry.datastreams.iter().find(|one| &*one.name == name).unwrap().id;
-        let wanted = |one: &QualifiedObservation| {
-            one.observation.datastream == id && one.observation.period == period
-        };
-        let taken = self.given.extract_if(.., |one| wanted(one));
-        let told = taken.map(|one| {
-            let made = one.completeness.unwrap();
-            let value = match one.observation.result {
-                ObservationResult::Value(value) => Some(value),
-                ObservationResult::Censored { .. } | ObservationResult::Nil(_) => None,
-            };
-            let start = one.observation.phenomenon_time.start().millis();
-            (start, value, (made.valid, made.expected), one.revision)
-        });
-        told.collect()
+/// Sends a value of PM10 at each of some hours of the day that begins at `day`.
+fn send_day(run: &mut Run, day: i64, hours: impl Iterator<Item = i64>, value: f64) {
+    for hour in hours {
+        let time = day + hour * HOUR;
+        run.clock(time + SECOND);
+        run.send("h1", time, &format!("\"pm10\":{value}"));
     }
 }
 
@@ -166,7 +60,7 @@ const PM10: &str = "air-1/pm10";
 
 #[test]
 fn an_hour_waits_for_its_end_and_ten_minutes() {
-    let mut run = Run::at(START);
+    let mut run = at(START);
     for quarter in 0..3 {
         run.clock(START + quarter * 15 * MINUTE + SECOND);
         run.send("q1", START + quarter * 15 * MINUTE, &format!("\"pm10\":{}", quarter + 1));
@@ -182,7 +76,7 @@ fn an_hour_waits_for_its_end_and_ten_minutes() {
 
 #[test]
 fn a_complete_hour_is_given_at_its_end_and_one_that_is_over_at_once() {
-    let mut run = Run::at(START + 5 * HOUR);
+    let mut run = at(START + 5 * HOUR);
     let send = |run: &mut Run, hour: i64| {
         for quarter in 0..4 {
             run.send("q1", START + hour * HOUR + quarter * 15 * MINUTE, "\"pm10\":8");
@@ -202,9 +96,9 @@ fn a_complete_hour_is_given_at_its_end_and_one_that_is_over_at_once() {
 
 #[test]
 fn gb_3095_table_4_a_day_needs_twenty_hours() {
-    let mut run = Run::at(START);
-    run.day(START, 0..19, 60.0);
-    run.day(START + DAY, 0..20, 60.0);
+    let mut run = at(START);
+    send_day(&mut run, START, 0..19, 60.0);
+    send_day(&mut run, START + DAY, 0..20, 60.0);
     run.clock(START + 2 * DAY + HOUR);
     let days = run.take(PM10, Period::Day);
     let (missed, valid) = ((19, 24), (20, 24));
@@ -214,8 +108,8 @@ fn gb_3095_table_4_a_day_needs_twenty_hours() {
 
 #[test]
 fn a_late_hour_makes_a_day_valid_within_the_horizon_and_not_beyond() {
-    let mut run = Run::at(START);
-    run.day(START, 0..19, 60.0);
+    let mut run = at(START);
+    send_day(&mut run, START, 0..19, 60.0);
     run.clock(START + DAY + HOUR);
     assert_eq!(run.take(PM10, Period::Day), [(START, None, (19, 24), false)]);
     // The hour of 20:00 comes two hours after the end of the day.
@@ -237,8 +131,8 @@ fn a_late_hour_makes_a_day_valid_within_the_horizon_and_not_beyond() {
 
 #[test]
 fn hours_are_kept_as_long_as_a_day_may_be_revised() {
-    let mut run = Run::at(START);
-    run.day(START, 0..23, 60.0);
+    let mut run = at(START);
+    send_day(&mut run, START, 0..23, 60.0);
     // The last hour of the day, at the very horizon: the first is 49 hours old by then.
     let late = START + 23 * HOUR + 26 * HOUR;
     run.clock(late);
@@ -250,8 +144,8 @@ fn hours_are_kept_as_long_as_a_day_may_be_revised() {
 
 #[test]
 fn a_silent_day_is_told_as_such() {
-    let mut run = Run::at(START);
-    run.day(START, 0..24, 60.0);
+    let mut run = at(START);
+    send_day(&mut run, START, 0..24, 60.0);
     run.clock(START + 3 * DAY + HOUR);
     let days = run.take(PM10, Period::Day);
     assert_eq!(days.len(), 3);
@@ -264,8 +158,8 @@ fn a_silent_day_is_told_as_such() {
 
 #[test]
 fn after_a_long_time_without_a_clock_few_silent_days_are_told() {
-    let mut run = Run::at(START);
-    run.day(START, 0..24, 60.0);
+    let mut run = at(START);
+    send_day(&mut run, START, 0..24, 60.0);
     run.clock(START + 20_000 * DAY + HOUR);
     assert_eq!(run.take(PM10, Period::Day).len(), 1 + 8);
 }
@@ -273,7 +167,7 @@ fn after_a_long_time_without_a_clock_few_silent_days_are_told() {
 #[test]
 fn a_year_at_the_completeness_border() {
     // 27 days of each month, 25 of February, and 324 of the year (GB 3095-2026 table 4).
-    let mut run = Run::at(YEAR);
+    let mut run = at(YEAR);
     let mut days = 0;
     for day in 0..365 {
         let start = Timestamp(YEAR + day * DAY);
@@ -291,7 +185,7 @@ fn a_year_at_the_completeness_border() {
             27
         };
         if of_month < most {
-            run.day(YEAR + day * DAY, 0..24, 40.0 + (day % 2) as f64);
+            send_day(&mut run, YEAR + day * DAY, 0..24, 40.0 + (day % 2) as f64);
             days += 1;
         }
     }
@@ -309,9 +203,9 @@ fn a_year_at_the_completeness_border() {
 
 #[test]
 fn three_hundred_and_twenty_four_days_are_a_year() {
-    let mut run = Run::at(YEAR);
+    let mut run = at(YEAR);
     for day in 41..365 {
-        run.day(YEAR + day * DAY, 2..22, 40.0);
+        send_day(&mut run, YEAR + day * DAY, 2..22, 40.0);
     }
     run.clock(YEAR + 365 * DAY + HOUR);
     assert_eq!(run.take(PM10, Period::Year), [(YEAR, Some(40.0), (324, 365), false)]);
@@ -319,7 +213,7 @@ fn three_hundred_and_twenty_four_days_are_a_year() {
 
 #[test]
 fn the_running_eight_hours_and_the_largest_of_a_day() {
-    let mut run = Run::at(START);
+    let mut run = at(START);
     for hour in 0..24 {
         run.clock(START + hour * HOUR + SECOND);
         let ozone = if (12..20).contains(&hour) { 170 } else { 50 };
@@ -352,7 +246,7 @@ fn the_running_eight_hours_and_the_largest_of_a_day() {
 
 #[test]
 fn directions_of_a_day_are_averaged_as_vectors() {
-    let mut run = Run::at(START);
+    let mut run = at(START);
     for hour in 0..24 {
         run.clock(START + hour * HOUR + SECOND);
         let direction = if hour % 2 == 0 { 350 } else { 20 };
@@ -365,7 +259,7 @@ fn directions_of_a_day_are_averaged_as_vectors() {
 
 #[test]
 fn an_outfalls_day_is_weighted_by_its_flow() {
-    let mut run = Run::at(START);
+    let mut run = at(START);
     for hour in 0..24 {
         run.clock(START + hour * HOUR + SECOND);
         let (flow, ammonia) = if hour < 12 { (3, 10) } else { (1, 40) };
@@ -380,7 +274,7 @@ fn an_outfalls_day_is_weighted_by_its_flow() {
 /// An analyser draws a sample every four hours, and the logger repeats it every five minutes.
 #[test]
 fn repeats_are_one_sample_and_a_day_counts_samples() {
-    let mut run = Run::at(START);
+    let mut run = at(START);
     for step in 0..24 * 12 {
         let time = START + step * 5 * MINUTE;
         run.clock(time + SECOND);
@@ -412,7 +306,7 @@ proptest! {
         order in Just((0..24_i64).collect::<Vec<_>>()).prop_shuffle(),
     ) {
         let last = |order: &[i64]| {
-            let mut run = Run::at(START + DAY);
+            let mut run = at(START + DAY);
             for (step, hour) in order.iter().enumerate() {
                 run.clock(START + DAY + step as i64 * 4 * MINUTE);
                 let value = values[*hour as usize];

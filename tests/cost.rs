@@ -1,7 +1,13 @@
 //! What a message costs that is the same on every machine: how often memory is asked for, and how
 //! many bytes the journal grows by. It may fall; when it grows, somebody is to say why. Times are
 //! the bench's (`benches/path/`).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may panic, and shows what it measured"
+)]
 
 #[allow(dead_code, unreachable_pub, reason = "shared with the bench")]
 #[path = "../benches/path/fleet.rs"]
@@ -50,7 +56,8 @@ struct Way {
 }
 
 impl Way {
-    fn new() -> Self {
+    /// Begins with the example's seeds and rows behind some of its tables.
+    fn new(more: &[(&str, String)]) -> Self {
         let folder = TempDir::new().unwrap();
         let now = Moment { wall: Timestamp(START), elapsed_ms: 0 };
         let journal = Journal::open(&journal::Config::at(folder.path()), now.wall).unwrap();
@@ -65,9 +72,9 @@ impl Way {
         };
         let mut tables =
             Tables::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")).unwrap();
-        for (table, rows) in fleet::rows(STATIONS) {
+        for (table, rows) in more {
             let held = tables.get(table).unwrap_or_default().to_vec();
-            tables.put(table, [held, rows.into_bytes()].concat());
+            tables.put(table, [held, rows.clone().into_bytes()].concat());
         }
         let networks = ["rivers", "parks"].map(str::to_owned).into();
         let edition = Edition { judgement: Judgement::default(), networks, tables };
@@ -99,14 +106,50 @@ impl Way {
     }
 }
 
+/// Writes topic and payload of a station's message: its time, and which message it is.
+type Says = fn(u64, i64, u64, &mut String, &mut String);
+
+/// Says what a meter of active and of reactive energy does.
+fn meters(station: u64, ts: i64, turn: u64, topic: &mut String, payload: &mut String) {
+    *topic = format!("water/m{station}/data");
+    *payload = format!("{{\"ts\":{ts},\"e\":{}.5,\"q\":{}}}", turn / STATIONS, turn / STATIONS / 3);
+}
+
+fn meter_rows() -> [(&'static str, String); 4] {
+    let each = |row: fn(u64) -> String| (0..STATIONS).map(row).collect::<String>();
+    let profile = |property, channel, unit| {
+        format!(
+            "metering,meter,{property},,/{channel},{unit},1,number,continuous,,,total,,60s,,test\n"
+        )
+    };
+    let counters = |station| {
+        let row = |property| {
+            format!("bench-{station}/{property}/total,,99999999.9,0.1,1,1,import,,setdz,,,test\n")
+        };
+        row("electricity_energy") + &row("reactive_energy")
+    };
+    [
+        ("stations.csv", each(|one| format!("bench-{one},setdz,Bench,Bench,,,+08:00,,,,,test\n"))),
+        (
+            "devices.csv",
+            each(|one| format!("rivers,m{one},bench-{one},,metering,device,,,,,,test\n")),
+        ),
+        (
+            "profiles.csv",
+            profile("electricity_energy", "e", "kWh") + &profile("reactive_energy", "q", "kvarh"),
+        ),
+        ("counters.csv", (0..STATIONS).map(counters).collect()),
+    ]
+}
+
 /// Gives what a broker sends from one message on to another, in portions.
-fn portions(from: u64, count: u64) -> Vec<(Moment, Vec<u8>)> {
+fn portions(says: Says, from: u64, count: u64) -> Vec<(Moment, Vec<u8>)> {
     let (mut topic, mut payload) = (String::new(), String::new());
     let mut portion = |first: u64| {
         let ts = START + i64::try_from(first / STATIONS).unwrap() * SECOND;
         let mut bytes = Vec::new();
         for number in first..first + TOGETHER {
-            fleet::message(number % STATIONS, ts, number, &mut topic, &mut payload);
+            says(number % STATIONS, ts, number, &mut topic, &mut payload);
             push_publish(&mut bytes, number, &topic, &payload);
         }
         (Moment { wall: Timestamp(ts), elapsed_ms: ts - START }, bytes)
@@ -116,7 +159,10 @@ fn portions(from: u64, count: u64) -> Vec<(Moment, Vec<u8>)> {
 
 fn push_publish(out: &mut Vec<u8>, number: u64, topic: &str, payload: &str) {
     let length = 2 + topic.len() + 2 + 1 + payload.len();
-    out.extend_from_slice(&[0x32, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
+    match length {
+        ..128 => out.extend_from_slice(&[0x32, length as u8]),
+        _ => out.extend_from_slice(&[0x32, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]),
+    }
     out.extend_from_slice(&(topic.len() as u16).to_be_bytes());
     out.extend_from_slice(topic.as_bytes());
     out.extend_from_slice(&((number % 65_535) as u16 + 1).to_be_bytes());
@@ -124,13 +170,13 @@ fn push_publish(out: &mut Vec<u8>, number: u64, topic: &str, payload: &str) {
     out.extend_from_slice(payload.as_bytes());
 }
 
-#[test]
-fn a_message_asks_for_memory_less_than_once_and_takes_few_bytes() {
+/// Gives how often a message asks for memory, and by how many bytes the journal grows for it.
+fn measure(rows: &[(&str, String)], says: Says) -> (f64, f64) {
     let text = "network = 'rivers'\nurl = 'mqtt://127.0.0.1'\nclient_id = 'weir'";
     let config: Config = toml::from_str(text).unwrap();
-    let mut path = Way::new();
-    path.take(&config, &portions(0, WARM));
-    let measured = portions(WARM, MEASURED);
+    let mut path = Way::new(rows);
+    path.take(&config, &portions(says, 0, WARM));
+    let measured = portions(says, WARM, MEASURED);
     let payload: usize = measured.iter().map(|(_, bytes)| bytes.len()).sum();
     let before = path.journal.bytes().unwrap();
     let counted = allocation_counter::measure(|| path.take(&config, &measured));
@@ -144,6 +190,18 @@ fn a_message_asks_for_memory_less_than_once_and_takes_few_bytes() {
         each(grown),
         each(payload as u64),
     );
-    assert!(each(counted.count_total) <= ALLOCATIONS_MAX, "{:.3}", each(counted.count_total));
-    assert!(each(grown) <= JOURNAL_BYTES_MAX, "{:.1}", each(grown));
+    (each(counted.count_total), each(grown))
+}
+
+#[test]
+fn a_message_asks_for_memory_less_than_once_and_takes_few_bytes() {
+    let (allocations, grown) = measure(&fleet::rows(STATIONS), fleet::message);
+    assert!(allocations <= ALLOCATIONS_MAX, "{allocations:.3}");
+    assert!(grown <= JOURNAL_BYTES_MAX, "{grown:.1}");
+}
+
+#[test]
+fn a_meters_reading_costs_what_any_other_does() {
+    let (allocations, _) = measure(&meter_rows(), meters);
+    assert!(allocations <= ALLOCATIONS_MAX, "{allocations:.3}");
 }

@@ -53,6 +53,11 @@ fn an_unknown_broker_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_grid_without_a_factor_is_refused_with_its_line() {
+    check(&with("places.csv", ",liaoning", ",atlantis"), "seeds/places.csv:2:");
+}
+
+#[test]
 fn a_missing_column_is_refused() {
     check(&with("stations.csv", "latitude", "lattitude"), "seeds/stations.csv:1:");
 }

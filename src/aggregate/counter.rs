@@ -1,15 +1,16 @@
 //! What a counter's states say was used in a span: differences of neighbouring states, exact and
 //! whole, shared out by time where the span's borders or a gap lie between two readings.
 
+mod latest;
+
 use crate::domain::history::Entry;
 use crate::domain::observation::{Completeness, ObservationResult};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Counter, PARTS};
 use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 
-/// How far around a span readings should be given, beside the one before and the one after: as
-/// much as it takes to see that a reading is out of line with its neighbours.
-pub const LOOK_AROUND: i64 = 15 * MINUTE;
+pub use self::latest::Latest;
+
 /// No meter is built to pass its whole range in less time. A fall of the state that would need it
 /// to is no rollover.
 const RANGE_PASSES_IN_MIN: i64 = DAY;
@@ -28,6 +29,8 @@ pub struct Consumption {
     /// How much nothing is known of, ms: no reading around it, an exchange or a reset. What was
     /// used in it is not in the amount.
     pub missing_ms: i64,
+    /// How much of what is missing lies over an exchange or a reset, ms: nobody will ever know it.
+    pub cut_ms: i64,
     /// How many readings lie in the span.
     pub readings: u32,
     /// How often the counter rolled over.
@@ -89,6 +92,7 @@ impl Consumption {
             measured_ms: self.measured_ms.saturating_add(other.measured_ms),
             shared_ms: self.shared_ms.saturating_add(other.shared_ms),
             missing_ms: self.missing_ms.saturating_add(other.missing_ms),
+            cut_ms: self.cut_ms.saturating_add(other.cut_ms),
             readings: self.readings.saturating_add(other.readings),
             rollovers: self.rollovers.saturating_add(other.rollovers),
             exchanged: self.exchanged || other.exchanged,
@@ -108,9 +112,9 @@ struct State {
     suspect: bool,
 }
 
-/// Says what was used in a span, from the readings in it, those of [`LOOK_AROUND`] before and
-/// after, and at least the last valid one before and the first valid one after. What the readings
-/// are decides alone: neither their order nor when they came.
+/// Says what was used in a span, from the readings in it and some before and after it, as
+/// [`Latest::around`] gives them. What the readings are decides alone: neither their order nor when
+/// they came.
 ///
 /// What was used between two readings is the same whichever span asks for its part, so adjoining
 /// spans sum up to the difference of the states.
@@ -132,6 +136,27 @@ pub fn consumption(
     sum
 }
 
+/// Says whether a reading can be subtracted from another: it is a value that did not fail, of a
+/// meter that was there then and has such a state.
+#[must_use]
+pub fn is_state(entry: &Entry, counter: &Counter) -> bool {
+    state(entry, counter).is_some_and(|state| state.is_some())
+}
+
+/// Gives the state that a value that did not fail tells of the meter that was there then, and
+/// nothing within where the meter has no such state.
+fn state(entry: &Entry, counter: &Counter) -> Option<Option<State>> {
+    let suspect = match entry.flag {
+        Flag::Pass | Flag::NotEvaluated => false,
+        Flag::Suspect => true,
+        Flag::Fail | Flag::Missing => return None,
+    };
+    let ObservationResult::Value(value) = entry.result else { return None };
+    let meter = counter.at(entry.time)?;
+    let steps = counter.meters.get(meter).and_then(|meter| meter.dial.state(value));
+    Some(steps.map(|steps| State { time: entry.time, steps, meter, suspect }))
+}
+
 /// Gives the usable states in order of time, one a time.
 fn states(
     entries: impl Iterator<Item = Entry>,
@@ -141,20 +166,14 @@ fn states(
 ) -> Vec<State> {
     let mut states = Vec::new();
     for entry in entries {
-        let usable = match entry.flag {
-            Flag::Pass | Flag::NotEvaluated | Flag::Suspect => true,
-            Flag::Fail | Flag::Missing => false,
-        };
-        let ObservationResult::Value(value) = entry.result else { continue };
-        let Some(meter) = counter.at(entry.time).filter(|_| usable) else { continue };
-        let steps = counter.meters.get(meter).and_then(|meter| meter.dial.state(value));
+        let Some(state) = state(&entry, counter) else { continue };
         let within = span.0 <= entry.time && entry.time < span.1;
-        let Some(steps) = steps else {
+        let Some(state) = state else {
             sum.suspect |= within;
             continue;
         };
         sum.readings += u32::from(within);
-        states.push(State { time: entry.time, steps, meter, suspect: entry.flag == Flag::Suspect });
+        states.push(state);
     }
     states.sort_unstable();
     states.dedup_by_key(|state| state.time);
@@ -201,6 +220,7 @@ fn count(
     }
     if !counter.goes_on(before.meter, after.meter) {
         sum.exchanged = true;
+        sum.cut_ms += to.since(from);
         return;
     }
     let gap = after.time.since(before.time);
@@ -210,6 +230,7 @@ fn count(
     let credible = is_credible(steps, states, gap);
     if fell && !credible {
         (sum.reset, sum.suspect) = (true, true);
+        sum.cut_ms += to.since(from);
         return;
     }
     let until = |time: Timestamp| used(before, after, steps, time, counter);

@@ -21,6 +21,8 @@ pub struct Summary {
     pub valid: u32,
     /// Whether a valid one is suspect.
     pub suspect: bool,
+    /// Of a counter: whether a part is known to be missing for good.
+    pub partial: bool,
     /// The least and the greatest of the valid ones.
     pub extremes: Option<(f64, f64)>,
 }
@@ -134,6 +136,27 @@ pub fn of_windows(combine: Combine, windows: &[Kept]) -> Summary {
     summary
 }
 
+/// Sums up what a counter counted in shorter windows, of which so many are expected. It lacks
+/// nothing, or has no value; but what is lost with an exchange or a reset leaves the rest, which is
+/// said to be partial. Only whole windows are valid.
+#[must_use]
+pub fn of_counter(windows: &[Kept], expected: u32) -> Summary {
+    let (mut sum, mut summary) = (Sum::default(), Summary::default());
+    let mut told = 0;
+    for kept in windows {
+        told += u32::from(kept.value.is_some() || kept.partial);
+        summary.valid += u32::from(kept.value.is_some() && !kept.partial);
+        summary.suspect |= kept.suspect;
+        summary.partial |= kept.partial;
+        if let Some(value) = kept.value {
+            sum.add(Combine::Counter, value);
+        }
+    }
+    summary.partial &= told >= expected;
+    summary.value = sum.value(Combine::Counter).filter(|_| told >= expected);
+    summary
+}
+
 /// Sums up the hours of a sampled datastream, each with the weight of the samples in it.
 #[must_use]
 pub fn of_samples(combine: Combine, hours: &[Kept]) -> Summary {
@@ -224,6 +247,7 @@ mod tests {
             start: Timestamp(hour as i64 * HOUR),
             value: Some(*value).filter(|value| value.is_finite()),
             suspect: false,
+            partial: false,
             received: 1,
             valid: 1,
         };
@@ -264,12 +288,27 @@ mod tests {
         values[1].flag = Flag::Suspect;
         let summary = of_entries(Combine::Mean, &values);
         let extremes = Some((1.0, 3.0));
-        assert_eq!(summary, Summary { value: Some(2.0), valid: 2, suspect: true, extremes });
+        assert_eq!(
+            summary,
+            Summary { value: Some(2.0), valid: 2, suspect: true, partial: false, extremes }
+        );
     }
 
     #[test]
     fn a_total_is_a_sum() {
         assert_eq!(of_windows(Combine::Sum, &hours(&[1.5, 2.5])).value, Some(4.0));
+    }
+
+    #[test]
+    fn a_counters_total_lacks_nothing_or_says_what_it_lacks() {
+        let mut of_day = hours(&[1.5, 2.5, f64::NAN]);
+        assert_eq!(of_counter(&of_day, 3).value, None);
+        of_day[2].partial = true;
+        let cut = of_counter(&of_day, 3);
+        assert_eq!((cut.value, cut.valid, cut.partial), (Some(4.0), 2, true));
+        // Of a fourth hour nothing is known, and nobody knows whether it is lost.
+        let lacking = of_counter(&of_day, 4);
+        assert_eq!((lacking.value, lacking.partial), (None, false));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use minicbor::{Decode, Encode};
 use crate::domain::packed::{push_unsigned, push_varint, take_unsigned, take_varint};
 use crate::domain::time::{MINUTE, Timestamp};
 
+/// The mark of a window that is partial, behind the 32 bits of a count and two other marks.
+const PARTIAL: u64 = 1 << 34;
 /// How many windows wait at most to be given out. Beyond, the oldest is given up: a backlog of a
 /// year that comes in one hour has eight thousand of them, and they are late data then.
 const WINDOWS_OPEN_MAX: usize = 64;
@@ -38,6 +40,9 @@ pub struct Kept {
     pub value: Option<f64>,
     /// Whether one of its values is suspect.
     pub suspect: bool,
+    /// Of a counter: whether a meter was exchanged or reset in it, so that a part of it is known
+    /// to be missing for good.
+    pub partial: bool,
     /// How many of the datastream's own values arrived.
     pub received: u32,
     /// How many of them were valid.
@@ -122,8 +127,8 @@ impl Windows {
         Some((due.start, due.received))
     }
 
-    /// Keeps what a window came to and forgets those that began before `since`.
-    pub fn keep(&mut self, kept: Kept, now: Timestamp, since: Timestamp) -> Place {
+    /// Keeps what a window came to, and of the others those that stay by their start.
+    pub fn keep(&mut self, kept: Kept, now: Timestamp, stays: impl Fn(Timestamp) -> bool) -> Place {
         let mut given: Vec<Kept> = self.kept().collect();
         let later = given.iter().any(|one| kept.start < one.start && one.start <= now);
         let at = given.partition_point(|one| one.start < kept.start);
@@ -132,7 +137,7 @@ impl Windows {
             Some(place) => *place = kept,
             None => given.insert(at, kept),
         }
-        given.retain(|one| one.start >= since);
+        given.retain(|one| stays(one.start));
         self.given = pack(&given);
         self.open.retain(|open| open.start != kept.start);
         if let Some(newest) = self.newest.as_mut().filter(|newest| newest.start == kept.start) {
@@ -199,7 +204,8 @@ fn pack(windows: &[Kept]) -> Arc<[u8]> {
         push_varint(&mut bytes, minutes.wrapping_sub(last));
         last = minutes;
         let marks = u64::from(kept.value.is_some()) | u64::from(kept.suspect) << 1;
-        push_unsigned(&mut bytes, u64::from(kept.valid) << 2 | marks);
+        let partial = if kept.partial { PARTIAL } else { 0 };
+        push_unsigned(&mut bytes, u64::from(kept.valid) << 2 | marks | partial);
         push_varint(&mut bytes, i64::from(kept.received) - i64::from(kept.valid));
         if let Some(value) = kept.value {
             bytes.extend_from_slice(&value.to_bits().to_le_bytes());
@@ -216,7 +222,8 @@ fn unpack(bytes: &[u8]) -> impl Iterator<Item = Kept> + '_ {
 fn take(rest: &mut &[u8], last: &mut i64) -> Option<Kept> {
     *last = last.wrapping_add(take_varint(rest)?);
     let marks = take_unsigned(rest)?;
-    let valid = u32::try_from(marks >> 2).ok()?;
+    let partial = marks & PARTIAL != 0;
+    let valid = u32::try_from((marks & !PARTIAL) >> 2).ok()?;
     let received = u32::try_from(i64::from(valid).checked_add(take_varint(rest)?)?).ok()?;
     let value = if marks & 1 == 1 {
         let (bits, tail) = rest.split_first_chunk::<8>()?;
@@ -226,7 +233,7 @@ fn take(rest: &mut &[u8], last: &mut i64) -> Option<Kept> {
         None
     };
     let start = Timestamp(last.checked_mul(MINUTE)?);
-    Some(Kept { start, value, suspect: marks & 2 == 2, received, valid })
+    Some(Kept { start, value, suspect: marks & 2 == 2, partial, received, valid })
 }
 
 #[cfg(test)]
@@ -236,7 +243,8 @@ mod tests {
 
     fn kept(hour: i64, value: f64) -> Kept {
         let start = Timestamp(hour * HOUR);
-        Kept { start, value: Some(value), suspect: false, received: 1, valid: 1 }
+        let value = Some(value);
+        Kept { start, value, suspect: false, partial: false, received: 1, valid: 1 }
     }
 
     fn mark(windows: &mut Windows, hour: i64, due: i64) {
@@ -260,13 +268,13 @@ mod tests {
         let mut windows = Windows::default();
         mark(&mut windows, 3, 0);
         let now = Timestamp(9 * HOUR);
-        let place = windows.keep(kept(3, 1.0), now, Timestamp(0));
+        let place = windows.keep(kept(3, 1.0), now, |_| true);
         assert_eq!(place, Place { revision: false, newest: true });
         mark(&mut windows, 4, 0);
-        windows.keep(kept(4, 2.0), now, Timestamp(0));
+        windows.keep(kept(4, 2.0), now, |_| true);
         mark(&mut windows, 3, 0);
         assert_eq!(windows.next_due(now), Some((Timestamp(3 * HOUR), 2)));
-        let place = windows.keep(kept(3, 5.0), now, Timestamp(0));
+        let place = windows.keep(kept(3, 5.0), now, |_| true);
         assert_eq!(place, Place { revision: true, newest: false });
         assert_eq!(windows.due(), None);
         assert_eq!(windows.at(Timestamp(3 * HOUR)), Some(kept(3, 5.0)));
@@ -276,8 +284,8 @@ mod tests {
     #[test]
     fn a_window_of_a_clock_that_is_ahead_is_no_later_one() {
         let mut windows = Windows::default();
-        windows.keep(kept(20, 1.0), Timestamp(20 * HOUR), Timestamp(0));
-        let place = windows.keep(kept(8, 1.0), Timestamp(9 * HOUR), Timestamp(0));
+        windows.keep(kept(20, 1.0), Timestamp(20 * HOUR), |_| true);
+        let place = windows.keep(kept(8, 1.0), Timestamp(9 * HOUR), |_| true);
         assert!(place.newest);
     }
 
@@ -285,7 +293,8 @@ mod tests {
     fn old_windows_are_forgotten_and_those_that_wait_have_a_limit() {
         let mut windows = Windows::default();
         for hour in 0..1_000 {
-            windows.keep(kept(hour, 1.0), Timestamp(hour * HOUR), Timestamp((hour - 9) * HOUR));
+            let since = Timestamp((hour - 9) * HOUR);
+            windows.keep(kept(hour, 1.0), Timestamp(hour * HOUR), |start| start >= since);
         }
         assert_eq!(windows.kept().count(), 10);
         for hour in 0..1_000 {
@@ -297,7 +306,8 @@ mod tests {
     #[test]
     fn packed_windows_are_read_as_they_were() {
         let odd = Kept { value: None, suspect: true, received: 0, valid: 7, ..kept(3, 0.0) };
-        let windows = [kept(-7, 1.5), odd, Kept { received: 90, ..kept(4, -0.1) }];
+        let cut = Kept { partial: true, valid: u32::MAX, ..kept(3, 0.5) };
+        let windows = [kept(-7, 1.5), odd, cut, Kept { received: 90, ..kept(4, -0.1) }];
         assert_eq!(unpack(&pack(&windows)).collect::<Vec<_>>(), windows);
     }
 }

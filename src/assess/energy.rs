@@ -1,6 +1,7 @@
 //! Energy against targets: standard coal and carbon dioxide, supply quality, unbalance, the power
 //! factor of a month, intensity and the reuse of water. A missing meter is never counted as zero.
 
+mod carriers;
 mod quality;
 
 use crate::domain::assessment::NotAssessable;
@@ -14,9 +15,10 @@ use crate::domain::rounding::half_even;
 use crate::domain::time::{PhenomenonTime, Timestamp};
 use crate::domain::unit::UnitIndex;
 
+pub use self::carriers::{Used, carbon_dioxide, intensity, standard_coal};
 pub use self::quality::{
-    Supply, Unbalance, UnbalanceMethod, supply, supply_quality, ten_minutes, unbalance,
-    unbalance_of_lines, unbalance_of_phases,
+    Supplied, Supply, Unbalance, UnbalanceMethod, supply, supply_quality, ten_minutes, unbalance,
+    unbalance_of_lines, unbalance_of_phases, voltage_unbalance,
 };
 
 /// Digits behind the point of a result that is compared: what stands behind them is the noise of
@@ -230,67 +232,6 @@ fn deciding(property: PropertyId, compared: f64) -> Deciding {
         over_target: None,
         over_iii: None,
     }
-}
-
-/// What a meter metered of a carrier.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Used<'a> {
-    /// The carrier, as factors.csv calls it.
-    pub carrier: &'a str,
-    /// The meter and its amount. An export is taken away; sub-meters are not counted, because the
-    /// main meters have what is theirs.
-    pub metered: Metered,
-}
-
-/// Energy per 10^4 RMB of industrial added value, against the target that holds at the period's
-/// end.
-///
-/// The production is that of exactly this period; without it, or without a meter's amount or a
-/// carrier's factor, the intensity is not assessable.
-#[must_use]
-pub fn intensity(
-    registry: &Registry,
-    over: Over,
-    basis: Basis,
-    year: i16,
-    used: &[Used<'_>],
-) -> Reckoned {
-    let mut evaluation = blank(Evaluated::Place(over.place), Index::Intensity, over);
-    let main = used.iter().filter(|one| one.metered.role != MeterRole::Sub);
-    let main: Vec<Used<'_>> = main.copied().collect();
-    let meters: Vec<Metered> = main.iter().map(|one| one.metered).collect();
-    let missing = take_stock(registry, &mut evaluation, &meters);
-    evaluation.clause = match basis {
-        Basis::Equivalent => "GB/T 2589-2020, equivalent value 当量值".into(),
-        Basis::Calorific => "GB/T 2589-2020, calorific value 等价值".into(),
-    };
-    let mut sum = Some(0.0);
-    for one in main.iter().filter(|one| one.metered.amount.is_some()) {
-        let tce = burnt(registry, basis, one, year);
-        let sign = if one.metered.role == MeterRole::Export { -1.0 } else { 1.0 };
-        sum = sum.zip(tce).map(|(sum, tce)| sum + sign * tce);
-    }
-    let produced = registry.energy.produced(over.place, over.period, over.start);
-    match (sum, produced) {
-        _ if evaluation.reason.is_some() => {}
-        (Some(tce), Some(produced)) => {
-            let value = half_even(tce / produced.value, DECIMALS);
-            evaluation.value = Some(value);
-            let target = target_of(registry, over, TargetKind::EnergyIntensity, "");
-            hold(&mut evaluation, value, target);
-        }
-        // A carrier without a factor, or a period without production.
-        (None, _) | (_, None) => evaluation.reason = Some(NotAssessable::Missing),
-    }
-    Reckoned { evaluation, missing }
-}
-
-/// Gives the standard coal of what a meter metered, in its property's own unit.
-fn burnt(registry: &Registry, basis: Basis, one: &Used<'_>, year: i16) -> Option<f64> {
-    let stream = registry.datastream(one.metered.datastream)?;
-    let unit = registry.property(stream.property)?.unit;
-    let amount = (one.metered.amount?, unit);
-    coal(registry, basis, one.carrier, amount, year).map(|coal| coal.tce)
 }
 
 /// The share of a place's industrial water that is used again, `reused / (fresh + reused)` in

@@ -73,6 +73,15 @@ pub enum Index {
     /// Energy per 10^4 RMB of industrial added value.
     #[n(10)]
     Intensity,
+    /// The share of ten-minute values whose voltage unbalance is small enough.
+    #[n(11)]
+    VoltageUnbalance,
+    /// Standard coal of what a park used.
+    #[n(12)]
+    StandardCoal,
+    /// Carbon dioxide of the electricity that a park took.
+    #[n(13)]
+    CarbonDioxide,
 }
 
 impl Index {
@@ -91,6 +100,9 @@ impl Index {
             Self::Balance => "balance",
             Self::WaterReuse => "water_reuse",
             Self::Intensity => "intensity",
+            Self::VoltageUnbalance => "voltage_unbalance",
+            Self::StandardCoal => "standard_coal",
+            Self::CarbonDioxide => "carbon_dioxide",
         }
     }
 }

@@ -95,6 +95,12 @@ impl Timestamp {
         stated.map(|at| Self(at.as_millisecond())).or_else(|| Self::of_text(text, zone))
     }
 
+    /// Gives the year of a zone's calendar. Nothing outside the years that a calendar has.
+    #[must_use]
+    pub fn year(self, zone: &TimeZone) -> Option<i16> {
+        Some(zone.to_datetime(jiff::Timestamp::from_millisecond(self.0).ok()?).year())
+    }
+
     fn offset_ms(self, zone: &TimeZone) -> i64 {
         jiff::Timestamp::from_millisecond(self.0)
             .map_or(0, |at| i64::from(zone.to_offset(at).seconds()) * SECOND)

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::aggregate::counter::{LOOK_AROUND, consumption};
 use crate::aggregate::mean::{self, Summary};
 use crate::aggregate::window::{Kept, Place, Windows};
 use crate::domain::assessment::Assessment;
@@ -13,9 +12,10 @@ use crate::domain::observation::{
 };
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{
-    Average, Combine, Counter, Datastream, HourMean, Members, ObservedProperty, Registry, Sampling,
+    Average, Combine, Counter, Datastream, Members, ObservedProperty, Registry, Sampling,
 };
 use crate::domain::time::{DAY, HOUR, PhenomenonTime, Timestamp};
+use crate::pipeline::meter;
 use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed};
 
@@ -29,7 +29,7 @@ const DAYS_OF_A_YEAR_KEPT_MS: i64 = 400 * DAY;
 /// How long months, quarters and years are kept.
 const LONGER_KEPT_MS: i64 = 800 * DAY;
 /// How long after its end a day, month, quarter or year is given out.
-const SETTLE_MS: i64 = HOUR;
+pub(super) const SETTLE_MS: i64 = HOUR;
 /// How many days without any value are told one by one after a time in which no clock was heard.
 const DAYS_UNHEARD_MAX: i64 = 8;
 /// The periods that are made of days, in the order of [`StreamState::longer`].
@@ -42,6 +42,7 @@ struct Given {
     span: (Timestamp, Timestamp),
     value: Option<f64>,
     suspect: bool,
+    partial: bool,
     completeness: Completeness,
     place: Place,
     /// Whether it is stored; the hours of samples are not.
@@ -61,34 +62,39 @@ struct Maker<'a> {
 }
 
 impl Pipeline {
-    /// Notes that an observation belongs to an hour, which is to be given out then.
+    /// Notes that an observation belongs to an hour, which is to be given out then. The ring has
+    /// not taken it in yet.
     pub(super) fn note_hour(
         &mut self,
         registry: &Registry,
         datastream: &Datastream,
-        time: Timestamp,
+        entry: Entry,
         revised: bool,
         now: Timestamp,
     ) {
         let Some(station) = registry.station(datastream.station) else { return };
-        let hour = time.hour_start(&station.zone);
+        let hour = entry.time.hour_start(&station.zone);
         if hour.plus(HOURS_KEPT_MS) < now {
             return;
         }
         let settle_ms = registry.judgement.settle_hour_ms;
-        let metered = registry.energy.counters.contains_key(&datastream.id);
-        let expected = datastream.hour_mean.filter(|_| !metered).map(|rule| rule.expected);
+        let counter = registry.energy.counters.get(&datastream.id);
+        let expected = datastream.hour_mean.map(|rule| rule.expected);
         let Some(stream) = self.stream_mut(datastream) else { return };
         stream.hours.mark(hour, !revised, |received, given| {
-            // A device that sends more than expected must not revise its hour with every value.
-            let complete = expected == Some(received) && !given;
+            // A device that sends more than expected must not revise its hour with every value. A
+            // meter's hour lacks the first reading after it, however many there are in it.
+            let complete = expected == Some(received) && !given && counter.is_none();
             // A mean of an hour that is not over is none, however many values there are of it.
             now.max(hour.plus(if complete { HOUR } else { HOUR + settle_ms }))
         });
-        if metered {
-            note_gap(stream, time, hour, now.max(hour.plus(HOUR + settle_ms)));
+        if let Some(counter) = counter {
+            // The rule of a meter's hour counts minutes and not readings.
+            let expected = u32::try_from(HOUR / datastream.expected_every_ms.max(1)).ok();
+            let noted = meter::Noted { entry, expected, settle_ms, zone: &station.zone, now };
+            meter::note(stream, counter, noted);
         }
-        let due = stream.hours.due();
+        let due = stream.due();
         self.averages_due = earlier(self.averages_due, due);
     }
 
@@ -165,25 +171,6 @@ impl Pipeline {
     }
 }
 
-/// A reading between two others of a counter says what was used on either side of it: the hours
-/// from the reading before it to the one after it are due again.
-fn note_gap(stream: &mut StreamState, time: Timestamp, hour: Timestamp, due: Timestamp) {
-    let before = stream.history.at_or_before(time.plus(-1)).map_or(time, |entry| entry.time);
-    let newer = stream.history.newest().is_some_and(|newest| newest.time > time);
-    let after = if newer { neighbour(stream, time.plus(1), true) } else { time };
-    let first = before.max(hour.plus(-HOURS_KEPT_MS / 2));
-    let last = after.min(hour.plus(HOURS_KEPT_MS / 2));
-    let (mut back, mut on) = (hour, hour.plus(HOUR));
-    while back > first {
-        back = back.plus(-HOUR);
-        stream.hours.mark(back, false, |_, _| due);
-    }
-    while on <= last {
-        stream.hours.mark(on, false, |_, _| due);
-        on = on.plus(HOUR);
-    }
-}
-
 /// Gives the earlier of two times at which something is due.
 pub(super) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
@@ -204,15 +191,18 @@ impl Maker<'_> {
             let end = start.plus(HOUR);
             let rule = self.datastream.hour_mean;
             let (kept, completeness) = match self.counter {
-                Some(counter) => metered(stream, (start, end), counter, rule, received),
+                Some(counter) => meter::hour(stream, (start, end), counter, rule, received),
                 None => self.hour(stream, (start, end), received),
             };
-            let Kept { value, suspect, .. } = kept;
+            let Kept { value, suspect, partial, .. } = kept;
             self.mark(&mut stream.days, Period::Day, start);
             // After a time in which no clock was heard, a day may wait that is older.
             let since = self.now.plus(-HOURS_KEPT_MS);
             let since = stream.days.first_waiting().map_or(since, |day| day.min(since));
-            let place = stream.hours.keep(kept, self.now, since);
+            let spared = meter::day_before_a_gap(stream, self.zone);
+            let stays =
+                |hour| since <= hour || spared.is_some_and(|(from, to)| from <= hour && hour < to);
+            let place = stream.hours.keep(kept, self.now, stays);
             let told = rule.is_some();
             let span = (start, end);
             out.push(Given {
@@ -220,6 +210,7 @@ impl Maker<'_> {
                 span,
                 value,
                 suspect,
+                partial,
                 completeness,
                 place,
                 told,
@@ -250,7 +241,7 @@ impl Maker<'_> {
         let expected = rule.map_or(0, |rule| rule.expected);
         let extremes = summary.extremes.filter(|_| rule.is_some_and(|rule| rule.extremes));
         let completeness = Completeness { received, valid, expected, extremes };
-        (Kept { start, value, suspect, received, valid }, completeness)
+        (Kept { start, value, suspect, partial: false, received, valid }, completeness)
     }
 
     /// Gives the running means of eight hours that hours given out just now belong to, and those
@@ -303,15 +294,19 @@ impl Maker<'_> {
         let kept_ms = if keeps { DAYS_OF_A_YEAR_KEPT_MS } else { DAYS_KEPT_MS };
         while let Some((start, _)) = stream.days.next_due(self.now) {
             let Some((start, end)) = Period::Day.around(start, self.zone) else { return };
-            let hours = stream.hours.between(start, end);
+            let mut hours = stream.hours.between(start, end);
+            if let Some(counter) = self.counter {
+                meter::fill(stream, counter, &mut hours, (start, end));
+            }
             let rule = self.datastream.average(Period::Day, start);
             let summary = self.day(&hours, (start, end));
-            let enough = rule.is_some_and(|rule| summary.valid >= rule.needs);
+            let enough = rule.is_some_and(|rule| is_enough(&summary, rule));
             let received = hours.iter().map(|hour| hour.received).sum();
             let valid = hours.iter().map(|hour| hour.valid).sum();
             let value = summary.value.filter(|_| enough);
-            let kept = Kept { start, value, suspect: summary.suspect, received, valid };
-            let place = stream.days.keep(kept, self.now, self.now.plus(-kept_ms));
+            let Summary { suspect, partial, .. } = summary;
+            let kept = Kept { start, value, suspect, partial, received, valid };
+            let place = stream.days.keep(kept, self.now, |day| self.now.plus(-kept_ms) <= day);
             if let Some(rule) = rule {
                 let mut day = given_by(Period::Day, (start, end), summary, rule, place);
                 day.completeness.received = hours.len() as u32;
@@ -342,6 +337,9 @@ impl Maker<'_> {
 
     fn day(&self, hours: &[Kept], (start, end): (Timestamp, Timestamp)) -> Summary {
         let combine = self.property.combine;
+        if self.counter.is_some() {
+            return mean::of_counter(hours, meter::hours_of(start, end));
+        }
         match (&self.flow, self.datastream.sampling) {
             (Some(flow), _) => mean::weighted(hours, &flow.between(start, end)),
             (None, Sampling::Sampled { .. }) => mean::of_samples(combine, hours),
@@ -385,11 +383,12 @@ impl Maker<'_> {
                     continue;
                 };
                 let average = self.made_of(stream, rule, span);
-                let Given { value, suspect, completeness, .. } = average;
+                let Given { value, suspect, partial, completeness, .. } = average;
                 let Completeness { received, valid, .. } = completeness;
-                let kept = Kept { start, value, suspect, received, valid };
+                let kept = Kept { start, value, suspect, partial, received, valid };
                 let Some(windows) = stream.longer.get_mut(index) else { break };
-                let place = windows.keep(kept, self.now, self.now.plus(-LONGER_KEPT_MS));
+                let since = self.now.plus(-LONGER_KEPT_MS);
+                let place = windows.keep(kept, self.now, |start| since <= start);
                 out.push(Given { place, ..average });
                 if period == Period::Month {
                     self.mark_longer(stream, Members::Months, start);
@@ -423,7 +422,6 @@ impl Maker<'_> {
     ) -> Given {
         let months = stream.longer.first().filter(|_| rule.members == Members::Months);
         let members = months.unwrap_or(&stream.days).between(start, end);
-        let summary = mean::of_windows(self.property.combine, &members);
         let days = (end.since(start) + DAY / 2) / DAY;
         let expected = match rule.members {
             Members::Days => u32::try_from(days).unwrap_or(0),
@@ -434,47 +432,16 @@ impl Maker<'_> {
             ..=29 => rule.needs_february,
             _ => rule.needs,
         };
+        let summary = match self.counter {
+            Some(_) => mean::of_counter(&members, expected),
+            None => mean::of_windows(self.property.combine, &members),
+        };
         let rule = Average { expected, needs, ..rule.clone() };
         let place = Place { revision: false, newest: true };
         let mut average = given_by(rule.period, (start, end), summary, &rule, place);
         average.completeness.received = members.len() as u32;
         average
     }
-}
-
-/// Gives what a meter counted in an hour. What lies in a gap is shared out by time and suspect
-/// where too little of the hour was measured, so that longer totals lack nothing.
-fn metered(
-    stream: &StreamState,
-    (start, end): (Timestamp, Timestamp),
-    counter: &Counter,
-    rule: Option<HourMean>,
-    received: u32,
-) -> (Kept, Completeness) {
-    let from = neighbour(stream, start, false).min(start.plus(-LOOK_AROUND));
-    let to = neighbour(stream, end, true).max(end.plus(LOOK_AROUND));
-    let entries = stream.history.between(from, to.plus(1));
-    let valid = mean::usable(&stream.history.between(start, end));
-    let used = consumption(entries.into_iter(), (start, end), counter);
-    let completeness = used.completeness();
-    let measured = rule.is_none_or(|rule| completeness.valid >= rule.needs);
-    let value = used.total().filter(|_| used.missing_ms == 0);
-    let suspect = used.suspect || !measured;
-    (Kept { start, value, suspect, received, valid }, completeness)
-}
-
-/// Gives the time of the nearest usable reading before a time, or of the first from it on; the
-/// time itself where there is none.
-fn neighbour(stream: &StreamState, at: Timestamp, after: bool) -> Timestamp {
-    let usable =
-        |entry: &Entry| entry.is_usable() && matches!(entry.result, ObservationResult::Value(_));
-    let found = if after {
-        stream.history.since(at).into_iter().find(usable)
-    } else {
-        let before = stream.history.between(Timestamp(i64::MIN), at);
-        before.into_iter().rev().find(usable)
-    };
-    found.map_or(at, |entry| entry.time)
 }
 
 fn of_eight_hours(rule: &Average) -> bool {
@@ -501,9 +468,14 @@ fn given_by(
     rule: &Average,
     place: Place,
 ) -> Given {
-    let Summary { value, valid, suspect, .. } = summary;
+    let Summary { value, valid, suspect, partial, .. } = summary;
     let completeness =
         Completeness { received: valid, valid, expected: rule.expected, extremes: None };
-    let value = value.filter(|_| valid >= rule.needs);
-    Given { period, span, value, suspect, completeness, place, told: true }
+    let value = value.filter(|_| is_enough(&summary, rule));
+    Given { period, span, value, suspect, partial, completeness, place, told: true }
+}
+
+/// Says whether there are enough valid members, or the rest is lost for good and said to be.
+fn is_enough(summary: &Summary, rule: &Average) -> bool {
+    summary.valid >= rule.needs || summary.partial
 }

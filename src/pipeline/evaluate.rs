@@ -20,6 +20,7 @@ use crate::domain::registry::{
 use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
 use crate::pipeline::average::{HOURS_KEPT_MS, LONGER, largest_eight_hours};
 use crate::pipeline::indices::Indices;
+use crate::pipeline::park;
 use crate::pipeline::state::{State, StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
 
@@ -36,6 +37,8 @@ pub(super) struct Plan {
     indices: Indices,
     /// The sets it ever belongs to.
     sets: Vec<SetId>,
+    /// What its meters take part in.
+    metering: park::Plan,
 }
 
 /// Makes the plans of an edition, by station.
@@ -55,6 +58,7 @@ pub(super) fn plans(registry: &Registry) -> Vec<Plan> {
         }
         let measured: Vec<PropertyId> = plan.items.iter().map(|(property, _)| *property).collect();
         plan.indices = Indices::of(registry, station, &measured);
+        plan.metering = park::plan(registry, station);
     }
     for set in registry.sets.iter() {
         for (station, _) in &set.members {
@@ -175,7 +179,7 @@ impl Pipeline {
         out: &mut Processed,
     ) {
         let touched = std::mem::take(&mut self.touched);
-        let mut sets = BTreeSet::new();
+        let (mut sets, mut places) = (BTreeSet::new(), BTreeSet::new());
         for (id, period, start) in touched {
             // What runs over eight hours is an item of days, and nothing is evaluated over it.
             if matches!(period, Period::EightHours | Period::DayMaxEightHours) {
@@ -188,10 +192,15 @@ impl Pipeline {
                 continue;
             }
             sets.extend(plan.sets.iter().map(|set| (*set, period, start, end)));
-            for evaluation in self.of_station(registry, station, period, (start, end)) {
+            places.extend(plan.metering.places.iter().map(|place| (*place, period, start, end)));
+            let over = (period, start, end);
+            let metering = self.of_metering(registry, (station, &plan.metering), over, now);
+            let of_items = self.of_station(registry, station, period, (start, end));
+            for evaluation in of_items.into_iter().chain(metering) {
                 self.tell_evaluation(evaluation, out);
             }
         }
+        self.evaluate_places(registry, places, out);
         for (id, period, start, end) in sets {
             let Some(set) = registry.sets.get(id.index()) else { continue };
             let mut members = set.members.iter();
@@ -213,16 +222,11 @@ impl Pipeline {
         let Some(state) = self.state.stations.get(id.index()).and_then(Option::as_ref) else {
             return false;
         };
-        plan.items.iter().filter_map(|(_, slot)| state.streams.get(usize::from(*slot))).any(
-            |stream| match period {
-                Period::Native | Period::EightHours => false,
-                Period::Hour => stream.hours.waits(start),
-                Period::Day | Period::DayMaxEightHours => stream.days.waits(start),
-                Period::Month | Period::Quarter | Period::Year => {
-                    longer(stream, period).is_some_and(|windows| windows.waits(start))
-                }
-            },
-        )
+        let of_metering = plan.metering.slots(period);
+        let slots = plan.items.iter().map(|(_, slot)| slot).chain(of_metering);
+        slots
+            .filter_map(|slot| state.streams.get(usize::from(*slot)))
+            .any(|stream| windows(stream, period).is_some_and(|windows| windows.waits(start)))
     }
 
     fn of_station(
@@ -331,7 +335,7 @@ impl Pipeline {
     }
 
     /// Remembers an evaluation, and stores it if it is one of a period or says something new.
-    fn tell_evaluation(&mut self, evaluation: Evaluation, out: &mut Processed) {
+    pub(super) fn tell_evaluation(&mut self, evaluation: Evaluation, out: &mut Processed) {
         let told = Told::of(&evaluation);
         let held = match evaluation.subject {
             Evaluated::Station(id) => match self.station_mut(id) {
@@ -435,15 +439,23 @@ fn of_period(
             Some(Item { property, result, suspect: summary.suspect })
         }
         (Period::Month | Period::Quarter | Period::Year, _) => {
-            of_kept(property, &longer(stream, period)?.at(start)?)
+            of_kept(property, &windows(stream, period)?.at(start)?)
         }
         (Period::Native | Period::EightHours | Period::DayMaxEightHours, _) => None,
     }
 }
 
-fn longer(stream: &StreamState, period: Period) -> Option<&Windows> {
-    let place = LONGER.iter().position(|longer| *longer == period)?;
-    stream.longer.get(place)
+/// Gives the windows of a period; of what no windows are made there are none.
+pub(super) fn windows(stream: &StreamState, period: Period) -> Option<&Windows> {
+    match period {
+        Period::Native | Period::EightHours => None,
+        Period::Hour => Some(&stream.hours),
+        Period::Day | Period::DayMaxEightHours => Some(&stream.days),
+        Period::Month | Period::Quarter | Period::Year => {
+            let place = LONGER.iter().position(|longer| *longer == period)?;
+            stream.longer.get(place)
+        }
+    }
 }
 
 fn of_kept(property: PropertyId, kept: &Kept) -> Option<Item> {

@@ -71,8 +71,10 @@ impl Pipeline {
         }
         let before = newest(stream, registry, &observation, now.wall);
         let news = before.is_none_or(|before| before <= time);
-        remember(stream, registry, &qualified, news, now.wall);
-        self.note_hour(registry, datastream, time, old.is_some(), now.wall);
+        let entry = Entry { time, result: observation.result, flag: qualified.flag() };
+        self.note_hour(registry, datastream, entry, old.is_some(), now.wall);
+        let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
+        remember(stream, registry, entry, news, now.wall);
         self.touch(registry, datastream, time);
         if news {
             let again = before == Some(time);
@@ -248,16 +250,16 @@ fn newest(
 fn remember(
     stream: &mut StreamState,
     registry: &Registry,
-    qualified: &QualifiedObservation,
+    entry: Entry,
     news: bool,
     now: Timestamp,
 ) {
-    let observation = &qualified.observation;
-    let time = observation.phenomenon_time.start();
-    let entry = Entry { time, result: observation.result, flag: qualified.flag() };
     stream.history.put(entry);
     if stream.history.just_sealed() {
-        stream.history.forget_before(now.plus(-registry.judgement.lateness_horizon_ms - HOUR));
+        let horizon = now.plus(-registry.judgement.lateness_horizon_ms);
+        // An hour that waits to be given out is made of what was remembered.
+        let waits = stream.hours.first_waiting().map_or(horizon, |hour| hour.min(horizon));
+        stream.history.forget_before(waits.plus(-HOUR));
     }
     if news {
         stream.newest = Some(entry);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
+use crate::aggregate::counter::Latest;
 use crate::aggregate::window::Windows;
 use crate::alert::{exceedance, silence};
 use crate::assess;
@@ -57,6 +58,9 @@ pub struct StreamState {
     /// Its months, quarters and years, once there is one.
     #[n(11)]
     pub longer: Vec<Windows>,
+    /// What is remembered of a counter beside its ring.
+    #[n(12)]
+    pub meter: Option<Box<Latest>>,
 }
 
 impl StreamState {
@@ -80,6 +84,7 @@ impl StreamState {
             hours: Windows::default(),
             days: Windows::default(),
             longer: Vec::new(),
+            meter: None,
             last: assess::Last::default(),
             exceedance: exceedance::State::default(),
             silence: silence::State { heard_ms, firing: None },

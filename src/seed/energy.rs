@@ -11,7 +11,7 @@ use crate::domain::unit::UnitIndex;
 use crate::seed::cell;
 use crate::seed::counter::tariff;
 use crate::seed::draft::{Draft, china};
-use crate::seed::sheet::{Cells, FACTORS, PRODUCTION, Sheets, TARGETS, UNITS};
+use crate::seed::sheet::{Cells, FACTORS, PLACES, PRODUCTION, Sheets, TARGETS, UNITS};
 
 /// The unit of production.
 const PRODUCTION_UNIT: &str = "10^4CNY";
@@ -48,6 +48,22 @@ pub(super) fn factors(sheets: &Sheets, draft: &mut Draft) {
             cells.refuse("of", "each factor of a carrier or region and year once");
         }
         draft.registry.energy.factors.push(factor);
+    }
+    if sheet.whole {
+        grids(sheets, draft);
+    }
+}
+
+/// Refuses a grid of `places.csv` that no factor is of.
+fn grids(sheets: &Sheets, draft: &mut Draft) {
+    let sheet = sheets.get(&PLACES);
+    for row in &sheet.rows {
+        let mut cells = sheet.cells(row, &mut draft.faults);
+        let grid = cells.text("grid");
+        let of = |one: &Factor| one.kind == FactorKind::GridCo2 && *one.of == *grid;
+        if !grid.is_empty() && !draft.registry.energy.factors.iter().any(of) {
+            cells.refuse("grid", "a region of `grid_co2` in factors.csv");
+        }
     }
 }
 

@@ -54,7 +54,7 @@ schemas! {
         ["property" "symbol" "name_en" "name_zh" "medium" "unit" "decimals_hour" "decimals_eval"
          "combine" "hj212" "hj212_2005" "source"], ["property"];
     PLACES: "places.csv", true,
-        ["place" "kind" "name_en" "name_zh" "part_of" "source"], ["place"];
+        ["place" "kind" "name_en" "name_zh" "part_of" "source"] + ["grid"], ["place"];
     STATIONS: "stations.csv", true,
         ["station" "place" "name_en" "name_zh" "latitude" "longitude" "zone" "section"
          "target_class" "from" "to" "source"]

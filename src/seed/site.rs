@@ -26,6 +26,7 @@ pub(super) fn places(sheets: &Sheets, draft: &mut Draft) {
             name_en: cells.text("name_en").into(),
             name_zh: cells.text("name_zh").into(),
             part_of: None,
+            grid: cells.text("grid").into(),
         };
         draft.registry.places.put(id.index(), place);
     }

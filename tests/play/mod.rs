@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "no test needs all of it")]
 
 pub mod case;
+pub mod run;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

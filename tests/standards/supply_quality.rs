@@ -1,7 +1,7 @@
 //! Supply quality: GB/T 12325-2008 voltage, GB/T 15945-2008 frequency, GB/T 15543-2008 unbalance.
 
 use weir::assess::energy::{
-    Over, Supply, supply, supply_quality, ten_minutes, unbalance, unbalance_of_lines,
+    Over, Supplied, Supply, supply, supply_quality, ten_minutes, unbalance, unbalance_of_lines,
     unbalance_of_phases,
 };
 use weir::domain::assessment::{Bound, NotAssessable};
@@ -42,7 +42,9 @@ fn evaluated(counted: Supply) -> Evaluation {
         end: Timestamp(DAY),
     };
     let subject = Evaluated::Station(station.id);
-    supply_quality(&registry, subject, over, (property.id, counted), "GB/T 12325-2008")
+    let instrument = "GB/T 12325-2008";
+    let one = Supplied { property: property.id, position: "L1", counted, instrument };
+    supply_quality(&registry, subject, over, &[one])
 }
 
 #[test]
@@ -83,7 +85,11 @@ fn ninety_five_percent_of_the_ten_minute_values_must_be_within() {
     let met = evaluated(day(outside(7), SINGLE_PHASE));
     assert_eq!((met.target, met.index, met.legal), (Target::Met, Index::SupplyQuality, true));
     assert_eq!(met.value, Some(95.138_889));
-    assert!(met.clause.contains("GB/T 12325-2008; supply_quality 95 %"), "{}", met.clause);
+    assert!(
+        met.clause.contains("GB/T 12325-2008; L1 95.14 %; supply_quality 95 %"),
+        "{}",
+        met.clause
+    );
     let missed = evaluated(day(outside(8), SINGLE_PHASE));
     assert_eq!(missed.target, Target::Missed);
     let exactly = Supply { within: 95, valid: 100, expected: 100, suspect: false };

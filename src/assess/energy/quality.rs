@@ -1,8 +1,8 @@
 //! Supply quality: the share of ten-minute values within the limits. One reading decides nothing.
 
-use crate::assess::energy::{DECIMALS, Over, blank, hold, target_of};
+use crate::assess::energy::{DECIMALS, Over, blank, deciding, hold, target_of};
 use crate::domain::assessment::{Bound, NotAssessable};
-use crate::domain::evaluation::{Evaluated, Evaluation, Index};
+use crate::domain::evaluation::{Evaluated, Evaluation, Index, Target};
 use crate::domain::history::Entry;
 use crate::domain::name::PropertyId;
 use crate::domain::observation::ObservationResult;
@@ -195,42 +195,118 @@ pub fn unbalance(
     Supply::of(&values, Bound::Max(most), one.1 || two.1 || three.1)
 }
 
-/// Holds the share of ten-minute values within a limit against the share that is asked for.
-/// `clause` names the limit. Without enough values there is no verdict.
+/// One thing that supply is known by: the voltage of a phase, the frequency.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Supplied<'r> {
+    /// The property.
+    pub property: PropertyId,
+    /// Where it is measured, such as `L1`; empty where the property is measured once.
+    pub position: &'r str,
+    /// How many of its ten-minute values were within its limit.
+    pub counted: Supply,
+    /// The instrument of the limit.
+    pub instrument: &'r str,
+}
+
+impl Supplied<'_> {
+    /// Gives the share within the limit, %, if enough values are valid.
+    fn percent(&self) -> Option<f64> {
+        let needed = f64::from(self.counted.expected) * NEEDED_SHARE;
+        self.counted.percent().filter(|_| f64::from(self.counted.valid) >= needed)
+    }
+}
+
+/// Holds the shares of ten-minute values within their limits against the share that is asked for.
+/// The least share counts; without enough values of one there is no verdict, unless another misses
+/// what is asked for.
 #[must_use]
 pub fn supply_quality(
     registry: &Registry,
     subject: Evaluated,
     over: Over,
-    (property, counted): (PropertyId, Supply),
-    clause: &str,
+    supplied: &[Supplied<'_>],
 ) -> Evaluation {
     let mut evaluation = blank(subject, Index::SupplyQuality, over);
-    evaluation.clause = clause.into();
-    evaluation.unconfirmed = counted.suspect;
-    evaluation.items_of = 1;
-    let needed = f64::from(counted.expected) * NEEDED_SHARE;
     let target = target_of(registry, over, TargetKind::SupplyQuality, "");
-    match (counted.percent(), target) {
-        (None, _) => {
-            evaluation.reason = Some(NotAssessable::Missing);
-            evaluation.missing.push(property);
+    let mut shares: Vec<(f64, &Supplied<'_>)> =
+        supplied.iter().filter_map(|one| Some((one.percent()?, one))).collect();
+    // In the order of the seeds where equal, so that nothing depends on anything else.
+    shares.sort_by(|(one, _), (two, _)| one.total_cmp(two));
+    evaluation.clause = clause(&shares, supplied).into();
+    evaluation.unconfirmed = supplied.iter().any(|one| one.counted.suspect);
+    let count = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    (evaluation.items, evaluation.items_of) = (count(shares.len()), count(supplied.len()));
+    for one in supplied.iter().filter(|one| one.percent().is_none()) {
+        if !evaluation.missing.contains(&one.property) {
+            evaluation.missing.push(one.property);
         }
-        (Some(_), _) if f64::from(counted.valid) < needed => {
-            evaluation.reason = Some(NotAssessable::Incomplete);
-            evaluation.missing.push(property);
+    }
+    let lacking = supplied.iter().any(|one| one.counted.valid > 0 && one.percent().is_none());
+    let absent = if lacking { NotAssessable::Incomplete } else { NotAssessable::Missing };
+    let Some((least, worst)) = shares.first() else {
+        evaluation.reason = Some(absent);
+        return evaluation;
+    };
+    evaluation.value = Some(*least);
+    evaluation.deciding.push(deciding(worst.property, *least));
+    if target.is_none() {
+        evaluation.reason = Some(NotAssessable::NoLimit);
+        return evaluation;
+    }
+    hold(&mut evaluation, *least, target);
+    if evaluation.target == Target::Met && !evaluation.missing.is_empty() {
+        (evaluation.target, evaluation.reason) = (Target::None, Some(absent));
+    }
+    evaluation.legal = is_of_the_standard_method(registry, subject);
+    evaluation
+}
+
+/// Names the instruments, and the shares of what is not wholly within, the least first.
+fn clause(shares: &[(f64, &Supplied<'_>)], supplied: &[Supplied<'_>]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for one in supplied {
+        if parts.iter().all(|part| part != one.instrument) {
+            parts.push(one.instrument.to_owned());
         }
-        (Some(percent), Some(target)) => {
-            evaluation.items = 1;
-            evaluation.value = Some(percent);
-            hold(&mut evaluation, percent, Some(target));
-            evaluation.legal = is_of_the_standard_method(registry, subject);
-        }
-        (Some(percent), None) => {
-            evaluation.items = 1;
-            evaluation.value = Some(percent);
-            evaluation.reason = Some(NotAssessable::NoLimit);
-        }
+    }
+    for (percent, one) in shares.iter().filter(|(percent, _)| *percent < 100.0) {
+        let place = if one.position.is_empty() { one.instrument } else { one.position };
+        parts.push(format!("{place} {} %", half_even(*percent, 2)));
+    }
+    parts.join("; ")
+}
+
+/// Holds the share of ten-minute values whose unbalance is at most what is asked for against the
+/// share that is. Of three magnitudes without angles it is an estimate, and has no legal weight.
+#[must_use]
+pub fn voltage_unbalance(
+    registry: &Registry,
+    subject: Evaluated,
+    over: Over,
+    phases: [&[Entry]; 3],
+    (property, every_ms): (PropertyId, i64),
+) -> Evaluation {
+    let mut evaluation = blank(subject, Index::VoltageUnbalance, over);
+    evaluation.items_of = 1;
+    let most = target_of(registry, over, TargetKind::VoltageUnbalance, "");
+    let Some(most) = most else {
+        evaluation.reason = Some(NotAssessable::NoLimit);
+        return evaluation;
+    };
+    let counted = unbalance(phases, (over.start, over.end), every_ms, most.value);
+    let one = Supplied { property, position: "", counted, instrument: "" };
+    evaluation.clause = format!("{}; {}", UnbalanceMethod::Phases.label(), most.name()).into();
+    evaluation.unconfirmed = counted.suspect;
+    let Some(percent) = one.percent() else {
+        let none = counted.valid == 0;
+        let reason = if none { NotAssessable::Missing } else { NotAssessable::Incomplete };
+        (evaluation.reason, evaluation.missing) = (Some(reason), vec![property]);
+        return evaluation;
+    };
+    (evaluation.items, evaluation.value) = (1, Some(percent));
+    match target_of(registry, over, TargetKind::SupplyQuality, "") {
+        Some(share) => hold(&mut evaluation, percent, Some(share)),
+        None => evaluation.reason = Some(NotAssessable::NoLimit),
     }
     evaluation
 }

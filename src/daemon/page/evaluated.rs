@@ -309,7 +309,10 @@ fn deciding(registry: &Registry, index: Index, one: &Deciding) -> DecidingView {
             | Index::PowerFactor
             | Index::Balance
             | Index::WaterReuse
-            | Index::Intensity => Text::same(format!("{value:.2}")),
+            | Index::Intensity
+            | Index::VoltageUnbalance
+            | Index::StandardCoal
+            | Index::CarbonDioxide => Text::same(format!("{value:.2}")),
         },
         (None, None) => Text::default(),
     };

@@ -21,6 +21,9 @@ pub(super) fn index(index: Index) -> Text {
         Index::Balance => ("unmetered share", "未计量份额"),
         Index::WaterReuse => ("water reuse", "重复用水率"),
         Index::Intensity => ("energy per added value", "单位增加值能耗"),
+        Index::VoltageUnbalance => ("voltage unbalance", "三相电压不平衡合格率"),
+        Index::StandardCoal => ("standard coal", "综合能耗（标准煤）"),
+        Index::CarbonDioxide => ("carbon dioxide of electricity", "用电二氧化碳排放"),
     };
     Text::new(en, zh)
 }
@@ -104,9 +107,11 @@ pub(super) fn number(index: Index, value: f64) -> Text {
         Index::RiverGrade => {
             Text::new(format!("{value:.1} % of classes I to III"), format!("Ⅰ～Ⅲ类占 {value:.1} %"))
         }
-        Index::SupplyQuality | Index::Balance | Index::WaterReuse => {
+        Index::SupplyQuality | Index::VoltageUnbalance | Index::Balance | Index::WaterReuse => {
             Text::same(format!("{value:.1} %"))
         }
+        Index::StandardCoal => Text::new(format!("{value:.3} tce"), format!("{value:.3} 吨标准煤")),
+        Index::CarbonDioxide => Text::new(format!("{value:.3} t"), format!("{value:.3} 吨")),
         Index::Intensity => {
             Text::new(format!("{value:.3} tce per 10⁴ RMB"), format!("{value:.3} 吨标准煤/万元"))
         }

@@ -58,6 +58,9 @@ pub struct Place {
     pub name_zh: Box<str>,
     /// The place it lies in.
     pub part_of: Option<PlaceId>,
+    /// The region of the electric grid that feeds it, as factors.csv calls it; empty where it is
+    /// that of the place it lies in.
+    pub grid: Box<str>,
 }
 
 /// A station (SensorThings: Thing).
