@@ -33,7 +33,7 @@ pub struct StreamState {
     /// Its last verdicts.
     #[n(3)]
     pub last: assess::Last,
-    /// Its alert about a limit.
+    /// The first reason of its alert about a limit: the shortest period of the rule.
     #[n(4)]
     pub exceedance: exceedance::State,
     /// Its alert about silence.
@@ -57,6 +57,10 @@ pub struct StreamState {
     /// Its months, quarters and years, once there is one.
     #[n(11)]
     pub longer: Vec<Windows>,
+    /// What its alert about a limit remembers besides its first reason.
+    #[n(12)]
+    #[cbor(default)]
+    pub further: exceedance::Further,
 }
 
 impl StreamState {
@@ -82,6 +86,7 @@ impl StreamState {
             longer: Vec::new(),
             last: assess::Last::default(),
             exceedance: exceedance::State::default(),
+            further: exceedance::Further::default(),
             silence: silence::State { heard_ms, firing: None },
             newest: None,
             received: Timestamp::default(),
