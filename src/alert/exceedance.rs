@@ -278,7 +278,8 @@ pub fn firing(first: &State, further: &Further) -> Option<(AlertId, Timestamp)> 
     firing.min_by_key(|(_, since)| *since)
 }
 
-/// Forgets every reason: nobody can judge them any more. Gives the alert that fired, and since when.
+/// Forgets every reason: nobody can judge them any more. Gives the alert that fired, and since
+/// when.
 pub fn withdraw(first: &mut State, further: &mut Further) -> Option<(AlertId, Timestamp)> {
     let fired = firing(first, further);
     let told = further.told;
@@ -370,7 +371,7 @@ mod tests {
         PhenomenonTime::Instant(Timestamp(millis))
     }
 
-    /// Runs letters (`x` exceeds, `n` near, `c` clear, `h` within the hysteresis, `?` unknown), one a
+    /// Runs letters (`x` exceeds, `n` near, `c` clear, `h` in the hysteresis, `?` unknown), one a
     /// minute, and gives what changed at which.
     fn run(terms: Terms, letters: &str) -> String {
         let mut state = State::default();
@@ -509,6 +510,19 @@ mod tests {
     fn what_gets_worse_is_told_once() {
         check_item("rx rX rx rX rc rx", "F+..RF");
         check_item("rn rx rn rc", "F+.R");
+    }
+
+    #[test]
+    fn an_alert_that_an_earlier_release_fired_is_no_new_one() {
+        let since = Timestamp(-MINUTE);
+        let first = State::Firing { alert: AlertId(7), since, over: None };
+        let mut item = Item { first, ..Item::default() };
+        assert_eq!(item.take('r', Outcome::Exceeds, WaterClass::V), None);
+        let over = item.take('r', Outcome::Clear, WaterClass::V).unwrap();
+        assert_eq!(
+            (over.alert, over.since, over.change),
+            (AlertId(7), since, AlertChange::Resolved)
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::domain::assessment::WaterClass;
 use crate::domain::name::{DatastreamId, LimitId, NetworkId, RuleId, StationId};
-use crate::domain::observation::{ObservationResult, Period, Periods};
+use crate::domain::observation::{ObservationResult, Period, Periods, Side};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 
 /// How urgent an alert is.
@@ -245,6 +245,9 @@ pub struct AlertEvent {
     /// Which share of the limit the value uses, where it meets it and is told as a warning.
     #[n(16)]
     pub share: Option<f64>,
+    /// On which side of the number the value lies, where it is censored.
+    #[n(17)]
+    pub side: Option<Side>,
 }
 
 impl AlertEvent {
@@ -276,6 +279,7 @@ impl AlertEvent {
             span: None,
             reasons: Periods::default(),
             share: None,
+            side: None,
         }
     }
 }

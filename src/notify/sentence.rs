@@ -125,7 +125,11 @@ impl<'a> Scene<'a> {
 
     /// Gives the value with its unit and the decimals of its property; empty if there is none.
     pub(super) fn value_text(&self) -> String {
-        self.event.value.map_or(String::new(), |value| self.amount(ObservationResult::Value(value)))
+        let Some(limit) = self.event.value else { return String::new() };
+        self.amount(match self.event.side {
+            Some(side) => ObservationResult::Censored { side, limit },
+            None => ObservationResult::Value(limit),
+        })
     }
 
     /// Gives the value of the item before, such as `1.410 mg/L`; empty if there is none.
@@ -158,7 +162,7 @@ impl<'a> Scene<'a> {
     /// Gives which share of the limit is used, such as `87 %`, where that is what is warned of.
     pub(super) fn share(&self) -> Option<String> {
         // Never more than it is: 99.6 % is not 100.
-        Some(format!("{} %", (self.event.share? * 100.0).floor()))
+        Some(format!("{} %", (self.event.share? * 100.0 + 1e-9).floor()))
     }
 
     /// Says what kind of value the event is about.

@@ -7,7 +7,7 @@ use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Before, Subject};
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::history::Entry;
 use crate::domain::name::RuleId;
-use crate::domain::observation::{ObservationResult, Period, Periods};
+use crate::domain::observation::{ObservationResult, Period, Periods, QualifiedObservation};
 use crate::domain::registry::{Datastream, Registry, RuleKind};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 use crate::pipeline::average::LONGER;
@@ -21,7 +21,7 @@ impl Pipeline {
         &mut self,
         registry: &Registry,
         datastream: &Datastream,
-        assessment: &Assessment,
+        (qualified, assessment): (&QualifiedObservation, &Assessment),
         backlog: Option<Backlog>,
         out: &mut Processed,
     ) {
@@ -49,6 +49,10 @@ impl Pipeline {
         };
         let mut event = event(rule.id, change, period, assessment);
         event.before = self.before(registry, datastream, assessment);
+        event.side = match qualified.observation.result {
+            ObservationResult::Censored { side, .. } => Some(side),
+            ObservationResult::Value(_) | ObservationResult::Nil(_) => None,
+        };
         let (station, property) = (datastream.station, datastream.property);
         match (change.change, outcome) {
             (AlertChange::Fired | AlertChange::Changed, Outcome::Exceeds) => {

@@ -65,8 +65,10 @@ impl Pipeline {
             (AlertChange::Changed, None, Some(untold)) => {
                 out.alerts.extend(untold.told().chain([event]));
             }
-            (_, _, Some(Untold { fired, .. })) => {
-                let past = AlertEvent { change: AlertChange::Past, at: event.at, ..fired };
+            (_, _, Some(Untold { fired, changed, .. })) => {
+                // What began as a warning may have become more.
+                let told = changed.filter(|_| fired.share.is_some()).unwrap_or(fired);
+                let past = AlertEvent { change: AlertChange::Past, at: event.at, ..told };
                 out.alerts.push(past);
             }
             (_, _, None) => out.alerts.push(event),

@@ -128,7 +128,7 @@ impl Pipeline {
         }
         out.assessments.push(assessment);
         if news {
-            self.alert(registry, datastream, &assessment, backlog, out);
+            self.alert(registry, datastream, (qualified, &assessment), backlog, out);
         }
     }
 }

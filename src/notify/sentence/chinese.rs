@@ -21,8 +21,9 @@ impl Scene<'_> {
                 "{who}：自{since}起的报警已撤销，其规则或对象已变更或从种子表中移除，无法判断是否已恢复"
             ),
             (AlertChange::Past, _) => format!(
-                "{who}：{since}至{until}曾{}，起初{}；通知前已恢复，从消息服务器积压数据中发现",
-                self.against_zh(false),
+                "{who}：{since}至{until}曾{}{}，起初{}；通知前已恢复，从消息服务器积压数据中发现",
+                if self.event.share.is_some() { self.near_zh() } else { self.against_zh(false) },
+                self.basis_zh(),
                 self.said_zh()
             ),
             (AlertChange::Fired, Topic::Exceedance) => {
@@ -32,9 +33,10 @@ impl Scene<'_> {
                 format!("{who}（续报）：{}；自{since}起", self.exceeds_zh())
             }
             (AlertChange::Resolved, Topic::Exceedance) => format!(
-                "{who}：{}，不再{}，此前持续时间为{since}至{until}",
+                "{who}：{}，不再{}{}；持续时段为{since}至{until}",
                 self.said_zh(),
-                if self.warns { self.near_zh() } else { self.against_zh(false) }
+                if self.warns { self.near_zh() } else { self.against_zh(false) },
+                self.basis_zh()
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => {
                 format!("{who}：自{since}起无{property}数据{}", self.expected_zh())
@@ -72,7 +74,7 @@ impl Scene<'_> {
         }
     }
 
-    /// `氨氮12:00样品1.620 mg/L，单项水质Ⅴ类，超Ⅳ类标准（限值1.5 mg/L）0.08倍，依据GB 3838-2002表1第7项；
+    /// `氨氮12:00样品1.620 mg/L，单项水质Ⅴ类，超Ⅳ类标准限值（1.5 mg/L）0.08倍，依据GB 3838-2002表1第7项；
     /// 前一样品（08:00）1.410 mg/L`.
     fn exceeds_zh(&self) -> String {
         let mut text = self.said_zh();
@@ -147,7 +149,7 @@ impl Scene<'_> {
         format!("接近{}限值（{}）", self.standard_zh(), self.limit_with("～"))
     }
 
-    /// `超Ⅳ类标准（限值1.5 mg/L）0.08倍`.
+    /// `超Ⅳ类标准限值（1.5 mg/L）0.08倍`.
     fn against_zh(&self, with_multiple: bool) -> String {
         let Some(limit) = self.limit else { return String::from("超过限值") };
         let multiple = match (self.multiple(), self.event.multiple) {
@@ -160,7 +162,7 @@ impl Scene<'_> {
             Bound::Min(_) => "低于",
             Bound::Range { .. } => "超出",
         };
-        format!("{side}{}（限值{}）{multiple}", self.standard_zh(), self.limit_with("～"))
+        format!("{side}{}限值（{}）{multiple}", self.standard_zh(), self.limit_with("～"))
     }
 
     /// `Ⅳ类标准`, `二级标准`.

@@ -21,9 +21,10 @@ impl Scene<'_> {
                  or left the seeds; nobody can say whether it is over"
             ),
             (AlertChange::Past, _) => format!(
-                "{who}: was {} from {since} to {until}, {} at first; over before it could be told, \
-                 found in what the broker had kept",
-                self.against_plainly(),
+                "{who}: was {} {} from {since} to {until}, {} at first; over before it could be \
+                 told, found in what the broker had kept",
+                if self.event.share.is_some() { "near" } else { self.side() },
+                self.limit_words(),
                 self.said()
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Exceedance) => {
