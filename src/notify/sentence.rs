@@ -230,7 +230,9 @@ fn one_name(place: &str, station: &str, between: &str) -> String {
         return format!("{place}{rest}");
     }
     let first = place.split(' ').next().unwrap_or_default();
-    if station.split(' ').any(|word| word == first) {
+    // Chinese names have no words to tell apart: two characters are one.
+    let alike = place.chars().zip(station.chars()).take_while(|(a, b)| a == b).count();
+    if station.split(' ').any(|word| word == first) || !place.is_ascii() && alike > 1 {
         return station.to_owned();
     }
     format!("{place}{between}{station}")
@@ -263,6 +265,8 @@ mod tests {
         check("Hunnan Park", "Hunnan air station", "Hunnan air station");
         check("Puhe River", "Weir 3", "Puhe River, Weir 3");
         check("蒲河", "蒲河道义", "蒲河道义");
+        check("浑南高新技术产业园", "浑南空气站", "浑南空气站");
+        check("蒲河", "三号站", "蒲河, 三号站");
         check("沈阳经济技术开发区", "开发区空气站", "沈阳经济技术开发区空气站");
     }
 }

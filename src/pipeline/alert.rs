@@ -143,3 +143,24 @@ fn event(rule: RuleId, change: Change, period: Period, assessment: &Assessment) 
         ..AlertEvent::plain(alert, rule, subject, change, (at, since))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::{DatastreamId, PropertyId, StationId};
+    use crate::domain::registry::Statistic;
+    use crate::domain::time::HOUR;
+
+    #[test]
+    fn a_stated_hour_is_of_the_hour_or_where_no_hour_is_asked_for_a_value() {
+        let plain = Datastream::plain(DatastreamId(0), "a/b", StationId(0), ("", PropertyId(0)));
+        let hourly =
+            Datastream { statistic: Statistic::Mean, period_ms: Some(HOUR), ..plain.clone() };
+        let of = |periods: &[Period]| periods.iter().copied().collect::<Periods>();
+        let (raw, hour) = (Period::Native, Period::Hour);
+        assert_eq!(reason(of(&[hour]), &hourly, raw), Some(hour));
+        assert_eq!(reason(of(&[raw, hour]), &hourly, raw), Some(hour));
+        assert_eq!(reason(of(&[raw]), &hourly, raw), Some(raw));
+        assert_eq!(reason(of(&[hour]), &plain, raw), None);
+    }
+}
