@@ -31,15 +31,20 @@ pub struct Basin {
 }
 
 impl Basin {
-    /// Notes that a station began to exceed a limit.
-    pub fn began(&mut self, station: StationId, property: PropertyId, since: Timestamp) {
-        self.exceedances.insert((station, property), Exceedance { since, until: None });
+    /// Notes that a station exceeds a limit, and says whether that is new.
+    pub fn began(&mut self, station: StationId, property: PropertyId, since: Timestamp) -> bool {
+        let lasts = |exceedance: &Exceedance| exceedance.until.is_none();
+        let new = !self.exceedances.get(&(station, property)).is_some_and(lasts);
+        if new {
+            self.exceedances.insert((station, property), Exceedance { since, until: None });
+        }
+        new
     }
 
     /// Notes that it is over.
     pub fn ended(&mut self, station: StationId, property: PropertyId, at: Timestamp) {
         if let Some(exceedance) = self.exceedances.get_mut(&(station, property)) {
-            exceedance.until = Some(at);
+            exceedance.until.get_or_insert(at);
         }
     }
 
@@ -78,8 +83,9 @@ mod tests {
     fn what_ended_long_ago_is_forgotten_and_what_lasts_is_not() {
         let mut basin = Basin::default();
         for station in 0..4 {
-            basin.began(StationId(station), PropertyId(0), Timestamp(0));
+            assert!(basin.began(StationId(station), PropertyId(0), Timestamp(0)));
         }
+        assert!(!basin.began(StationId(0), PropertyId(0), Timestamp(1)), "it lasts already");
         basin.ended(StationId(0), PropertyId(0), Timestamp(9));
         basin.ended(StationId(1), PropertyId(0), Timestamp(10));
         basin.forget_before(Timestamp(10));

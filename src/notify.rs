@@ -12,8 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::alert::{AlertChange, AlertEvent, Subject};
+use crate::domain::assessment::WaterClass;
 use crate::domain::fault::SettingFault;
+use crate::domain::observation::Period;
 use crate::domain::registry::{Registry, RuleKind};
+use crate::domain::time::Timestamp;
 
 use self::sentence::Scene;
 use self::webhook::Webhook;
@@ -102,7 +105,9 @@ fn sample() -> Value {
     let annotations = json!({
         "summary_en": "sample", "summary_zh": "sample", "advice_en": "sample",
         "advice_zh": "sample", "limit": "3", "clause": "sample", "value": "2.5",
-        "state": "fired",
+        "multiple": "0.08", "share": "87 %", "class": "V", "period": "1h", "reasons": "native 1h",
+        "value_from": NO_END, "value_to": NO_END, "before": "2.4", "before_from": NO_END,
+        "since": NO_END, "state": "firing",
     });
     body(&event, "sample", &labels, &annotations, "0000000000000000")
 }
@@ -314,11 +319,11 @@ pub fn notification(
     let scene = Scene::new(registry, event, home);
     // Alertmanager's receivers know two words; a withdrawn alert no longer fires.
     let status = match event.change {
-        AlertChange::Fired => "firing",
+        AlertChange::Fired | AlertChange::Changed => "firing",
         AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => "resolved",
     };
     let ends = match event.change {
-        AlertChange::Fired => NO_END.to_owned(),
+        AlertChange::Fired | AlertChange::Changed => NO_END.to_owned(),
         AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => {
             event.at.rfc3339(&scene.zone)
         }
@@ -326,6 +331,8 @@ pub fn notification(
     let labels = labels(registry, event, &scene);
     let rule = registry.rule(event.rule);
     let words = scene.english();
+    let time = |at: Timestamp| at.rfc3339(&scene.zone);
+    let reasons: Vec<&str> = event.reasons.iter().map(Period::word).collect();
     let annotations = json!({
         "summary_en": words,
         "summary_zh": scene.chinese(),
@@ -334,6 +341,16 @@ pub fn notification(
         "limit": scene.limit_text(),
         "clause": scene.clause(),
         "value": scene.value_text(),
+        "multiple": scene.multiple().unwrap_or_default(),
+        "share": scene.share().unwrap_or_default(),
+        "class": event.class.map_or("", WaterClass::name),
+        "period": if event.span.is_some() { event.period.word() } else { "" },
+        "value_from": event.span.map_or(String::new(), |span| time(span.start())),
+        "value_to": event.span.map_or(String::new(), |span| time(span.end())),
+        "before": scene.before_text(),
+        "before_from": event.before.map_or(String::new(), |before| time(before.span.start())),
+        "reasons": reasons.join(" "),
+        "since": time(event.since),
         "state": event.change.word(),
     });
     let fingerprint = format!("{:016x}", event.alert.0);

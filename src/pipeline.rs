@@ -1,6 +1,7 @@
 //! The verbs in their order, pure: every input goes through [`Pipeline::process`], live or in
 //! replay, and everything it causes comes out of it as values. No clock, no file, no socket.
 
+mod alert;
 mod average;
 mod backlog;
 mod beside;
@@ -22,7 +23,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::decode::Decoded;
-use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
+use crate::domain::alert::{AlertChange, AlertEvent, Subject, WeirCondition};
 use crate::domain::assessment::Assessment;
 use crate::domain::evaluation::Evaluation;
 use crate::domain::input::{Arrival, Condition, Input};
@@ -206,7 +207,7 @@ impl Pipeline {
             (None, None) | (Some(_), Some(_)) => return,
         };
         let subject = Subject::Weir { condition, network };
-        out.alerts.push(plain_event(alert, rule, subject, change, at.wall, since));
+        out.alerts.push(AlertEvent::plain(alert, rule, subject, change, (at.wall, since)));
         out.changed = true;
     }
 }
@@ -214,28 +215,4 @@ impl Pipeline {
 fn weir_rule(registry: &Registry, condition: WeirCondition) -> Option<RuleId> {
     let rules = &registry.weir_rules;
     rules.iter().find(|(of, _)| *of == condition).map(|(_, rule)| *rule)
-}
-
-/// An event that has no value: silence, and conditions of weir itself.
-fn plain_event(
-    alert: AlertId,
-    rule: RuleId,
-    subject: Subject,
-    change: AlertChange,
-    at: Timestamp,
-    since: Timestamp,
-) -> AlertEvent {
-    AlertEvent {
-        alert,
-        rule,
-        subject,
-        change,
-        at,
-        since,
-        value: None,
-        limit: None,
-        multiple: None,
-        unconfirmed: false,
-        upstream: None,
-    }
 }

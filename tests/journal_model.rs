@@ -92,7 +92,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     let step = prop_oneof![8 => 0_i64..60_000, 1 => -HOUR..0, 1 => HOUR..3 * DAY];
     let main = (vec(0_u16..3_000, 0..3), 0_u64..4, vec((0_u32..3, any::<[u8; 6]>()), 0..3));
     let letters = vec((0_u8..2, 0_u8..2, prop_oneof![3 => 1_usize..4, 1 => 30_usize..60]), 0..2);
-    let told = (vec((1_u64..4, 0_u8..3), 0..3), vec((0_u8..9, 0_usize..4), 0..3));
+    let told = (vec((1_u64..4, 0_u8..4), 0..3), vec((0_u8..9, 0_usize..4), 0..3));
     let world = (0_usize..3, proptest::option::of(0_u8..3));
     let rows = vec((0_u32..2, 0_i64..4, 0_u8..9), 0..3);
     let again = (vec(0_usize..99, 0..3), vec(0_usize..99, 0..2));
@@ -319,7 +319,12 @@ impl Model {
 
     fn lay_alerts(&self, plan: &Plan, batch: &mut Batch) {
         for (number, (alert, change)) in plan.alerts.iter().enumerate() {
-            let changes = [AlertChange::Fired, AlertChange::Resolved, AlertChange::Withdrawn];
+            let changes = [
+                AlertChange::Fired,
+                AlertChange::Changed,
+                AlertChange::Resolved,
+                AlertChange::Withdrawn,
+            ];
             batch.alerts.push(AlertRow {
                 alert: AlertId(*alert),
                 rule: RuleId(1),
@@ -749,7 +754,8 @@ impl Run {
             model.alerts.iter().skip(index + 1).all(|(other, ..)| *other != alert)
         };
         let open = model.alerts.iter().enumerate().filter(|(index, (alert, change, _))| {
-            *change == AlertChange::Fired && is_last(*index, *alert)
+            let fires = matches!(change, AlertChange::Fired | AlertChange::Changed);
+            fires && is_last(*index, *alert)
         });
         let open: Vec<_> = open.map(|(_, one)| one.2.clone()).collect();
         let read: Vec<_> = reader.open_alerts().unwrap().into_iter().map(|one| one.json).collect();

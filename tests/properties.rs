@@ -59,7 +59,7 @@ const WORLD: [(&str, &str); 9] = [
     ),
     (
         "rules.csv.last",
-        "quick,station:puhe-daoyi,exceedance,raw,,2,2,0.05,,warning,Look.,查看。,test\n",
+        "quick,station:puhe-daoyi,exceedance,raw 1h 24h,,2,1,0.05,,warning,Look.,查看。,test,\n",
     ),
 ];
 
@@ -68,6 +68,11 @@ const OTHERS: [&[(&str, &str)]; 3] = [
     &[
         ("stations.csv.first", "a-source,puhe,a,b,,,+08:00,river,II,,,test\n"),
         ("devices.csv.first", "rivers,p-9,a-source,,probe,device,,,,,,test\n"),
+        ("rules.csv.without", "quick\n"),
+        (
+            "rules.csv.last",
+            "quick,station:puhe-daoyi,exceedance,24h raw,,2,1,0.05,,warning,Look.,查看。,test,0.9\n",
+        ),
     ],
     &[("rules.csv.without", "quick\nwater-silence\nweir-\nair-exceedance\n")],
     &[
@@ -475,7 +480,7 @@ fn check_alerts(player: &Player) {
         // An exceedance names its limit when it fires; what is withdrawn is known by its number.
         let exceedance = match event.change {
             AlertChange::Fired | AlertChange::Past => event.limit.is_some(),
-            AlertChange::Resolved | AlertChange::Withdrawn => {
+            AlertChange::Changed | AlertChange::Resolved | AlertChange::Withdrawn => {
                 open.get(&(event.subject, true)) == Some(&event.alert)
             }
         };
@@ -485,6 +490,9 @@ fn check_alerts(player: &Player) {
                 assert!(given.insert(event.alert), "a number is given once: {event:?}");
                 let before = open.insert(key, event.alert);
                 assert_eq!(before, None, "fired while it fires: {event:?}");
+            }
+            AlertChange::Changed => {
+                assert_eq!(open.get(&key), Some(&event.alert), "changed, not begun: {event:?}");
             }
             AlertChange::Past => {
                 assert!(given.insert(event.alert), "a number is given once: {event:?}");

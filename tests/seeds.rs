@@ -393,7 +393,9 @@ fn an_unknown_station_or_place_of_a_limit_is_refused() {
 fn with_column(table: &str, column: &str, row: &str, cell: &str) -> Tables {
     let mut tables = example();
     let text = String::from_utf8(tables.get(table).unwrap().to_vec()).unwrap();
+    let held = text.lines().next().is_some_and(|head| head.ends_with(&format!(",{column}")));
     let laid = text.lines().enumerate().map(|(at, line)| {
+        let line = if held { line.rsplit_once(',').unwrap().0 } else { line };
         let first = line.split(',').next().unwrap();
         let cell = if at == 0 {
             column
@@ -438,6 +440,16 @@ fn a_warning_share_is_a_share() {
     }
     let silence = with_column("rules.csv", "warning_share", "water-silence", "0.8");
     check(&silence, "seeds/rules.csv:");
+}
+
+#[test]
+fn a_rule_looks_at_periods_each_once() {
+    let of = |cell: &str| with("rules.csv", "exceedance,1h 24h 24h_max_8h,", cell);
+    compiled(&of("exceedance,24h raw month,")).unwrap();
+    for wrong in ["", "hour", "\"1h,24h\"", "1h 1h", "raw  24h", "native"] {
+        let tables = of(&format!("exceedance,{wrong},"));
+        check(&tables, "seeds/rules.csv:7:");
+    }
 }
 
 #[test]

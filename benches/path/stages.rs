@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir::aggregate::window::Windows;
-use weir::alert::exceedance::{self, Terms};
+use weir::alert::exceedance::{self, Heard, Terms};
 use weir::assess::{self, Last};
 use weir::decode::{self, Decoded};
 use weir::domain::assessment::Assessment;
@@ -269,21 +269,23 @@ impl Given {
     }
 
     fn alert(&self) -> Duration {
-        let mut states = vec![exceedance::State::default(); self.registry.datastreams.len()];
+        let fresh = (exceedance::State::default(), exceedance::Further::default());
+        let mut states = vec![fresh; self.registry.datastreams.len()];
         per_message(|| {
             for one in self.assessments.iter().flatten() {
                 let datastream = self.registry.datastream(one.datastream).unwrap();
                 let rule = datastream.exceedance_rule.and_then(|rule| self.registry.rule(rule));
-                let Some(RuleKind::Exceedance { pending, keep, hysteresis, .. }) =
-                    rule.map(|rule| rule.kind)
+                let Some((rule, RuleKind::Exceedance { of, pending, keep, hysteresis })) =
+                    rule.map(|rule| (rule, rule.kind))
                 else {
                     continue;
                 };
-                let outcome = exceedance::outcome(&self.registry, one, hysteresis);
-                let at = one.phenomenon_time.start();
-                let state = &mut states[datastream.id.0 as usize];
-                let terms = Terms { pending, keep, hysteresis };
-                *state = exceedance::next(terms, *state, outcome, at, Default::default).0;
+                let terms = Terms { pending, keep, hysteresis, warning_share: rule.warning_share };
+                let outcome = exceedance::outcome(&self.registry, one, terms);
+                let (period, span, class) = (one.period, one.phenomenon_time, one.class);
+                let heard = Heard { of, period, span, outcome, class };
+                let (first, further) = &mut states[datastream.id.0 as usize];
+                black_box(exceedance::judge(terms, (first, further), heard, Default::default));
             }
         })
     }

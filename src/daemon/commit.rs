@@ -413,6 +413,7 @@ fn log(row: &AlertRow) {
     let (alert, words) = (row.alert.0, &row.words);
     match row.change {
         AlertChange::Fired => tracing::warn!(alert, "Alert: {words}"),
+        AlertChange::Changed => tracing::warn!(alert, "Alert changed: {words}"),
         AlertChange::Resolved => tracing::info!(alert, "Alert resolved: {words}"),
         AlertChange::Past => tracing::warn!(alert, "Alert, past: {words}"),
         AlertChange::Withdrawn => tracing::info!(alert, "Alert withdrawn: {words}"),

@@ -438,19 +438,9 @@ fn refused(faults: &[Fault]) -> anyhow::Error {
 fn full_notice(registry: &Registry, settings: &Settings, at: Moment) -> Option<NotificationRow> {
     let full = WeirCondition::JournalFull;
     let (_, rule) = registry.weir_rules.iter().find(|(condition, _)| *condition == full)?;
-    let event = AlertEvent {
-        alert: AlertId(0),
-        rule: *rule,
-        subject: Subject::Weir { condition: full, network: None },
-        change: AlertChange::Fired,
-        at: at.wall,
-        since: at.wall,
-        value: None,
-        limit: None,
-        multiple: None,
-        unconfirmed: false,
-        upstream: None,
-    };
+    let subject = Subject::Weir { condition: full, network: None };
+    let (change, times) = (AlertChange::Fired, (at.wall, at.wall));
+    let event = AlertEvent::plain(AlertId(0), *rule, subject, change, times);
     let told = notify::notification(registry, &event, "weir", &settings.home);
     let channels = settings.channels.clone();
     Some(NotificationRow { id: "journal-full".to_owned(), channels, body: told.body.to_string() })

@@ -2,8 +2,10 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::domain::assessment::WaterClass;
 use crate::domain::name::{DatastreamId, LimitId, NetworkId, RuleId, StationId};
-use crate::domain::time::Timestamp;
+use crate::domain::observation::{ObservationResult, Period, Periods, Side};
+use crate::domain::time::{PhenomenonTime, Timestamp};
 
 /// How urgent an alert is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -144,6 +146,9 @@ pub enum AlertChange {
     /// What it would have warned of was over before anybody could be told.
     #[n(3)]
     Past,
+    /// It fires still, and for one reason more or for a worse one.
+    #[n(4)]
+    Changed,
 }
 
 impl AlertChange {
@@ -155,6 +160,7 @@ impl AlertChange {
             Self::Resolved => "resolved",
             Self::Withdrawn => "withdrawn",
             Self::Past => "past",
+            Self::Changed => "changed",
         }
     }
 }
@@ -168,6 +174,17 @@ pub struct Upstream {
     /// Since when it exceeds.
     #[n(1)]
     pub since: Timestamp,
+}
+
+/// The value of an item before the one in question: the sample or mean before it.
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
+pub struct Before {
+    /// The value, in the canonical unit.
+    #[n(0)]
+    pub result: ObservationResult,
+    /// Its time.
+    #[n(1)]
+    pub span: PhenomenonTime,
 }
 
 /// A change of an alert's state, to be stored and told.
@@ -185,7 +202,8 @@ pub struct AlertEvent {
     /// What happened.
     #[n(3)]
     pub change: AlertChange,
-    /// When it happened: the time of the observation that did it, or the clock's.
+    /// When it happened: the time of the observation that did it, or the clock's. No two changes
+    /// of one alert share it, and a later one is later.
     #[n(4)]
     pub at: Timestamp,
     /// Since when the state lasts that the alert is about.
@@ -206,4 +224,62 @@ pub struct AlertEvent {
     /// The wave it may be part of.
     #[n(10)]
     pub upstream: Option<Upstream>,
+    /// Which values it was that did it; a mean that a device states is of the period it states.
+    #[n(11)]
+    #[cbor(default)]
+    pub period: Period,
+    /// The best water class that the value meets, where its item has classes.
+    #[n(12)]
+    pub class: Option<WaterClass>,
+    /// The value of the same period before it.
+    #[n(13)]
+    pub before: Option<Before>,
+    /// The time of the value: of a sample, an hour, a day; none where there is no value.
+    #[n(14)]
+    pub span: Option<PhenomenonTime>,
+    /// For which reasons it fires once this has happened: the periods of its rule whose values
+    /// exceed a limit.
+    #[n(15)]
+    #[cbor(default)]
+    pub reasons: Periods,
+    /// Which share of the limit the value uses, where it meets it and is told as a warning.
+    #[n(16)]
+    pub share: Option<f64>,
+    /// On which side of the number the value lies, where it is censored.
+    #[n(17)]
+    pub side: Option<Side>,
+}
+
+impl AlertEvent {
+    /// Begins an event without a value, as of silence and of weir's own conditions: the time of
+    /// the change, and since when it lasts.
+    #[must_use]
+    pub fn plain(
+        alert: AlertId,
+        rule: RuleId,
+        subject: Subject,
+        change: AlertChange,
+        (at, since): (Timestamp, Timestamp),
+    ) -> Self {
+        Self {
+            alert,
+            rule,
+            subject,
+            change,
+            at,
+            since,
+            value: None,
+            limit: None,
+            multiple: None,
+            unconfirmed: false,
+            upstream: None,
+            period: Period::Native,
+            class: None,
+            before: None,
+            span: None,
+            reasons: Periods::default(),
+            share: None,
+            side: None,
+        }
+    }
 }

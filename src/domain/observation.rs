@@ -97,10 +97,11 @@ pub struct Reading {
 }
 
 /// Which value of a datastream this is: its own, or an average that weir made of it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Encode, Decode)]
 #[cbor(index_only)]
 pub enum Period {
     /// The datastream's own value: an instant, a sample, or a mean that the device states.
+    #[default]
     #[n(0)]
     Native,
     /// The mean of a natural hour, or the total of a meter over it.
@@ -192,6 +193,49 @@ impl Period {
     }
 }
 
+/// A set of periods, walked the shortest first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Periods(#[n(0)] u8);
+
+impl Periods {
+    /// Puts a period in.
+    #[must_use]
+    pub fn with(self, period: Period) -> Self {
+        Self(self.0 | Self::bit(period))
+    }
+
+    /// Says whether a period is in it.
+    #[must_use]
+    pub fn holds(self, period: Period) -> bool {
+        self.0 & Self::bit(period) != 0
+    }
+
+    /// Gives the place of a period among those of the set, from 0; nothing if it is not in it.
+    #[must_use]
+    pub fn place(self, period: Period) -> Option<usize> {
+        let shorter = self.0 & (Self::bit(period) - 1);
+        self.holds(period).then_some(shorter.count_ones() as usize)
+    }
+
+    /// Walks the periods.
+    pub fn iter(self) -> impl Iterator<Item = Period> {
+        std::iter::once(Period::Native)
+            .chain(Period::AVERAGED)
+            .filter(move |period| self.holds(*period))
+    }
+
+    fn bit(period: Period) -> u8 {
+        1 << period.number()
+    }
+}
+
+impl FromIterator<Period> for Periods {
+    fn from_iter<I: IntoIterator<Item = Period>>(periods: I) -> Self {
+        periods.into_iter().fold(Self::default(), Self::with)
+    }
+}
+
 /// What a reading means: one datastream, one time, one canonical unit (O&M observation).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Observation {
@@ -255,5 +299,18 @@ impl QualifiedObservation {
     #[must_use]
     pub fn flag(&self) -> Flag {
         self.quality.roll_up()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_stand_in_their_own_order_whatever_the_order_they_came_in() {
+        let periods: Periods = [Period::Year, Period::Native, Period::Day].into_iter().collect();
+        assert_eq!(periods.iter().collect::<Vec<_>>(), [Period::Native, Period::Day, Period::Year]);
+        let places = [Period::Native, Period::Hour, Period::Day, Period::Year];
+        assert_eq!(places.map(|one| periods.place(one)), [Some(0), None, Some(1), Some(2)]);
     }
 }

@@ -21,7 +21,7 @@ use crate::domain::judgement::Judgement;
 use crate::domain::name::{
     DatastreamId, DeviceId, LimitId, NetworkId, PropertyId, RuleId, StationId, Table,
 };
-use crate::domain::observation::Period;
+use crate::domain::observation::{Period, Periods};
 use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
@@ -413,8 +413,8 @@ pub enum Persistence {
 pub enum RuleKind {
     /// A limit is exceeded.
     Exceedance {
-        /// Which values it looks at.
-        of: Period,
+        /// Which values it looks at: each may be a reason of the one alert about an item.
+        of: Periods,
         /// How long it must last before the alert fires.
         pending: Persistence,
         /// How long it must be over before the alert resolves.

@@ -132,7 +132,7 @@ pub struct Due {
 pub struct AlertHeld {
     /// The alert's number.
     pub alert: u64,
-    /// What happened: `firing`, `resolved`, `withdrawn`.
+    /// What happened: `firing`, `changed`, `resolved`, `withdrawn`, `past`.
     pub change: String,
     /// Whom it is about.
     pub subject: String,
@@ -400,7 +400,7 @@ impl Reader {
     /// The journal can't be read.
     pub fn open_alerts(&self) -> Result<Vec<AlertHeld>, Error> {
         let select = format!(
-            "SELECT {ALERT} FROM alerts a WHERE change = 'firing' AND NOT EXISTS
+            "SELECT {ALERT} FROM alerts a WHERE change IN ('firing', 'changed') AND NOT EXISTS
                 (SELECT 1 FROM alerts b WHERE b.alert = a.alert AND b.number > a.number)
              ORDER BY number"
         );

@@ -417,6 +417,10 @@ fn a_notification_is_due_until_its_receipt() {
     journal.commit(&first).unwrap();
     let reader = Reader::open(folder.path()).unwrap();
     assert_eq!(reader.open_alerts().unwrap()[0].json, "{\"a\":1}");
+    let changed = alert(AlertChange::Changed, "{\"a\":2}");
+    journal.commit(&Batch { alerts: vec![changed], ..Batch::default() }).unwrap();
+    let open = reader.open_alerts().unwrap();
+    assert_eq!((open.len(), &*open[0].json), (1, "{\"a\":2}"), "it fires as it was told last");
     let (id, channel) = ("n1".to_owned(), "a".into());
     let attempt = Attempt { id, channel, at: at(2).wall, words: "503".to_owned() };
     journal.commit(&Batch { attempts: vec![attempt], ..Batch::default() }).unwrap();
@@ -431,7 +435,7 @@ fn a_notification_is_due_until_its_receipt() {
     last.alerts = vec![alert(AlertChange::Resolved, "{}")];
     journal.commit(&last).unwrap();
     assert_eq!(reader.open_alerts().unwrap(), []);
-    assert_eq!(reader.alert_history(9).unwrap().len(), 2);
+    assert_eq!(reader.alert_history(9).unwrap().len(), 3);
 }
 
 #[test]

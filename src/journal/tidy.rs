@@ -54,7 +54,7 @@ const NOTIFICATIONS_TO_DELETE: &str = "DELETE FROM notifications WHERE number IN
 const ALERTS_MAX: i64 = 100_000;
 const ALERTS_TO_DELETE: &str = "DELETE FROM alerts WHERE number IN
     (SELECT number FROM alerts AS old WHERE number <= (SELECT max(number) FROM alerts) - ?1
-        AND (change <> 'firing' OR EXISTS (SELECT 1 FROM alerts
+        AND (change NOT IN ('firing', 'changed') OR EXISTS (SELECT 1 FROM alerts
             WHERE alert = old.alert AND number > old.number))
      ORDER BY number LIMIT ?2)";
 

@@ -3,12 +3,16 @@
 mod chinese;
 mod english;
 
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::domain::alert::{AlertEvent, Subject, WeirCondition};
 use crate::domain::assessment::{Bound, Limit};
-use crate::domain::registry::{Datastream, ObservedProperty, Place, Registry, RuleKind, Station};
-use crate::domain::time::Timestamp;
+use crate::domain::observation::{ObservationResult, Period, Side};
+use crate::domain::registry::{
+    Datastream, ObservedProperty, Place, Registry, RuleKind, Sampling, Station, Statistic,
+};
+use crate::domain::time::{PhenomenonTime, Timestamp};
 
 /// What an alert warns of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +20,24 @@ enum Topic {
     Exceedance,
     Silence,
     Weir(WeirCondition),
+}
+
+/// What a value is, as people call it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Sample,
+    Instant,
+    Mean,
+    Least,
+    Greatest,
+    Total,
+}
+
+/// How a language writes the day before a time, where it is not the one that is spoken of, and
+/// how with the year.
+struct Days {
+    day: &'static str,
+    year: &'static str,
 }
 
 /// Whom and what an alert's change is about.
@@ -30,6 +52,8 @@ pub(super) struct Scene<'a> {
     unit: &'a str,
     network: Option<&'a str>,
     upstream: Option<(&'a Station, Timestamp)>,
+    /// Whether the rule warns of what is only near a limit.
+    warns: bool,
     /// How often something should come, ms.
     expected_every_ms: Option<i64>,
     /// The zone in which people there read times.
@@ -70,6 +94,7 @@ impl<'a> Scene<'a> {
             unit: property.map_or("", |property| registry.unit_label(property)),
             network: network.map(|network| &**network),
             upstream,
+            warns: registry.rule(event.rule).is_some_and(|rule| rule.warning_share.is_some()),
             expected_every_ms: match datastream {
                 Some(datastream) => Some(datastream.expected_every_ms),
                 None => station.and_then(of),
@@ -80,10 +105,15 @@ impl<'a> Scene<'a> {
 
     /// Gives the limit with its unit, such as `1.5 mg/L`; empty if there is none.
     pub(super) fn limit_text(&self) -> String {
+        self.limit_with(" to ")
+    }
+
+    /// Gives the limit with its unit; `to` stands between the ends of a range.
+    fn limit_with(&self, to: &str) -> String {
         let Some(limit) = self.limit else { return String::new() };
         self.with_unit(match limit.bound {
             Bound::Max(limit) | Bound::Min(limit) => limit.to_string(),
-            Bound::Range { low, high } => format!("{low} to {high}"),
+            Bound::Range { low, high } => format!("{low}{to}{high}"),
         })
     }
 
@@ -95,9 +125,27 @@ impl<'a> Scene<'a> {
 
     /// Gives the value with its unit and the decimals of its property; empty if there is none.
     pub(super) fn value_text(&self) -> String {
-        let Some(value) = self.event.value else { return String::new() };
+        let Some(limit) = self.event.value else { return String::new() };
+        self.amount(match self.event.side {
+            Some(side) => ObservationResult::Censored { side, limit },
+            None => ObservationResult::Value(limit),
+        })
+    }
+
+    /// Gives the value of the item before, such as `1.410 mg/L`; empty if there is none.
+    pub(super) fn before_text(&self) -> String {
+        self.event.before.map_or(String::new(), |before| self.amount(before.result))
+    }
+
+    fn amount(&self, result: ObservationResult) -> String {
+        let (side, number) = match result {
+            ObservationResult::Value(value) => ("", value),
+            ObservationResult::Censored { side: Side::Below, limit } => ("<", limit),
+            ObservationResult::Censored { side: Side::Above, limit } => (">", limit),
+            ObservationResult::Nil(_) => return String::new(),
+        };
         let decimals = usize::from(self.property.map_or(2, |property| property.decimals));
-        self.with_unit(format!("{value:.decimals$}"))
+        self.with_unit(format!("{side}{number:.decimals$}"))
     }
 
     fn with_unit(&self, number: String) -> String {
@@ -106,29 +154,88 @@ impl<'a> Scene<'a> {
 
     /// Gives by how many times the limit is exceeded, to two decimals; none where there is no
     /// multiple or it would read 0.00.
-    fn multiple(&self) -> Option<String> {
+    pub(super) fn multiple(&self) -> Option<String> {
         let text = format!("{:.2}", self.event.multiple?);
         (text != "0.00").then_some(text)
     }
 
-    /// Writes a time as people there read it, with its day where that is not the event's.
-    fn clock(&self, at: Timestamp) -> String {
-        let zoned = |at: Timestamp| {
-            let at = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
-            Some(self.zone.to_datetime(at))
-        };
-        let (Some(at), Some(now)) = (zoned(at), zoned(self.event.at)) else {
-            return at.rfc3339(&self.zone);
-        };
-        let form = if at.date() == now.date() {
-            "%H:%M"
-        } else if at.year() == now.year() {
-            "%m-%d %H:%M"
-        } else {
-            "%Y-%m-%d %H:%M"
-        };
-        at.strftime(form).to_string()
+    /// Gives which share of the limit is used, such as `87 %`, where that is what is warned of.
+    pub(super) fn share(&self) -> Option<String> {
+        // Never more than it is: 99.6 % is not 100.
+        Some(format!("{} %", (self.event.share? * 100.0 + 1e-9).floor()))
     }
+
+    /// Says what kind of value the event is about.
+    fn kind(&self) -> Kind {
+        let Some(datastream) = self.datastream else { return Kind::Instant };
+        let counts = self.property.is_some_and(|property| property.combine.is_total());
+        match (self.event.span, datastream.statistic, datastream.sampling) {
+            (Some(PhenomenonTime::Interval { .. }), Statistic::Min, _) => Kind::Least,
+            (Some(PhenomenonTime::Interval { .. }), Statistic::Max, _) => Kind::Greatest,
+            (Some(PhenomenonTime::Interval { .. }), Statistic::Total, _) => Kind::Total,
+            (
+                Some(PhenomenonTime::Interval { .. }),
+                Statistic::Instant | Statistic::Sample | Statistic::Mean,
+                _,
+            ) => match counts {
+                true => Kind::Total,
+                false => Kind::Mean,
+            },
+            (Some(PhenomenonTime::Instant(_)) | None, Statistic::Sample, _)
+            | (Some(PhenomenonTime::Instant(_)) | None, _, Sampling::Sampled { .. }) => {
+                Kind::Sample
+            }
+            (Some(PhenomenonTime::Instant(_)) | None, _, Sampling::Continuous) => Kind::Instant,
+        }
+    }
+
+    /// Gives the other reasons for which the alert fires.
+    fn beside(&self) -> impl Iterator<Item = Period> {
+        self.event.reasons.iter().filter(|period| *period != self.event.period)
+    }
+
+    fn civil(&self, at: Timestamp) -> Option<DateTime> {
+        let at = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
+        Some(self.zone.to_datetime(at))
+    }
+
+    /// Writes a time as people there read it, with its day where that is not the event's or the
+    /// event is about days.
+    fn clock(&self, at: Timestamp, days: &Days) -> String {
+        self.clock_span(PhenomenonTime::Instant(at), days)
+    }
+
+    /// Writes the time of a value so: the instant, or both ends of the interval.
+    fn clock_span(&self, span: PhenomenonTime, days: &Days) -> String {
+        let (Some(at), Some(now)) = (self.civil(span.start()), self.civil(self.event.at)) else {
+            return span.start().rfc3339(&self.zone);
+        };
+        let day = if self.event.period.is_evaluated() || at.year() != now.year() {
+            days.year
+        } else if at.date() == now.date() {
+            ""
+        } else {
+            days.day
+        };
+        format!("{}{}", at.strftime(day), span.clock_span(&self.zone))
+    }
+}
+
+/// Gives place and station as one name, and nothing twice: `Puhe River` and `Puhe at Daoyi` are
+/// `Puhe at Daoyi`, 沈阳经济技术开发区 and 开发区空气站 are 沈阳经济技术开发区空气站.
+fn one_name(place: &str, station: &str, between: &str) -> String {
+    let ends = place.char_indices().map(|(at, _)| place.get(at..).unwrap_or_default());
+    let mut shared = ends.filter(|end| end.chars().nth(1).is_some());
+    if let Some(rest) = shared.find_map(|end| station.strip_prefix(end)) {
+        return format!("{place}{rest}");
+    }
+    let first = place.split(' ').next().unwrap_or_default();
+    // Chinese names have no words to tell apart: two characters are one.
+    let alike = place.chars().zip(station.chars()).take_while(|(a, b)| a == b).count();
+    if station.split(' ').any(|word| word == first) || !place.is_ascii() && alike > 1 {
+        return station.to_owned();
+    }
+    format!("{place}{between}{station}")
 }
 
 /// Finds what an alert warns of; a rule that left with an edition is known by its traces.
@@ -142,5 +249,24 @@ fn topic(registry: &Registry, event: &AlertEvent) -> Topic {
         Some(RuleKind::Weir(condition)) => Topic::Weir(condition),
         None if event.limit.is_some() => Topic::Exceedance,
         None => Topic::Silence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_not_named_twice() {
+        let check = |place, station, want: &str| assert_eq!(one_name(place, station, ", "), want);
+        check("Puhe River", "Puhe at Daoyi", "Puhe at Daoyi");
+        check("Nanhu Park Lake", "Nanhu Park Lake buoy", "Nanhu Park Lake buoy");
+        check("East Development Zone", "Development Zone air", "East Development Zone air");
+        check("Hunnan Park", "Hunnan air station", "Hunnan air station");
+        check("Puhe River", "Weir 3", "Puhe River, Weir 3");
+        check("蒲河", "蒲河道义", "蒲河道义");
+        check("浑南高新技术产业园", "浑南空气站", "浑南空气站");
+        check("蒲河", "三号站", "蒲河, 三号站");
+        check("沈阳经济技术开发区", "开发区空气站", "沈阳经济技术开发区空气站");
     }
 }

@@ -22,6 +22,16 @@ pub struct Untold {
     /// When it is told, over or not, in elapsed milliseconds.
     #[n(1)]
     tell_by_ms: i64,
+    /// How it stood last, if it changed since.
+    #[n(2)]
+    changed: Option<AlertEvent>,
+}
+
+impl Untold {
+    /// Gives its beginning and how it stands.
+    fn told(self) -> impl Iterator<Item = AlertEvent> {
+        std::iter::once(self.fired).chain(self.changed)
+    }
 }
 
 /// A message that may be of a backlog.
@@ -42,18 +52,26 @@ impl Pipeline {
         backlog: Option<Backlog>,
         out: &mut Processed,
     ) {
-        match (event.change, backlog) {
-            (AlertChange::Fired, Some(Backlog { now, until })) if event.at < until => {
+        let waits = backlog.filter(|backlog| event.at < backlog.until);
+        match (event.change, waits, self.state.untold.remove(&of)) {
+            (AlertChange::Fired, Some(Backlog { now, .. }), _) => {
                 let tell_by_ms = now.elapsed_ms + WAIT_MS;
-                self.state.untold.insert(of, Untold { fired: event, tell_by_ms });
+                let untold = Untold { fired: event, tell_by_ms, changed: None };
+                self.state.untold.insert(of, untold);
             }
-            _ => match self.state.untold.remove(&of) {
-                Some(Untold { fired, .. }) => {
-                    let past = AlertEvent { change: AlertChange::Past, at: event.at, ..fired };
-                    out.alerts.push(past);
-                }
-                None => out.alerts.push(event),
-            },
+            (AlertChange::Changed, Some(_), Some(untold)) => {
+                self.state.untold.insert(of, Untold { changed: Some(event), ..untold });
+            }
+            (AlertChange::Changed, None, Some(untold)) => {
+                out.alerts.extend(untold.told().chain([event]));
+            }
+            (_, _, Some(Untold { fired, changed, .. })) => {
+                // What began as a warning may have become more.
+                let told = changed.filter(|_| fired.share.is_some()).unwrap_or(fired);
+                let past = AlertEvent { change: AlertChange::Past, at: event.at, ..told };
+                out.alerts.push(past);
+            }
+            (_, _, None) => out.alerts.push(event),
         }
     }
 
@@ -69,13 +87,13 @@ impl Pipeline {
             && backlog.is_none_or(|backlog| at >= backlog.until)
             && let Some(untold) = self.state.untold.remove(&of)
         {
-            out.alerts.push(untold.fired);
+            out.alerts.extend(untold.told());
         }
     }
 
     /// Tells what waited long enough; all of it before another edition comes into force.
     pub(super) fn tell_untold(&mut self, until_ms: i64, out: &mut Processed) {
         let due = self.state.untold.extract_if(.., |_, untold| untold.tell_by_ms <= until_ms);
-        out.alerts.extend(due.map(|(_, untold)| untold.fired));
+        out.alerts.extend(due.flat_map(|(_, untold)| untold.told()));
     }
 }

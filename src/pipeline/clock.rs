@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::alert::silence::{Terms, deadline};
-use crate::domain::alert::{AlertChange, Subject, WeirCondition};
+use crate::domain::alert::{AlertChange, AlertEvent, Subject, WeirCondition};
 use crate::domain::name::{DatastreamId, NetworkId, RuleId, StationId};
 use crate::domain::registry::{Registry, RuleKind, Station};
 use crate::domain::time::{DAY, MINUTE, Moment};
 use crate::pipeline::average::earlier;
 use crate::pipeline::state::StreamState;
-use crate::pipeline::{Pipeline, Processed, plain_event};
+use crate::pipeline::{Pipeline, Processed};
 
 /// How long a broker may be away before somebody is told.
 const BROKER_AWAY_MS: i64 = MINUTE;
@@ -154,7 +154,8 @@ impl Pipeline {
         station.silence_rule = Some(rule);
         let since = at.wall_of(station.silence.heard_ms);
         let subject = Subject::Station(id);
-        out.alerts.push(plain_event(alert, rule, subject, AlertChange::Fired, at.wall, since));
+        let (change, times) = (AlertChange::Fired, (at.wall, since));
+        out.alerts.push(AlertEvent::plain(alert, rule, subject, change, times));
     }
 
     fn silence_stream(
@@ -172,6 +173,7 @@ impl Pipeline {
         stream.silence_rule = Some(rule);
         let since = at.wall_of(stream.silence.heard_ms);
         let subject = Subject::Datastream(stream.id);
-        out.alerts.push(plain_event(alert, rule, subject, AlertChange::Fired, at.wall, since));
+        let (change, times) = (AlertChange::Fired, (at.wall, since));
+        out.alerts.push(AlertEvent::plain(alert, rule, subject, change, times));
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use crate::alert::exceedance;
 use crate::basin::Basin;
-use crate::domain::alert::{AlertChange, AlertId, Subject};
+use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
 use crate::domain::name::{DatastreamId, RuleId, StationId};
-use crate::domain::registry::{Registry, Station};
+use crate::domain::observation::Periods;
+use crate::domain::registry::{Registry, RuleKind, Station};
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::evaluate;
 use crate::pipeline::route::Routes;
 use crate::pipeline::state::{State, StationState, StreamState};
-use crate::pipeline::{Pipeline, Processed, plain_event, weir_rule};
+use crate::pipeline::{Pipeline, Processed, weir_rule};
 
 impl Pipeline {
     pub(super) fn adopt(&mut self, registry: &Arc<Registry>, at: Moment, out: &mut Processed) {
@@ -90,7 +91,9 @@ fn settle(
         .collect();
     for stream in &mut state.streams {
         let datastream = registry.datastream(stream.id);
-        if datastream.and_then(|one| one.exceedance_rule) != stream.exceedance_rule {
+        let rule = datastream.and_then(|one| one.exceedance_rule);
+        let of = |of: &Registry| watched(of, stream.exceedance_rule);
+        if rule != stream.exceedance_rule || of(registry) != of(withdrawal.old) {
             withdrawal.exceedance(stream);
         }
         if datastream.and_then(|one| one.silence_rule) != stream.silence_rule {
@@ -107,6 +110,14 @@ fn settle(
     state
 }
 
+/// Gives the periods that a rule about limits looks at.
+fn watched(registry: &Registry, rule: Option<RuleId>) -> Option<Periods> {
+    match registry.rule(rule?)?.kind {
+        RuleKind::Exceedance { of, .. } => Some(of),
+        RuleKind::Silence { .. } | RuleKind::Weir(_) => None,
+    }
+}
+
 /// Alerts on their way out, told in the names of the edition that they fired under.
 struct Withdrawal<'a> {
     old: &'a Registry,
@@ -117,15 +128,13 @@ struct Withdrawal<'a> {
 
 impl Withdrawal<'_> {
     fn push(&mut self, alert: AlertId, rule: RuleId, subject: Subject, since: Timestamp) {
-        let change = AlertChange::Withdrawn;
-        self.out.alerts.push(plain_event(alert, rule, subject, change, self.at.wall, since));
+        let (change, times) = (AlertChange::Withdrawn, (self.at.wall, since));
+        self.out.alerts.push(AlertEvent::plain(alert, rule, subject, change, times));
     }
 
     fn exceedance(&mut self, stream: &mut StreamState) {
-        let firing = std::mem::take(&mut stream.exceedance);
-        if let (exceedance::State::Firing { alert, since, .. }, Some(rule)) =
-            (firing, stream.exceedance_rule.take())
-        {
+        let firing = exceedance::withdraw(&mut stream.exceedance, &mut stream.further);
+        if let (Some((alert, since)), Some(rule)) = (firing, stream.exceedance_rule.take()) {
             self.push(alert, rule, Subject::Datastream(stream.id), since);
             // What nobody judges any more is no wave for the stations downstream.
             if let Some(datastream) = self.old.datastream(stream.id) {

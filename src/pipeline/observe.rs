@@ -1,22 +1,19 @@
-//! One observation: held already, revised, or new; judged, averaged, held against limits, and
-//! whether somebody is to know.
+//! One observation: held already, revised, or new; judged, averaged, held against limits.
 
 use std::sync::Arc;
 
-use crate::alert::exceedance::{self, Terms};
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
-use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::history::{Entry, Held};
 use crate::domain::ledger::{Ledger, Outcome};
-use crate::domain::name::StationId;
+use crate::domain::name::{RuleId, StationId};
 use crate::domain::observation::{Observation, QualifiedObservation};
 use crate::domain::quality::{Flag, Test};
-use crate::domain::registry::{Datastream, Registry, RuleKind, Sampling};
+use crate::domain::registry::{Datastream, Registry, Sampling};
 use crate::domain::time::{HOUR, Moment, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::derive::held_derived;
 use crate::pipeline::state::{StationState, StreamState};
-use crate::pipeline::{Pipeline, Processed, plain_event};
+use crate::pipeline::{Pipeline, Processed};
 use crate::qc;
 
 /// When an observation came, and whether it shows that its device is alive.
@@ -133,86 +130,19 @@ impl Pipeline {
         }
         out.assessments.push(assessment);
         if news {
-            self.alert(registry, datastream, &assessment, backlog, out);
+            self.alert(registry, datastream, (qualified, &assessment), backlog, out);
         }
-    }
-
-    fn alert(
-        &mut self,
-        registry: &Registry,
-        datastream: &Datastream,
-        assessment: &Assessment,
-        backlog: Option<Backlog>,
-        out: &mut Processed,
-    ) {
-        let rule = datastream.exceedance_rule.and_then(|rule| registry.rule(rule));
-        let Some((rule, RuleKind::Exceedance { of, pending, keep, hysteresis })) =
-            rule.map(|rule| (rule.id, rule.kind))
-        else {
-            return;
-        };
-        if of != assessment.period {
-            return;
-        }
-        let fresh = AlertId(self.state.alerts + 1);
-        let outcome = exceedance::outcome(registry, assessment, hysteresis);
-        let at = assessment.phenomenon_time.start();
-        let Some(stream) = self.stream_mut(datastream) else { return };
-        let terms = Terms { pending, keep, hysteresis };
-        let before = stream.exceedance;
-        let (after, change) = exceedance::next(terms, before, outcome, at, || fresh);
-        stream.exceedance = after;
-        stream.exceedance_rule = Some(rule);
-        let (alert, since) = match (after, before) {
-            (exceedance::State::Firing { alert, since, .. }, _)
-            | (_, exceedance::State::Firing { alert, since, .. }) => (alert, since),
-            _ => return,
-        };
-        let Some(change) = change else {
-            if outcome == exceedance::Outcome::Exceeds {
-                self.tell_what_holds(datastream.id, at, backlog, out);
-            }
-            return;
-        };
-        let (station, property) = (datastream.station, datastream.property);
-        let mut upstream = None;
-        if change == AlertChange::Fired {
-            self.state.alerts += 1;
-            upstream = self.state.basin.upstream(registry, station, property, since);
-            self.state.basin.began(station, property, since);
-        } else {
-            self.state.basin.ended(station, property, at);
-        }
-        let (limit, multiple) = match assessment.verdict {
-            Verdict::Within { limit } => (Some(limit), None),
-            Verdict::Exceeds { limit, multiple } => (Some(limit), multiple),
-            Verdict::NotAssessable(_) => (None, None),
-        };
-        let event = AlertEvent {
-            alert,
-            rule,
-            subject: Subject::Datastream(datastream.id),
-            change,
-            at,
-            since,
-            value: assessment.value,
-            limit,
-            multiple,
-            unconfirmed: assessment.unconfirmed,
-            upstream,
-        };
-        self.tell(datastream.id, event, backlog, out);
     }
 }
 
 fn resolved(
     alert: AlertId,
-    rule: crate::domain::name::RuleId,
+    rule: RuleId,
     subject: Subject,
     at: Timestamp,
     since: Timestamp,
 ) -> AlertEvent {
-    plain_event(alert, rule, subject, AlertChange::Resolved, at, since)
+    AlertEvent::plain(alert, rule, subject, AlertChange::Resolved, (at, since))
 }
 
 /// Says what a datastream holds of an observation. What a logger repeats of a sample before the

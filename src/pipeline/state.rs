@@ -34,7 +34,7 @@ pub struct StreamState {
     /// Its last verdicts.
     #[n(3)]
     pub last: assess::Last,
-    /// Its alert about a limit.
+    /// The first reason of its alert about a limit: the shortest period of the rule.
     #[n(4)]
     pub exceedance: exceedance::State,
     /// Its alert about silence.
@@ -61,6 +61,10 @@ pub struct StreamState {
     /// What is remembered of a counter beside its ring.
     #[n(12)]
     pub meter: Option<Box<Latest>>,
+    /// What its alert about a limit remembers besides its first reason.
+    #[n(13)]
+    #[cbor(default)]
+    pub further: exceedance::Further,
 }
 
 impl StreamState {
@@ -87,6 +91,7 @@ impl StreamState {
             meter: None,
             last: assess::Last::default(),
             exceedance: exceedance::State::default(),
+            further: exceedance::Further::default(),
             silence: silence::State { heard_ms, firing: None },
             newest: None,
             received: Timestamp::default(),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::domain::alert::{Severity, WeirCondition};
 use crate::domain::assessment::Averaging;
 use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, StationId};
-use crate::domain::observation::Period;
+use crate::domain::observation::{Period, Periods};
 use crate::domain::registry::{
     Datastream, Persistence, Registry, Rule, RuleKind, StationStage, Statistic,
 };
@@ -89,7 +89,7 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
             && idle.insert(rule)
             && let Some(row) = lines.get(&rule)
         {
-            let expected = format!("`raw`, since weir makes no hour mean of `{}`,", stream.name);
+            let expected = format!("`raw`, since weir makes no such average of `{}`,", stream.name);
             sheet.cells(row, &mut faults).refuse("of", expected);
         }
         if let Some(stream) = draft.registry.datastreams.get_mut(id.index()) {
@@ -100,10 +100,21 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
     draft.faults = faults;
 }
 
-/// Says whether a rule looks at hour means of a datastream that has limits, but no hour means.
+/// Says whether a rule looks only at averages that weir doesn't make of a datastream that has
+/// limits.
 fn never_fires(registry: &Registry, stream: &Datastream, rule: RuleId) -> bool {
-    let of_hours = registry.rule(rule).is_some_and(|rule| match rule.kind {
-        RuleKind::Exceedance { of, .. } => of == Period::Hour,
+    let makes = |period| match period {
+        Period::Native => true,
+        Period::Hour => stream.hour_mean.is_some(),
+        Period::EightHours
+        | Period::Day
+        | Period::DayMaxEightHours
+        | Period::Month
+        | Period::Quarter
+        | Period::Year => stream.averages.iter().any(|average| average.period == period),
+    };
+    let idle = registry.rule(rule).is_some_and(|rule| match rule.kind {
+        RuleKind::Exceedance { of, .. } => !of.iter().any(makes),
         RuleKind::Silence { .. } | RuleKind::Weir(_) => false,
     });
     let own = match stream.statistic {
@@ -117,7 +128,7 @@ fn never_fires(registry: &Registry, stream: &Datastream, rule: RuleId) -> bool {
             Averaging::Week | Averaging::Statistical => false,
         }
     });
-    of_hours && own && stream.hour_mean.is_none() && held
+    idle && own && held
 }
 
 /// The scopes a datastream is in, the narrowest first.
@@ -186,7 +197,7 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
                 cells.refuse("hysteresis", "a share from 0 to below 1");
             }
             RuleKind::Exceedance {
-                of: cells.word("of", ("raw", Period::Native), &[("1h", Period::Hour)]),
+                of: periods(cells),
                 pending: persistence(cells, "pending"),
                 keep: persistence(cells, "keep"),
                 hysteresis,
@@ -209,6 +220,25 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
         }
     };
     (kind, what)
+}
+
+/// Reads the periods of values that a rule looks at.
+fn periods(cells: &mut Cells<'_>) -> Periods {
+    let word = |period: Period| if period == Period::Native { "raw" } else { period.word() };
+    let all = std::iter::once(Period::Native).chain(Period::AVERAGED);
+    let read = |text: &str| all.clone().find(|period| word(*period) == text);
+    let mut periods = Periods::default();
+    for text in cells.text("of").split(' ') {
+        match read(text).filter(|period| !periods.holds(*period)) {
+            Some(period) => periods = periods.with(period),
+            None => {
+                let words: Vec<String> = all.clone().map(|period| quoted(word(period))).collect();
+                cells.refuse("of", format!("each once, with spaces between: {}", words.join(", ")));
+                break;
+            }
+        }
+    }
+    periods
 }
 
 fn warning_share(cells: &mut Cells<'_>, kind: Kind) -> Option<f64> {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
-use weir::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
-use weir::domain::assessment::{Assessment, Limit, Verdict};
+use weir::domain::alert::{AlertChange, AlertEvent, AlertId, Before, Subject};
+use weir::domain::assessment::{Assessment, Limit, Verdict, WaterClass};
 use weir::domain::judgement::Judgement;
 use weir::domain::name::{DatastreamId, LimitId, PlaceId, PropertyId, RuleId, StationId, Table};
 use weir::domain::observation::{
@@ -218,18 +218,20 @@ pub(crate) fn body(bytes: &[u8]) {
         unconfirmed: true,
         changed: true,
     };
+    let span = PhenomenonTime::Instant(Timestamp(i64::from_le_bytes(feed.eight())));
+    let before = Before { result: ObservationResult::Value(number), span };
+    let subject = Subject::Datastream(DatastreamId(1));
+    let since = Timestamp(i64::from_le_bytes(feed.eight()));
+    let number_of = AlertId(u64::from_le_bytes(feed.eight()));
+    let (change, times) = (AlertChange::Fired, (Timestamp(8), since));
     let alert = AlertEvent {
-        alert: AlertId(u64::from_le_bytes(feed.eight())),
-        rule: RuleId(0),
-        subject: Subject::Datastream(DatastreamId(1)),
-        change: AlertChange::Fired,
-        at: Timestamp(8),
-        since: Timestamp(i64::from_le_bytes(feed.eight())),
         value: Some(number),
         limit: Some(LimitId(0)),
-        multiple: None,
-        unconfirmed: false,
-        upstream: None,
+        class: [None, Some(WaterClass::WorseThanV)][usize::from(feed.byte()) % 2],
+        before: Some(before),
+        span: Some(span),
+        share: Some(number),
+        ..AlertEvent::plain(number_of, RuleId(0), subject, change, times)
     };
     let mut out = Vec::new();
     let mut renderer = Renderer::new(&registry);

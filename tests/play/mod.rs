@@ -251,19 +251,24 @@ impl Player {
                 .unwrap();
         }
         self.keep_letters(&arrival);
-        self.check_labels(&old);
+        self.say(&old, &mut caused);
         self.alerts.extend(&self.out.alerts);
         self.told.push_str(&caused);
         self.caused.push(caused);
     }
 
-    /// Receivers match the end of an alert with its beginning by the labels.
-    fn check_labels(&mut self, old: &Registry) {
+    /// Writes what is told of the alerts. Receivers match the end of an alert with its beginning
+    /// by the labels.
+    fn say(&mut self, old: &Registry, caused: &mut String) {
         for event in &self.out.alerts {
             let body = notification(old, event, "weir", &self.zone).body;
             let labels = body["commonLabels"].to_string();
             let fired = self.labels.entry(event.alert).or_insert_with(|| labels.clone());
             assert_eq!(*fired, labels, "{event:?}");
+            for language in ["en", "zh"] {
+                let sentence = body["commonAnnotations"][format!("summary_{language}")].as_str();
+                writeln!(caused, "  {language}: {}", sentence.unwrap()).unwrap();
+            }
         }
     }
 

@@ -138,6 +138,17 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
     fields.integer("since", event.since.millis());
     fields.text("upstream", upstream.map_or("", |station| &station.name));
     fields.truth("unconfirmed", event.unconfirmed);
+    if let (Some(span), Some(datastream)) = (event.span, datastream) {
+        let period = period_name(datastream, event.period);
+        let reasons: Vec<&str> = event.reasons.iter().map(Period::word).collect();
+        let before = event.before.and_then(|before| before.result.number());
+        fields.text("period", period.as_deref().unwrap_or("native"));
+        fields.integer("value_from", span.start().millis());
+        fields.text("class", event.class.map_or("", |class| class.name()));
+        fields.float("before", before);
+        fields.float("share", event.share);
+        fields.text("reasons", &reasons.join(" "));
+    }
     end_line(out, event.at.millis());
 }
 

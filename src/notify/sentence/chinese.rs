@@ -1,42 +1,50 @@
 //! The Chinese sentence.
 
 use crate::domain::alert::{AlertChange, Subject, WeirCondition};
-use crate::domain::assessment::Bound;
-use crate::domain::time::{MINUTE, SECOND};
+use crate::domain::assessment::{Bound, WaterClass};
+use crate::domain::observation::Period;
+use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
 
-use super::{Scene, Topic};
+use super::{Days, Kind, Scene, Topic, one_name};
+
+const DAYS: Days = Days { day: "%-m月%-d日", year: "%Y年%-m月%-d日" };
 
 impl Scene<'_> {
     /// Gives the Chinese sentence, without a full stop.
     pub(in crate::notify) fn chinese(&self) -> String {
-        let since = self.clock(self.event.since);
-        let until = self.clock(self.event.at);
+        let since = self.clock(self.event.since, &DAYS);
+        let until = self.clock(self.event.at, &DAYS);
         let who = self.who_chinese();
         let property = self.property.map_or("", |property| &property.name_zh);
         let mut text = match (self.event.change, self.topic) {
             (AlertChange::Withdrawn, _) => format!(
-                "{who}：自{since}起的报警已撤销，其规则或对象已从种子表中移除，无法判断是否已恢复"
+                "{who}：自{since}起的报警已撤销，其规则或对象已变更或从种子表中移除，无法判断是否已恢复"
             ),
             (AlertChange::Past, _) => format!(
-                "{who}：{since}至{until}曾{}，起初{}；通知前已恢复，从消息服务器积压数据中发现",
-                self.against_zh(false),
+                "{who}：{since}至{until}曾{}{}，起初{}；通知前已恢复，从消息服务器积压数据中发现",
+                if self.event.share.is_some() { self.near_zh() } else { self.against_zh(false) },
+                self.basis_zh(),
                 self.said_zh()
             ),
             (AlertChange::Fired, Topic::Exceedance) => {
-                format!("{who}：{}，{}，自{since}起", self.said_zh(), self.against_zh(true))
+                format!("{who}：{}；自{since}起", self.exceeds_zh())
+            }
+            (AlertChange::Changed, Topic::Exceedance) => {
+                format!("{who}（续报）：{}；自{since}起", self.exceeds_zh())
             }
             (AlertChange::Resolved, Topic::Exceedance) => format!(
-                "{who}：{}，不再{}，此前持续时间为{since}至{until}",
+                "{who}：{}，不再{}{}；持续时段为{since}至{until}",
                 self.said_zh(),
-                self.against_zh(false)
+                if self.warns { self.near_zh() } else { self.against_zh(false) },
+                self.basis_zh()
             ),
-            (AlertChange::Fired, Topic::Silence) => {
+            (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => {
                 format!("{who}：自{since}起无{property}数据{}", self.expected_zh())
             }
             (AlertChange::Resolved, Topic::Silence) => {
                 format!("{who}：{property}数据已恢复，中断时间为{since}至{until}")
             }
-            (AlertChange::Fired, Topic::Weir(condition)) => {
+            (AlertChange::Fired | AlertChange::Changed, Topic::Weir(condition)) => {
                 format!("weir：{}，自{since}起", self.trouble_zh(condition))
             }
             (AlertChange::Resolved, Topic::Weir(condition)) => {
@@ -44,7 +52,8 @@ impl Scene<'_> {
             }
         };
         if let Some((station, since)) = self.upstream {
-            text.push_str(&format!("，上游{}自{}起超标", station.name_zh, self.clock(since)));
+            let since = self.clock(since, &DAYS);
+            text.push_str(&format!("，上游{}自{since}起超标", station.name_zh));
         }
         if self.event.unconfirmed {
             text.push_str("（待核实：数值存疑）");
@@ -54,7 +63,7 @@ impl Scene<'_> {
 
     fn who_chinese(&self) -> String {
         match (self.place, self.station) {
-            (Some(place), Some(station)) => format!("{}{}", place.name_zh, station.name_zh),
+            (Some(place), Some(station)) => one_name(&place.name_zh, &station.name_zh, ""),
             (None, Some(station)) => station.name_zh.to_string(),
             (_, None) => match self.event.subject {
                 Subject::Weir { .. } => String::from("weir"),
@@ -65,28 +74,116 @@ impl Scene<'_> {
         }
     }
 
+    /// `氨氮12:00样品1.620 mg/L，单项水质Ⅴ类，超Ⅳ类标准限值（1.5 mg/L）0.08倍，依据GB 3838-2002表1第7项；
+    /// 前一样品（08:00）1.410 mg/L`.
+    fn exceeds_zh(&self) -> String {
+        let mut text = self.said_zh();
+        if let Some(class) = self.event.class.filter(|_| self.event.share.is_none()) {
+            text.push_str(&format!("，单项水质{}", class_zh(class)));
+        }
+        text.push_str(&format!("，{}", self.warned_zh().unwrap_or_else(|| self.against_zh(true))));
+        text.push_str(&self.basis_zh());
+        if let Some(before) = self.event.before {
+            let (kind, when) = (self.kind_zh(), self.when_zh(before.span));
+            text.push_str(&format!("；前一{kind}（{when}）{}", self.before_text()));
+        }
+        let beside: Vec<&str> = self.beside().map(values_of_zh).collect();
+        if !beside.is_empty() {
+            text.push_str(&format!("；{}亦超标", beside.join("、")));
+        }
+        text
+    }
+
+    /// `氨氮（进水口）12:00样品1.620 mg/L`.
     fn said_zh(&self) -> String {
         let name = self.property.map_or("数值", |property| &property.name_zh);
         let position = self.datastream.map_or("", |datastream| &datastream.position);
         let at = if position.is_empty() { String::new() } else { format!("（{position}）") };
-        format!("{name}{at} {}", self.value_text()).trim_end().to_owned()
+        let when = self.event.span.map(|span| format!("{}{}", self.when_zh(span), self.kind_zh()));
+        format!("{name}{at}{}{}", when.unwrap_or_default(), self.value_text())
     }
 
+    /// `样品`, `小时均值`, `日均值`.
+    fn kind_zh(&self) -> &'static str {
+        match (self.event.period, self.kind()) {
+            (_, Kind::Sample) => "样品",
+            (_, Kind::Least) => "最小值",
+            (_, Kind::Greatest) => "最大值",
+            (_, Kind::Total) => "累计值",
+            (Period::Native, Kind::Instant) => "实测值",
+            (Period::Native, Kind::Mean) => "均值",
+            (period, Kind::Instant | Kind::Mean) => values_of_zh(period),
+        }
+    }
+
+    /// `12:00`, `10:00–11:00`, `2026年3月1日`, `2026年3月`.
+    fn when_zh(&self, span: PhenomenonTime) -> String {
+        let Some(at) = self.civil(span.start()) else { return String::new() };
+        match self.event.period {
+            Period::Native | Period::Hour | Period::EightHours => self.clock_span(span, &DAYS),
+            Period::Day | Period::DayMaxEightHours => at.strftime("%Y年%-m月%-d日").to_string(),
+            Period::Month => at.strftime("%Y年%-m月").to_string(),
+            Period::Quarter => format!("{}年第{}季度", at.year(), (at.month() + 2) / 3),
+            Period::Year => format!("{}年", at.year()),
+        }
+    }
+
+    /// `达到Ⅳ类标准限值（1.5 mg/L）的87 %（预警），尚未超标`, where it is only warned of.
+    fn warned_zh(&self) -> Option<String> {
+        let share = self.share()?;
+        match self.limit?.bound {
+            Bound::Max(_) => {
+                let limit = self.limit_with("～");
+                Some(format!(
+                    "达到{}限值（{limit}）的{share}（预警），尚未超标",
+                    self.standard_zh()
+                ))
+            }
+            Bound::Min(_) | Bound::Range { .. } => {
+                Some(format!("{}（预警），尚未超标", self.near_zh()))
+            }
+        }
+    }
+
+    fn near_zh(&self) -> String {
+        format!("接近{}限值（{}）", self.standard_zh(), self.limit_with("～"))
+    }
+
+    /// `超Ⅳ类标准限值（1.5 mg/L）0.08倍`.
     fn against_zh(&self, with_multiple: bool) -> String {
         let Some(limit) = self.limit else { return String::from("超过限值") };
-        let class = match (limit.water_class, &*limit.class) {
-            (Some(class), _) => format!("{}类标准", class.name()),
-            (None, "") => String::from("标准限值"),
+        let multiple = match (self.multiple(), self.event.multiple) {
+            (Some(multiple), _) if with_multiple => format!("{multiple}倍"),
+            (None, Some(_)) if with_multiple => String::from("不足0.01倍"),
+            (_, _) => String::new(),
+        };
+        let side = match limit.bound {
+            Bound::Max(_) => "超",
+            Bound::Min(_) => "低于",
+            Bound::Range { .. } => "超出",
+        };
+        format!("{side}{}限值（{}）{multiple}", self.standard_zh(), self.limit_with("～"))
+    }
+
+    /// `Ⅳ类标准`, `二级标准`.
+    fn standard_zh(&self) -> String {
+        let Some(limit) = self.limit else { return String::from("标准") };
+        match (limit.water_class, &*limit.class) {
+            (Some(class), _) => format!("{}标准", class_zh(class)),
+            (None, "") => String::from("标准"),
+            (None, "1") => String::from("一级标准"),
+            (None, "2") => String::from("二级标准"),
+            (None, "1A") => String::from("一级A标准"),
+            (None, "1B") => String::from("一级B标准"),
             (None, class) => format!("{class}标准"),
-        };
-        let multiple = self.multiple().filter(|_| with_multiple);
-        let multiple = multiple.map_or(String::new(), |multiple| format!("{multiple}倍"));
-        let (side, number) = match limit.bound {
-            Bound::Max(limit) => ("超过", limit.to_string()),
-            Bound::Min(limit) => ("低于", limit.to_string()),
-            Bound::Range { low, high } => ("超出", format!("{low}～{high}")),
-        };
-        format!("{side}{class}{multiple}（{}，限值{number}）", self.clause())
+        }
+    }
+
+    /// `，依据GB 3838-2002表1第7项`.
+    fn basis_zh(&self) -> String {
+        self.limit.map_or(String::new(), |limit| {
+            format!("，依据{}{}", limit.instrument, clause_zh(&limit.clause))
+        })
     }
 
     fn expected_zh(&self) -> String {
@@ -136,5 +233,71 @@ impl Scene<'_> {
                 String::from("某消息服务器（见页面）拒绝订阅某主题过滤器，收不到相应数据")
             }
         }
+    }
+}
+
+/// Gives the class as it is written in Chinese.
+fn class_zh(class: WaterClass) -> &'static str {
+    match class {
+        WaterClass::I => "Ⅰ类",
+        WaterClass::II => "Ⅱ类",
+        WaterClass::III => "Ⅲ类",
+        WaterClass::IV => "Ⅳ类",
+        WaterClass::V => "Ⅴ类",
+        WaterClass::WorseThanV => "劣Ⅴ类",
+    }
+}
+
+/// Gives what the values of a period are called.
+fn values_of_zh(period: Period) -> &'static str {
+    match period {
+        Period::Native => "实测值",
+        Period::Hour => "小时均值",
+        Period::EightHours => "8小时滑动均值",
+        Period::Day => "日均值",
+        Period::DayMaxEightHours => "日最大8小时均值",
+        Period::Month => "月均值",
+        Period::Quarter => "季均值",
+        Period::Year => "年均值",
+    }
+}
+
+/// Gives a clause as it is cited in Chinese: `table 1 item 7` is `表1第7项`. What the words of the
+/// seeds do not say so stays as it stands.
+fn clause_zh(clause: &str) -> String {
+    const PHRASES: [(&str, &str); 4] = [
+        ("daily maximum 8 h mean", "日最大8小时平均"),
+        ("in brackets", "括号内数值"),
+        ("day", "昼间"),
+        ("night", "夜间"),
+    ];
+    let phrased = PHRASES.iter().fold(clause.to_owned(), |text, (en, zh)| text.replace(en, zh));
+    let mut cited = String::new();
+    let mut words = phrased.split(' ');
+    while let Some(word) = words.next() {
+        let mut next = || words.next().unwrap_or_default();
+        match word {
+            "table" => cited.push_str(&format!("表{}", next())),
+            "annex" => cited.push_str(&format!("附录{}", next())),
+            "item" => cited.push_str(&format!("第{}项", next())),
+            _ if word.is_ascii() => cited.push_str(&format!(" {word}")),
+            _ => cited.push_str(word),
+        }
+    }
+    cited
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clause_is_cited_as_the_standards_number_it() {
+        let check = |clause, want: &str| assert_eq!(clause_zh(clause), want);
+        check("table 1 item 7", "表1第7项");
+        check("table 1 daily maximum 8 h mean", "表1日最大8小时平均");
+        check("table 1 night", "表1夜间");
+        check("annex A", "附录A");
+        check("4.1", " 4.1");
     }
 }

@@ -2,36 +2,41 @@
 
 use crate::domain::alert::{AlertChange, Subject, WeirCondition};
 use crate::domain::assessment::Bound;
-use crate::domain::time::{MINUTE, SECOND};
+use crate::domain::observation::Period;
+use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
 
-use super::{Scene, Topic};
+use super::{Days, Kind, Scene, Topic, one_name};
+
+const DAYS: Days = Days { day: "%m-%d ", year: "%Y-%m-%d " };
 
 impl Scene<'_> {
     /// Gives the English sentence, without a full stop.
     pub(in crate::notify) fn english(&self) -> String {
-        let since = self.clock(self.event.since);
-        let until = self.clock(self.event.at);
+        let since = self.clock(self.event.since, &DAYS);
+        let until = self.clock(self.event.at, &DAYS);
         let who = self.who_english();
         let mut text = match (self.event.change, self.topic) {
             (AlertChange::Withdrawn, _) => format!(
-                "{who}: an alert since {since} is withdrawn, because its rule or subject left the \
-                 seeds; nobody can say whether it is over"
+                "{who}: an alert since {since} is withdrawn, because its rule or subject changed \
+                 or left the seeds; nobody can say whether it is over"
             ),
             (AlertChange::Past, _) => format!(
-                "{who}: was {} from {since} to {until}, {} at first; over before it could be told, \
-                 found in what the broker had kept",
-                self.against_plainly(),
+                "{who}: was {} {} from {since} to {until}, {} at first; over before it could be \
+                 told, found in what the broker had kept",
+                if self.event.share.is_some() { "near" } else { self.side() },
+                self.limit_words(),
                 self.said()
             ),
-            (AlertChange::Fired, Topic::Exceedance) => {
-                format!("{who}: {}, {}, since {since}", self.said(), self.against())
+            (AlertChange::Fired | AlertChange::Changed, Topic::Exceedance) => {
+                format!("{who}{}, since {since}", self.exceeds())
             }
             (AlertChange::Resolved, Topic::Exceedance) => format!(
-                "{who}: {}, no longer {}; it was from {since} to {until}",
+                "{who}: {}, no longer {} {}; it was from {since} to {until}",
                 self.said(),
-                self.against_plainly()
+                if self.warns { "near" } else { self.side() },
+                self.limit_words()
             ),
-            (AlertChange::Fired, Topic::Silence) => match self.property {
+            (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => match self.property {
                 Some(property) => {
                     format!("{who}: no {} since {since}{}", property.symbol, self.expected())
                 }
@@ -44,7 +49,7 @@ impl Scene<'_> {
                 ),
                 None => format!("{who}: speaks again; it was silent from {since} to {until}"),
             },
-            (AlertChange::Fired, Topic::Weir(condition)) => {
+            (AlertChange::Fired | AlertChange::Changed, Topic::Weir(condition)) => {
                 format!("weir: {}, since {since}", self.trouble(condition))
             }
             (AlertChange::Resolved, Topic::Weir(condition)) => {
@@ -52,7 +57,8 @@ impl Scene<'_> {
             }
         };
         if let Some((station, since)) = self.upstream {
-            text.push_str(&format!(", after {} since {}", station.name_en, self.clock(since)));
+            let since = self.clock(since, &DAYS);
+            text.push_str(&format!(", after {} since {since}", station.name_en));
         }
         if self.event.unconfirmed {
             text.push_str(" (unconfirmed: the value is suspect)");
@@ -62,7 +68,7 @@ impl Scene<'_> {
 
     fn who_english(&self) -> String {
         match (self.place, self.station) {
-            (Some(place), Some(station)) => format!("{}, {}", place.name_en, station.name_en),
+            (Some(place), Some(station)) => one_name(&place.name_en, &station.name_en, ", "),
             (None, Some(station)) => station.name_en.to_string(),
             (_, None) => match self.event.subject {
                 Subject::Weir { .. } => String::from("weir"),
@@ -73,37 +79,116 @@ impl Scene<'_> {
         }
     }
 
-    /// `NH3-N 1.62 mg/L`.
-    fn said(&self) -> String {
-        let symbol = self.property.map_or("value", |property| &property.symbol);
-        let position = self.datastream.map_or("", |datastream| &datastream.position);
-        let at = if position.is_empty() { String::new() } else { format!(" at {position}") };
-        format!("{symbol}{at} {}", self.value_text()).trim_end().to_owned()
+    /// `, class V by ammonia nitrogen: 1.620 mg/L, 0.08 times over class IV (GB 3838-2002 table 1
+    /// item 7, limit 1.5 mg/L), sample of 12:00, the one before (08:00) was 1.410 mg/L`.
+    fn exceeds(&self) -> String {
+        let now = if self.event.change == AlertChange::Changed { "now " } else { "" };
+        let class = self.event.class.filter(|_| self.event.share.is_none());
+        let mut text = match class {
+            Some(class) => format!(
+                ", {now}class {} by {}: {}, {}",
+                class.name(),
+                self.item(),
+                self.value_text(),
+                self.against()
+            ),
+            None => format!(": {now}{} {}, {}", self.item(), self.value_text(), self.against()),
+        };
+        if let Some(what) = self.what() {
+            text.push_str(&format!(", {what}"));
+        }
+        if let Some(before) = self.event.before {
+            let when = self.when(before.span);
+            text.push_str(&format!(", the one before ({when}) was {}", self.before_text()));
+        }
+        let beside: Vec<&str> = self.beside().map(values_of).collect();
+        if !beside.is_empty() {
+            text.push_str(&format!(", exceeded by {}, too", beside.join(" and ")));
+        }
+        text
     }
 
-    /// `0.08 times over class IV (GB 3838-2002 table 1, limit 1.5)`.
-    fn against(&self) -> String {
-        match (self.multiple(), self.event.multiple) {
-            (Some(multiple), _) => format!("{multiple} times {}", self.against_plainly()),
-            (None, Some(_)) => format!("just {}", self.against_plainly()),
-            (None, None) => self.against_plainly(),
+    /// `sample of 12:00`.
+    fn what(&self) -> Option<String> {
+        let kind = match (self.event.period, self.kind()) {
+            (Period::DayMaxEightHours, _) => "greatest mean of 8 h",
+            (_, Kind::Sample) => "sample",
+            (_, Kind::Instant) => "value",
+            (_, Kind::Mean) => "mean",
+            (_, Kind::Least) => "minimum",
+            (_, Kind::Greatest) => "maximum",
+            (_, Kind::Total) => "total",
+        };
+        Some(format!("{kind} of {}", self.when(self.event.span?)))
+    }
+
+    /// `12:00`, `10:00–11:00`, `2026-03-01`, `2026-03`.
+    fn when(&self, span: PhenomenonTime) -> String {
+        let Some(at) = self.civil(span.start()) else { return String::new() };
+        match self.event.period {
+            Period::Native | Period::Hour | Period::EightHours => self.clock_span(span, &DAYS),
+            Period::Day | Period::DayMaxEightHours => at.strftime("%Y-%m-%d").to_string(),
+            Period::Month => at.strftime("%Y-%m").to_string(),
+            Period::Quarter => format!("quarter {} of {}", (at.month() + 2) / 3, at.year()),
+            Period::Year => at.year().to_string(),
         }
     }
 
-    /// `over class IV (GB 3838-2002 table 1, limit 1.5)`.
+    /// `ammonia nitrogen at inlet`.
+    fn item(&self) -> String {
+        let name = self.property.map_or("value", |property| &property.name_en);
+        let position = self.datastream.map_or("", |datastream| &datastream.position);
+        let at = if position.is_empty() { String::new() } else { format!(" at {position}") };
+        format!("{name}{at}")
+    }
+
+    /// `ammonia nitrogen 1.620 mg/L (sample of 12:00)`.
+    fn said(&self) -> String {
+        let said = format!("{} {}", self.item(), self.value_text());
+        match self.what() {
+            Some(what) => format!("{} ({what})", said.trim_end()),
+            None => said.trim_end().to_owned(),
+        }
+    }
+
+    /// `0.08 times over class IV (GB 3838-2002 table 1 item 7, limit 1.5 mg/L)`.
+    fn against(&self) -> String {
+        let (plain, limit) = (self.against_plainly(), self.limit.map(|limit| limit.bound));
+        match (self.share(), self.multiple(), self.event.multiple, limit) {
+            (Some(share), _, _, Some(Bound::Max(_))) => {
+                format!("{share} of the limit (warning), not yet {plain}")
+            }
+            (Some(_), _, _, _) => format!("near the limit (warning), not yet {plain}"),
+            (None, Some(multiple), _, _) => format!("{multiple} times {plain}"),
+            (None, None, Some(_), _) => format!("just {plain}"),
+            (None, None, None, _) => plain,
+        }
+    }
+
+    /// `over class IV (GB 3838-2002 table 1 item 7, limit 1.5 mg/L)`.
     fn against_plainly(&self) -> String {
-        let Some(limit) = self.limit else { return String::from("over its limit") };
+        format!("{} {}", self.side(), self.limit_words())
+    }
+
+    fn side(&self) -> &'static str {
+        match self.limit.map(|limit| limit.bound) {
+            Some(Bound::Max(_)) | None => "over",
+            Some(Bound::Min(_)) => "below",
+            Some(Bound::Range { .. }) => "outside",
+        }
+    }
+
+    /// `class IV (GB 3838-2002 table 1 item 7, limit 1.5 mg/L)`.
+    fn limit_words(&self) -> String {
+        let Some(limit) = self.limit else { return String::from("its limit") };
+        let energy = self.property.is_some_and(|property| &*property.medium == "energy");
         let class = match (limit.water_class, &*limit.class) {
             (Some(class), _) => format!("class {}", class.name()),
             (None, "") => String::from("the limit"),
-            (None, class) => class.to_owned(),
+            (None, class) if energy => format!("the limit of {class}"),
+            (None, class) => format!("class {class}"),
         };
-        let (side, number) = match limit.bound {
-            Bound::Max(limit) => ("over", limit.to_string()),
-            Bound::Min(limit) => ("under", limit.to_string()),
-            Bound::Range { low, high } => ("outside", format!("{low} to {high}")),
-        };
-        format!("{side} {class} ({}, limit {number})", self.clause())
+        format!("{class} ({}, limit {})", self.clause(), self.limit_text())
     }
 
     fn expected(&self) -> String {
@@ -160,5 +245,19 @@ impl Scene<'_> {
                 "a broker, named on the page, refuses a filter, what fits it does not come",
             ),
         }
+    }
+}
+
+/// Gives what the values of a period are called.
+fn values_of(period: Period) -> &'static str {
+    match period {
+        Period::Native => "single values",
+        Period::Hour => "the hour's mean",
+        Period::EightHours => "the mean of eight hours",
+        Period::Day => "the day's mean",
+        Period::DayMaxEightHours => "the day's greatest mean of 8 h",
+        Period::Month => "the month's mean",
+        Period::Quarter => "the quarter's mean",
+        Period::Year => "the year's mean",
     }
 }

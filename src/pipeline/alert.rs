@@ -1,0 +1,166 @@
+//! Whether somebody is to know of a verdict: the one alert about an item, and what is said of the
+//! value that changed it.
+
+use crate::alert::exceedance::{self, Change, Heard, Outcome, Terms};
+use crate::assess::limit;
+use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Before, Subject};
+use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::history::Entry;
+use crate::domain::name::RuleId;
+use crate::domain::observation::{ObservationResult, Period, Periods, QualifiedObservation};
+use crate::domain::registry::{Datastream, Registry, RuleKind};
+use crate::domain::time::{PhenomenonTime, Timestamp};
+use crate::pipeline::average::LONGER;
+use crate::pipeline::backlog::Backlog;
+use crate::pipeline::state::StreamState;
+use crate::pipeline::{Pipeline, Processed};
+
+impl Pipeline {
+    /// Changes the alert about an item by a verdict on one of its values, if that is news.
+    pub(super) fn alert(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (qualified, assessment): (&QualifiedObservation, &Assessment),
+        backlog: Option<Backlog>,
+        out: &mut Processed,
+    ) {
+        let rule = datastream.exceedance_rule.and_then(|rule| registry.rule(rule));
+        let Some((rule, RuleKind::Exceedance { of, pending, keep, hysteresis })) =
+            rule.map(|rule| (rule, rule.kind))
+        else {
+            return;
+        };
+        let Some(period) = reason(of, datastream, assessment.period) else { return };
+        let terms = Terms { pending, keep, hysteresis, warning_share: rule.warning_share };
+        let outcome = exceedance::outcome(registry, assessment, terms);
+        let (span, class) = (assessment.phenomenon_time, assessment.class);
+        let heard = Heard { of, period, span, outcome, class };
+        let fresh = AlertId(self.state.alerts + 1);
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        let state = (&mut stream.exceedance, &mut stream.further);
+        let change = exceedance::judge(terms, state, heard, || fresh);
+        stream.exceedance_rule = Some(rule.id);
+        let Some(change) = change else {
+            if matches!(outcome, Outcome::Exceeds | Outcome::Near) {
+                self.tell_what_holds(datastream.id, span.start(), backlog, out);
+            }
+            return;
+        };
+        let mut event = event(rule.id, change, period, assessment);
+        event.before = self.before(registry, datastream, assessment);
+        event.side = match qualified.observation.result {
+            ObservationResult::Censored { side, .. } => Some(side),
+            ObservationResult::Value(_) | ObservationResult::Nil(_) => None,
+        };
+        let (station, property) = (datastream.station, datastream.property);
+        match (change.change, outcome) {
+            (AlertChange::Fired | AlertChange::Changed, Outcome::Exceeds) => {
+                let basin = &mut self.state.basin;
+                if basin.began(station, property, change.since) {
+                    event.upstream = basin.upstream(registry, station, property, change.since);
+                }
+            }
+            (AlertChange::Resolved, _) => self.state.basin.ended(station, property, change.at),
+            // What is near a limit is no wave.
+            (_, _) => {}
+        }
+        self.state.alerts += u64::from(change.change == AlertChange::Fired);
+        self.tell(datastream.id, event, backlog, out);
+    }
+
+    /// Gives the value before one of the same period: the sample, the hour, the day before.
+    fn before(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        assessment: &Assessment,
+    ) -> Option<Before> {
+        let stream = self.state.stream(datastream)?;
+        let at = assessment.phenomenon_time.start();
+        if assessment.period == Period::Native {
+            let held = stream.history.between(Timestamp(i64::MIN), at);
+            let entry = held.into_iter().rev().find(Entry::is_usable)?;
+            let span = match (assessment.phenomenon_time, datastream.period_ms) {
+                (PhenomenonTime::Interval { .. }, Some(length)) => {
+                    PhenomenonTime::Interval { start: entry.time, end: entry.time.plus(length) }
+                }
+                (PhenomenonTime::Interval { .. } | PhenomenonTime::Instant(_), _) => {
+                    PhenomenonTime::Instant(entry.time)
+                }
+            };
+            return Some(Before { result: entry.result, span });
+        }
+        let (start, value) = average_before(stream, assessment.period, at)?;
+        let zone = &registry.station(datastream.station)?.zone;
+        let (start, end) = assessment.period.around(start, zone)?;
+        let span = PhenomenonTime::Interval { start, end };
+        Some(Before { result: ObservationResult::Value(value), span })
+    }
+}
+
+/// Gives the period of a rule that a value speaks for. A mean of an hour that a device states is
+/// one of the hour, and where the rule looks at no hours one of the device's own values.
+fn reason(of: Periods, datastream: &Datastream, period: Period) -> Option<Period> {
+    let stated = limit::period(datastream, period);
+    [stated, period].into_iter().find(|period| of.holds(*period))
+}
+
+/// Gives the last valid average before a time and its start. What runs over eight hours is not
+/// kept.
+fn average_before(stream: &StreamState, period: Period, at: Timestamp) -> Option<(Timestamp, f64)> {
+    let windows = match period {
+        Period::Hour => &stream.hours,
+        Period::Day => &stream.days,
+        Period::Month | Period::Quarter | Period::Year => {
+            stream.longer.get(LONGER.iter().position(|longer| *longer == period)?)?
+        }
+        Period::Native | Period::EightHours | Period::DayMaxEightHours => return None,
+    };
+    let held = windows.kept().filter(|kept| kept.start < at);
+    held.filter_map(|kept| Some((kept.start, kept.value?))).last()
+}
+
+fn event(rule: RuleId, change: Change, period: Period, assessment: &Assessment) -> AlertEvent {
+    let Change { alert, change, at, since, reasons } = change;
+    let subject = Subject::Datastream(assessment.datastream);
+    let (limit, multiple, within) = match assessment.verdict {
+        Verdict::Within { limit } => (Some(limit), None, true),
+        Verdict::Exceeds { limit, multiple } => (Some(limit), multiple, false),
+        Verdict::NotAssessable(_) => (None, None, false),
+    };
+    let warns = within && change != AlertChange::Resolved;
+    AlertEvent {
+        value: assessment.value,
+        limit,
+        multiple,
+        unconfirmed: assessment.unconfirmed,
+        period,
+        class: assessment.class,
+        span: Some(assessment.phenomenon_time),
+        reasons,
+        share: assessment.share.filter(|_| warns),
+        ..AlertEvent::plain(alert, rule, subject, change, (at, since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::{DatastreamId, PropertyId, StationId};
+    use crate::domain::registry::Statistic;
+    use crate::domain::time::HOUR;
+
+    #[test]
+    fn a_stated_hour_is_of_the_hour_or_where_no_hour_is_asked_for_a_value() {
+        let plain = Datastream::plain(DatastreamId(0), "a/b", StationId(0), ("", PropertyId(0)));
+        let hourly =
+            Datastream { statistic: Statistic::Mean, period_ms: Some(HOUR), ..plain.clone() };
+        let of = |periods: &[Period]| periods.iter().copied().collect::<Periods>();
+        let (raw, hour) = (Period::Native, Period::Hour);
+        assert_eq!(reason(of(&[hour]), &hourly, raw), Some(hour));
+        assert_eq!(reason(of(&[raw, hour]), &hourly, raw), Some(hour));
+        assert_eq!(reason(of(&[raw]), &hourly, raw), Some(raw));
+        assert_eq!(reason(of(&[hour]), &plain, raw), None);
+    }
+}
