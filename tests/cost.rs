@@ -45,6 +45,8 @@ const MEASURED: u64 = 20_000;
 /// What was measured when this was written, and a little: 0.169 and 20.7.
 const ALLOCATIONS_MAX: f64 = 0.18;
 const JOURNAL_BYTES_MAX: f64 = 21.0;
+/// The same of a meter's message: 0.054.
+const METER_ALLOCATIONS_MAX: f64 = 0.06;
 
 /// The core between a broker's bytes and the journal, on one thread.
 struct Way {
@@ -201,7 +203,7 @@ fn a_message_asks_for_memory_less_than_once_and_takes_few_bytes() {
 }
 
 #[test]
-fn a_meters_reading_costs_what_any_other_does() {
+fn a_meters_reading_does_not_unpack_what_is_remembered() {
     let (allocations, _) = measure(&meter_rows(), meters);
-    assert!(allocations <= ALLOCATIONS_MAX, "{allocations:.3}");
+    assert!(allocations <= METER_ALLOCATIONS_MAX, "{allocations:.3}");
 }
