@@ -108,6 +108,7 @@ pub fn recover(folder: &Path) -> Result<Option<Recovered>, Error> {
                 Kept::Tick => Input::Tick,
                 Kept::Act(act) => Input::Act(act),
                 Kept::Condition(condition) => Input::Condition(condition),
+                Kept::Recompute(recomputed) => Input::Recompute(recomputed),
                 Kept::Edition(digest) => Input::Edition(edition(&reader, digest, &mut names)?),
             };
             let ready = match (&mut pipeline, &input) {

@@ -113,15 +113,19 @@ impl Moment {
 
 /// What an observation is about: an instant, or an interval that is closed at its start and open
 /// at its end (O&M `phenomenonTime`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum PhenomenonTime {
     /// One instant.
-    Instant(Timestamp),
+    #[n(0)]
+    Instant(#[n(0)] Timestamp),
     /// A time span, such as the hour of a mean.
+    #[n(1)]
     Interval {
         /// The first instant of it.
+        #[n(0)]
         start: Timestamp,
         /// The first instant after it.
+        #[n(1)]
         end: Timestamp,
     },
 }
@@ -133,6 +137,15 @@ impl PhenomenonTime {
         match self {
             Self::Instant(at) => at,
             Self::Interval { start, .. } => start,
+        }
+    }
+
+    /// Gives the instant, or the end of the interval: the earliest time at which it can be known.
+    #[must_use]
+    pub fn end(self) -> Timestamp {
+        match self {
+            Self::Instant(at) => at,
+            Self::Interval { end, .. } => end,
         }
     }
 

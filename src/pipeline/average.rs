@@ -120,6 +120,31 @@ impl Pipeline {
         due
     }
 
+    /// Puts what a day came to in the place of what was told of it, and has the months, quarters
+    /// and years that are made of it given out again.
+    pub(super) fn replace_day(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        day: Kept,
+        now: Timestamp,
+    ) {
+        let of = (registry.property(datastream.property), registry.station(datastream.station));
+        let (Some(property), Some(station)) = of else { return };
+        let zone = &station.zone;
+        let whole =
+            Period::Day.around(day.start, zone).is_some_and(|(start, _)| start == day.start);
+        if !whole || day.value.is_some_and(|value| !value.is_finite()) {
+            return;
+        }
+        let maker = Maker { datastream, property, zone, counter: None, flow: None, now };
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        maker.keep_day(stream, day);
+        maker.mark_longer(stream, Members::Days, day.start);
+        let due = stream.due();
+        self.averages_due = earlier(self.averages_due, due);
+    }
+
     /// Turns an average into an observation and judges it. One before the newest has a verdict of
     /// its own and is no news: it neither fires nor resolves.
     fn give(
@@ -298,9 +323,6 @@ impl Maker<'_> {
         out: &mut Vec<Given>,
         coverage: &mut Vec<Coverage>,
     ) {
-        let longest = self.datastream.averages.last().map(|rule| rule.period);
-        let keeps = longest.is_some_and(|period| period > Period::DayMaxEightHours);
-        let kept_ms = if keeps { DAYS_OF_A_YEAR_KEPT_MS } else { DAYS_KEPT_MS };
         while let Some((start, _)) = stream.days.next_due(self.now) {
             let Some((start, end)) = Period::Day.around(start, self.zone) else { return };
             let hours = stream.hours.between(start, end);
@@ -311,7 +333,7 @@ impl Maker<'_> {
             let valid = hours.iter().map(|hour| hour.valid).sum();
             let value = summary.value.filter(|_| enough);
             let kept = Kept { start, value, suspect: summary.suspect, received, valid };
-            let place = stream.days.keep(kept, self.now, self.now.plus(-kept_ms));
+            let place = self.keep_day(stream, kept);
             if let Some(rule) = rule {
                 let mut day = given_by(Period::Day, (start, end), summary, rule, place);
                 day.completeness.received = hours.len() as u32;
@@ -338,6 +360,13 @@ impl Maker<'_> {
                 }
             }
         }
+    }
+
+    fn keep_day(&self, stream: &mut StreamState, day: Kept) -> Place {
+        let longest = self.datastream.averages.last().map(|rule| rule.period);
+        let keeps = longest.is_some_and(|period| period > Period::DayMaxEightHours);
+        let kept_ms = if keeps { DAYS_OF_A_YEAR_KEPT_MS } else { DAYS_KEPT_MS };
+        stream.days.keep(day, self.now, self.now.plus(-kept_ms))
     }
 
     fn day(&self, hours: &[Kept], (start, end): (Timestamp, Timestamp)) -> Summary {

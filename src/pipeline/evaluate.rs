@@ -335,7 +335,7 @@ impl Pipeline {
     }
 
     /// Remembers an evaluation, and stores it if it is one of a period or says something new.
-    fn tell_evaluation(&mut self, evaluation: Evaluation, out: &mut Processed) {
+    pub(super) fn tell_evaluation(&mut self, evaluation: Evaluation, out: &mut Processed) {
         let told = Told::of(&evaluation);
         let held = match evaluation.subject {
             Evaluated::Station(id) => match self.station_mut(id) {

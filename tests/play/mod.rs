@@ -272,7 +272,7 @@ impl Player {
             Input::Act(Act::Retry { message, reading, received, .. }) => {
                 (message, *received, reading.is_none())
             }
-            Input::Tick | Input::Edition(_) | Input::Condition(_) => return,
+            Input::Tick | Input::Edition(_) | Input::Condition(_) | Input::Recompute(_) => return,
         };
         let anew = matches!(arrival.input, Input::Message(_));
         let rejects = self.out.rejects.iter().filter(|one| anew || one.channel.is_some());
@@ -360,6 +360,7 @@ impl Player {
                 Kept::Tick => Input::Tick,
                 Kept::Act(act) => Input::Act(act),
                 Kept::Condition(condition) => Input::Condition(condition),
+                Kept::Recompute(recomputed) => Input::Recompute(recomputed),
                 Kept::Edition(digest) => Input::Edition(Arc::clone(&self.editions[digest])),
             };
             match (&mut again, &input) {
