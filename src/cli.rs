@@ -3,6 +3,7 @@
 mod ledger;
 mod letters;
 mod limits;
+mod recompute;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::letters::Letters;
 pub use self::limits::Limits;
+pub use self::recompute::Recompute;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
@@ -132,6 +134,15 @@ pub enum Command {
     /// value, a `single` one, means of an hour (`1h`), a `day` … or, `statistical`, only the share
     /// of many. Reads configuration and seeds only; no daemon need be at work.
     Limits(Limits),
+    /// Have past days reckoned again, as if what came late had come in time.
+    ///
+    /// The daemon does so itself for each day of which values came too late, once nothing can come
+    /// in time for it any more: 27 hours after its end. By hand it is for an audit. The raw
+    /// messages of the journal are played aside; averages, classes and indices that come out
+    /// otherwise are stored as revisions, verdicts that changed are named in the log, and no alert
+    /// is raised or ended. The answer says what is begun; `recomputed` in the log says what came of
+    /// it. Days whose raw messages are gone (`raw_keep_days`) stay as they are.
+    Recompute(Recompute),
     /// Copy the journal into a file while the daemon writes on.
     Backup {
         /// The new file.
@@ -199,6 +210,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Limits(limits) => limits::run(&limits)?,
+        Command::Recompute(days) => recompute::run(days).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,
         Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,

@@ -12,6 +12,7 @@ pub mod ingest;
 mod letter;
 pub mod outlet;
 pub mod page;
+pub mod recompute;
 pub mod reconcile;
 pub mod recover;
 pub mod run;

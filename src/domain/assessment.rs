@@ -252,6 +252,18 @@ pub enum Verdict {
     NotAssessable(#[n(0)] NotAssessable),
 }
 
+impl Verdict {
+    /// Gives the word of the output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Within { .. } => "within",
+            Self::Exceeds { .. } => "exceeds",
+            Self::NotAssessable(_) => "not_assessable",
+        }
+    }
+}
+
 /// One observation held against the limits in force at its own time.
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub struct Assessment {

@@ -92,8 +92,7 @@ pub fn due(
         match &mut found {
             None => {
                 let Some(days) = ripe.next() else { continue };
-                let most = days.from.plus(DAYS_MAX * DAY + HOUR);
-                let most = most.calendar(&station.zone, Calendar::Day)?.0;
+                let most = days_on(days.from, &station.zone).unwrap_or(days.to);
                 let (from, to) = (days.from, days.to.min(closed).min(most));
                 let (stations, heard_ms) = (vec![station.id], now.elapsed_ms);
                 found = Some((&station.zone, Task { stations, from, to, heard_ms }));
@@ -107,6 +106,36 @@ pub fn due(
         }
     }
     found.map(|(_, task)| task)
+}
+
+/// Splits days of some stations of one zone into tasks.
+#[must_use]
+pub fn tasks(
+    stations: &[StationId],
+    zone: &jiff::tz::TimeZone,
+    (from, to): (Timestamp, Timestamp),
+) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    let mut begin = from;
+    while begin < to {
+        let end = days_on(begin, zone).unwrap_or(to).min(to);
+        let of = |some: &[StationId]| Task {
+            stations: some.to_vec(),
+            from: begin,
+            to: end,
+            heard_ms: 0,
+        };
+        tasks.extend(stations.chunks(STATIONS_MAX).map(of));
+        begin = end;
+    }
+    tasks
+}
+
+/// Gives the end of the most days that are recomputed at once.
+fn days_on(from: Timestamp, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
+    // A day may have an hour less.
+    let last = from.plus(DAYS_MAX * DAY + 2 * HOUR);
+    last.calendar(zone, Calendar::Day).map(|(start, _)| start).filter(|end| *end > from)
 }
 
 impl Pipeline {
@@ -248,6 +277,18 @@ mod tests {
         assert_eq!(late, [days(1, 2, 5), days(3, 4, 5)]);
         forget(&mut late, (Timestamp(0), Timestamp(9 * DAY)), 6);
         assert_eq!(late, []);
+    }
+
+    #[test]
+    fn many_days_and_stations_are_many_tasks() {
+        let stations: Vec<StationId> = (0..100).map(StationId).collect();
+        let span = (Timestamp(0), Timestamp(10 * DAY));
+        let tasks = tasks(&stations, &jiff::tz::TimeZone::UTC, span);
+        let days: Vec<(i64, i64, usize)> = tasks
+            .iter()
+            .map(|task| (task.from.0 / DAY, task.to.0 / DAY, task.stations.len()))
+            .collect();
+        assert_eq!(days, [(0, 7, 64), (0, 7, 36), (7, 10, 64), (7, 10, 36)]);
     }
 
     #[test]

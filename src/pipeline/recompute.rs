@@ -42,7 +42,7 @@ pub struct Task {
 
 /// What came of a recomputation.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Outcome {
+pub struct Reckoned {
     /// What is to be taken in.
     pub recomputed: Recompute,
     /// How many values were counted that had come late.
@@ -90,7 +90,7 @@ pub fn recompute<E>(
     task: &Task,
     edition: &Arc<Registry>,
     mut arrivals: impl FnMut(&mut dyn FnMut(&Arrival<'_>) -> ControlFlow<()>) -> Result<(), E>,
-) -> Result<Outcome, Error<E>> {
+) -> Result<Reckoned, Error<E>> {
     let mut search = Search::new(task, edition);
     arrivals(&mut |arrival| search.take(arrival)).map_err(Error::Arrivals)?;
     let late = search.found().ok_or(Error::TooMany)?;
@@ -98,7 +98,7 @@ pub fn recompute<E>(
     let mut stage = Stage::new(task, edition, late);
     arrivals(&mut |arrival| stage.take(arrival)).map_err(Error::Arrivals)?;
     let (recomputed, changed) = stage.end();
-    Ok(Outcome { recomputed, late: count, changed })
+    Ok(Reckoned { recomputed, late: count, changed })
 }
 
 impl Task {
