@@ -132,15 +132,20 @@ impl Pipeline {
         let of = (registry.property(datastream.property), registry.station(datastream.station));
         let (Some(property), Some(station)) = of else { return };
         let zone = &station.zone;
-        let whole =
-            Period::Day.around(day.start, zone).is_some_and(|(start, _)| start == day.start);
-        if !whole || day.value.is_some_and(|value| !value.is_finite()) {
+        let Some((start, end)) = Period::Day.around(day.start, zone) else { return };
+        if start != day.start || day.value.is_some_and(|value| !value.is_finite()) {
             return;
         }
+        let in_service = station.validity.holds(now);
         let maker = Maker { datastream, property, zone, counter: None, flow: None, now };
         let Some(stream) = self.stream_mut(datastream) else { return };
         maker.keep_day(stream, day);
-        maker.mark_longer(stream, Members::Days, day.start);
+        maker.mark_longer(stream, Members::Days, start);
+        // Where nothing had come in time, no day was told at all.
+        let later = stream.days.kept().any(|kept| kept.start > start);
+        if in_service && !later && stream.days.first_waiting().is_none() {
+            maker.mark_next_day(stream, end);
+        }
         let due = stream.due();
         self.averages_due = earlier(self.averages_due, due);
     }
@@ -350,15 +355,20 @@ impl Maker<'_> {
             let datastream = self.datastream.id;
             coverage.push(Coverage { datastream, phenomenon_time, expected, received, valid });
             self.mark_longer(stream, Members::Days, start);
-            // A day without any value is one, too: nobody takes it for clean.
             if in_service {
-                let unheard = self.now.plus(-DAYS_UNHEARD_MAX * DAY);
-                let next = Period::Day.around(end.max(unheard), self.zone);
-                let known = |day| stream.days.waits(day) || stream.days.at(day).is_some();
-                if let Some((day, _)) = next.filter(|(day, _)| !known(*day)) {
-                    self.mark(&mut stream.days, Period::Day, day);
-                }
+                self.mark_next_day(stream, end);
             }
+        }
+    }
+
+    /// Has the day that begins at a time given out. A day without any value is one, too: nobody
+    /// takes it for clean.
+    fn mark_next_day(&self, stream: &mut StreamState, begin: Timestamp) {
+        let unheard = self.now.plus(-DAYS_UNHEARD_MAX * DAY);
+        let next = Period::Day.around(begin.max(unheard), self.zone);
+        let known = |day| stream.days.waits(day) || stream.days.at(day).is_some();
+        if let Some((day, _)) = next.filter(|(day, _)| !known(*day)) {
+            self.mark(&mut stream.days, Period::Day, day);
         }
     }
 
