@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::civil::{Date, Time};
@@ -23,6 +24,7 @@ use crate::domain::time::{Calendar, PhenomenonTime, Timestamp};
 use crate::journal;
 use crate::journal::inputs::Unpacked;
 use crate::journal::read::Reader;
+use crate::journal::replay::RawSince;
 use crate::pipeline::late;
 use crate::pipeline::recompute::{Changed, Error, Reckoned, Task, WARM_UP_MS, recompute};
 
@@ -58,8 +60,8 @@ pub struct Recomputer {
 enum Played {
     /// It was played.
     Whole(Reckoned),
-    /// Its raw messages are gone, but for those since a time.
-    Gone(Timestamp),
+    /// Not all of its raw messages are kept.
+    Gone(RawSince),
     /// weir stops.
     Stopped,
 }
@@ -84,8 +86,17 @@ impl Recomputer {
     /// Works until weir stops.
     ///
     /// # Errors
-    /// The journal is damaged.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    /// What reckons broke, or weir has ended and was not told to.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let status = Arc::clone(&self.status);
+        match self.look().await {
+            // Whoever takes results is the first to go.
+            Err(_) if status.stopping.load(Ordering::Acquire) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    async fn look(mut self) -> anyhow::Result<()> {
         let mut last: Option<(Task, Instant)> = None;
         loop {
             let ordered = tokio::select! {
@@ -135,7 +146,10 @@ impl Recomputer {
                     tracing::error!(%error, "{} stay as they are.", named(&task, view));
                     return self.hand_in(nothing(&task)).await;
                 }
-                Err(Error::Arrivals(error)) if error.is_damage() => return Err(error.into()),
+                Err(Error::Arrivals(error)) if is_lasting(&error) => {
+                    tracing::error!(%error, "{} stay as they are.", named(&task, view));
+                    return self.hand_in(nothing(&task)).await;
+                }
                 Err(Error::Arrivals(error)) => {
                     tracing::warn!(%error, "{} can't be recomputed yet.", named(&task, view));
                     return Ok(());
@@ -149,7 +163,7 @@ impl Recomputer {
         &self,
         task: &Task,
         view: &View,
-        since: Timestamp,
+        since: RawSince,
     ) -> anyhow::Result<Option<Task>> {
         let first = first_whole_day(&zone(task, view), since).min(task.to);
         let gone = Task { to: first, ..task.clone() };
@@ -157,7 +171,7 @@ impl Recomputer {
             "{} can't be recomputed: raw messages are kept since {}. What came late is stored; \
              averages and verdicts of these days stay as they are.",
             named(&gone, view),
-            since.rfc3339(&zone(task, view)),
+            since.at.rfc3339(&zone(task, view)),
         );
         self.hand_in(nothing(&gone)).await?;
         Ok((first < task.to).then(|| Task { from: first, ..task.clone() }))
@@ -171,15 +185,26 @@ impl Recomputer {
     }
 }
 
+/// Says whether no other try will go better. Damage among old messages costs these days only: what
+/// a start needs may be whole.
+fn is_lasting(error: &recover::Error) -> bool {
+    error.is_damage() || matches!(error, recover::Error::Faults(_))
+}
+
 /// What is handed in where nothing is changed: the days are looked at no more.
 fn nothing(task: &Task) -> Recompute {
     let Task { stations, from, to, heard_ms } = task.clone();
     Recompute { from, to, stations, heard_ms: Some(heard_ms), ..Recompute::default() }
 }
 
-/// Gives the first day that can be played whole from what is kept since a time.
-fn first_whole_day(zone: &TimeZone, since: Timestamp) -> Timestamp {
-    let begins = since.plus(WARM_UP_MS);
+/// Gives from when days can be played whole. Before the journal began nobody knows what came: a day
+/// of then would come out with the late values alone, and take the place of a better one.
+fn whole_since(since: RawSince) -> Timestamp {
+    if since.all { since.at } else { since.at.plus(WARM_UP_MS) }
+}
+
+fn first_whole_day(zone: &TimeZone, since: RawSince) -> Timestamp {
+    let begins = whole_since(since);
     begins.calendar(zone, Calendar::Day).map_or(begins, |(_, next)| next)
 }
 
@@ -190,8 +215,8 @@ fn play(
 ) -> Result<Played, Error<recover::Error>> {
     let fault = |error: journal::Error| Error::Arrivals(error.into());
     let reader = Reader::open(folder).map_err(fault)?;
-    let kept_since = reader.kept_since().map_err(fault)?;
-    if let Some(since) = kept_since.filter(|since| *since > task.begins()) {
+    let since = reader.raw_since().map_err(fault)?;
+    if task.from < whole_since(since) {
         return Ok(Played::Gone(since));
     }
     let after = reader.batch_before(task.begins()).map_err(fault)?;
@@ -365,8 +390,8 @@ impl Orders {
             let name = station.unwrap_or_default();
             return Err(format!("no station is called `{name}`; see stations.csv in the seeds"));
         }
-        let kept_since = Reader::open(&self.data_folder).and_then(|reader| reader.kept_since());
-        let kept_since = kept_since.map_err(|error| error.to_string())?;
+        let raw_since = Reader::open(&self.data_folder).and_then(|reader| reader.raw_since());
+        let raw_since = raw_since.map_err(|error| error.to_string())?;
         let mut tasks = Vec::new();
         for (zone, stations) in by_zone {
             let start = |date: Date| {
@@ -375,7 +400,7 @@ impl Orders {
                 Ok::<Timestamp, String>(Timestamp(at.as_millisecond()))
             };
             let span = (start(from)?, start(after)?);
-            refuse(span, zone, kept_since, &view)?;
+            refuse(span, zone, raw_since, &view)?;
             tasks.extend(late::tasks(&stations, zone, span));
         }
         let count = tasks.len();
@@ -393,7 +418,7 @@ impl Orders {
 fn refuse(
     (from, to): (Timestamp, Timestamp),
     zone: &TimeZone,
-    kept_since: Option<Timestamp>,
+    raw_since: RawSince,
     view: &View,
 ) -> Result<(), String> {
     let date = |at: Timestamp| at.rfc3339(zone).chars().take(10).collect::<String>();
@@ -402,12 +427,66 @@ fn refuse(
         let last = date(closed.plus(-1));
         return Err(format!("values may still come in time; ask for days up to {last}"));
     }
-    match kept_since.filter(|since| since.plus(WARM_UP_MS) > from) {
-        Some(since) => {
-            let first = date(first_whole_day(zone, since));
-            let since = since.rfc3339(zone);
-            Err(format!("raw messages are kept since {since} only; ask for days from {first} on"))
+    if from >= whole_since(raw_since) {
+        return Ok(());
+    }
+    let (first, since) = (date(first_whole_day(zone, raw_since)), raw_since.at.rfc3339(zone));
+    Err(format!("raw messages are kept since {since} only; ask for days from {first} on"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::input::Input;
+    use crate::domain::time::{DAY, HOUR, Moment};
+    use crate::journal::Config;
+    use crate::journal::batch::Batch;
+    use crate::journal::write::Journal;
+
+    /// A day begins at eight in the evening, UTC.
+    fn zone() -> TimeZone {
+        TimeZone::fixed(jiff::tz::offset(4))
+    }
+
+    #[test]
+    fn the_first_whole_day_begins_after_a_day_of_playing() {
+        let evening = 20 * HOUR;
+        let first =
+            |at, all| first_whole_day(&zone(), RawSince { at: Timestamp(at), all }).millis();
+        assert_eq!(first(evening - 26 * HOUR - 1, false), evening);
+        assert_eq!(first(evening - 26 * HOUR, false), evening + DAY);
+        assert_eq!(first(evening - 1, true), evening, "nothing came before a journal began");
+    }
+
+    #[test]
+    fn days_whose_raw_messages_are_gone_are_not_played() {
+        let folder = TempDir::new().unwrap();
+        let mut journal = Journal::open(&Config::at(folder.path()), Timestamp(0)).unwrap();
+        let commit = |journal: &mut Journal, ms: i64| {
+            let mut batch = Batch { at: Timestamp(ms), ..Batch::default() };
+            let at = Moment { wall: Timestamp(ms), elapsed_ms: ms };
+            batch.inputs.push(&Arrival { at, input: Input::Tick });
+            journal.commit(&batch).unwrap();
+        };
+        commit(&mut journal, 1);
+        commit(&mut journal, DAY);
+        for _ in 0..2 {
+            let snapshot = journal.begin_snapshot(Timestamp(DAY)).unwrap();
+            journal.finish_snapshot(snapshot, b"c").unwrap();
         }
-        None => Ok(()),
+        commit(&mut journal, 40 * DAY);
+        journal.tidy(Timestamp(50 * DAY)).unwrap();
+        let task = Task {
+            stations: vec![StationId(0)],
+            from: Timestamp(5 * DAY),
+            to: Timestamp(6 * DAY),
+            heard_ms: i64::MAX,
+        };
+        let (_stop, stopped) = watch::channel(false);
+        let played = play(folder.path(), &task, &stopped);
+        let Ok(Played::Gone(since)) = played else { panic!("it was played") };
+        assert_eq!(since, RawSince { at: Timestamp(40 * DAY), all: false });
     }
 }

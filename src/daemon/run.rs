@@ -168,7 +168,7 @@ impl Daemon {
         let settled = Arc::new(Settled::default());
         let full_notice = full_notice(beginning.pipeline.registry(), &settings, clock.now());
         let ways = Ways { work, spare, settled: Arc::clone(&settled) };
-        let commands_settled = Arc::clone(&settled);
+        let pipeline_way = Commands { way: commands_in, settled: Arc::clone(&settled) };
         let core = core(beginning, settings, ways, edition, &clock)?;
 
         let committer = Committer {
@@ -204,14 +204,13 @@ impl Daemon {
                 let status = ingest_status;
                 Ingest { core, brokers, clock: ingest_clock, commands, conditions, status }.run()
             })?;
-        let commands = Commands { way: commands_in, settled: commands_settled };
-        let orders = recompute(&mut tasks, &commands, &outlet);
+        let orders = recompute(&mut tasks, &pipeline_way, &outlet);
         Ok(Self {
             status,
             data_folder,
             clock,
             config,
-            commands,
+            commands: pipeline_way,
             orders,
             settled,
             stop,

@@ -31,6 +31,15 @@ pub struct SnapshotHeld {
     pub closing: Vec<u8>,
 }
 
+/// Since when raw messages are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RawSince {
+    /// When the first batch that has them was closed.
+    pub at: Timestamp,
+    /// Whether that is the first of the journal, so that none was let go.
+    pub all: bool,
+}
+
 impl Reader {
     /// Hands on the inputs of every batch after one, in order. A batch whose raw messages were
     /// let go is skipped: a snapshot holds what they did.
@@ -104,16 +113,27 @@ impl Reader {
         Ok(statement.query_row([sequence.cast_signed()], |row| row.get(0)).optional()?)
     }
 
-    /// Gives since when raw messages are kept; nothing where all of them are.
+    /// Gives since when raw messages are kept.
     ///
     /// # Errors
     /// The journal can't be read.
-    pub fn kept_since(&self) -> Result<Option<Timestamp>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, at FROM batches WHERE inputs IS NOT NULL ORDER BY sequence LIMIT 1",
-        )?;
-        let first = statement.query_row([], |row| Ok((unsigned(row, 0)?, time(row, 1)?)));
-        Ok(first.optional()?.filter(|(sequence, _)| *sequence > 1).map(|(_, at)| at))
+    pub fn raw_since(&self) -> Result<RawSince, Error> {
+        let first = |select: &str| {
+            let mut statement = self.connection.prepare_cached(select)?;
+            let row = statement.query_row([], |row| Ok((unsigned(row, 0)?, time(row, 1)?)));
+            row.optional()
+        };
+        let select = "SELECT sequence, at FROM batches WHERE inputs IS NOT NULL
+             ORDER BY sequence LIMIT 1";
+        let last = "SELECT sequence, at FROM batches ORDER BY sequence DESC LIMIT 1";
+        let kept = match first(select)? {
+            Some((sequence, at)) => RawSince { at, all: sequence == 1 },
+            None => RawSince {
+                at: first(last)?.map_or_else(Timestamp::default, |(_, at)| at),
+                all: false,
+            },
+        };
+        Ok(kept)
     }
 
     /// Gives the last batch that was closed before a time, or before the first that is kept: what
@@ -225,6 +245,7 @@ mod tests {
             journal.commit(&batch(ms, b"x")).unwrap();
         }
         assert_eq!([5, 10, 11, 20, 21, 30, 31].map(before), [0, 0, 1, 1, 3, 3, 4]);
-        assert_eq!(Reader::open(folder.path()).unwrap().kept_since().unwrap(), None);
+        let kept = Reader::open(folder.path()).unwrap().raw_since().unwrap();
+        assert_eq!(kept, RawSince { at: at(10).wall, all: true });
     }
 }
