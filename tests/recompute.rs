@@ -45,6 +45,8 @@ rivers,water,puhe-daoyi,,samples,device,,,,,,test
 
 struct Run {
     registry: Arc<Registry>,
+    /// Another edition, in which the air station has class 1.
+    stricter: Arc<Registry>,
     player: Player,
     rivers: NetworkId,
     now: Moment,
@@ -77,10 +79,17 @@ impl Run {
         }
         let mut editions = Editions::default();
         let registry = editions.add("", &tables).unwrap_or_else(|faults| panic!("{faults}"));
+        lay_table_over(&mut tables, "stations.csv.without", "hunnan-air\n");
+        lay_table_over(
+            &mut tables,
+            "stations.csv.last",
+            "hunnan-air,hunnan,Hunnan air station,浑南空气站,41.719,123.462,+08:00,,1,,,test\n",
+        );
+        let stricter = editions.add("1", &tables).unwrap_or_else(|faults| panic!("{faults}"));
         let rivers = editions.network("rivers");
         let now = Moment { wall: Timestamp(START), elapsed_ms: 0 };
         let player = Player::new(&registry, now);
-        let mut run = Self { registry, player, rivers, now, told: Told::default() };
+        let mut run = Self { registry, stricter, player, rivers, now, told: Told::default() };
         run.input(Input::Condition(Condition::Connected(rivers)));
         run
     }
@@ -194,6 +203,34 @@ fn three_days_of_a_dead_modem_come_out_with_their_index_and_no_alert() {
     assert_eq!(index(&run, 3), Some(in_time));
     assert_eq!(run.player.alerts.len(), told, "the past raises no alert");
     run.player.caused.clear();
+}
+
+#[test]
+fn a_day_is_judged_by_the_edition_that_was_in_force_then() {
+    let mut run = Run::new();
+    let send =
+        |run: &mut Run, hour: i64| run.send("air", START + hour * HOUR, &said("air", hour, 20));
+    for hour in 0..24 {
+        run.clock(START + hour * HOUR + SECOND);
+        send(&mut run, hour);
+    }
+    run.clock(START + 3 * DAY);
+    let stricter = Arc::clone(&run.stricter);
+    run.input(Input::Edition(stricter));
+    for hour in 72..96 {
+        run.clock(START + hour * HOUR + SECOND);
+        send(&mut run, hour);
+    }
+    (24..48).for_each(|hour| send(&mut run, hour));
+    run.clock(START + 4 * DAY + 2 * HOUR);
+    assert_eq!(run.recompute(), 1);
+    let pm10 =
+        run.registry.datastreams.iter().find(|one| &*one.name == "hunnan-air/pm10").unwrap().id;
+    let verdict =
+        |day: i64| run.told.verdicts[&(pm10, Period::Day, Timestamp(START + day * DAY))].clone();
+    assert!(verdict(0).starts_with("Within"), "{}", verdict(0));
+    assert_eq!(verdict(1), verdict(0));
+    assert!(verdict(3).starts_with("Exceeds"), "{}", verdict(3));
 }
 
 /// When what was said of each hour arrives: in time, within the horizon, or days too late.
