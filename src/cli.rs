@@ -5,6 +5,7 @@ mod ledger;
 mod letters;
 mod limits;
 mod qc;
+mod recompute;
 mod table;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -20,6 +21,7 @@ pub use self::assess::Assess;
 pub use self::letters::Letters;
 pub use self::limits::Limits;
 pub use self::qc::Series;
+pub use self::recompute::Recompute;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
@@ -186,6 +188,15 @@ pub enum Command {
     /// otherwise stands in docs/qc.md.
     #[command(verbatim_doc_comment)]
     Qc(Series),
+    /// Have past days reckoned again, as if what came late had come in time.
+    ///
+    /// The daemon does so itself for each day of which values came too late, once nothing can come
+    /// in time for it any more: 27 hours after its end. By hand it is for an audit. The raw
+    /// messages of the journal are played aside; averages, classes and indices that come out
+    /// otherwise are stored as revisions, verdicts that changed are named in the log, and no alert
+    /// is raised or ended. The answer says what is begun; `recomputed` in the log says what came of
+    /// it. Days whose raw messages are gone (`raw_keep_days`) stay as they are.
+    Recompute(Recompute),
     /// Copy the journal into a file while the daemon writes on.
     Backup {
         /// The new file.
@@ -255,6 +266,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Limits(limits) => limits::run(&limits)?,
         Command::Assess(command) => assess::run(command)?,
         Command::Qc(command) => qc::run(&command)?,
+        Command::Recompute(days) => recompute::run(days).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,
         Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,

@@ -14,6 +14,7 @@ mod letter;
 pub mod outlet;
 pub mod page;
 pub mod qc;
+pub mod recompute;
 pub mod reconcile;
 pub mod recover;
 pub mod run;

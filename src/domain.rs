@@ -17,6 +17,7 @@ pub mod observation;
 pub mod packed;
 pub mod percentile;
 pub mod quality;
+pub mod recompute;
 pub mod registry;
 pub mod reject;
 pub mod rounding;

@@ -10,10 +10,12 @@ mod derive;
 mod edition;
 mod evaluate;
 pub mod indices;
+pub mod late;
 mod message;
 mod meter;
 mod observe;
 mod park;
+pub mod recompute;
 mod route;
 pub mod series;
 pub mod snapshot;
@@ -29,7 +31,7 @@ use crate::domain::evaluation::Evaluation;
 use crate::domain::input::{Arrival, Condition, Input};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{NetworkId, RuleId, StationId, TopicId};
-use crate::domain::observation::{Coverage, Period, QualifiedObservation, Reading};
+use crate::domain::observation::{Coverage, Observation, Period, QualifiedObservation};
 use crate::domain::registry::Registry;
 use crate::domain::reject::Reject;
 use crate::domain::time::{Moment, Timestamp};
@@ -100,7 +102,8 @@ pub struct Pipeline {
     /// What of each station takes part in which indices; derived.
     plans: Vec<Plan>,
     decoded: Decoded,
-    readings: Vec<Reading>,
+    /// The observations of the message that is read.
+    observed: Vec<Observation>,
     /// Derived values that are to be worked out before the message is done with.
     due: BTreeSet<derive::Due>,
 }
@@ -118,7 +121,7 @@ impl Pipeline {
             touched: BTreeSet::new(),
             plans: Vec::new(),
             decoded: Decoded::default(),
-            readings: Vec::new(),
+            observed: Vec::new(),
             due: BTreeSet::new(),
         };
         pipeline.adopt(&registry, at, &mut Processed::default());
@@ -155,6 +158,7 @@ impl Pipeline {
                 out.changed = true;
             }
             Input::Condition(condition) => self.condition(*condition, at, out),
+            Input::Recompute(recomputed) => self.take_recomputed(recomputed, at, out),
         }
     }
 

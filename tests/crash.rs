@@ -26,12 +26,11 @@ fn let_crash(seeds: &Path) {
 }
 
 fn sonde(second: i64) -> String {
-    // One hour for the whole run, or the same reading would be another one an hour later.
-    static HOUR: LazyLock<i64> = LazyLock::new(|| {
-        let now = jiff::Timestamp::now().as_millisecond();
-        (now - 3_600_000) / 3_600_000 * 3_600_000
-    });
-    let ts = *HOUR + second * 1_000;
+    // One minute for the whole run, so that the same reading is the same; and one of which no
+    // hour is given out meanwhile.
+    static BEGIN: LazyLock<i64> =
+        LazyLock::new(|| jiff::Timestamp::now().as_millisecond() - 60_000);
+    let ts = *BEGIN + second * 1_000;
     format!("{{\"ts\":{ts},\"temp\":18.5,\"ph\":7.61,\"do\":7.5,\"ec\":720,\"turb\":12.5}}")
 }
 

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::daemon::edition::Edition;
-use crate::daemon::in_hand::{DIED, InHand};
+use crate::daemon::in_hand::{DIED, InHand, words};
 use crate::daemon::letter::{self, Cause};
 use crate::daemon::recover;
 use crate::domain::alert::AlertEvent;
@@ -221,6 +221,12 @@ impl Core {
         let settled = &self.ways.settled;
         settled.given_up.load(Ordering::Acquire)
             || self.load.is_empty() && settled.committed.load(Ordering::Acquire) == self.handed
+    }
+
+    /// Gives how many batches were handed to the committer.
+    #[must_use]
+    pub fn handed(&self) -> u64 {
+        self.handed
     }
 
     /// Gives the id of a network of the configuration.
@@ -584,11 +590,4 @@ fn subject_words(event: &AlertEvent) -> String {
         Subject::Weir { condition, network: None } => condition.word().to_owned(),
         Subject::Weir { condition, network: Some(id) } => format!("{} {}", condition.word(), id.0),
     }
-}
-
-/// Gives what a panic said.
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no words".to_owned())
 }

@@ -27,6 +27,13 @@ const SUSPECTS_MAX: usize = 100;
 /// What is said of a message that is not looked at again.
 pub const DIED: &str = "the process died on it twice";
 
+/// Gives what a panic said.
+pub(super) fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no words".to_owned())
+}
+
 /// What stands in the file. That it is there says that a process began and did not stop in order.
 #[derive(Default, Debug, Deserialize, Serialize)]
 struct Kept {

@@ -21,6 +21,7 @@ use crate::domain::alert::WeirCondition;
 use crate::domain::fault::Fault;
 use crate::domain::input::{Condition, Input};
 use crate::domain::name::NetworkId;
+use crate::domain::recompute::Recompute;
 use crate::domain::time::Moment;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
 use crate::mqtt::Error;
@@ -69,6 +70,10 @@ pub enum Command {
     },
     /// Take an edition; the answer says whether it was another one, or what is wrong with it.
     Take(Box<Edition>, oneshot::Sender<Result<bool, Vec<Fault>>>),
+    /// Take in what past days come to.
+    Recompute(Box<Recompute>),
+    /// Hand over what is in hand; the answer says how many batches were handed over by then.
+    HandOver(oneshot::Sender<u64>),
     /// Hand over what is in hand, end the connections in order, write a snapshot, end.
     Stop,
 }
@@ -153,6 +158,14 @@ impl Ingest {
                     }
                     Some(Command::Take(edition, answer)) => {
                         answer.send(shared.take_edition(&edition)).ok();
+                    }
+                    Some(Command::Recompute(recomputed)) => {
+                        shared.take(Input::Recompute(Arc::from(recomputed)));
+                    }
+                    Some(Command::HandOver(answer)) => {
+                        let mut core = shared.core.borrow_mut();
+                        core.hand_over();
+                        answer.send(core.handed()).ok();
                     }
                     Some(Command::Stop) | None => shared.stopping.set(true),
                 },

@@ -41,7 +41,11 @@ impl<'a> Cause<'a> {
             {
                 (message, received)
             }
-            Input::Act(_) | Input::Tick | Input::Edition(_) | Input::Condition(_) => return None,
+            Input::Act(_)
+            | Input::Tick
+            | Input::Edition(_)
+            | Input::Condition(_)
+            | Input::Recompute(_) => return None,
         };
         Some(Self { at, received, message, pattern, message_rejected })
     }

@@ -103,13 +103,7 @@ pub fn recover(folder: &Path) -> Result<Option<Recovered>, Error> {
         after = sequence;
         for kept in Unpacked::new(bytes) {
             let (at, kept) = kept.map_err(|torn| Error::Torn(sequence, torn))?;
-            let input = match kept {
-                Kept::Message(message) => Input::Message(message),
-                Kept::Tick => Input::Tick,
-                Kept::Act(act) => Input::Act(act),
-                Kept::Condition(condition) => Input::Condition(condition),
-                Kept::Edition(digest) => Input::Edition(edition(&reader, digest, &mut names)?),
-            };
+            let input = input(kept, |digest| edition(&reader, digest, &mut names))?;
             let ready = match (&mut pipeline, &input) {
                 (Some(ready), _) => ready,
                 (none, Input::Edition(registry)) => {
@@ -131,7 +125,27 @@ pub fn recover(folder: &Path) -> Result<Option<Recovered>, Error> {
     Ok(pipeline.map(|pipeline| Recovered { pipeline, names, last, replayed }))
 }
 
-fn edition(reader: &Reader, digest: &str, names: &mut Names) -> Result<Arc<Registry>, Error> {
+/// Makes an input of what the journal keeps of it; `edition` gives the one of a digest.
+pub(super) fn input<'a>(
+    kept: Kept<'a>,
+    edition: impl FnOnce(&str) -> Result<Arc<Registry>, Error>,
+) -> Result<Input<'a>, Error> {
+    Ok(match kept {
+        Kept::Message(message) => Input::Message(message),
+        Kept::Tick => Input::Tick,
+        Kept::Act(act) => Input::Act(act),
+        Kept::Condition(condition) => Input::Condition(condition),
+        Kept::Recompute(recomputed) => Input::Recompute(recomputed),
+        Kept::Edition(digest) => Input::Edition(edition(digest)?),
+    })
+}
+
+/// Compiles an edition of the journal.
+pub(super) fn edition(
+    reader: &Reader,
+    digest: &str,
+    names: &mut Names,
+) -> Result<Arc<Registry>, Error> {
     let held = reader.edition(digest)?.ok_or_else(|| Error::NoEdition(digest.to_owned()))?;
     Edition::from_bytes(&held.tables)?.compile(names).map_err(Error::Faults)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,6 +22,7 @@ use crate::daemon::in_hand::InHand;
 use crate::daemon::ingest::{COMMANDS_MAX, Command, Ingest};
 use crate::daemon::outlet::{NOTES_MAX, Outlet};
 use crate::daemon::page::Observer;
+use crate::daemon::recompute::{ORDERS_MAX, Orders, Recomputer};
 use crate::daemon::recover::{self, Recovered};
 use crate::daemon::socket;
 use crate::daemon::status::Status;
@@ -29,6 +31,7 @@ use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondit
 use crate::domain::fault::Fault;
 use crate::domain::input::Input;
 use crate::domain::name::Names;
+use crate::domain::recompute::Recompute;
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
 use crate::http::door::{Fallback, Server};
@@ -38,6 +41,9 @@ use crate::journal::read::Reader;
 use crate::journal::write::Journal;
 use crate::notify::{self, Channel};
 use crate::pipeline::Pipeline;
+
+/// How often who waits for commits looks.
+const SETTLE_LOOK: Duration = Duration::from_millis(20);
 
 /// A daemon at work.
 #[derive(Debug)]
@@ -51,6 +57,7 @@ pub struct Daemon {
     /// The configuration it runs by.
     pub config: Config,
     commands: Commands,
+    orders: Orders,
     settled: Arc<Settled>,
     stop: watch::Sender<bool>,
     ingest: JoinHandle<std::io::Result<()>>,
@@ -97,6 +104,29 @@ impl Commands {
         answered.await.context("weir has ended")
     }
 
+    /// Hands in what past days come to.
+    ///
+    /// # Errors
+    /// The daemon has ended.
+    pub async fn recompute(&self, recomputed: Recompute) -> anyhow::Result<()> {
+        self.give(Command::Recompute(Box::new(recomputed))).await
+    }
+
+    /// Waits until all that was taken in so far is committed.
+    ///
+    /// # Errors
+    /// The daemon has ended.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        let (answer, answered) = oneshot::channel();
+        self.give(Command::HandOver(answer)).await?;
+        let handed = answered.await.context("weir has ended")?;
+        while self.committed() < handed {
+            anyhow::ensure!(!self.settled.given_up.load(Ordering::Acquire), "weir has ended");
+            tokio::time::sleep(SETTLE_LOOK).await;
+        }
+        Ok(())
+    }
+
     async fn give(&self, command: Command) -> anyhow::Result<()> {
         self.way.send(command).await.ok().context("weir has ended")
     }
@@ -138,7 +168,7 @@ impl Daemon {
         let settled = Arc::new(Settled::default());
         let full_notice = full_notice(beginning.pipeline.registry(), &settings, clock.now());
         let ways = Ways { work, spare, settled: Arc::clone(&settled) };
-        let commands_settled = Arc::clone(&settled);
+        let pipeline_way = Commands { way: commands_in, settled: Arc::clone(&settled) };
         let core = core(beginning, settings, ways, edition, &clock)?;
 
         let committer = Committer {
@@ -165,7 +195,7 @@ impl Daemon {
             clock: clock.clone(),
             status: Arc::clone(&status),
         };
-        let tasks = outlets(&config, channels, &outlet);
+        let mut tasks = outlets(&config, channels, &outlet);
         let ingest_status = Arc::clone(&status);
         let (brokers, ingest_clock) = (config.brokers.clone(), clock.clone());
         // The pipeline and what it shares are made on the thread that works with them.
@@ -174,13 +204,14 @@ impl Daemon {
                 let status = ingest_status;
                 Ingest { core, brokers, clock: ingest_clock, commands, conditions, status }.run()
             })?;
-        let commands = Commands { way: commands_in, settled: commands_settled };
+        let orders = recompute(&mut tasks, &pipeline_way, &outlet);
         Ok(Self {
             status,
             data_folder,
             clock,
             config,
-            commands,
+            commands: pipeline_way,
+            orders,
             settled,
             stop,
             ingest,
@@ -237,10 +268,11 @@ impl Daemon {
             }
         };
         let (config, commands) = (self.config.clone(), self.commands());
+        let orders = self.orders.clone();
         let (mut stopped, data_folder) = (self.stop.subscribe(), self.data_folder.clone());
         self.tasks.spawn_local(async move {
             tokio::select! {
-                () = socket::serve(listener, config, commands) => {}
+                () = socket::serve(listener, config, commands, orders) => {}
                 _ = stopped.wait_for(|stop| *stop) => {}
             }
             socket::leave(&data_folder);
@@ -328,6 +360,25 @@ fn outlets(
         tasks.spawn_local(Teller { channel, outlet: outlet.clone() }.run());
     }
     tasks
+}
+
+/// Begins the task that recomputes past days, and gives the way to it.
+fn recompute(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    commands: &Commands,
+    outlet: &Outlet,
+) -> Orders {
+    let (way, orders) = mpsc::channel(ORDERS_MAX);
+    let (data_folder, status) = (outlet.data_folder.clone(), Arc::clone(&outlet.status));
+    let recomputer = Recomputer {
+        data_folder: data_folder.clone(),
+        commands: commands.clone(),
+        status: Arc::clone(&status),
+        orders,
+        stop: outlet.stop.clone(),
+    };
+    tasks.spawn_local(recomputer.run());
+    Orders { way, status, data_folder }
 }
 
 /// The journal is damaged, and how that showed.
@@ -448,8 +499,6 @@ fn full_notice(registry: &Registry, settings: &Settings, at: Moment) -> Option<N
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time::timeout;
 
     use super::*;

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::daemon::check;
 use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
 use crate::daemon::edition::Edition;
+use crate::daemon::recompute::Orders;
 use crate::daemon::run::Commands;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
 use crate::journal::read::Reader;
@@ -49,6 +50,15 @@ pub enum Request {
     Apply {
         /// The folder.
         folder: PathBuf,
+    },
+    /// Recompute natural days.
+    Recompute {
+        /// The first.
+        from: String,
+        /// The last.
+        to: String,
+        /// Of one station; of all without.
+        station: Option<String>,
     },
 }
 
@@ -129,20 +139,25 @@ pub fn leave(data_folder: &Path) {
 }
 
 /// Serves requests for ever, one at a time.
-pub async fn serve(listener: UnixListener, config: Config, commands: Commands) {
+pub async fn serve(listener: UnixListener, config: Config, commands: Commands, orders: Orders) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(ACCEPT_AGAIN).await;
             continue;
         };
-        let served = timeout(PATIENCE, serve_one(stream, &config, &commands)).await;
+        let served = timeout(PATIENCE, serve_one(stream, &config, &commands, &orders)).await;
         if let Ok(Err(error)) = served {
             tracing::warn!(%error, "A request from the shell failed.");
         }
     }
 }
 
-async fn serve_one(stream: UnixStream, config: &Config, commands: &Commands) -> anyhow::Result<()> {
+async fn serve_one(
+    stream: UnixStream,
+    config: &Config,
+    commands: &Commands,
+    orders: &Orders,
+) -> anyhow::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
     let mut beginning = (&mut stream).take(REQUEST_MAX);
@@ -153,6 +168,12 @@ async fn serve_one(stream: UnixStream, config: &Config, commands: &Commands) -> 
         }
         Ok(Request::Retry { ids }) => retry(config, commands, &ids).await?,
         Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
+        Ok(Request::Recompute { from, to, station }) => {
+            match orders.ask(&from, &to, station.as_deref()) {
+                Ok(words) => Answer::done(words),
+                Err(words) => Answer::refused(vec![words]),
+            }
+        }
         Err(error) => Answer::refused(vec![format!("not a request: {error}")]),
     };
     let mut out = serde_json::to_vec(&answer)?;

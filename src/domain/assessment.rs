@@ -258,29 +258,51 @@ pub enum Verdict {
     NotAssessable(#[n(0)] NotAssessable),
 }
 
+impl Verdict {
+    /// Gives the word of the output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Within { .. } => "within",
+            Self::Exceeds { .. } => "exceeds",
+            Self::NotAssessable(_) => "not_assessable",
+        }
+    }
+}
+
 /// One observation held against the limits in force at its own time.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub struct Assessment {
     /// The datastream.
+    #[n(0)]
     pub datastream: DatastreamId,
     /// Native value or average.
+    #[n(1)]
     pub period: Period,
     /// The time of the observation.
+    #[n(2)]
     pub phenomenon_time: PhenomenonTime,
     /// The number that was held against the limit, if there was one; that of an evaluated period
     /// is rounded.
+    #[n(3)]
     pub value: Option<f64>,
     /// The outcome.
+    #[n(4)]
     pub verdict: Verdict,
     /// The best water class this one value meets, where its property has classes.
+    #[n(5)]
     pub class: Option<WaterClass>,
     /// Which share of the limit the value uses: 1 is at the limit.
+    #[n(6)]
     pub share: Option<f64>,
     /// Whether the limit is met, but the share used is one that the datastream's rule warns of;
     /// nothing where it warns of none.
+    #[n(7)]
     pub near: Option<bool>,
     /// Whether the value is suspect, so that an exceedance is unconfirmed.
+    #[n(8)]
     pub unconfirmed: bool,
     /// Whether the verdict or class differs from the one before; only changes are stored.
+    #[n(9)]
     pub changed: bool,
 }

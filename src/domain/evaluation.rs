@@ -193,41 +193,57 @@ pub enum Target {
 }
 
 /// What several items together come to.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
 pub struct Evaluation {
     /// Whom it is about.
+    #[n(0)]
     pub subject: Evaluated,
     /// What is evaluated.
+    #[n(1)]
     pub index: Index,
     /// Over which period; [`Period::Native`] is the real-time evaluation.
+    #[n(2)]
     pub period: Period,
     /// Of when.
+    #[n(3)]
     pub phenomenon_time: PhenomenonTime,
     /// The number of the index, where it has one.
+    #[n(4)]
     pub value: Option<f64>,
     /// The grade or class, where one could be given.
+    #[n(5)]
     pub grade: Option<Grade>,
     /// Why not, where none could be given.
+    #[n(6)]
     pub reason: Option<NotAssessable>,
     /// Whether the target is met.
+    #[n(7)]
     pub target: Target,
     /// The items that decided, worst first; of air, the primary pollutants.
+    #[n(8)]
     pub deciding: Vec<Deciding>,
     /// The items that belong to the evaluation and had no valid value. A missing item is never
     /// counted as clean.
+    #[n(9)]
     pub missing: Vec<PropertyId>,
     /// How many items had a value.
+    #[n(10)]
     pub items: u8,
     /// Of how many.
+    #[n(11)]
     pub items_of: u8,
     /// The instrument and its clause, such as `GB 3838-2002 table 1`.
+    #[n(12)]
     pub clause: Box<str>,
     /// Whether a suspect value takes part.
+    #[n(13)]
     pub unconfirmed: bool,
     /// Whether it has legal weight: not at an indicative station, nor from a single reading where
     /// the rule asks for many.
+    #[n(14)]
     pub legal: bool,
     /// Whether it differs from the one before of the same period.
+    #[n(15)]
     pub changed: bool,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
 use crate::domain::name::{NetworkId, TopicId};
+use crate::domain::recompute::Recompute;
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
 
@@ -131,6 +132,8 @@ pub enum Input<'a> {
     Edition(Arc<Registry>),
     /// A change of weir's own state.
     Condition(Condition),
+    /// What past days come to by values that came too late for them.
+    Recompute(Arc<Recompute>),
 }
 
 /// An input and when it came.

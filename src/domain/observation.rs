@@ -237,60 +237,79 @@ impl FromIterator<Period> for Periods {
 }
 
 /// What a reading means: one datastream, one time, one canonical unit (O&M observation).
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub struct Observation {
     /// The datastream.
+    #[n(0)]
     pub datastream: DatastreamId,
     /// Native value or average.
+    #[n(1)]
     pub period: Period,
     /// What it is about.
+    #[n(2)]
     pub phenomenon_time: PhenomenonTime,
     /// The result in the canonical unit, calibrated.
+    #[n(3)]
     pub result: ObservationResult,
     /// The number before calibration, where calibration changed it.
+    #[n(4)]
     pub raw: Option<f64>,
     /// Whether the device's clock can be believed.
+    #[n(5)]
     pub clock: Flag,
 }
 
 /// What an average was made of: values, or shorter averages.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub struct Completeness {
     /// How many there are.
+    #[n(0)]
     pub received: u32,
     /// How many of them are valid.
+    #[n(1)]
     pub valid: u32,
     /// How many there should be.
+    #[n(2)]
     pub expected: u32,
     /// The least and the greatest valid one, where they are told.
+    #[n(3)]
     pub extremes: Option<(f64, f64)>,
 }
 
 /// How many of a datastream's own values came of those of a day.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Coverage {
     /// The datastream.
+    #[n(0)]
     pub datastream: DatastreamId,
     /// The natural day.
+    #[n(1)]
     pub phenomenon_time: PhenomenonTime,
     /// Values that should have come; samples, where sampled.
+    #[n(2)]
     pub expected: u32,
     /// Values that came.
+    #[n(3)]
     pub received: u32,
     /// Values that came and are valid.
+    #[n(4)]
     pub valid: u32,
 }
 
 /// An observation and its quality.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 pub struct QualifiedObservation {
     /// The observation.
+    #[n(0)]
     pub observation: Observation,
     /// The flag of every test.
+    #[n(1)]
     pub quality: Quality,
     /// Whether it takes the place of another result of the same time.
+    #[n(2)]
     pub revision: bool,
     /// For an average: how complete it is.
+    #[n(3)]
     pub completeness: Option<Completeness>,
 }
 

@@ -1,5 +1,7 @@
 //! Quality of an observation: one QARTOD flag a test and their roll-up.
 
+use minicbor::decode::{Decoder, Error as DecodeError};
+use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use minicbor::{Decode, Encode};
 
 /// A QARTOD flag. The default is "not evaluated", so that a test that did not run can't look
@@ -135,6 +137,28 @@ impl Quality {
             return Flag::Missing;
         }
         self.flags.iter().fold(Flag::Missing, |rolled, flag| rolled.or_worse(*flag))
+    }
+}
+
+/// As a list, because another release may have more tests or fewer.
+impl<C> Encode<C> for Quality {
+    fn encode<W: Write>(
+        &self,
+        out: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        self.flags.as_slice().encode(out, context)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Quality {
+    fn decode(from: &mut Decoder<'b>, context: &mut C) -> Result<Self, DecodeError> {
+        let mut quality = Self::default();
+        let flags = Vec::<Flag>::decode(from, context)?;
+        for (place, flag) in quality.flags.iter_mut().zip(flags) {
+            *place = flag;
+        }
+        Ok(quality)
     }
 }
 

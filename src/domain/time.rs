@@ -175,7 +175,7 @@ impl PhenomenonTime {
         }
     }
 
-    /// Gives the instant, or the end of the interval.
+    /// Gives the instant, or the end of the interval: the earliest time at which it can be known.
     #[must_use]
     pub fn end(self) -> Timestamp {
         match self {

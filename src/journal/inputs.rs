@@ -1,11 +1,14 @@
 //! Inputs as the journal keeps them: everything replay needs, in the order of arrival, packed.
 
+use std::sync::Arc;
+
 use crate::domain::alert::WeirCondition;
 use crate::domain::input::{
     Act, Arrival, Condition, Input, Message, Qos, ReadingPlace, ReceiveFault,
 };
 use crate::domain::name::{NetworkId, TopicId};
 use crate::domain::packed::{push_bytes, push_varint, take_bytes, take_varint};
+use crate::domain::recompute::Recompute;
 use crate::domain::time::{Moment, Timestamp};
 
 /// The kinds of entries. The numbers stand in journals and are never changed.
@@ -18,6 +21,7 @@ mod kind {
     pub(super) const DISCONNECTED: u8 = 6;
     pub(super) const SETTLED: u8 = 7;
     pub(super) const WEIR: u8 = 8;
+    pub(super) const RECOMPUTE: u8 = 16;
 }
 
 /// Bits of a message's head.
@@ -57,6 +61,7 @@ impl Inputs {
             }
             Input::Edition(registry) => push_bytes(out, registry.digest.as_bytes()),
             Input::Condition(condition) => push_condition(out, *condition),
+            Input::Recompute(recomputed) => push_bytes(out, &recomputed.to_bytes()),
         }
         self.last = arrival.at;
         self.count += 1;
@@ -103,6 +108,7 @@ fn kind_of(input: &Input<'_>) -> u8 {
         Input::Condition(Condition::Disconnected(_)) => kind::DISCONNECTED,
         Input::Condition(Condition::Settled { .. }) => kind::SETTLED,
         Input::Condition(Condition::Weir { .. }) => kind::WEIR,
+        Input::Recompute(_) => kind::RECOMPUTE,
     }
 }
 
@@ -154,7 +160,7 @@ fn push_condition(out: &mut Vec<u8>, condition: Condition) {
 }
 
 /// An input as read from the journal. An edition is its digest; its tables stand elsewhere.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Kept<'a> {
     /// A broker's delivery.
     Message(Message<'a>),
@@ -166,6 +172,8 @@ pub enum Kept<'a> {
     Edition(&'a str),
     /// A change of weir's own state.
     Condition(Condition),
+    /// What past days come to by values that came too late for them.
+    Recompute(Arc<Recompute>),
 }
 
 /// Reads what [`Inputs::push`] wrote, in order. Ends with [`Torn`] where the bytes do not.
@@ -220,6 +228,7 @@ impl<'a> Unpacked<'a> {
                 let condition = WeirCondition::ALL.into_iter().find(|one| one.word() == word)?;
                 Kept::Condition(Condition::Weir { condition, holds: take_byte(rest)? != 0 })
             }
+            kind::RECOMPUTE => Kept::Recompute(Arc::new(Recompute::from_bytes(take_bytes(rest)?)?)),
             _ => return None,
         };
         Some((self.last, kept))
@@ -352,6 +361,7 @@ mod tests {
             Input::Condition(Condition::Disconnected(NetworkId(1))),
             Input::Condition(Condition::Settled { network: NetworkId(1), ordinal: 1 << 40 }),
             Input::Condition(weir),
+            Input::Recompute(Arc::new(Recompute { heard_ms: Some(7), ..Recompute::default() })),
         ];
         let mut packed = Inputs::default();
         for (index, input) in inputs.iter().enumerate() {
@@ -367,6 +377,7 @@ mod tests {
                 (Kept::Message(a), Input::Message(b)) => assert_eq!(a, b),
                 (Kept::Act(a), Input::Act(b)) => assert_eq!(a, b),
                 (Kept::Condition(a), Input::Condition(b)) => assert_eq!(a, b),
+                (Kept::Recompute(a), Input::Recompute(b)) => assert_eq!(a, b),
                 (Kept::Tick, Input::Tick) => {}
                 (read, wrote) => panic!("{read:?} for {wrote:?}"),
             }

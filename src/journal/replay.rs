@@ -31,6 +31,15 @@ pub struct SnapshotHeld {
     pub closing: Vec<u8>,
 }
 
+/// Since when raw messages are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RawSince {
+    /// When the first batch that has them was closed.
+    pub at: Timestamp,
+    /// Whether that is the first of the journal, so that none was let go.
+    pub all: bool,
+}
+
 impl Reader {
     /// Hands on the inputs of every batch after one, in order. A batch whose raw messages were
     /// let go is skipped: a snapshot holds what they did.
@@ -91,6 +100,65 @@ impl Reader {
         Ok(Some(held))
     }
 
+    /// Gives the digest of the edition that was in force before a batch; of the first one where
+    /// none was. An edition that comes into force again counts again.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn edition_before(&self, sequence: u64) -> Result<Option<String>, Error> {
+        let select = "SELECT digest FROM takings
+             ORDER BY sequence < ?1 DESC, CASE WHEN sequence < ?1 THEN -number ELSE number END
+             LIMIT 1";
+        let mut statement = self.connection.prepare_cached(select)?;
+        Ok(statement.query_row([sequence.cast_signed()], |row| row.get(0)).optional()?)
+    }
+
+    /// Gives since when raw messages are kept.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn raw_since(&self) -> Result<RawSince, Error> {
+        let first = |select: &str| {
+            let mut statement = self.connection.prepare_cached(select)?;
+            let row = statement.query_row([], |row| Ok((unsigned(row, 0)?, time(row, 1)?)));
+            row.optional()
+        };
+        let select = "SELECT sequence, at FROM batches WHERE inputs IS NOT NULL
+             ORDER BY sequence LIMIT 1";
+        let last = "SELECT sequence, at FROM batches ORDER BY sequence DESC LIMIT 1";
+        let kept = match first(select)? {
+            Some((sequence, at)) => RawSince { at, all: sequence == 1 },
+            None => RawSince {
+                at: first(last)?.map_or_else(Timestamp::default, |(_, at)| at),
+                all: false,
+            },
+        };
+        Ok(kept)
+    }
+
+    /// Gives the last batch that was closed before a time, or before the first that is kept: what
+    /// arrived since is in those after it.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn batch_before(&self, at: Timestamp) -> Result<u64, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, at FROM batches WHERE sequence >= ?1 ORDER BY sequence LIMIT 1",
+        )?;
+        // Halves, because the times of batches have no index: it would cost each commit.
+        let (mut before, mut after) = (0, self.sequence()? + 1);
+        while after - before > 1 {
+            let middle = before + (after - before) / 2;
+            let row = statement
+                .query_row([middle.cast_signed()], |row| Ok((unsigned(row, 0)?, time(row, 1)?)));
+            match row.optional()? {
+                Some((sequence, closed)) if closed < at && sequence < after => before = sequence,
+                Some(_) | None => after = middle,
+            }
+        }
+        Ok(before)
+    }
+
     /// Gives the newest snapshot that is whole; a damaged one is said and passed over.
     ///
     /// # Errors
@@ -136,5 +204,48 @@ impl Reader {
             slices.push((station, open(packed, checksum)?));
         }
         Ok(SnapshotHeld { sequence, taken_at, slices, closing: open(closing, checksum)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::journal::batch::EditionRow;
+    use crate::journal::tests::{at, batch, open};
+    use crate::journal::write::Journal;
+
+    fn take(journal: &mut Journal, ms: i64, digest: &str) {
+        let mut one = batch(ms, b"x");
+        let taken_at = at(ms).wall;
+        one.editions = vec![EditionRow { digest: digest.into(), taken_at, tables: vec![1] }];
+        journal.commit(&one).unwrap();
+    }
+
+    #[test]
+    fn an_edition_that_comes_into_force_again_is_the_last_one() {
+        let folder = TempDir::new().unwrap();
+        let mut journal = open(&folder);
+        for (ms, digest) in [(1, "a"), (2, "b"), (3, "a")] {
+            take(&mut journal, ms, digest);
+        }
+        let reader = Reader::open(folder.path()).unwrap();
+        let before = |sequence| reader.edition_before(sequence).unwrap().unwrap();
+        assert_eq!((1..=5).map(before).collect::<Vec<_>>(), ["a", "a", "b", "a", "a"]);
+    }
+
+    #[test]
+    fn what_arrived_since_a_time_begins_after_a_batch() {
+        let folder = TempDir::new().unwrap();
+        let mut journal = open(&folder);
+        let before = |ms| Reader::open(folder.path()).unwrap().batch_before(at(ms).wall).unwrap();
+        assert_eq!(before(7), 0);
+        for ms in [10, 20, 20, 30] {
+            journal.commit(&batch(ms, b"x")).unwrap();
+        }
+        assert_eq!([5, 10, 11, 20, 21, 30, 31].map(before), [0, 0, 1, 1, 3, 3, 4]);
+        let kept = Reader::open(folder.path()).unwrap().raw_since().unwrap();
+        assert_eq!(kept, RawSince { at: at(10).wall, all: true });
     }
 }

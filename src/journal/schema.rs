@@ -95,6 +95,15 @@ const STEPS: &[&str] = &[
         lines BLOB NOT NULL, lines_sum INTEGER NOT NULL
     );
 ",
+    // An edition may come into force again; a recomputation must know when which one was.
+    "
+    CREATE TABLE takings (
+        number INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, taken_at INTEGER NOT NULL,
+        digest TEXT NOT NULL
+    );
+    INSERT INTO takings (sequence, taken_at, digest)
+        SELECT sequence, taken_at, digest FROM editions ORDER BY sequence;
+",
 ];
 
 /// Marks a file as a journal of weir ("weir" in ASCII).

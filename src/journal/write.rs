@@ -212,6 +212,10 @@ impl Journal {
                 "INSERT OR IGNORE INTO editions VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![&*edition.digest, number, edition.taken_at.millis(), tables, sum(&tables)],
             )?;
+            transaction.execute(
+                "INSERT INTO takings (sequence, taken_at, digest) VALUES (?1, ?2, ?3)",
+                params![number, edition.taken_at.millis(), &*edition.digest],
+            )?;
         }
         if main {
             let mut after = self.sums.clone();

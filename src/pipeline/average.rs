@@ -126,6 +126,36 @@ impl Pipeline {
         due
     }
 
+    /// Puts what a day came to in the place of what was told of it, and has the months, quarters
+    /// and years that are made of it given out again.
+    pub(super) fn replace_day(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        day: Kept,
+        now: Timestamp,
+    ) {
+        let of = (registry.property(datastream.property), registry.station(datastream.station));
+        let (Some(property), Some(station)) = of else { return };
+        let zone = &station.zone;
+        let Some((start, end)) = Period::Day.around(day.start, zone) else { return };
+        if start != day.start || day.value.is_some_and(|value| !value.is_finite()) {
+            return;
+        }
+        let in_service = station.validity.holds(now);
+        let maker = Maker { datastream, property, zone, counter: None, flow: None, now };
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        maker.keep_day(stream, day);
+        maker.mark_longer(stream, Members::Days, start);
+        // Where nothing had come in time, no day was told at all.
+        let later = stream.days.kept().any(|kept| kept.start > start);
+        if in_service && !later && stream.days.first_waiting().is_none() {
+            maker.mark_next_day(stream, end);
+        }
+        let due = stream.due();
+        self.averages_due = earlier(self.averages_due, due);
+    }
+
     /// Turns an average into an observation and judges it. One before the newest has a verdict of
     /// its own and is no news: it neither fires nor resolves.
     fn give(
@@ -289,9 +319,6 @@ impl Maker<'_> {
         out: &mut Vec<Given>,
         coverage: &mut Vec<Coverage>,
     ) {
-        let longest = self.datastream.averages.last().map(|rule| rule.period);
-        let keeps = longest.is_some_and(|period| period > Period::DayMaxEightHours);
-        let kept_ms = if keeps { DAYS_OF_A_YEAR_KEPT_MS } else { DAYS_KEPT_MS };
         while let Some((start, _)) = stream.days.next_due(self.now) {
             let Some((start, end)) = Period::Day.around(start, self.zone) else { return };
             let mut hours = stream.hours.between(start, end);
@@ -306,7 +333,7 @@ impl Maker<'_> {
             let value = summary.value.filter(|_| enough);
             let Summary { suspect, partial, .. } = summary;
             let kept = Kept { start, value, suspect, partial, received, valid };
-            let place = stream.days.keep(kept, self.now, |day| self.now.plus(-kept_ms) <= day);
+            let place = self.keep_day(stream, kept);
             if let Some(rule) = rule {
                 let mut day = given_by(Period::Day, (start, end), summary, rule, place);
                 day.completeness.received = hours.len() as u32;
@@ -323,16 +350,28 @@ impl Maker<'_> {
             let datastream = self.datastream.id;
             coverage.push(Coverage { datastream, phenomenon_time, expected, received, valid });
             self.mark_longer(stream, Members::Days, start);
-            // A day without any value is one, too: nobody takes it for clean.
             if in_service {
-                let unheard = self.now.plus(-DAYS_UNHEARD_MAX * DAY);
-                let next = Period::Day.around(end.max(unheard), self.zone);
-                let known = |day| stream.days.waits(day) || stream.days.at(day).is_some();
-                if let Some((day, _)) = next.filter(|(day, _)| !known(*day)) {
-                    self.mark(&mut stream.days, Period::Day, day);
-                }
+                self.mark_next_day(stream, end);
             }
         }
+    }
+
+    /// Has the day that begins at a time given out. A day without any value is one, too: nobody
+    /// takes it for clean.
+    fn mark_next_day(&self, stream: &mut StreamState, begin: Timestamp) {
+        let unheard = self.now.plus(-DAYS_UNHEARD_MAX * DAY);
+        let next = Period::Day.around(begin.max(unheard), self.zone);
+        let known = |day| stream.days.waits(day) || stream.days.at(day).is_some();
+        if let Some((day, _)) = next.filter(|(day, _)| !known(*day)) {
+            self.mark(&mut stream.days, Period::Day, day);
+        }
+    }
+
+    fn keep_day(&self, stream: &mut StreamState, day: Kept) -> Place {
+        let longest = self.datastream.averages.last().map(|rule| rule.period);
+        let keeps = longest.is_some_and(|period| period > Period::DayMaxEightHours);
+        let kept_ms = if keeps { DAYS_OF_A_YEAR_KEPT_MS } else { DAYS_KEPT_MS };
+        stream.days.keep(day, self.now, |day| self.now.plus(-kept_ms) <= day)
     }
 
     fn day(&self, hours: &[Kept], (start, end): (Timestamp, Timestamp)) -> Summary {

@@ -39,7 +39,7 @@ impl Pipeline {
         out.changed |= !out.alerts.is_empty();
     }
 
-    fn give_due(&mut self, at: Moment, out: &mut Processed) {
+    pub(super) fn give_due(&mut self, at: Moment, out: &mut Processed) {
         let registry = Arc::clone(&self.registry);
         self.averages_due = None;
         for datastream in registry.datastreams.iter() {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::decode::{self, Refused, number};
-use crate::domain::input::{Act, Message, Qos, ReadingPlace, ReceiveFault};
+use crate::domain::input::{Act, Input, Message, Qos, ReadingPlace, ReceiveFault};
 use crate::domain::ledger::{Counts, Ledger, Outcome};
 use crate::domain::name::{DeviceId, TopicId};
-use crate::domain::observation::Reading;
+use crate::domain::observation::{Observation, Reading};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Device, ProfileIndex};
 use crate::domain::reject::{Reason, Reject, Stage};
@@ -73,7 +73,9 @@ impl Pipeline {
                 .find(&self.registry, message.network, message.topic)
                 .map(|route| route.topic)
         } else {
-            self.read_message(message, manner, &mut ledger, out)
+            let topic = self.read_message(message, manner, &mut ledger, out);
+            self.store_read(manner, &mut ledger, out);
+            topic
         };
         let outcome = if duplicate { Outcome::Duplicate } else { fate(&ledger, out) };
         ledger.messages.count(outcome);
@@ -89,6 +91,7 @@ impl Pipeline {
         let manner = Manner { now: at, received, only: reading, live: false, backlog: None };
         let mut read = Ledger::default();
         self.read_message(&message, manner, &mut read, out);
+        self.store_read(manner, &mut read, out);
         let ignored = reading.is_some_and(|place| self.is_ignored(&message, place));
         let (outcome, ledger) = match reading {
             None => rerun_message(&read, out),
@@ -118,7 +121,7 @@ impl Pipeline {
         (network.note(message.packet_id, digest), repeated)
     }
 
-    /// Reads a message and stores its readings; gives the pattern it came under.
+    /// Reads a message into [`Pipeline::observed`]; gives the pattern it came under.
     fn read_message(
         &mut self,
         message: &Message<'_>,
@@ -138,10 +141,37 @@ impl Pipeline {
                 out.rejects.push(Reject { stage, device, channel: None, record: 0, reason });
             }
             Ok((spoken, profile)) => {
-                self.store_readings(message, (spoken.device, profile), manner, ledger, out);
+                self.read_readings(message, (spoken.device, profile), manner, ledger, out);
             }
         }
         topic
+    }
+
+    /// Gives the observations that a message brings, or one that is run again, and stores nothing.
+    pub(super) fn observations_of(
+        &mut self,
+        input: &Input<'_>,
+        at: Moment,
+        out: &mut Processed,
+    ) -> &mut Vec<Observation> {
+        let nothing = &mut Ledger::default();
+        let (now, live, backlog) = (at, false, None);
+        match input {
+            Input::Message(message) => {
+                let repeated = message.qos != Qos::AtMostOnce && self.note_packet(message).1;
+                if !repeated {
+                    let manner = Manner { now, received: at, only: None, live, backlog };
+                    self.read_message(message, manner, nothing, out);
+                }
+            }
+            Input::Act(Act::Retry { message, reading, received, .. }) => {
+                let message = Message { fault: None, ..*message };
+                let manner = Manner { now, received: *received, only: *reading, live, backlog };
+                self.read_message(&message, manner, nothing, out);
+            }
+            Input::Tick | Input::Edition(_) | Input::Condition(_) | Input::Recompute(_) => {}
+        }
+        &mut self.observed
     }
 
     /// Finds who speaks.
@@ -241,7 +271,8 @@ impl Pipeline {
         Ok(assignment.profile)
     }
 
-    fn store_readings(
+    /// Normalizes what was decoded into [`Pipeline::observed`].
+    fn read_readings(
         &mut self,
         message: &Message<'_>,
         (device, profile): (DeviceId, ProfileIndex),
@@ -269,23 +300,16 @@ impl Pipeline {
             received: manner.received.wall,
             retain: message.retain,
         };
-        let mut readings = std::mem::take(&mut self.readings);
-        std::mem::swap(&mut readings, &mut self.decoded.readings);
-        self.fetch(device, &readings, manner.received.wall);
-        for reading in &readings {
+        self.fetch(device, &self.decoded.readings, manner.received.wall);
+        for reading in self.decoded.readings.drain(..) {
             let channel = known.channels.get(usize::from(reading.channel));
             let name = channel.map_or("", |channel| &*channel.name);
             if !manner.wants(name, reading.record) {
                 continue;
             }
-            match normalize::normalize(context, reading) {
+            match normalize::normalize(context, &reading) {
                 Ok(None) => {}
-                Ok(Some(observation)) => {
-                    let Manner { now, live, backlog, .. } = manner;
-                    let hearing = Hearing { now, live, backlog, members: Flag::NotEvaluated };
-                    let outcome = self.observe(&registry, observation, hearing, ledger, out);
-                    ledger.readings.count(outcome);
-                }
+                Ok(Some(observation)) => self.observed.push(observation),
                 Err(reason) => {
                     ledger.readings.count(Outcome::Rejected);
                     let refused = Refused { channel: name.into(), record: reading.record, reason };
@@ -293,11 +317,32 @@ impl Pipeline {
                 }
             }
         }
-        readings.clear();
-        self.readings = readings;
-        let Manner { now, backlog, .. } = manner;
-        let hearing = Hearing { now, live: false, backlog, members: Flag::NotEvaluated };
-        self.derive(&registry, hearing, out);
+    }
+
+    /// Stores the observations that were read, and works out what is made of them.
+    fn store_read(&mut self, manner: Manner<'_>, ledger: &mut Ledger, out: &mut Processed) {
+        let mut observed = std::mem::take(&mut self.observed);
+        let Manner { now, live, backlog, .. } = manner;
+        let hearing = Hearing { now, live, backlog, members: Flag::NotEvaluated };
+        self.store(&observed, hearing, ledger, out);
+        observed.clear();
+        self.observed = observed;
+    }
+
+    /// Stores the observations of one message, and works out what is made of them.
+    pub(super) fn store(
+        &mut self,
+        observations: &[Observation],
+        hearing: Hearing,
+        ledger: &mut Ledger,
+        out: &mut Processed,
+    ) {
+        let registry = Arc::clone(&self.registry);
+        for observation in observations {
+            let outcome = self.observe(&registry, *observation, hearing, ledger, out);
+            ledger.readings.count(outcome);
+        }
+        self.derive(&registry, Hearing { live: false, ..hearing }, out);
         self.evaluate_assessed(&registry, out);
     }
 

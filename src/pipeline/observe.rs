@@ -64,6 +64,7 @@ impl Pipeline {
         ledger.revisions += i64::from(old.is_some());
         ledger.late += i64::from(late);
         if late {
+            self.note_late(registry, datastream, time, now);
             return Outcome::Stored;
         }
         let before = newest(stream, registry, &observation, now.wall);

@@ -18,6 +18,7 @@ use crate::domain::name::{DatastreamId, NetworkId, RuleId};
 use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::{self, Backlog, Untold};
+use crate::pipeline::late::LateDays;
 
 /// What one datastream remembers.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -122,6 +123,10 @@ pub struct StationState {
     /// Until when the values of the real-time evaluation stand for what is there.
     #[n(5)]
     pub stands_until: Timestamp,
+    /// Days of which values came too late, to be recomputed; apart and in order of time.
+    #[n(6)]
+    #[cbor(default)]
+    pub late: Vec<LateDays>,
 }
 
 /// A packet whose ack the broker may not have seen.

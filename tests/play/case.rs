@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use weir::domain::input::{Condition, Input, Qos};
 use weir::domain::time::{Moment, SECOND, Timestamp};
+use weir::pipeline::recompute::Reckoned;
 use weir::seed::Tables;
 
 use super::{Editions, NETWORKS, Player, Sent, lay_over, root};
@@ -35,6 +36,9 @@ struct Line<'a> {
     edition: Option<String>,
     /// The number of the dead letter that is run again, counted from 1.
     retry: Option<usize>,
+    /// Days of which values came late are recomputed, as far as they are due.
+    #[serde(default)]
+    recompute: bool,
     topic: Option<String>,
     /// JSON as it stands here, or the text of a string.
     #[serde(borrow)]
@@ -181,6 +185,20 @@ impl Stage {
             self.player.retry(self.at, number - 1);
             let words = if self.player.letters[number - 1].open { "stays" } else { "ended well" };
             writeln!(self.player.told, "  it {words}").unwrap();
+        }
+        if line.recompute {
+            let before = self.player.told.len();
+            let words = match self.player.recompute(self.at) {
+                None => "nothing is to be recomputed".to_owned(),
+                Some(Reckoned { late, changed, .. }) => {
+                    format!(
+                        "recomputed with {late} late values: {} verdicts changed",
+                        changed.len()
+                    )
+                }
+            };
+            let clock = self.player.clock(self.at);
+            self.player.told.insert_str(before, &format!("{clock} {words}\n"));
         }
         if let Some(topic) = &line.topic {
             let sent = self.sent(line, topic, network);

@@ -5,6 +5,7 @@ pub mod case;
 pub mod run;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,12 +16,14 @@ use weir::domain::input::{Act, Arrival, Input, Message, ReadingPlace};
 use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Counts, Ledger, Outcome};
 use weir::domain::name::{NameKind, Names, NetworkId, TopicId};
+use weir::domain::recompute::POINTS_MAX;
 use weir::domain::registry::Registry;
 use weir::domain::time::Moment;
 use weir::influx::line::{Points, Renderer};
 use weir::journal::inputs::{Inputs, Kept, Unpacked};
 use weir::notify::notification;
-use weir::pipeline::{Pipeline, Processed, snapshot};
+use weir::pipeline::recompute::{Reckoned, recompute};
+use weir::pipeline::{Pipeline, Processed, late, snapshot};
 use weir::seed::{Tables, compile, may_follow};
 
 pub const NETWORKS: [&str; 2] = ["rivers", "parks"];
@@ -278,7 +281,7 @@ impl Player {
             Input::Act(Act::Retry { message, reading, received, .. }) => {
                 (message, *received, reading.is_none())
             }
-            Input::Tick | Input::Edition(_) | Input::Condition(_) => return,
+            Input::Tick | Input::Edition(_) | Input::Condition(_) | Input::Recompute(_) => return,
         };
         let anew = matches!(arrival.input, Input::Message(_));
         let rejects = self.out.rejects.iter().filter(|one| anew || one.channel.is_some());
@@ -361,13 +364,7 @@ impl Player {
         let mut again: Option<Self> = None;
         for kept in Unpacked::new(self.kept.bytes()) {
             let (at, kept) = kept.unwrap();
-            let input = match kept {
-                Kept::Message(message) => Input::Message(message),
-                Kept::Tick => Input::Tick,
-                Kept::Act(act) => Input::Act(act),
-                Kept::Condition(condition) => Input::Condition(condition),
-                Kept::Edition(digest) => Input::Edition(Arc::clone(&self.editions[digest])),
-            };
+            let input = self.input(kept);
             match (&mut again, &input) {
                 (Some(again), _) => again.take(at, input),
                 (None, Input::Edition(registry)) => again = Some(Self::new(registry, at)),
@@ -380,6 +377,40 @@ impl Player {
         }
         assert_eq!(self.ledger, again.ledger);
         assert_same_state(&self.pipeline, &again.pipeline);
+    }
+
+    fn input<'a>(&self, kept: Kept<'a>) -> Input<'a> {
+        match kept {
+            Kept::Message(message) => Input::Message(message),
+            Kept::Tick => Input::Tick,
+            Kept::Act(act) => Input::Act(act),
+            Kept::Condition(condition) => Input::Condition(condition),
+            Kept::Recompute(recomputed) => Input::Recompute(recomputed),
+            Kept::Edition(digest) => Input::Edition(Arc::clone(&self.editions[digest])),
+        }
+    }
+
+    /// Recomputes what is due, from what the journal would keep, as the daemon does.
+    pub fn recompute(&mut self, at: Moment) -> Option<Reckoned> {
+        let registry = self.pipeline.registry();
+        let task = late::due(registry, &self.pipeline.state().stations, at)?;
+        let kept = || Unpacked::new(self.kept.bytes()).map(Result::unwrap);
+        // The editions before the first message that is played are those that were in force.
+        let (_, Kept::Edition(first)) = kept().next()? else { panic!("no edition") };
+        let outcome = recompute(&task, &self.editions[first], |take| {
+            for (at, kept) in kept() {
+                let before = at.wall < task.begins() && !matches!(kept, Kept::Edition(_));
+                if !before && take(&Arrival { at, input: self.input(kept) }).is_break() {
+                    break;
+                }
+            }
+            Ok::<(), Infallible>(())
+        });
+        let outcome = outcome.unwrap();
+        for part in outcome.recomputed.clone().parts(POINTS_MAX) {
+            self.take(at, Input::Recompute(Arc::new(part)));
+        }
+        Some(outcome)
     }
 
     pub fn clock(&self, at: Moment) -> String {

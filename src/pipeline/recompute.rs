@@ -1,0 +1,492 @@
+//! Days played again, aside from the live state, as if what came too late for them had come in
+//! time. The inputs of the journal are played twice over: once to find what came late, and once
+//! to two pipelines that begin anew, one as it was and one as it should have been. Where the two
+//! differ something is to be told.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::evaluation::{Evaluated, Evaluation, Index, Told};
+use crate::domain::input::{Arrival, Input};
+use crate::domain::ledger::Ledger;
+use crate::domain::name::{DatastreamId, StationId};
+use crate::domain::observation::{Coverage, Observation, Period, QualifiedObservation};
+use crate::domain::quality::Flag;
+use crate::domain::recompute::{DaySummary, Recompute};
+use crate::domain::registry::Registry;
+use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
+use crate::pipeline::late::{closed_after_ms, concerns};
+use crate::pipeline::observe::Hearing;
+use crate::pipeline::{Pipeline, Processed};
+
+/// How long before the days the playing begins: the longest that an average, a sample that stands
+/// or a counter's reading looks back.
+pub const WARM_UP_MS: i64 = 26 * HOUR;
+/// How many values that came late are held in memory.
+pub const LATE_MAX: usize = 1 << 20;
+
+/// What is to be recomputed: closed days of some stations.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Task {
+    /// The stations.
+    pub stations: Vec<StationId>,
+    /// The first instant of the days.
+    pub from: Timestamp,
+    /// The first instant after them.
+    pub to: Timestamp,
+    /// What arrived before this is counted, in elapsed milliseconds.
+    pub heard_ms: i64,
+}
+
+/// What came of a recomputation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Reckoned {
+    /// What is to be taken in.
+    pub recomputed: Recompute,
+    /// How many values were counted that had come late.
+    pub late: usize,
+    /// Verdicts that are other ones now.
+    pub changed: Vec<Changed>,
+}
+
+/// A verdict that is another one now.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Changed {
+    /// On an average.
+    Verdict {
+        /// What had been told, if anything.
+        before: Option<Assessment>,
+        /// What holds.
+        after: Assessment,
+    },
+    /// On several items together.
+    Evaluation {
+        /// What had been told, if anything.
+        before: Option<Evaluation>,
+        /// What holds.
+        after: Evaluation,
+    },
+}
+
+/// What keeps days from being recomputed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<E> {
+    /// The arrivals can't be read.
+    #[error(transparent)]
+    Arrivals(E),
+    /// There are more late values than are held.
+    #[error("more than {LATE_MAX} values came late")]
+    TooMany,
+}
+
+/// Recomputes days. `arrivals` hands on all that arrived since [`Task::begins`], in order, until
+/// it is told to stop; `edition` was in force before the first of them.
+///
+/// # Errors
+/// What came late is too much to be held, or what arrived can't be read.
+pub fn recompute<E>(
+    task: &Task,
+    edition: &Arc<Registry>,
+    mut arrivals: impl FnMut(&mut dyn FnMut(&Arrival<'_>) -> ControlFlow<()>) -> Result<(), E>,
+) -> Result<Reckoned, Error<E>> {
+    let mut search = Search::new(task, edition);
+    arrivals(&mut |arrival| search.take(arrival)).map_err(Error::Arrivals)?;
+    let late = search.found().ok_or(Error::TooMany)?;
+    let count = late.iter().filter(|one| task.covers(one.span())).count();
+    let mut stage = Stage::new(task, edition, late);
+    arrivals(&mut |arrival| stage.take(arrival)).map_err(Error::Arrivals)?;
+    let (recomputed, changed) = stage.end();
+    Ok(Reckoned { recomputed, late: count, changed })
+}
+
+impl Task {
+    /// Gives when the playing begins.
+    #[must_use]
+    pub fn begins(&self) -> Timestamp {
+        self.from.plus(-WARM_UP_MS)
+    }
+
+    /// Says whether a span has a part in the days.
+    fn covers(&self, span: PhenomenonTime) -> bool {
+        match span {
+            PhenomenonTime::Instant(at) => self.from <= at && at < self.to,
+            PhenomenonTime::Interval { start, end } => self.from < end && start < self.to,
+        }
+    }
+
+    /// Gives the stations whose values matter: those of the task, and those that are in a set
+    /// with one of them.
+    fn concerned(&self, registry: &Registry) -> BTreeSet<StationId> {
+        let mut stations: BTreeSet<StationId> = self.stations.iter().copied().collect();
+        for set in registry.sets.iter() {
+            if set.members.iter().any(|(station, _)| self.stations.contains(station)) {
+                stations.extend(set.members.iter().map(|(station, _)| *station));
+            }
+        }
+        stations
+    }
+}
+
+/// Reads what inputs say of some stations, and remembers nothing of it.
+struct Reader<'t> {
+    task: &'t Task,
+    pipeline: Pipeline,
+    concerned: BTreeSet<StationId>,
+    out: Processed,
+}
+
+impl<'t> Reader<'t> {
+    fn new(task: &'t Task, edition: &Arc<Registry>) -> Self {
+        let pipeline = Pipeline::new(Arc::clone(edition), Moment::default());
+        let concerned = task.concerned(edition);
+        Self { task, pipeline, concerned, out: Processed::default() }
+    }
+
+    /// Gives the observations that an input brings, and whether each is late.
+    fn read(&mut self, arrival: &Arrival<'_>) -> Vec<(Observation, StationId, bool)> {
+        let Arrival { at, input } = arrival;
+        self.out.clear();
+        match input {
+            Input::Message(_) | Input::Act(_) => {}
+            Input::Edition(registry) => {
+                self.pipeline.process(arrival, &mut self.out);
+                self.concerned = self.task.concerned(registry);
+                return Vec::new();
+            }
+            Input::Condition(_) => {
+                self.pipeline.process(arrival, &mut self.out);
+                return Vec::new();
+            }
+            Input::Tick | Input::Recompute(_) => return Vec::new(),
+        }
+        let registry = Arc::clone(self.pipeline.registry());
+        let horizon = at.wall.plus(-registry.judgement.lateness_horizon_ms);
+        let read = self.pipeline.observations_of(input, *at, &mut self.out);
+        let known = read.drain(..).filter_map(|observation| {
+            let station = registry.datastream(observation.datastream)?.station;
+            let late = observation.phenomenon_time.start() < horizon;
+            self.concerned.contains(&station).then_some((observation, station, late))
+        });
+        known.collect()
+    }
+}
+
+/// A value that came late.
+struct Late {
+    observation: Observation,
+    station: StationId,
+    arrived_ms: i64,
+    /// Which input brought it, by their order.
+    input: usize,
+    /// Whether an earlier recomputation counted it.
+    told: bool,
+}
+
+impl Late {
+    fn span(&self) -> PhenomenonTime {
+        self.observation.phenomenon_time
+    }
+
+    /// Gives when it would have come in time.
+    fn in_time(&self) -> Timestamp {
+        self.span().end()
+    }
+}
+
+/// Finds what came late.
+struct Search<'t> {
+    reader: Reader<'t>,
+    ends: Timestamp,
+    late: Vec<Late>,
+    input: usize,
+}
+
+impl<'t> Search<'t> {
+    fn new(task: &'t Task, edition: &Arc<Registry>) -> Self {
+        let ends = task.to.plus(closed_after_ms(&edition.judgement));
+        Self { reader: Reader::new(task, edition), ends, late: Vec::new(), input: 0 }
+    }
+
+    fn take(&mut self, arrival: &Arrival<'_>) -> ControlFlow<()> {
+        let task = self.reader.task;
+        let arrived_ms = arrival.at.elapsed_ms;
+        if arrived_ms >= task.heard_ms || self.late.len() > LATE_MAX {
+            return ControlFlow::Break(());
+        }
+        self.input += 1;
+        if let Input::Recompute(before) = &arrival.input
+            && let Some(heard_ms) = before.heard_ms
+        {
+            let counted = |one: &&mut Late| {
+                one.arrived_ms < heard_ms && concerns(before, one.station, one.span().start())
+            };
+            self.late.iter_mut().filter(counted).for_each(|one| one.told = true);
+        }
+        for (observation, station, late) in self.reader.read(arrival) {
+            let (input, told) = (self.input, false);
+            let one = Late { observation, station, arrived_ms, input, told };
+            if late && task.begins() <= one.in_time() && one.in_time() < self.ends {
+                self.late.push(one);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Gives it in the order in which it would have come; nothing if it is too much.
+    fn found(mut self) -> Option<VecDeque<Late>> {
+        self.late.sort_by_key(|one| (one.in_time(), one.input));
+        (self.late.len() <= LATE_MAX).then(|| self.late.into())
+    }
+}
+
+/// What days came to, by what it is of.
+#[derive(Default)]
+struct Results {
+    observations: BTreeMap<(DatastreamId, Period, Timestamp), QualifiedObservation>,
+    coverage: BTreeMap<(DatastreamId, Timestamp), (Coverage, Option<DaySummary>)>,
+    assessments: BTreeMap<(DatastreamId, Period, Timestamp), Assessment>,
+    evaluations: BTreeMap<(Evaluated, Index, Period, Timestamp), Evaluation>,
+}
+
+/// A pipeline aside, and what the days came to in it.
+struct Side {
+    pipeline: Pipeline,
+    out: Processed,
+    results: Results,
+}
+
+impl Side {
+    fn new(edition: &Arc<Registry>) -> Self {
+        let pipeline = Pipeline::new(Arc::clone(edition), Moment::default());
+        Self { pipeline, out: Processed::default(), results: Results::default() }
+    }
+
+    /// Gives out what is due until a time, each at the moment when it is due.
+    fn run_until(&mut self, task: &Task, until: Timestamp) {
+        let mut last = None;
+        while let Some(due) = self.pipeline.averages_due.filter(|due| *due <= until) {
+            // What can't be given out stays due; it must not stop the others.
+            let due = last.map_or(due, |last: Timestamp| due.max(last.plus(1))).min(until);
+            if last == Some(due) {
+                break;
+            }
+            self.out.clear();
+            self.pipeline.give_due(moment(due), &mut self.out);
+            self.collect(task);
+            last = Some(due);
+        }
+    }
+
+    /// Stores the observations of one message at a time.
+    fn store(&mut self, task: &Task, observations: &[Observation], at: Timestamp) {
+        if observations.is_empty() {
+            return;
+        }
+        self.run_until(task, at);
+        self.out.clear();
+        let members = Flag::NotEvaluated;
+        let hearing = Hearing { now: moment(at), live: false, backlog: None, members };
+        self.pipeline.store(observations, hearing, &mut Ledger::default(), &mut self.out);
+        self.collect(task);
+    }
+
+    fn adopt(&mut self, task: &Task, registry: &Arc<Registry>, at: Timestamp) {
+        self.run_until(task, at);
+        self.out.clear();
+        let input = Input::Edition(Arc::clone(registry));
+        self.pipeline.process(&Arrival { at: moment(at), input }, &mut self.out);
+    }
+
+    /// Keeps what is of the days: averages up to a day and what is made of them, and derived
+    /// values. A device's own values were stored when they came; nothing is said of their verdicts,
+    /// as of any value that comes after a newer one. What is made of days is the live state's.
+    fn collect(&mut self, task: &Task) {
+        let Self { pipeline, out, results } = self;
+        let registry = pipeline.registry();
+        let datastream = |id| {
+            let of_task = |station| task.stations.contains(station);
+            registry.datastream(id).filter(|one| of_task(&one.station))
+        };
+        for one in &out.observations {
+            let Observation { datastream: id, period, phenomenon_time: time, .. } = one.observation;
+            let wanted =
+                |derived: bool| if period == Period::Native { derived } else { is_short(period) };
+            if task.covers(time) && datastream(id).is_some_and(|of| wanted(!of.formulas.is_empty()))
+            {
+                results.observations.insert((id, period, time.start()), *one);
+            }
+        }
+        for one in &out.assessments {
+            let Assessment { datastream: id, period, phenomenon_time: time, .. } = *one;
+            if is_short(period) && task.covers(time) && datastream(id).is_some() {
+                results.assessments.insert((id, period, time.start()), *one);
+            }
+        }
+        for one in &out.coverage {
+            let (id, start) = (one.datastream, one.phenomenon_time.start());
+            let Some(of) = datastream(id).filter(|_| task.covers(one.phenomenon_time)) else {
+                continue;
+            };
+            let kept = pipeline.state.stream(of).and_then(|stream| stream.days.at(start));
+            let day = kept.map(|kept| DaySummary {
+                datastream: id,
+                start,
+                value: kept.value,
+                suspect: kept.suspect,
+                partial: kept.partial,
+                received: kept.received,
+                valid: kept.valid,
+            });
+            results.coverage.insert((id, start), (*one, day));
+        }
+        for one in &out.evaluations {
+            let of_task = match one.subject {
+                Evaluated::Station(station) => task.stations.contains(&station),
+                Evaluated::Set(_) | Evaluated::Place(_) => true,
+            };
+            if of_task && is_short(one.period) && task.covers(one.phenomenon_time) {
+                let key = (one.subject, one.index, one.period, one.phenomenon_time.start());
+                results.evaluations.insert(key, one.clone());
+            }
+        }
+    }
+}
+
+/// Says whether an average is of a day at most.
+fn is_short(period: Period) -> bool {
+    match period {
+        Period::Hour | Period::EightHours | Period::Day | Period::DayMaxEightHours => true,
+        Period::Native | Period::Month | Period::Quarter | Period::Year => false,
+    }
+}
+
+/// Aside nobody is silent and no broker away, so elapsed time says nothing.
+fn moment(wall: Timestamp) -> Moment {
+    Moment { wall, elapsed_ms: 0 }
+}
+
+/// The two pipelines, and what is still to come late.
+struct Stage<'t> {
+    reader: Reader<'t>,
+    ends: Timestamp,
+    late: VecDeque<Late>,
+    /// As it was.
+    told: Side,
+    /// As it should have been.
+    in_time: Side,
+}
+
+impl<'t> Stage<'t> {
+    fn new(task: &'t Task, edition: &Arc<Registry>, late: VecDeque<Late>) -> Self {
+        let ends = task.to.plus(closed_after_ms(&edition.judgement));
+        let reader = Reader::new(task, edition);
+        Self { reader, ends, late, told: Side::new(edition), in_time: Side::new(edition) }
+    }
+
+    fn take(&mut self, arrival: &Arrival<'_>) -> ControlFlow<()> {
+        let task = self.reader.task;
+        let at = arrival.at.wall;
+        if at >= self.ends {
+            return ControlFlow::Break(());
+        }
+        self.play_late(at);
+        let read = self.reader.read(arrival);
+        if let Input::Edition(registry) = &arrival.input {
+            self.told.adopt(task, registry, at);
+            self.in_time.adopt(task, registry, at);
+        }
+        let in_time = read.into_iter().filter(|(_, _, late)| !late);
+        let observations: Vec<Observation> = in_time.map(|(observation, ..)| observation).collect();
+        self.told.store(task, &observations, at);
+        self.in_time.store(task, &observations, at);
+        ControlFlow::Continue(())
+    }
+
+    /// Plays what would have come until a time, message by message.
+    fn play_late(&mut self, until: Timestamp) {
+        let task = self.reader.task;
+        while let Some(first) = self.late.front().filter(|one| one.in_time() <= until) {
+            let (at, input) = (first.in_time(), first.input);
+            let same = |one: &Late| one.in_time() == at && one.input == input;
+            let count = self.late.iter().take_while(|one| same(one)).count();
+            let of_message: Vec<Late> = self.late.drain(..count).collect();
+            let all: Vec<Observation> = of_message.iter().map(|one| one.observation).collect();
+            let told = of_message.iter().filter(|one| one.told);
+            let told: Vec<Observation> = told.map(|one| one.observation).collect();
+            self.told.store(task, &told, at);
+            self.in_time.store(task, &all, at);
+        }
+    }
+
+    /// Gives out all that is due, and what is other than it was.
+    fn end(mut self) -> (Recompute, Vec<Changed>) {
+        let task = self.reader.task;
+        self.play_late(self.ends.plus(-1));
+        self.told.run_until(task, self.ends);
+        self.in_time.run_until(task, self.ends);
+        differences(task, self.told.results, self.in_time.results)
+    }
+}
+
+fn differences(task: &Task, told: Results, in_time: Results) -> (Recompute, Vec<Changed>) {
+    let mut changed = Vec::new();
+    let mut recomputed = Recompute {
+        from: task.from,
+        to: task.to,
+        stations: task.stations.clone(),
+        heard_ms: Some(task.heard_ms),
+        ..Recompute::default()
+    };
+    for (key, one) in in_time.observations {
+        let one = QualifiedObservation { revision: true, ..one };
+        let before = told.observations.get(&key);
+        if before.map(|before| QualifiedObservation { revision: true, ..*before }) != Some(one) {
+            recomputed.observations.push(one);
+        }
+    }
+    for (key, (coverage, day)) in in_time.coverage {
+        let before = told.coverage.get(&key);
+        if before.map(|(coverage, _)| coverage) != Some(&coverage) {
+            recomputed.coverage.push(coverage);
+        }
+        if before.is_none_or(|(_, before)| *before != day) {
+            recomputed.days.extend(day);
+        }
+    }
+    for (key, after) in in_time.assessments {
+        let after = Assessment { changed: true, ..after };
+        let before = told.assessments.get(&key).map(|one| Assessment { changed: true, ..*one });
+        if before == Some(after) {
+            continue;
+        }
+        recomputed.assessments.push(after);
+        if before.is_none_or(|before| verdict(&before) != verdict(&after)) {
+            changed.push(Changed::Verdict { before, after });
+        }
+    }
+    let mut evaluations = told.evaluations;
+    for (key, after) in in_time.evaluations {
+        let after = Evaluation { changed: true, ..after };
+        let before = evaluations.remove(&key).map(|one| Evaluation { changed: true, ..one });
+        if before.as_ref() == Some(&after) {
+            continue;
+        }
+        recomputed.evaluations.push(after.clone());
+        let same = |before: &Evaluation| Told::of(before).says_the_same(&Told::of(&after));
+        if !before.as_ref().is_some_and(same) {
+            changed.push(Changed::Evaluation { before, after });
+        }
+    }
+    (recomputed, changed)
+}
+
+/// Gives what people know of a verdict; a higher multiple of the same limit is no news.
+fn verdict(assessment: &Assessment) -> impl PartialEq + use<> {
+    let verdict = match assessment.verdict {
+        Verdict::Exceeds { limit, .. } => Verdict::Exceeds { limit, multiple: None },
+        Verdict::Within { .. } | Verdict::NotAssessable(_) => assessment.verdict,
+    };
+    (verdict, assessment.class)
+}

@@ -1,0 +1,389 @@
+//! What came too late, days after its day was told: it comes out as it would have in time, as a
+//! revision, and no alert hears of it. In the pure core, and between real peers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod peer;
+mod play;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use weir::domain::evaluation::{Evaluated, Evaluation, Grade, Index};
+use weir::domain::input::{Condition, Input, Qos};
+use weir::domain::name::{DatastreamId, NetworkId};
+use weir::domain::observation::{Coverage, Period, QualifiedObservation};
+use weir::domain::registry::Registry;
+use weir::domain::time::{DAY, HOUR, MINUTE, Moment, SECOND, Timestamp};
+use weir::mqtt::publisher::Publisher;
+use weir::seed::Tables;
+
+use peer::{Influx, Mosquitto, Weir, until};
+use play::{Editions, Player, Sent, lay_table_over, root};
+
+/// Midnight of 30 May 2026 in Shenyang: a month ends within the days that are played.
+const START: i64 = 1_780_070_400_000;
+
+const PROFILES: &str = "\
+hourly,test,pm10,,/pm10,ug/m3,1,number,continuous,,,instant,,1h,,test
+hourly,test,ozone,,/o3,ug/m3,1,number,continuous,,,instant,,1h,,test
+samples,test,ammonia_nitrogen,,/nh3n,mg/L,1,number,sampled,8h,1h,sample,,8h,,test
+samples,test,dissolved_oxygen,,/do,mg/L,1,number,continuous,,,instant,,1h,,test
+samples,test,ph,,/ph,pH,1,number,continuous,,,instant,,1h,,test
+";
+const DEVICES: &str = "\
+network,device,station,position,profile,clock,zone,options,gateway,from,to,source
+rivers,air,hunnan-air,,hourly,device,,,,,,test
+rivers,water,puhe-daoyi,,samples,device,,,,,,test
+";
+
+struct Run {
+    registry: Arc<Registry>,
+    /// Another edition, in which the air station has class 1.
+    stricter: Arc<Registry>,
+    player: Player,
+    rivers: NetworkId,
+    now: Moment,
+    told: Told,
+}
+
+/// What was told last of each average, evaluation and coverage.
+#[derive(Default, PartialEq, Debug)]
+struct Told {
+    averages: BTreeMap<(DatastreamId, Period, Timestamp), QualifiedObservation>,
+    verdicts: BTreeMap<(DatastreamId, Period, Timestamp), String>,
+    evaluations: BTreeMap<(Evaluated, Index, Period, Timestamp), Evaluation>,
+    coverage: BTreeMap<(DatastreamId, Timestamp), Coverage>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let mut tables = Tables::read(&root().join("seeds")).unwrap();
+        for (table, rows) in [
+            ("profiles.csv.last", PROFILES),
+            ("devices.csv", DEVICES),
+            ("qc.csv.without", "station:nanhu-buoy\n"),
+        ] {
+            lay_table_over(&mut tables, table, rows);
+        }
+        for table in ["calibrations.csv", "counters.csv", "derived.csv"] {
+            let text = String::from_utf8(tables.get(table).unwrap().to_vec()).unwrap();
+            let head = text.lines().next().unwrap();
+            tables.put(table, format!("{head}\n").into_bytes());
+        }
+        let mut editions = Editions::default();
+        let registry = editions.add("", &tables).unwrap_or_else(|faults| panic!("{faults}"));
+        lay_table_over(&mut tables, "stations.csv.without", "hunnan-air\n");
+        lay_table_over(
+            &mut tables,
+            "stations.csv.last",
+            "hunnan-air,hunnan,Hunnan air station,浑南空气站,41.719,123.462,+08:00,,1,,,test\n",
+        );
+        let stricter = editions.add("1", &tables).unwrap_or_else(|faults| panic!("{faults}"));
+        let rivers = editions.network("rivers");
+        let now = Moment { wall: Timestamp(START), elapsed_ms: 0 };
+        let player = Player::new(&registry, now);
+        let mut run = Self { registry, stricter, player, rivers, now, told: Told::default() };
+        run.input(Input::Condition(Condition::Connected(rivers)));
+        run
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.player.take(self.now, input);
+        self.listen();
+    }
+
+    fn listen(&mut self) {
+        let out = &self.player.out;
+        for one in &out.observations {
+            let of = one.observation;
+            if of.period != Period::Native {
+                let key = (of.datastream, of.period, of.phenomenon_time.start());
+                let one = QualifiedObservation { revision: false, ..*one };
+                self.told.averages.insert(key, one);
+            }
+        }
+        for one in out.assessments.iter().filter(|one| one.period != Period::Native) {
+            let key = (one.datastream, one.period, one.phenomenon_time.start());
+            let words = format!("{:?} {:?} {:?}", one.verdict, one.class, one.value);
+            self.told.verdicts.insert(key, words);
+        }
+        for one in out.evaluations.iter().filter(|one| one.period != Period::Native) {
+            let key = (one.subject, one.index, one.period, one.phenomenon_time.start());
+            self.told.evaluations.insert(key, Evaluation { changed: true, ..one.clone() });
+        }
+        for one in &out.coverage {
+            let key = (one.datastream, one.phenomenon_time.start());
+            self.told.coverage.insert(key, *one);
+        }
+        // What was told is of no use as text, and long.
+        self.player.told.clear();
+        self.player.caused.clear();
+    }
+
+    fn clock(&mut self, at: i64) {
+        while self.now.wall.millis() < at {
+            let step = (10 * MINUTE).min(at - self.now.wall.millis());
+            self.now.elapsed_ms += step;
+            self.now.wall = self.now.wall.plus(step);
+            self.input(Input::Tick);
+        }
+    }
+
+    fn send(&mut self, device: &str, time: i64, values: &str) {
+        let sent = Sent {
+            network: self.rivers,
+            packet_id: 0,
+            dup: false,
+            retain: false,
+            qos: Qos::AtMostOnce,
+            topic: format!("water/{device}/data").into_bytes(),
+            payload: format!("{{\"ts\":{time},{values}}}").into_bytes(),
+        };
+        self.input(Input::Message(sent.message()));
+    }
+
+    /// Recomputes all that is due; says how many tasks that were.
+    fn recompute(&mut self) -> usize {
+        let mut tasks = 0;
+        while self.player.recompute(self.now).is_some() {
+            self.listen();
+            tasks += 1;
+        }
+        tasks
+    }
+}
+
+/// Gives what a device says of an hour.
+fn said(device: &str, hour: i64, value: i64) -> String {
+    let value = value as f64;
+    match device {
+        "air" => format!("\"pm10\":{},\"o3\":{}", value + 60.0, value * 2.0 + 0.1),
+        _ if hour % 8 == 0 => format!("\"nh3n\":{},\"do\":6,\"ph\":7.1", value / 40.0 + 0.1),
+        _ => format!("\"do\":{},\"ph\":7.2", value / 20.0 + 3.3),
+    }
+}
+
+#[test]
+fn three_days_of_a_dead_modem_come_out_with_their_index_and_no_alert() {
+    let mut run = Run::new();
+    let values = |hour: i64| said("air", hour, 150);
+    for hour in 0..24 {
+        run.clock(START + hour * HOUR + SECOND);
+        run.send("air", START + hour * HOUR, &values(hour));
+    }
+    run.clock(START + 4 * DAY + 10 * HOUR);
+    let before = run.player.alerts.len();
+    for hour in 24..4 * 24 + 10 {
+        run.send("air", START + hour * HOUR, &values(hour));
+    }
+    let station = run.registry.stations.iter().find(|one| &*one.name == "hunnan-air").unwrap().id;
+    let index = |run: &Run, day: i64| {
+        let start = Timestamp(START + day * DAY);
+        let key = (Evaluated::Station(station), Index::Aqi, Period::Day, start);
+        run.told.evaluations.get(&key).map(|one| (one.value, one.grade))
+    };
+    run.clock(START + 4 * DAY + 10 * HOUR + 10 * MINUTE);
+    let in_time = index(&run, 0).unwrap();
+    assert!(matches!(in_time, (Some(_), Some(Grade::Air(_)))), "{in_time:?}");
+    assert_ne!(index(&run, 1), Some(in_time));
+    let told = run.player.alerts.len();
+    assert!(told - before <= 4, "{:?}", &run.player.alerts[before..]);
+    assert_eq!(run.recompute(), 1);
+    assert_eq!([1, 2].map(|day| index(&run, day)), [Some(in_time); 2]);
+    run.clock(START + 5 * DAY + 4 * HOUR);
+    let told = run.player.alerts.len();
+    assert_eq!(run.recompute(), 1, "the last of the days is closed");
+    assert_eq!(index(&run, 3), Some(in_time));
+    assert_eq!(run.player.alerts.len(), told, "the past raises no alert");
+    run.player.caused.clear();
+}
+
+#[test]
+fn a_day_is_judged_by_the_edition_that_was_in_force_then() {
+    let mut run = Run::new();
+    let send =
+        |run: &mut Run, hour: i64| run.send("air", START + hour * HOUR, &said("air", hour, 20));
+    for hour in 0..24 {
+        run.clock(START + hour * HOUR + SECOND);
+        send(&mut run, hour);
+    }
+    run.clock(START + 3 * DAY);
+    let stricter = Arc::clone(&run.stricter);
+    run.input(Input::Edition(stricter));
+    for hour in 72..96 {
+        run.clock(START + hour * HOUR + SECOND);
+        send(&mut run, hour);
+    }
+    (24..48).for_each(|hour| send(&mut run, hour));
+    run.clock(START + 4 * DAY + 2 * HOUR);
+    assert_eq!(run.recompute(), 1);
+    let pm10 =
+        run.registry.datastreams.iter().find(|one| &*one.name == "hunnan-air/pm10").unwrap().id;
+    let verdict =
+        |day: i64| run.told.verdicts[&(pm10, Period::Day, Timestamp(START + day * DAY))].clone();
+    assert!(verdict(0).starts_with("Within"), "{}", verdict(0));
+    assert_eq!(verdict(1), verdict(0));
+    assert!(verdict(3).starts_with("Exceeds"), "{}", verdict(3));
+}
+
+/// When what was said of each hour arrives: in time, within the horizon, or days too late.
+fn delays() -> impl Strategy<Value = Vec<(i64, i64)>> {
+    let delay = prop_oneof![
+        4 => Just(0),
+        1 => 1..25_i64,
+        3 => 27..120_i64,
+    ];
+    // A modem dies for some hours more often than a message is lost alone.
+    let run = (delay, 1..30_usize, 0..100_i64);
+    prop::collection::vec(run, 4..24).prop_map(|runs| {
+        let hours = runs.into_iter().flat_map(|(delay, count, value)| {
+            (0..count).map(move |hour| (delay, (value + 7 * hour as i64) % 100))
+        });
+        hours.take(4 * 24).collect()
+    })
+}
+
+/// Plays what two devices say, each hour so late, or, what is too late, in time; then waits until
+/// all is closed.
+fn played(air: &[(i64, i64)], water: &[(i64, i64)], late: bool) -> (Told, usize) {
+    let mut run = Run::new();
+    let mut arrivals = Vec::new();
+    for (device, hours) in [("air", air), ("water", water)] {
+        for (hour, (delay, value)) in (0..).zip(hours) {
+            // What came within the horizon comes alike in both.
+            let at = hour + if late || *delay <= 26 { *delay } else { 0 };
+            arrivals.push((at, hour, device, said(device, hour, *value)));
+        }
+    }
+    arrivals.sort();
+    let mut tasks = 0;
+    for (at, hour, device, values) in arrivals {
+        run.clock(START + at * HOUR + SECOND);
+        if at % 24 == 0 {
+            tasks += run.recompute();
+        }
+        run.send(device, START + hour * HOUR, &values);
+    }
+    run.clock(START + 12 * DAY);
+    tasks += run.recompute();
+    // Months, and days after the last that came, are the live state's.
+    run.clock(START + 12 * DAY + 20 * MINUTE);
+    assert_eq!(run.recompute(), 0, "nothing is left");
+    (run.told, tasks)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_came_late_comes_to_what_it_would_have_in_time(air in delays(), water in delays()) {
+        let (in_time, none) = played(&air, &water, false);
+        prop_assert_eq!(none, 0);
+        let (late, _) = played(&air, &water, true);
+        for (key, want) in &in_time.averages {
+            prop_assert_eq!(late.averages.get(key), Some(want));
+        }
+        for (key, want) in &in_time.verdicts {
+            prop_assert_eq!(late.verdicts.get(key), Some(want), "{:?}", key);
+        }
+        for (key, want) in &in_time.evaluations {
+            prop_assert_eq!(late.evaluations.get(key), Some(want));
+        }
+        for (key, want) in &in_time.coverage {
+            prop_assert_eq!(late.coverage.get(key), Some(want));
+        }
+        prop_assert_eq!(late.averages.len(), in_time.averages.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_recomputes_what_a_dead_modem_kept() {
+    let (broker, influx) = (Mosquitto::start(""), Influx::start());
+    let mut weir = Weir::install(&broker.url(), &influx.config());
+    // The journal begins before the modem dies. A minute of quiet is a second.
+    let start = |weir: &mut Weir, at: &str| {
+        weir.start_with(&["--clock-start", at, "--speed", "60"]);
+        until("weir", || peer::get(weir.page(), "/ready").0 == 200);
+    };
+    start(&mut weir, "2026-06-02T12:00:00+08:00");
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    let day = "2026-06-03T00:00:00+08:00".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let send = async |hours: std::ops::Range<i64>, ammonia: f64| {
+        for hour in hours.step_by(4) {
+            let ts = day + hour * HOUR;
+            let values = format!("\"nh3n\":{ammonia},\"codmn\":4.2,\"tp\":120,\"tn\":2.5");
+            let payload = format!("{{\"ts\":{ts},{values}}}").into_bytes();
+            publisher
+                .publish("water/cabinet-02/data", payload, Qos::AtLeastOnce, false)
+                .await
+                .unwrap();
+        }
+        publisher.flush().await;
+    };
+    send(-16..-12, 0.9).await;
+    until("a sample", || weir.count("/total/messages/stored") == 1);
+    weir.stop();
+    start(&mut weir, "2026-06-06T10:00:00+08:00");
+    send(0..48, 1.62).await;
+    let days = format!("time >= {day}ms AND time < {}ms", day + 2 * DAY);
+    let means = || {
+        influx.query(&format!(
+            "SELECT ammonia_nitrogen, ammonia_nitrogen_qc FROM water_24h \
+             WHERE station='puhe-daoyi' AND {days} ORDER BY time",
+        ))
+    };
+    let classes = || {
+        influx.query(&format!(
+            "SELECT class FROM assessment WHERE station='puhe-daoyi' AND period='24h' \
+             AND subject='water_class' AND {days} ORDER BY time",
+        ))
+    };
+    // They were told as days without values.
+    let want = [serde_json::json!([day, 1.62, 1]), serde_json::json!([day + DAY, 1.62, 1])];
+    let want = want.map(|row| row.as_array().unwrap().clone());
+    until("the days", || means() == want);
+    until("their classes", || classes().len() == 2);
+    assert!(classes().iter().all(|row| row[1] == "V"), "{:?}", classes());
+    assert!(weir.log().contains("Recomputed: 2026-06-03 to 2026-06-04 of puhe-daoyi"));
+
+    // Another value of a sample comes later still.
+    send(4..8, 4.62).await;
+    until("the revision", || means()[0][1] == 2.12);
+    // What entered is in the journal: a restart knows it, and recomputes nothing anew.
+    weir.kill();
+    start(&mut weir, "2026-06-06T11:00:00+08:00");
+    until("the view", || asked(&weir, &["--from", "2026-06-03", "--to", "2026-06-04"]).0);
+    until("the end", || weir.log().matches("Recomputed: 2026-06-03 to 2026-06-04").count() > 1);
+    assert_eq!(means()[0][1], 2.12);
+    what_cant_be_done_is_told_with_its_mend(&weir);
+    weir.stop();
+    let (done, told) = weir.command(&["recompute", "--from", "2026-06-03", "--to", "2026-06-03"]);
+    assert!(!done && told.contains("no weir is at work"), "{told}");
+}
+
+fn asked(weir: &Weir, arguments: &[&str]) -> (bool, String) {
+    weir.command(&[&["recompute"], arguments].concat())
+}
+
+fn what_cant_be_done_is_told_with_its_mend(weir: &Weir) {
+    for (arguments, words) in [
+        (["--from", "2026-06-03", "--to", "yesterday"], "expected a date"),
+        (["--from", "2026-06-04", "--to", "2026-06-03"], "in order"),
+        (["--from", "2026-01-01", "--to", "2026-06-03"], "1 to 31 days"),
+        (["--from", "2026-06-01", "--to", "2026-06-03"], "ask for days from 2026-06-03 on"),
+        (["--from", "2026-06-03", "--to", "2026-06-30"], "ask for days up to 2026-06-0"),
+    ] {
+        let (done, told) = asked(weir, &arguments);
+        assert!(!done && told.contains(words), "{arguments:?}: {told}");
+    }
+    let (done, told) =
+        asked(weir, &["--from", "2026-06-03", "--to", "2026-06-03", "--station", "puhe-dayi"]);
+    assert!(!done && told.contains("`puhe-dayi`"), "{told}");
+}
