@@ -72,7 +72,7 @@ pub enum Command {
     Take(Box<Edition>, oneshot::Sender<Result<bool, Vec<Fault>>>),
     /// Take in what past days come to.
     Recompute(Box<Recompute>),
-    /// Hand over what is in hand; the answer says how many batches were handed over by then.
+    /// Hand over what is in hand; the answer says which batch holds the last of it.
     HandOver(oneshot::Sender<u64>),
     /// Hand over what is in hand, end the connections in order, write a snapshot, end.
     Stop,
@@ -164,8 +164,8 @@ impl Ingest {
                     }
                     Some(Command::HandOver(answer)) => {
                         let mut core = shared.core.borrow_mut();
-                        core.hand_over();
-                        answer.send(core.handed()).ok();
+                        let waits = !core.hand_over();
+                        answer.send(core.handed() + u64::from(waits)).ok();
                     }
                     Some(Command::Stop) | None => shared.stopping.set(true),
                 },

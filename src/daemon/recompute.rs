@@ -123,39 +123,35 @@ impl Recomputer {
         }
     }
 
-    async fn work(&self, mut task: Task, view: &View) -> anyhow::Result<()> {
+    async fn work(&self, task: Task, view: &View) -> anyhow::Result<()> {
         // What is noted must be in the journal before it is read.
         self.commands.settle().await?;
-        loop {
+        let mut waiting = vec![task];
+        while let Some(mut task) = waiting.pop() {
             let (folder, stop, of) = (self.data_folder.clone(), self.stop.clone(), task.clone());
             let playing = tokio::task::spawn_blocking(move || play(&folder, &of, &stop));
             match playing.await? {
                 Ok(Played::Stopped) => return Ok(()),
                 Ok(Played::Whole(outcome)) => {
                     tell(&task, view, &outcome);
-                    return self.hand_in(outcome.recomputed).await;
+                    self.hand_in(outcome.recomputed).await?;
                 }
-                Ok(Played::Gone(since)) => match self.leave(&task, view, since).await? {
-                    Some(rest) => task = rest,
-                    None => return Ok(()),
-                },
+                Ok(Played::Gone(since)) => waiting.extend(self.leave(&task, view, since).await?),
                 Err(Error::TooMany) if task.stations.len() > 1 => {
-                    task.stations.truncate(task.stations.len() / 2);
+                    let stations = task.stations.split_off(task.stations.len() / 2);
+                    waiting.push(Task { stations, ..task.clone() });
+                    waiting.push(task);
                 }
-                Err(error @ Error::TooMany) => {
+                Err(error) if is_lasting(&error) => {
                     tracing::error!(%error, "{} stay as they are.", named(&task, view));
-                    return self.hand_in(nothing(&task)).await;
+                    self.hand_in(nothing(&task)).await?;
                 }
-                Err(Error::Arrivals(error)) if is_lasting(&error) => {
-                    tracing::error!(%error, "{} stay as they are.", named(&task, view));
-                    return self.hand_in(nothing(&task)).await;
-                }
-                Err(Error::Arrivals(error)) => {
+                Err(error) => {
                     tracing::warn!(%error, "{} can't be recomputed yet.", named(&task, view));
-                    return Ok(());
                 }
             }
         }
+        Ok(())
     }
 
     /// Says of which days the raw messages are gone, and gives what is left to be recomputed.
@@ -187,8 +183,11 @@ impl Recomputer {
 
 /// Says whether no other try will go better. Damage among old messages costs these days only: what
 /// a start needs may be whole.
-fn is_lasting(error: &recover::Error) -> bool {
-    error.is_damage() || matches!(error, recover::Error::Faults(_))
+fn is_lasting(error: &Error<recover::Error>) -> bool {
+    match error {
+        Error::TooMany => true,
+        Error::Arrivals(error) => error.is_damage() || matches!(error, recover::Error::Faults(_)),
+    }
 }
 
 /// What is handed in where nothing is changed: the days are looked at no more.

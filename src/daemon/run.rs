@@ -43,7 +43,7 @@ use crate::notify::{self, Channel};
 use crate::pipeline::Pipeline;
 
 /// How often who waits for commits looks.
-const SETTLE_LOOK: Duration = Duration::from_millis(20);
+const SETTLE_LOOK: Duration = Duration::from_millis(100);
 
 /// A daemon at work.
 #[derive(Debug)]
