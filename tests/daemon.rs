@@ -7,6 +7,7 @@ mod peer;
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use peer::{Hook, Influx, Mosquitto, Victoria, Weir, get, until};
@@ -421,11 +422,21 @@ fn tap_shows_each_message_and_leaves_the_daemon_alone() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(500));
-    publish(&broker, "water/sonde-01/data", &sonde(hours_ago(1), 2.5));
-    let mut line = String::new();
     let out = tap.stdout.take().unwrap();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+    let (said, hears) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+        said.send(line).unwrap();
+    });
+    // Nobody says when the tap listens; what comes again is one message.
+    let payload = sonde(hours_ago(1), 2.5);
+    let line = loop {
+        publish(&broker, "water/sonde-01/data", &payload);
+        if let Ok(line) = hears.recv_timeout(Duration::from_millis(500)) {
+            break line;
+        }
+    };
     tap.kill().unwrap();
     tap.wait().unwrap();
     let shown: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -436,6 +447,11 @@ fn tap_shows_each_message_and_leaves_the_daemon_alone() {
         .iter()
         .find(|one| one["datastream"].as_str().unwrap().contains("dissolved_oxygen"));
     assert!(oxygen.unwrap()["verdict"].as_str().unwrap().starts_with("exceeds GB 3838-2002"));
+    let evaluation = &shown["evaluations"][0];
+    assert_eq!(
+        (&evaluation["subject"], &evaluation["reason"]),
+        (&"puhe-huishan".into(), &"too_few_items".into())
+    );
     until("the daemon", || weir.count("/total/messages/stored") == 1);
     weir.stop();
 }
