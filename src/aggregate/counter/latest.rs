@@ -110,8 +110,8 @@ impl Latest {
         Some(ends)
     }
 
-    /// Gives what is known of a counter around a span, in order of time, with the ends of a gap that
-    /// fits: at least so many usable readings on both sides of it, if there are so many.
+    /// Gives what is known of a counter around a span, in order of time, with the ends of a gap
+    /// that fits: at least so many usable readings on both sides of it, if there are so many.
     fn known(
         &self,
         ring: &History,
