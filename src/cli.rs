@@ -177,7 +177,7 @@ pub enum Command {
     ///     spike = { suspect = 0.5, fail = 1, method = "average" }
     ///     rate_of_change = { suspect = 0.5, per = "1h" }
     ///     flat_line = { suspect = "12h", fail = "24h", tolerance = 0.01 }
-    ///     attenuated_signal = { suspect = 0.1, fail = 0.05, check = "range", over = "24h", needs = 10 }
+    ///     attenuated_signal = { suspect = 0.1, check = "range", over = "24h", needs = 10 }
     ///     timing_gap = { fail = "2h" }
     ///     climatology = [{ season = "month", parts = [1, 2], suspect = [6.5, 8.5] }]
     ///

@@ -188,10 +188,10 @@ fn two_columns_of_a_property_for_one_report_are_refused() {
 
 #[test]
 fn editions_of_the_index_that_overlap_are_refused() {
-    let row = "HJ 633-2026,a clause,100,,50,500,2026-02-28,,somebody\n";
+    let row = "HJ 633-2026,a clause,100,,,50,500,2026-02-28,,somebody\n";
     let want = "dates that do not overlap those of `HJ 633-2012`";
     refused("aqi_editions.csv", "HJ 633-2026,", row, want);
-    let row = "HJ 633-2026,items,100,pm100,50,500,2026-03-01,,test";
+    let row = "HJ 633-2026,items,100,pm100,,50,500,2026-03-01,,test";
     refused("aqi_editions.csv", "HJ 633-2026,", row, "in `hour_without`; the nearest is `pm10`");
 }
 

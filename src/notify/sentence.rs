@@ -194,6 +194,11 @@ impl<'a> Scene<'a> {
         self.event.reasons.iter().filter(|period| *period != self.event.period)
     }
 
+    /// Says whether the end is a revision of the very value that began it.
+    fn is_taken_back(&self) -> bool {
+        self.event.span.is_some_and(|span| span.start() <= self.event.since)
+    }
+
     fn civil(&self, at: Timestamp) -> Option<DateTime> {
         let at = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
         Some(self.zone.to_datetime(at))

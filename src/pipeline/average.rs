@@ -156,8 +156,8 @@ impl Pipeline {
         self.averages_due = earlier(self.averages_due, due);
     }
 
-    /// Turns an average into an observation and judges it. One before the newest has a verdict of
-    /// its own and is no news: it neither fires nor resolves.
+    /// Turns an average into an observation and judges it, the newest anew when it is revised. One
+    /// before the newest has a verdict of its own and is no news: it neither fires nor resolves.
     fn give(
         &mut self,
         registry: &Registry,
@@ -192,7 +192,7 @@ impl Pipeline {
         let qualified = QualifiedObservation { observation, quality, revision, completeness };
         out.observations.push(qualified);
         if newest {
-            self.judge(registry, datastream, &qualified, (!revision, None), out);
+            self.judge(registry, datastream, &qualified, None, out);
         } else if let Some(stream) = self.stream_mut(datastream) {
             let mut last = stream.last.clone();
             let assessment = self.assess(registry, datastream, &qualified, &mut last);

@@ -75,8 +75,7 @@ impl Pipeline {
         remember(stream, registry, entry, news, now.wall);
         self.touch(registry, datastream, time);
         if news {
-            let again = before == Some(time);
-            self.judge(registry, datastream, &qualified, (!again, backlog), out);
+            self.judge(registry, datastream, &qualified, backlog, out);
         }
         Outcome::Stored
     }
@@ -114,13 +113,14 @@ impl Pipeline {
         station.streams.get_mut(usize::from(datastream.slot))
     }
 
-    /// Assesses an observation; if it is news, its alert may change.
+    /// Assesses an observation that is the newest of its period, also one that is revised; its
+    /// alert may change.
     pub(super) fn judge(
         &mut self,
         registry: &Registry,
         datastream: &Datastream,
         qualified: &QualifiedObservation,
-        (news, backlog): (bool, Option<Backlog>),
+        backlog: Option<Backlog>,
         out: &mut Processed,
     ) {
         let Some(stream) = self.stream_mut(datastream) else { return };
@@ -130,9 +130,7 @@ impl Pipeline {
             stream.last = last;
         }
         out.assessments.push(assessment);
-        if news {
-            self.alert(registry, datastream, (qualified, &assessment), backlog, out);
-        }
+        self.alert(registry, datastream, (qualified, &assessment), backlog, out);
     }
 }
 

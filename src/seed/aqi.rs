@@ -22,6 +22,9 @@ struct Making {
     sound: bool,
 }
 
+/// Decimals of a concentration that is not rounded; beyond them lies the noise of binary numbers.
+const UNROUNDED_DECIMALS: u8 = 6;
+
 /// Reads `aqi_editions.csv` with `aqi.csv` and `aqi_grades.csv`.
 pub(super) fn editions(sheets: &Sheets, draft: &mut Draft) {
     let sheet = sheets.get(&AQI_EDITIONS);
@@ -38,6 +41,7 @@ pub(super) fn editions(sheets: &Sheets, draft: &mut Draft) {
         let hour_without = (!cells.text("hour_without").is_empty())
             .then(|| cells.find("hour_without", &draft.properties))
             .flatten();
+        let rounds_first = cells.word("rounding", ("", false), &[("first", true)]);
         let in_force = cells.validity(&china());
         if lines.insert(instrument.into(), row.line).is_some() {
             cells.refuse("instrument", "each edition once");
@@ -52,6 +56,7 @@ pub(super) fn editions(sheets: &Sheets, draft: &mut Draft) {
             clause: "".into(),
             incomplete_above,
             hour_without,
+            rounds_first,
             primary_above,
             most,
             columns: Vec::new(),
@@ -218,6 +223,16 @@ fn follows(cells: &mut Cells<'_>, making: &Making, row: &AqiColumn, point: (u16,
     }
 }
 
+/// Counts the breakpoints of a column in so small a decimal that a concentration is taken as it is.
+fn unround(column: &mut AqiColumn) {
+    let more = UNROUNDED_DECIMALS.saturating_sub(column.decimals);
+    let parts = 10_i64.pow(u32::from(more));
+    for (_, count) in &mut column.breakpoints {
+        *count = count.saturating_mul(parts);
+    }
+    column.decimals += more;
+}
+
 /// Gives the columns to their editions, and says what they lack.
 fn finish(makings: Vec<Making>, draft: &mut Draft) {
     // The indices of an edition are those of its longest column; a column may end early, but
@@ -257,6 +272,9 @@ fn finish(makings: Vec<Making>, draft: &mut Draft) {
         let Some(edition) = editions.iter_mut().find(|one| one.instrument == edition) else {
             continue;
         };
+        if !edition.rounds_first {
+            unround(&mut column);
+        }
         let twice = edition.columns.iter().any(|other| {
             other.property == column.property
                 && (other.hour && column.hour || other.day && column.day)

@@ -104,7 +104,7 @@ schemas! {
         + ["property" "needs_february"], ["medium" "property" "sampling" "period" "from"];
     AQI_EDITIONS: "aqi_editions.csv", false,
         ["instrument" "clause" "incomplete_above" "primary_above" "most" "from" "to" "source"]
-        + ["hour_without"], ["instrument"];
+        + ["hour_without" "rounding"], ["instrument"];
     AQI: "aqi.csv", false,
         ["instrument" "clause" "property" "period" "report" "iaqi" "concentration" "unit" "above"
          "source"], ["instrument" "property" "period" "iaqi"];

@@ -188,12 +188,15 @@ fn hj_633_2026_4_2_6_indices_are_rounded_up() {
 }
 
 #[test]
-fn hj_633_gb_t_8170_the_concentration_is_rounded_first_half_to_even() {
+fn hj_633_2026_gb_t_8170_the_concentration_is_rounded_first_half_to_even_and_in_2012_not() {
+    // 2012: (60.5 - 35) / 40 * 50 + 50 = 81.875, 60.6: 82.0, 61.5: 83.125.
     check(Period::Day, "pm2_5", 60.5, 82, 100);
-    check(Period::Day, "pm2_5", 60.6, 83, 101);
+    check(Period::Day, "pm2_5", 60.6, 82, 101);
     check(Period::Day, "pm2_5", 61.5, 84, 102);
-    check(Period::Day, "carbon_monoxide", 2.05, 50, 50);
-    check(Period::Day, "carbon_monoxide", 2.15, 55, 55);
+    // 2012: (2.05 - 2) / 2 * 50 + 50 = 51.25, 2.15: 53.75. 2026: 2.0 and 2.2.
+    check(Period::Day, "carbon_monoxide", 2.05, 52, 50);
+    check(Period::Day, "carbon_monoxide", 2.15, 54, 55);
+    check(Period::Hour, "carbon_monoxide", 2.543, 26, 25);
 }
 
 #[test]

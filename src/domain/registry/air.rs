@@ -93,6 +93,8 @@ pub struct AqiEdition {
     pub incomplete_above: Option<u16>,
     /// The property without which an hour has the index of the others all the same.
     pub hour_without: Option<PropertyId>,
+    /// Whether concentrations are rounded before an index is looked up.
+    pub rounds_first: bool,
     /// Primary pollutants are named above this.
     pub primary_above: u16,
     /// The greatest index.
@@ -156,7 +158,8 @@ pub struct AqiColumn {
     pub hour: bool,
     /// Whether the daily report takes it.
     pub day: bool,
-    /// Decimals to which a concentration is rounded before its index is looked up.
+    /// Decimals to which a concentration is rounded before its index is looked up; where the
+    /// edition does not round first, so many that only the noise of binary numbers is lost.
     pub decimals: u8,
     /// Index and concentration, both rising; the concentration counted in its last decimal, so
     /// that nothing is lost in between.

@@ -33,10 +33,15 @@ impl Scene<'_> {
                 format!("{who}（续报）：{}；自{since}起", self.exceeds_zh())
             }
             (AlertChange::Resolved, Topic::Exceedance) => format!(
-                "{who}：{}，不再{}{}；持续时段为{since}至{until}",
+                "{who}：{}，不再{}{}；{}",
                 self.said_zh(),
                 if self.warns { self.near_zh() } else { self.against_zh(false) },
-                self.basis_zh()
+                self.basis_zh(),
+                if self.is_taken_back() {
+                    "原数值已修正".to_owned()
+                } else {
+                    format!("持续时段为{since}至{until}")
+                }
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => {
                 format!("{who}：自{since}起无{property}数据{}", self.expected_zh())

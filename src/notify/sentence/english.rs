@@ -31,10 +31,15 @@ impl Scene<'_> {
                 format!("{who}{}, since {since}", self.exceeds())
             }
             (AlertChange::Resolved, Topic::Exceedance) => format!(
-                "{who}: {}, no longer {} {}; it was from {since} to {until}",
+                "{who}: {}, no longer {} {}; {}",
                 self.said(),
                 if self.warns { "near" } else { self.side() },
-                self.limit_words()
+                self.limit_words(),
+                if self.is_taken_back() {
+                    "what it began with was revised".to_owned()
+                } else {
+                    format!("it was from {since} to {until}")
+                }
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => match self.property {
                 Some(property) => {
