@@ -169,24 +169,14 @@ pub enum Command {
     /// The table has a column `time` and one for each series, in any order of time; an empty cell
     /// or NaN is a missing value. It comes back with a column for each test of a series, such as
     /// `ph_spike`, and `ph_qc` for all of them: 1 passed, 2 not evaluated, 3 suspect, 4 failed,
-    /// 9 missing. Thresholds are in the unit of the column, times are seconds or such as `24h`:
-    ///
-    ///     zone = "+08:00"
-    ///     [ph]
-    ///     gross_range = { suspect = [5.5, 9.8], fail = [0, 14] }
-    ///     spike = { suspect = 0.5, fail = 1, method = "average" }
-    ///     rate_of_change = { suspect = 0.5, per = "1h" }
-    ///     flat_line = { suspect = "12h", fail = "24h", tolerance = 0.01 }
-    ///     attenuated_signal = { suspect = 0.1, check = "range", over = "24h", needs = 10 }
-    ///     timing_gap = { fail = "2h" }
-    ///     climatology = [{ season = "month", parts = [1, 2], suspect = [6.5, 8.5] }]
+    /// 9 missing. Thresholds are in the unit of the column, times are seconds or such as `24h`.
     ///
     /// The other method of a spike is `differential`, the other check of a signal `std`. Seasons
     /// are month, quarter, week, dayofyear, dayofweek (0 for Monday) and hour; `within = [0, 4]`
     /// has a row hold where the column named by `companion` is so. The names of ioos_qc and its
     /// parameters, `spike_test` with `suspect_threshold`, are understood as well; what weir does
     /// otherwise stands in docs/qc.md.
-    #[command(verbatim_doc_comment)]
+    #[command(after_long_help = qc::EXAMPLE)]
     Qc(Series),
     /// Have past days reckoned again, as if what came late had come in time.
     ///

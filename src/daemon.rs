@@ -20,6 +20,7 @@ pub mod recover;
 pub mod run;
 pub mod socket;
 pub mod status;
+pub mod table;
 pub mod tap;
 pub mod tell;
 pub mod terminal;

@@ -131,6 +131,10 @@ pub fn evaluate_scheme(
         unconfirmed: present.iter().any(|(single, _)| single.unconfirmed),
         legal: is_legal(registry, subject, at),
         changed: true,
+        singles: present
+            .iter()
+            .map(|(single, _)| (single.property, f64::from(single.iaqi)))
+            .collect(),
     })
 }
 

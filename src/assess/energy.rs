@@ -133,6 +133,7 @@ fn blank(subject: Evaluated, index: Index, over: Over) -> Evaluation {
         unconfirmed: false,
         legal: false,
         changed: true,
+        singles: Vec::new(),
     }
 }
 

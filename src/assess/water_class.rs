@@ -187,6 +187,7 @@ fn class_of(
         unconfirmed,
         legal: section.legal,
         changed: false,
+        singles: Vec::new(),
     }
 }
 

@@ -72,6 +72,7 @@ pub fn balance(
         unconfirmed: suspect || unmetered.is_some_and(|rest| rest < 0),
         legal: false,
         changed: true,
+        singles: Vec::new(),
     };
     Balance {
         evaluation,

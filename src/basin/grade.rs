@@ -171,6 +171,7 @@ fn shares(
         unconfirmed: graded.clone().any(|section| section.unconfirmed),
         legal: !graded.clone().any(|section| is_indicative(registry, section.station)),
         changed: false,
+        singles: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::cli::table;
-use crate::daemon::assess::{Asked, Section, TABLE_BYTES_MAX, assess};
+use crate::daemon::assess::{Asked, Section, assess};
 use crate::daemon::check;
 use crate::domain::observation::Period;
 
@@ -98,7 +98,7 @@ pub(super) fn run(command: Assess) -> anyhow::Result<ExitCode> {
         Err(faults) => return Ok(super::tell(&faults)?),
     };
     let file = command.file.as_deref().filter(|file| *file != Path::new("-"));
-    let bytes = table::read(file, TABLE_BYTES_MAX)?;
+    let bytes = table::read(file)?;
     let section = match (command.water, command.air) {
         (Some(Water::River), _) => Some(Section::River),
         (Some(Water::Lake), _) => Some(Section::Lake),

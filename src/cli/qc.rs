@@ -7,8 +7,21 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::cli::table;
-use crate::daemon::assess::TABLE_BYTES_MAX;
 use crate::daemon::qc::{asked, qualify};
+
+/// What a file of tests looks like.
+pub(super) const EXAMPLE: &str = "\
+Tests of a column, in the file of --config:
+
+  zone = \"+08:00\"
+  [ph]
+  gross_range = { suspect = [5.5, 9.8], fail = [0, 14] }
+  spike = { suspect = 0.5, fail = 1, method = \"average\" }
+  rate_of_change = { suspect = 0.5, per = \"1h\" }
+  flat_line = { suspect = \"12h\", fail = \"24h\", tolerance = 0.01 }
+  attenuated_signal = { suspect = 0.1, check = \"range\", over = \"24h\", needs = 10 }
+  timing_gap = { fail = \"2h\" }
+  climatology = [{ season = \"month\", parts = [1, 2], suspect = [6.5, 8.5] }]";
 
 /// What is asked of `weir qc`.
 #[derive(Debug, clap::Args)]
@@ -36,7 +49,7 @@ pub(super) fn run(command: &Series) -> anyhow::Result<ExitCode> {
         Ok(asked) => asked,
         Err(faults) => return table::refuse(&faults),
     };
-    let bytes = table::read(file, TABLE_BYTES_MAX)?;
+    let bytes = table::read(file)?;
     match qualify(&asked, &command.missing, &table::name(file), &bytes) {
         Ok(flags) => {
             io::stdout().lock().write_all(&flags)?;

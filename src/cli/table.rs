@@ -6,15 +6,16 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::daemon::table::TABLE_BYTES_MAX;
 use crate::domain::fault::Fault;
 
 /// Reads a table, at most one byte more than may be, so that it is seen.
 ///
 /// # Errors
 /// The file can't be read.
-pub(super) fn read(file: Option<&Path>, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let most = bytes_max + 1;
+    let most = TABLE_BYTES_MAX + 1;
     match file {
         Some(file) => {
             let opened = std::fs::File::open(file);

@@ -4,6 +4,7 @@
 
 use jiff::tz::TimeZone;
 
+use crate::daemon::table::Faults;
 use crate::decode::{number, time};
 use crate::domain::assessment::NotAssessable;
 use crate::domain::evaluation::{Evaluation, Grade, Item};
@@ -17,12 +18,7 @@ use crate::domain::rounding::half_even;
 use crate::domain::time::{PhenomenonTime, Timestamp, Validity};
 use crate::domain::unit::Conversion;
 use crate::pipeline::indices::Indices;
-use crate::seed::{nearest, text};
-
-/// The longest table that is read.
-pub const TABLE_BYTES_MAX: u64 = 64 << 20;
-/// So many faults are told of one table; the rows after the last of them are not looked at.
-pub const FAULTS_MAX: usize = 100;
+use crate::seed::nearest;
 
 /// Decimals to which multiples are written; two are published.
 const DECIMALS_MULTIPLE: u8 = 4;
@@ -121,47 +117,26 @@ struct Columns {
 struct Reading<'a> {
     registry: &'a Registry,
     asked: &'a Asked,
-    faults: Vec<Fault>,
+    faults: Faults,
 }
 
 /// Judges every row of a table and gives a table of what they come to: CSV, a row for each index
 /// of each row.
 ///
 /// # Errors
-/// Every fault of head and rows, up to [`FAULTS_MAX`]; with one there are no verdicts at all.
+/// Every fault of head and rows, up to [`FAULTS_MAX`](crate::daemon::table::FAULTS_MAX); with one
+/// there are no verdicts at all.
 pub fn assess(registry: &Registry, asked: &Asked, bytes: &[u8]) -> Result<Vec<u8>, Vec<Fault>> {
-    let mut reading = Reading { registry, asked, faults: Vec::new() };
-    if bytes.len() as u64 > TABLE_BYTES_MAX {
-        let found = format!("more than {} MiB", TABLE_BYTES_MAX >> 20);
-        reading.fault(None, found, "a table in parts");
-        return Err(reading.faults);
-    }
-    let out = match text(bytes) {
-        Ok(text) => reading.table(&text),
-        Err(found) => {
-            reading.fault(None, found, "a table in UTF-8 or GB 18030");
-            None
-        }
-    };
-    out.filter(|_| reading.faults.is_empty()).ok_or(reading.faults)
+    let faults = Faults::of(&asked.file);
+    let mut reading = Reading { registry, asked, faults };
+    let text = reading.faults.text(bytes);
+    let out = text.and_then(|text| reading.table(&text));
+    reading.faults.or(out)
 }
 
 impl Reading<'_> {
-    fn fault(&mut self, line: Option<u64>, found: impl Into<String>, expected: impl Into<String>) {
-        let file = self.asked.file.clone();
-        self.faults.push(Fault { file, line, found: found.into(), expected: expected.into() });
-    }
-
     fn table(&mut self, text: &str) -> Option<Vec<u8>> {
-        let mut reader =
-            csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-        let head = match reader.headers() {
-            Ok(head) => head.clone(),
-            Err(error) => {
-                self.fault(Some(1), error.to_string(), "a head of column names");
-                return None;
-            }
-        };
+        let (mut reader, head) = self.faults.head(text)?;
         let columns = self.columns(&head)?;
         let mut out = csv::Writer::from_writer(Vec::new());
         let kept = columns.keep.iter().filter_map(|at| head.get(*at));
@@ -171,17 +146,9 @@ impl Reading<'_> {
             match reader.read_record(&mut row) {
                 Ok(false) => break,
                 Ok(true) => self.row(&columns, &row, &mut out)?,
-                Err(error) => {
-                    let line = error.position().map(csv::Position::line);
-                    let found = if let csv::ErrorKind::UnequalLengths { len, .. } = error.kind() {
-                        format!("{len} cells")
-                    } else {
-                        error.to_string()
-                    };
-                    self.fault(line, found, format!("{}, as in the head", head.len()));
-                }
+                Err(error) => self.faults.row(&error, &head),
             }
-            if self.faults.len() >= FAULTS_MAX {
+            if self.faults.is_full() {
                 break;
             }
         }
@@ -193,14 +160,16 @@ impl Reading<'_> {
         let find = |name: &str| head.iter().position(|cell| cell == name);
         let time = find("time");
         if time.is_none() {
-            self.fault(Some(1), "no column `time`", "one with the time of each row");
+            self.faults.add(Some(1), "no column `time`", "one with the time of each row");
         }
         let mut columns =
             Columns { time: time?, station: find("station"), keep: vec![], values: vec![] };
         for name in &self.asked.keep {
             match find(name) {
                 Some(at) => columns.keep.push(at),
-                None => self.fault(Some(1), format!("no column `{name}`"), "the column to keep"),
+                None => {
+                    self.faults.add(Some(1), format!("no column `{name}`"), "the column to keep")
+                }
             }
         }
         for (at, name) in head.iter().enumerate() {
@@ -211,7 +180,7 @@ impl Reading<'_> {
             if let Some(column) = column {
                 let mut before = columns.values.iter();
                 if before.any(|one| one.property == column.property) {
-                    self.fault(Some(1), format!("a second column `{name}`"), "one a property");
+                    self.faults.add(Some(1), format!("a second column `{name}`"), "one a property");
                 }
                 columns.values.push(column);
             }
@@ -233,7 +202,7 @@ impl Reading<'_> {
                 "a property of properties.csv, {}or `--keep {name}`",
                 near.unwrap_or_default()
             );
-            self.fault(Some(1), format!("column `{head}`"), expected);
+            self.faults.add(Some(1), format!("column `{head}`"), expected);
             return None;
         };
         let units = &registry.units;
@@ -247,7 +216,7 @@ impl Reading<'_> {
         });
         let Some((conversion, by_volume)) = found else {
             let expected = format!("a unit like {} in brackets", registry.unit_name(property));
-            self.fault(Some(1), format!("column `{head}`"), expected);
+            self.faults.add(Some(1), format!("column `{head}`"), expected);
             return None;
         };
         let counted = |role: &Role| role.is_held_against_classes();
@@ -290,7 +259,7 @@ impl Reading<'_> {
             } else {
                 (format!("no column for `{name}`"), "one of an item that it is judged by")
             };
-            self.fault(line, found, expected);
+            self.faults.add(line, found, expected);
         }
         let kept: Vec<&str> = columns.keep.iter().filter_map(|at| row.get(*at)).collect();
         let mut write = |cells: [String; HEAD.len()]| {
@@ -314,7 +283,7 @@ impl Reading<'_> {
         }
         let Some(section) = self.asked.section else {
             let expected = "a station of stations.csv, or --water or --air for all others";
-            self.fault(line, format!("station `{name}`"), expected);
+            self.faults.add(line, format!("station `{name}`"), expected);
             return None;
         };
         let (place, id) = (PlaceId(u32::MAX), StationId(u32::MAX));
@@ -363,7 +332,7 @@ impl Reading<'_> {
         let read = Timestamp::of_text_or_offset(&whole, zone).or_else(|| time::local(&whole, zone));
         let Some(at) = read else {
             let expected = "a time such as `2026-03-01 08:00` or 2026-03-01T08:00:00+08:00";
-            self.fault(line, format!("`{said}` in column `time`"), expected);
+            self.faults.add(line, format!("`{said}` in column `time`"), expected);
             return None;
         };
         if period == Period::Native {
@@ -395,7 +364,7 @@ impl Reading<'_> {
         let Some(result) = result.filter(|result| result.number().is_none_or(holds)) else {
             let expected = "a number from 0 on, `<0.025` below detection, or nothing for missing; \
                             --missing names other words for it";
-            self.fault(line, format!("`{cell}` in column `{}`", column.name), expected);
+            self.faults.add(line, format!("`{cell}` in column `{}`", column.name), expected);
             return None;
         };
         Some(Item { property, result, suspect: false })

@@ -3,15 +3,14 @@
 
 pub mod asked;
 
-use crate::daemon::assess::{FAULTS_MAX, TABLE_BYTES_MAX};
 use crate::daemon::qc::asked::{Asked, Column};
+use crate::daemon::table::Faults;
 use crate::decode::{number, time};
 use crate::domain::fault::Fault;
 use crate::domain::quality::{Quality, Test};
 use crate::domain::registry::Qc;
 use crate::domain::time::Timestamp;
 use crate::pipeline::series::{Point, judge};
-use crate::seed::text;
 
 /// What stands behind the column's name in the head of the flag of all its tests.
 const ROLLED_UP: &str = "qc";
@@ -24,51 +23,34 @@ struct Table {
 
 /// A table on its way to its flags.
 struct Reading<'a> {
-    file: &'a str,
     missing: &'a [String],
-    faults: Vec<Fault>,
+    faults: Faults,
 }
 
 /// Judges the values of a table and gives it back with their flags: CSV, behind each column one
 /// for each of its tests and one for all of them together.
 ///
 /// # Errors
-/// Every fault of head and rows, up to [`FAULTS_MAX`]; with one there are no flags at all.
+/// Every fault of head and rows, up to [`FAULTS_MAX`](crate::daemon::table::FAULTS_MAX); with one
+/// there are no flags at all.
 pub fn qualify(
     asked: &Asked,
     missing: &[String],
     file: &str,
     bytes: &[u8],
 ) -> Result<Vec<u8>, Vec<Fault>> {
-    let mut reading = Reading { file, missing, faults: Vec::new() };
-    if bytes.len() as u64 > TABLE_BYTES_MAX {
-        let found = format!("more than {} MiB", TABLE_BYTES_MAX >> 20);
-        reading.fault(None, found, "a table in parts");
-        return Err(reading.faults);
-    }
-    let out = match text(bytes) {
-        Ok(text) => reading.judged(asked, &text),
-        Err(found) => {
-            reading.fault(None, found, "a table in UTF-8 or GB 18030");
-            None
-        }
-    };
-    let mut faults = reading.faults;
-    faults.sort_by_key(|fault| fault.line);
-    out.filter(|_| faults.is_empty()).ok_or(faults)
+    let mut reading = Reading { missing, faults: Faults::of(file) };
+    let text = reading.faults.text(bytes);
+    let out = text.and_then(|text| reading.judged(asked, &text));
+    reading.faults.or(out)
 }
 
 impl Reading<'_> {
-    fn fault(&mut self, line: Option<u64>, found: impl Into<String>, expected: impl Into<String>) {
-        let (file, found, expected) = (self.file.to_owned(), found.into(), expected.into());
-        self.faults.push(Fault { file, line, found, expected });
-    }
-
     fn judged(&mut self, asked: &Asked, text: &str) -> Option<Vec<u8>> {
         let table = self.table(text)?;
         let at = |name: &str| table.head.iter().position(|cell| cell == name);
         let Some(time) = at("time") else {
-            self.fault(Some(1), "no column `time`", "one with the time of each row");
+            self.faults.add(Some(1), "no column `time`", "one with the time of each row");
             return None;
         };
         let times: Vec<Timestamp> =
@@ -78,7 +60,11 @@ impl Reading<'_> {
             let companion = column.companion.as_deref();
             for wanted in [Some(name.as_str()), companion].into_iter().flatten() {
                 if at(wanted).is_none() {
-                    self.fault(Some(1), format!("no column `{wanted}`"), "one, as it is asked for");
+                    self.faults.add(
+                        Some(1),
+                        format!("no column `{wanted}`"),
+                        "one, as it is asked for",
+                    );
                 }
             }
             let Some(of) = at(name) else { continue };
@@ -93,25 +79,14 @@ impl Reading<'_> {
     }
 
     fn table(&mut self, text: &str) -> Option<Table> {
-        let mut reader =
-            csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-        let head = match reader.headers() {
-            Ok(head) => head.clone(),
-            Err(error) => {
-                self.fault(Some(1), error.to_string(), "a head of column names");
-                return None;
-            }
-        };
+        let (reader, head) = self.faults.head(text)?;
         let mut rows = Vec::new();
         for row in reader.into_records() {
             match row {
                 Ok(row) => rows.push(row),
-                Err(error) => {
-                    let line = error.position().map(csv::Position::line);
-                    self.fault(line, error.to_string(), format!("{} cells", head.len()));
-                }
+                Err(error) => self.faults.row(&error, &head),
             }
-            if self.faults.len() >= FAULTS_MAX {
+            if self.faults.is_full() {
                 break;
             }
         }
@@ -122,10 +97,10 @@ impl Reading<'_> {
         let said = row.get(column).unwrap_or_default();
         let read = Timestamp::of_text_or_offset(said, &asked.zone);
         let at = read.or_else(|| time::local(said, &asked.zone));
-        if at.is_none() && self.faults.len() < FAULTS_MAX {
+        if at.is_none() && !self.faults.is_full() {
             let expected = "a time such as `2026-03-01 08:00` or 2026-03-01T08:00:00+08:00";
             let line = row.position().map(csv::Position::line);
-            self.fault(line, format!("`{said}` in column `time`"), expected);
+            self.faults.add(line, format!("`{said}` in column `time`"), expected);
         }
         at
     }
@@ -138,12 +113,12 @@ impl Reading<'_> {
             let is_missing =
                 cell.eq_ignore_ascii_case("nan") || self.missing.iter().any(|word| word == cell);
             let read = number::written(if is_missing { "" } else { cell });
-            if read.is_none() && self.faults.len() < FAULTS_MAX {
+            if read.is_none() && !self.faults.is_full() {
                 let name = table.head.get(column).unwrap_or_default();
                 let line = row.position().map(csv::Position::line);
                 let expected = "a number, `<0.025` below detection, or nothing for missing; \
                                 --missing names other words for it";
-                self.fault(line, format!("`{cell}` in column `{name}`"), expected);
+                self.faults.add(line, format!("`{cell}` in column `{name}`"), expected);
             }
             values.push(read.and_then(|result| result.number()));
         }

@@ -43,6 +43,19 @@ impl WaterClass {
         }
     }
 
+    /// Gives the class as it is written in Chinese.
+    #[must_use]
+    pub fn name_zh(self) -> &'static str {
+        match self {
+            Self::I => "Ⅰ类",
+            Self::II => "Ⅱ类",
+            Self::III => "Ⅲ类",
+            Self::IV => "Ⅳ类",
+            Self::V => "Ⅴ类",
+            Self::WorseThanV => "劣Ⅴ类",
+        }
+    }
+
     /// Gives its number as `grades.csv` counts the classes, 1 to 5, and 6 for worse than V.
     #[must_use]
     pub fn number(self) -> f64 {

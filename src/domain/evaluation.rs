@@ -245,6 +245,10 @@ pub struct Evaluation {
     /// Whether it differs from the one before of the same period.
     #[n(15)]
     pub changed: bool,
+    /// The index of each item alone (IAQI), which is published also where that of all can't be.
+    #[n(16)]
+    #[cbor(default)]
+    pub singles: Vec<(PropertyId, f64)>,
 }
 
 impl Evaluation {
@@ -276,6 +280,7 @@ impl Evaluation {
             unconfirmed: false,
             legal: station.grade != StationGrade::Indicative,
             changed: false,
+            singles: Vec::new(),
         }
     }
 
@@ -407,6 +412,7 @@ mod tests {
             unconfirmed: false,
             legal: true,
             changed: true,
+            singles: Vec::new(),
         }
     }
 

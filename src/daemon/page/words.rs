@@ -45,21 +45,13 @@ pub(super) fn period(period: Period) -> Text {
 
 /// Names a class as people write it.
 pub(super) fn class(class: WaterClass) -> Text {
-    let zh = match class {
-        WaterClass::I => "Ⅰ类",
-        WaterClass::II => "Ⅱ类",
-        WaterClass::III => "Ⅲ类",
-        WaterClass::IV => "Ⅳ类",
-        WaterClass::V => "Ⅴ类",
-        WaterClass::WorseThanV => "劣Ⅴ类",
-    };
     let en = match class {
         WaterClass::WorseThanV => class.name().to_owned(),
         WaterClass::I | WaterClass::II | WaterClass::III | WaterClass::IV | WaterClass::V => {
             format!("class {}", class.name())
         }
     };
-    Text::new(en, zh)
+    Text::new(en, class.name_zh())
 }
 
 /// Names the class that a station must meet: one of water, or a zone of air.

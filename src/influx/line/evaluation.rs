@@ -12,7 +12,7 @@ use super::{end_line, push_tag};
 /// (the class, grade or state), `limit` (instrument and clause), `reason`, `deciding` and `missing`
 /// (properties, the worst first), `items`, `items_of`, `unconfirmed`, `legal`, `edition`, and
 /// where there are such `value` (the index itself), `multiple` (of the item that decides, over the
-/// target) and `multiple_iii` (over class III).
+/// target), `multiple_iii` (over class III) and, of air, `iaqi_` with each item's name.
 pub(super) fn push_evaluation(registry: &Registry, evaluation: &Evaluation, out: &mut Vec<u8>) {
     out.extend_from_slice(b"assessment");
     push_tag(out, "period", evaluation.period.word());
@@ -44,6 +44,10 @@ pub(super) fn push_evaluation(registry: &Registry, evaluation: &Evaluation, out:
     fields.float("value", evaluation.value);
     fields.float("multiple", first.and_then(|one| one.over_target));
     fields.float("multiple_iii", first.and_then(|one| one.over_iii));
+    for (property, index) in &evaluation.singles {
+        let name = registry.property(*property).map_or("", |property| &*property.name);
+        fields.float(&format!("iaqi_{name}"), Some(*index));
+    }
     fields.truth("unconfirmed", evaluation.unconfirmed);
     fields.truth("legal", evaluation.legal);
     fields.text("edition", &registry.digest);

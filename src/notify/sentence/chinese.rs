@@ -1,7 +1,7 @@
 //! The Chinese sentence.
 
 use crate::domain::alert::{AlertChange, Subject, WeirCondition};
-use crate::domain::assessment::{Bound, WaterClass};
+use crate::domain::assessment::Bound;
 use crate::domain::observation::Period;
 use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
 
@@ -84,7 +84,7 @@ impl Scene<'_> {
     fn exceeds_zh(&self) -> String {
         let mut text = self.said_zh();
         if let Some(class) = self.event.class.filter(|_| self.event.share.is_none()) {
-            text.push_str(&format!("，单项水质{}", class_zh(class)));
+            text.push_str(&format!("，单项水质{}", class.name_zh()));
         }
         text.push_str(&format!("，{}", self.warned_zh().unwrap_or_else(|| self.against_zh(true))));
         text.push_str(&self.basis_zh());
@@ -174,7 +174,7 @@ impl Scene<'_> {
     fn standard_zh(&self) -> String {
         let Some(limit) = self.limit else { return String::from("标准") };
         match (limit.water_class, &*limit.class) {
-            (Some(class), _) => format!("{}标准", class_zh(class)),
+            (Some(class), _) => format!("{}标准", class.name_zh()),
             (None, "") => String::from("标准"),
             (None, "1") => String::from("一级标准"),
             (None, "2") => String::from("二级标准"),
@@ -238,18 +238,6 @@ impl Scene<'_> {
                 String::from("某消息服务器（见页面）拒绝订阅某主题过滤器，收不到相应数据")
             }
         }
-    }
-}
-
-/// Gives the class as it is written in Chinese.
-fn class_zh(class: WaterClass) -> &'static str {
-    match class {
-        WaterClass::I => "Ⅰ类",
-        WaterClass::II => "Ⅱ类",
-        WaterClass::III => "Ⅲ类",
-        WaterClass::IV => "Ⅳ类",
-        WaterClass::V => "Ⅴ类",
-        WaterClass::WorseThanV => "劣Ⅴ类",
     }
 }
 

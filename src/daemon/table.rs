@@ -1,0 +1,91 @@
+//! A table that a command reads, CSV as an analyst has it, and what is wrong with it.
+
+use std::borrow::Cow;
+
+use crate::domain::fault::Fault;
+use crate::seed::text;
+
+/// The longest table that is read.
+pub const TABLE_BYTES_MAX: u64 = 64 << 20;
+/// So many faults are told of one table; the rows after the last of them are not looked at.
+pub const FAULTS_MAX: usize = 100;
+
+/// What is wrong with a table so far.
+#[derive(Debug)]
+pub(super) struct Faults {
+    /// How faults name the table.
+    file: String,
+    told: Vec<Fault>,
+}
+
+impl Faults {
+    pub(super) fn of(file: &str) -> Self {
+        Self { file: file.to_owned(), told: Vec::new() }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        line: Option<u64>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) {
+        let (file, found, expected) = (self.file.clone(), found.into(), expected.into());
+        self.told.push(Fault { file, line, found, expected });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// Says whether so many were told that nothing more is looked at.
+    pub(super) fn is_full(&self) -> bool {
+        self.told.len() >= FAULTS_MAX
+    }
+
+    /// Gives what was made of the table, if nothing is wrong with it; else the faults by line.
+    pub(super) fn or<T>(mut self, made: Option<T>) -> Result<T, Vec<Fault>> {
+        self.told.sort_by_key(|fault| fault.line);
+        made.filter(|_| self.told.is_empty()).ok_or(self.told)
+    }
+
+    /// Reads the bytes of a table.
+    pub(super) fn text<'a>(&mut self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+        if bytes.len() as u64 > TABLE_BYTES_MAX {
+            let found = format!("more than {} MiB", TABLE_BYTES_MAX >> 20);
+            self.add(None, found, "a table in parts");
+            return None;
+        }
+        let read = text(bytes);
+        read.inspect_err(|found| self.add(None, *found, "a table in UTF-8 or GB 18030")).ok()
+    }
+
+    /// Reads the head of a table; its rows come from the reader.
+    pub(super) fn head<'t>(
+        &mut self,
+        text: &'t str,
+    ) -> Option<(csv::Reader<&'t [u8]>, csv::StringRecord)> {
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        match reader.headers() {
+            Ok(head) => {
+                let head = head.clone();
+                Some((reader, head))
+            }
+            Err(error) => {
+                self.add(Some(1), error.to_string(), "a head of column names");
+                None
+            }
+        }
+    }
+
+    /// Tells that a row can't be read.
+    pub(super) fn row(&mut self, error: &csv::Error, head: &csv::StringRecord) {
+        let found = if let csv::ErrorKind::UnequalLengths { len, .. } = error.kind() {
+            format!("{len} cells")
+        } else {
+            error.to_string()
+        };
+        let line = error.position().map(csv::Position::line);
+        self.add(line, found, format!("{}, as in the head", head.len()));
+    }
+}
