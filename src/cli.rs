@@ -181,7 +181,7 @@ pub enum Command {
     /// Have past days reckoned again, as if what came late had come in time.
     ///
     /// The daemon does so itself for each day of which values came too late, once nothing can come
-    /// in time for it any more: 27 hours after its end. By hand it is for an audit. The raw
+    /// in time for it any more: 35 hours after its end. By hand it is for an audit. The raw
     /// messages of the journal are played aside; averages, classes and indices that come out
     /// otherwise are stored as revisions, verdicts that changed are named in the log, and no alert
     /// is raised or ended. The answer says what is begun; `recomputed` in the log says what came of

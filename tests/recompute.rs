@@ -178,9 +178,9 @@ fn three_days_of_a_dead_modem_come_out_with_their_index_and_no_alert() {
         run.clock(START + hour * HOUR + SECOND);
         run.send("air", START + hour * HOUR, &values(hour));
     }
-    run.clock(START + 4 * DAY + 10 * HOUR);
+    run.clock(START + 4 * DAY + 12 * HOUR);
     let before = run.player.alerts.len();
-    for hour in 24..4 * 24 + 10 {
+    for hour in 24..4 * 24 + 12 {
         run.send("air", START + hour * HOUR, &values(hour));
     }
     let station = run.registry.stations.iter().find(|one| &*one.name == "hunnan-air").unwrap().id;
@@ -189,7 +189,7 @@ fn three_days_of_a_dead_modem_come_out_with_their_index_and_no_alert() {
         let key = (Evaluated::Station(station), Index::Aqi, Period::Day, start);
         run.told.evaluations.get(&key).map(|one| (one.value, one.grade))
     };
-    run.clock(START + 4 * DAY + 10 * HOUR + 10 * MINUTE);
+    run.clock(START + 4 * DAY + 12 * HOUR + 10 * MINUTE);
     let in_time = index(&run, 0).unwrap();
     assert!(matches!(in_time, (Some(_), Some(Grade::Air(_)))), "{in_time:?}");
     assert_ne!(index(&run, 1), Some(in_time));
@@ -197,7 +197,7 @@ fn three_days_of_a_dead_modem_come_out_with_their_index_and_no_alert() {
     assert!(told - before <= 4, "{:?}", &run.player.alerts[before..]);
     assert_eq!(run.recompute(), 1);
     assert_eq!([1, 2].map(|day| index(&run, day)), [Some(in_time); 2]);
-    run.clock(START + 5 * DAY + 4 * HOUR);
+    run.clock(START + 5 * DAY + 12 * HOUR);
     let told = run.player.alerts.len();
     assert_eq!(run.recompute(), 1, "the last of the days is closed");
     assert_eq!(index(&run, 3), Some(in_time));
@@ -330,7 +330,7 @@ async fn a_daemon_recomputes_what_a_dead_modem_kept() {
     send(-16..-12, 0.9).await;
     until("a sample", || weir.count("/total/messages/stored") == 1);
     weir.stop();
-    start(&mut weir, "2026-06-06T10:00:00+08:00");
+    start(&mut weir, "2026-06-06T12:00:00+08:00");
     send(0..48, 1.62).await;
     let days = format!("time >= {day}ms AND time < {}ms", day + 2 * DAY);
     let means = || {
@@ -358,7 +358,7 @@ async fn a_daemon_recomputes_what_a_dead_modem_kept() {
     until("the revision", || means()[0][1] == 2.12);
     // What entered is in the journal: a restart knows it, and recomputes nothing anew.
     weir.kill();
-    start(&mut weir, "2026-06-06T11:00:00+08:00");
+    start(&mut weir, "2026-06-06T13:00:00+08:00");
     until("the view", || asked(&weir, &["--from", "2026-06-03", "--to", "2026-06-04"]).0);
     until("the end", || weir.log().matches("Recomputed: 2026-06-03 to 2026-06-04").count() > 1);
     assert_eq!(means()[0][1], 2.12);

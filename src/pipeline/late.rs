@@ -17,8 +17,9 @@ use crate::pipeline::{Pipeline, Processed};
 
 /// How many spans of days a station remembers. Beyond, the two that lie nearest become one.
 const SPANS_MAX: usize = 16;
-/// How long after the horizon a day is closed: by then its last revision is given out.
-const SETTLED_MS: i64 = HOUR;
+/// How long after the horizon a day is closed: by then what came last in time for the eight hours
+/// that begin at its end has come, and their last revision is given out.
+const SETTLED_MS: i64 = 9 * HOUR;
 /// How long nothing more must have come late before days are recomputed,
 const QUIET_MS: i64 = MINUTE;
 /// and how long that is waited for.
