@@ -137,15 +137,7 @@ impl Run {
     }
 
     fn send(&mut self, device: &str, time: i64, values: &str) {
-        let sent = Sent {
-            network: self.rivers,
-            packet_id: 0,
-            dup: false,
-            retain: false,
-            qos: Qos::AtMostOnce,
-            topic: format!("water/{device}/data").into_bytes(),
-            payload: format!("{{\"ts\":{time},{values}}}").into_bytes(),
-        };
+        let sent = Sent::by(self.rivers, device, time, values);
         self.input(Input::Message(sent.message()));
     }
 

@@ -193,15 +193,8 @@ impl Run {
 
     fn send(&mut self, device: &str, time: i64, values: &str) {
         self.packet_id += 1;
-        let sent = Sent {
-            network: COMPILED.rivers,
-            packet_id: self.packet_id,
-            dup: false,
-            retain: false,
-            qos: Qos::AtLeastOnce,
-            topic: format!("water/{device}/data").into_bytes(),
-            payload: format!("{{\"ts\":{time},{values}}}").into_bytes(),
-        };
+        let (packet_id, qos) = (self.packet_id, Qos::AtLeastOnce);
+        let sent = Sent { packet_id, qos, ..Sent::by(COMPILED.rivers, device, time, values) };
         self.input(Input::Message(sent.message()));
     }
 

@@ -14,40 +14,16 @@ use crate::domain::time::{PhenomenonTime, Timestamp};
 const BELOW_COUNTS: f64 = 0.5;
 
 /// The index of one item alone (IAQI). It is published also where the index of all can't be.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Single {
+#[derive(Clone, Copy, Debug)]
+struct Single {
     /// The property.
-    pub property: PropertyId,
+    property: PropertyId,
     /// Its concentration, rounded as the index was reckoned from it.
-    pub result: ObservationResult,
+    result: ObservationResult,
     /// Its index.
-    pub iaqi: u16,
+    iaqi: u16,
     /// Whether the value is suspect, or known only to be above a number.
-    pub unconfirmed: bool,
-}
-
-/// Gives the index of one item: of an hour's mean, or of a day's ([`Period::Day`]; of ozone the
-/// value is then its daily maximum of eight hours). Nothing if no edition in force at the time
-/// knows the item.
-#[must_use]
-pub fn single(registry: &Registry, period: Period, at: Timestamp, item: &Item) -> Option<Single> {
-    let report = AqiReport::of(period)?;
-    let edition = registry.air.edition(at)?;
-    let column = edition.columns(report).find(|column| column.property == item.property)?;
-    of_column(column, item)
-}
-
-/// Gives the index of each item, in the order in which the edition names them and not in that of
-/// the items. Of two values of one property the worse counts.
-#[must_use]
-pub fn singles(registry: &Registry, period: Period, at: Timestamp, items: &[Item]) -> Vec<Single> {
-    match (AqiReport::of(period), registry.air.edition(at)) {
-        (Some(report), Some(edition)) => {
-            let columns = edition.columns(report);
-            columns.filter_map(|column| worst(column, items)).map(|(single, _)| single).collect()
-        }
-        (None, _) | (_, None) => Vec::new(),
-    }
+    unconfirmed: bool,
 }
 
 /// Evaluates the air of an hour or a day: HJ 633 for the index, and the limits of the class in

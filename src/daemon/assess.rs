@@ -4,8 +4,8 @@
 
 use jiff::tz::TimeZone;
 
-use crate::daemon::table::Faults;
-use crate::decode::{number, time};
+use crate::daemon::table::{self, Faults};
+use crate::decode::number;
 use crate::domain::assessment::NotAssessable;
 use crate::domain::evaluation::{Evaluation, Grade, Item};
 use crate::domain::fault::Fault;
@@ -329,10 +329,8 @@ impl Reading<'_> {
             (Period::Year, 4) => format!("{said}-01-01"),
             _ => said.to_owned(),
         };
-        let read = Timestamp::of_text_or_offset(&whole, zone).or_else(|| time::local(&whole, zone));
-        let Some(at) = read else {
-            let expected = "a time such as `2026-03-01 08:00` or 2026-03-01T08:00:00+08:00";
-            self.faults.add(line, format!("`{said}` in column `time`"), expected);
+        let Some(at) = table::time(&whole, zone) else {
+            self.faults.no_time(line, said);
             return None;
         };
         if period == Period::Native {

@@ -4,11 +4,10 @@
 pub mod asked;
 
 use crate::daemon::qc::asked::{Asked, Column};
-use crate::daemon::table::Faults;
-use crate::decode::{number, time};
+use crate::daemon::table::{self, Faults};
+use crate::decode::number;
 use crate::domain::fault::Fault;
-use crate::domain::quality::{Quality, Test};
-use crate::domain::registry::Qc;
+use crate::domain::quality::Quality;
 use crate::domain::time::Timestamp;
 use crate::pipeline::series::{Point, judge};
 
@@ -95,12 +94,9 @@ impl Reading<'_> {
 
     fn time(&mut self, asked: &Asked, row: &csv::StringRecord, column: usize) -> Option<Timestamp> {
         let said = row.get(column).unwrap_or_default();
-        let read = Timestamp::of_text_or_offset(said, &asked.zone);
-        let at = read.or_else(|| time::local(said, &asked.zone));
+        let at = table::time(said, &asked.zone);
         if at.is_none() && !self.faults.is_full() {
-            let expected = "a time such as `2026-03-01 08:00` or 2026-03-01T08:00:00+08:00";
-            let line = row.position().map(csv::Position::line);
-            self.faults.add(line, format!("`{said}` in column `time`"), expected);
+            self.faults.no_time(row.position().map(csv::Position::line), said);
         }
         at
     }
@@ -154,20 +150,6 @@ fn flags(
     flags
 }
 
-/// Gives the tests that are asked of a column, in the order of their columns.
-fn tests(qc: &Qc) -> Vec<Test> {
-    let asked = [
-        (Test::GrossRange, qc.gross_range.is_some()),
-        (Test::Climatology, qc.climatology.is_some()),
-        (Test::Spike, qc.spike.is_some()),
-        (Test::RateOfChange, qc.rate_of_change.is_some()),
-        (Test::FlatLine, qc.flat_line.is_some()),
-        (Test::AttenuatedSignal, qc.attenuated_signal.is_some()),
-        (Test::TimingGap, qc.timing_gap.is_some()),
-    ];
-    asked.into_iter().filter(|(_, asked)| *asked).map(|(test, _)| test).collect()
-}
-
 impl Table {
     /// Writes the rows with the flags of some columns behind them.
     fn written(&self, judged: &[(usize, &Column, Vec<Quality>)]) -> Option<Vec<u8>> {
@@ -175,7 +157,7 @@ impl Table {
         let mut head: Vec<String> = self.head.iter().map(str::to_owned).collect();
         for (of, column, _) in judged {
             let name = self.head.get(*of).unwrap_or_default();
-            head.extend(tests(&column.qc).iter().map(|test| format!("{name}_{}", test.name())));
+            head.extend(column.qc.asked().map(|test| format!("{name}_{}", test.name())));
             head.push(format!("{name}_{ROLLED_UP}"));
         }
         out.write_record(&head).ok()?;
@@ -183,7 +165,7 @@ impl Table {
             let mut cells: Vec<String> = row.iter().map(str::to_owned).collect();
             for (_, column, flags) in judged {
                 let quality = flags.get(at).copied().unwrap_or_default();
-                let each = tests(&column.qc).into_iter().map(|test| quality.flag(test));
+                let each = column.qc.asked().map(|test| quality.flag(test));
                 let all = each.chain([quality.roll_up()]);
                 cells.extend(all.map(|flag| flag.number().to_string()));
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::civil::{Date, Time};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::daemon::recover;
 use crate::daemon::run::Commands;
 use crate::daemon::status::{Status, View};
-use crate::domain::evaluation::{Evaluated, Evaluation, Grade};
+use crate::domain::evaluation::{Evaluation, Grade};
 use crate::domain::input::Arrival;
 use crate::domain::name::{Names, StationId};
 use crate::domain::recompute::{POINTS_MAX, Recompute};
@@ -309,20 +309,11 @@ fn words(changed: &Changed, view: &View) -> String {
             format!("{name} {} {at}: {}, was {before}", after.period.word(), after.verdict.word())
         }
         Changed::Evaluation { before, after } => {
-            let (name, zone) = match after.subject {
-                Evaluated::Station(id) => {
-                    let station = registry.station(id);
-                    (station.map(|one| one.name.clone()), station.map(|one| one.zone.clone()))
-                }
-                Evaluated::Set(id) => {
-                    (registry.sets.get(id.index()).map(|one| one.name.clone()), None)
-                }
-                Evaluated::Place(_) => (None, None),
-            };
-            let at = dated(&zone.unwrap_or(TimeZone::UTC), after.phenomenon_time);
+            let name = registry.evaluated_name(after.subject);
+            let at = dated(registry.evaluated_zone(after.subject), after.phenomenon_time);
             let grade = |one: &Evaluation| one.grade.map_or("none", Grade::word);
             let before = before.as_ref().map_or("none", grade);
-            let (name, index) = (name.unwrap_or_default(), after.index.word());
+            let index = after.index.word();
             format!("{name} {index} {} {at}: {}, was {before}", after.period.word(), grade(after))
         }
     }
@@ -333,11 +324,14 @@ fn zone(task: &Task, view: &View) -> TimeZone {
     station.map_or(TimeZone::UTC, |station| station.zone.clone())
 }
 
+fn date(at: Timestamp, zone: &TimeZone) -> String {
+    at.rfc3339(zone).chars().take(10).collect()
+}
+
 /// Names days and stations for people.
 fn named(task: &Task, view: &View) -> String {
     let zone = zone(task, view);
-    let date = |at: Timestamp| at.rfc3339(&zone).chars().take(10).collect::<String>();
-    let (from, to) = (date(task.from), date(task.to.plus(-1)));
+    let (from, to) = (date(task.from, &zone), date(task.to.plus(-1), &zone));
     let names = task.stations.iter().filter_map(|id| view.registry.station(*id));
     let mut names: Vec<&str> = names.map(|station| &*station.name).collect();
     let more = names.len().saturating_sub(NAMED_MAX);
@@ -394,9 +388,8 @@ impl Orders {
         let mut tasks = Vec::new();
         for (zone, stations) in by_zone {
             let start = |date: Date| {
-                let midnight = zone.to_ambiguous_timestamp(date.to_datetime(Time::midnight()));
-                let at = midnight.compatible().map_err(|error| error.to_string())?;
-                Ok::<Timestamp, String>(Timestamp(at.as_millisecond()))
+                let start = Timestamp::midnight(date, zone);
+                start.ok_or_else(|| format!("`{date}`: no day of {zone:?}"))
             };
             let span = (start(from)?, start(after)?);
             refuse(span, zone, raw_since, &view)?;
@@ -420,16 +413,15 @@ fn refuse(
     raw_since: RawSince,
     view: &View,
 ) -> Result<(), String> {
-    let date = |at: Timestamp| at.rfc3339(zone).chars().take(10).collect::<String>();
     let closed = late::closed_until(&view.registry.judgement, zone, view.at.wall);
     if to > closed {
-        let last = date(closed.plus(-1));
+        let last = date(closed.plus(-1), zone);
         return Err(format!("values may still come in time; ask for days up to {last}"));
     }
     if from >= whole_since(raw_since) {
         return Ok(());
     }
-    let (first, since) = (date(first_whole_day(zone, raw_since)), raw_since.at.rfc3339(zone));
+    let (first, since) = (date(first_whole_day(zone, raw_since), zone), raw_since.at.rfc3339(zone));
     Err(format!("raw messages are kept since {since} only; ask for days from {first} on"))
 }
 

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
+
+use crate::decode::time::local;
 use crate::domain::fault::Fault;
+use crate::domain::time::Timestamp;
 use crate::seed::text;
 
 /// The longest table that is read.
@@ -88,4 +92,15 @@ impl Faults {
         let line = error.position().map(csv::Position::line);
         self.add(line, found, format!("{}, as in the head", head.len()));
     }
+
+    /// Tells that a row has no time that can be read.
+    pub(super) fn no_time(&mut self, line: Option<u64>, said: &str) {
+        let expected = "a time such as `2026-03-01 08:00` or 2026-03-01T08:00:00+08:00";
+        self.add(line, format!("`{said}` in column `time`"), expected);
+    }
+}
+
+/// Reads a time as people and loggers write it, in a zone unless it says another.
+pub(super) fn time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    Timestamp::of_text_or_offset(text, zone).or_else(|| local(text, zone))
 }

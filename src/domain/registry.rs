@@ -29,8 +29,8 @@ pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile,
 pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
 pub use self::qc::{
-    Attenuated, Check, Climate, FlatLine, FlatTimes, GrossRange, Qc, Rate, Season, Spike,
-    SpikeMethod, Thresholds, TimingGap,
+    Attenuated, Check, Climate, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
+    Thresholds, TimingGap,
 };
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{Format, Level, Pointers, TimeUnit, TopicRule, Words, filter};

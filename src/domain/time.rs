@@ -59,12 +59,18 @@ impl Timestamp {
                 (first, first.checked_add(jiff::Span::new().months(months)).ok()?)
             }
         };
-        let start = |date: Date| {
-            let midnight = date.to_datetime(Time::midnight());
-            let at = zone.to_ambiguous_timestamp(midnight).compatible().ok()?;
-            Some(Self(at.as_millisecond()))
-        };
-        Some((start(first)?, start(after)?))
+        Some((Self::midnight(first, zone)?, Self::midnight(after, zone)?))
+    }
+
+    /// Gives the first instant of a date in a zone.
+    #[must_use]
+    pub fn midnight(date: Date, zone: &TimeZone) -> Option<Self> {
+        Self::civil(date.to_datetime(Time::midnight()), zone)
+    }
+
+    fn civil(at: DateTime, zone: &TimeZone) -> Option<Self> {
+        let at = zone.to_ambiguous_timestamp(at).compatible().ok()?;
+        Some(Self(at.as_millisecond()))
     }
 
     /// Reads a date such as `2026-03-01`, its midnight, or a date and time in a zone.
@@ -74,18 +80,15 @@ impl Timestamp {
         if text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
             return None;
         }
-        let civil = if text.len() == 10 {
-            text.parse::<Date>().ok()?.to_datetime(Time::midnight())
-        } else {
-            text.get(10..11).filter(|between| *between == " " || *between == "T")?;
-            let plain = |letter: char| letter.is_ascii_digit() || ":.".contains(letter);
-            if !text.get(11..)?.chars().all(plain) {
-                return None;
-            }
-            text.parse::<DateTime>().ok()?
-        };
-        let at = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
-        Some(Self(at.as_millisecond()))
+        if text.len() == 10 {
+            return Self::midnight(text.parse().ok()?, zone);
+        }
+        text.get(10..11).filter(|between| *between == " " || *between == "T")?;
+        let plain = |letter: char| letter.is_ascii_digit() || ":.".contains(letter);
+        if !text.get(11..)?.chars().all(plain) {
+            return None;
+        }
+        Self::civil(text.parse().ok()?, zone)
     }
 
     /// Reads what [`Timestamp::of_text`] reads, and a time with an offset of its own (RFC 3339).

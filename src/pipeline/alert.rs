@@ -10,8 +10,8 @@ use crate::domain::name::RuleId;
 use crate::domain::observation::{ObservationResult, Period, Periods, QualifiedObservation};
 use crate::domain::registry::{Datastream, Registry, RuleKind};
 use crate::domain::time::{PhenomenonTime, Timestamp};
-use crate::pipeline::average::LONGER;
 use crate::pipeline::backlog::Backlog;
+use crate::pipeline::evaluate::windows;
 use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed};
 
@@ -107,17 +107,10 @@ fn reason(of: Periods, datastream: &Datastream, period: Period) -> Option<Period
 }
 
 /// Gives the last valid average before a time and its start. What runs over eight hours is not
-/// kept.
+/// kept, and the windows of days hold their means.
 fn average_before(stream: &StreamState, period: Period, at: Timestamp) -> Option<(Timestamp, f64)> {
-    let windows = match period {
-        Period::Hour => &stream.hours,
-        Period::Day => &stream.days,
-        Period::Month | Period::Quarter | Period::Year => {
-            stream.longer.get(LONGER.iter().position(|longer| *longer == period)?)?
-        }
-        Period::Native | Period::EightHours | Period::DayMaxEightHours => return None,
-    };
-    let held = windows.kept().filter(|kept| kept.start < at);
+    let made = Some(period).filter(|period| *period != Period::DayMaxEightHours)?;
+    let held = windows(stream, made)?.kept().filter(|kept| kept.start < at);
     held.filter_map(|kept| Some((kept.start, kept.value?))).last()
 }
 

@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::{FlatLine, Qc};
+use crate::domain::registry::{Attenuated, FlatLine, Qc};
 use crate::domain::time::Timestamp;
 use crate::qc::flat_line::Run;
 use crate::qc::{attenuated_signal, climatology, rate_of_change, spike, timing_gap};
@@ -28,7 +28,7 @@ pub struct Point {
 pub fn judge(qc: &Qc, zone: &TimeZone, points: &[Point]) -> Vec<Quality> {
     let value = |at: Option<usize>| points.get(at?).and_then(|point| point.value);
     let mut runs = qc.flat_line.map(|flat| Runs::new(flat, points));
-    let mut signals = Signals { from: 0, points };
+    let mut signals = qc.attenuated_signal.map(|asked| Signals::new(asked, points));
     let each = points.iter().enumerate().map(|(at, point)| {
         let (before, after) = (at.checked_sub(1), at.checked_add(1));
         let mut quality = Quality::default();
@@ -40,11 +40,8 @@ pub fn judge(qc: &Qc, zone: &TimeZone, points: &[Point]) -> Vec<Quality> {
             let flag = timing_gap::test(gap, before.map(|point| point.time), at.time);
             quality.set(Test::TimingGap, flag);
         }
-        if let Some(attenuated) = qc.attenuated_signal {
-            let values = signals.until(at, attenuated.over_ms);
-            let flag = attenuated_signal::test(attenuated, &values);
-            let flag = if point.value.is_some() { flag } else { Flag::NotEvaluated };
-            quality.set(Test::AttenuatedSignal, flag);
+        if let Some(signals) = &mut signals {
+            quality.set(Test::AttenuatedSignal, signals.next(at));
         }
         let Some(number) = point.value else {
             missing(qc, &mut quality);
@@ -76,17 +73,10 @@ pub fn judge(qc: &Qc, zone: &TimeZone, points: &[Point]) -> Vec<Quality> {
     each.collect()
 }
 
-/// What is missing is missing for every test that looks at values.
+/// What is missing is missing for every test that looks at single values.
 fn missing(qc: &Qc, quality: &mut Quality) {
-    let asked = [
-        (Test::Missing, true),
-        (Test::GrossRange, qc.gross_range.is_some()),
-        (Test::Climatology, qc.climatology.is_some()),
-        (Test::Spike, qc.spike.is_some()),
-        (Test::RateOfChange, qc.rate_of_change.is_some()),
-        (Test::FlatLine, qc.flat_line.is_some()),
-    ];
-    for (test, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+    let of_values = |test: &Test| !matches!(test, Test::AttenuatedSignal | Test::TimingGap);
+    for test in qc.asked().filter(of_values).chain([Test::Missing]) {
         quality.set(test, Flag::Missing);
     }
 }
@@ -133,23 +123,39 @@ fn median_interval_ms(points: &[Point]) -> i64 {
     }
 }
 
-/// The windows of the attenuated signal test, whose ends only move on.
+/// The attenuated signal test, whose windows only move on.
 struct Signals<'a> {
-    from: usize,
+    attenuated: Attenuated,
     points: &'a [Point],
+    /// Where the window of the last value began.
+    from: usize,
+    /// What the series says as a whole, where that is asked.
+    whole: Option<Flag>,
 }
 
-impl Signals<'_> {
-    /// Gives the values of the time up to a value, or of the whole series.
-    fn until(&mut self, at: usize, over_ms: Option<i64>) -> Vec<f64> {
-        let (Some(over_ms), Some(last)) = (over_ms, self.points.get(at)) else {
-            return self.points.iter().filter_map(|point| point.value).collect();
+impl<'a> Signals<'a> {
+    fn new(attenuated: Attenuated, points: &'a [Point]) -> Self {
+        let whole = attenuated.over_ms.is_none().then(|| tested(attenuated, points));
+        Self { attenuated, points, from: 0, whole }
+    }
+
+    fn next(&mut self, at: usize) -> Flag {
+        let Some(last) = self.points.get(at).filter(|point| point.value.is_some()) else {
+            return Flag::NotEvaluated;
         };
+        if let Some(whole) = self.whole {
+            return whole;
+        }
+        let over_ms = self.attenuated.over_ms.unwrap_or(0);
         let young = |point: &Point| last.time.since(point.time) < over_ms;
         while self.points.get(self.from).is_some_and(|point| !young(point)) {
             self.from += 1;
         }
-        let window = self.points.get(self.from..=at).unwrap_or_default();
-        window.iter().filter_map(|point| point.value).collect()
+        tested(self.attenuated, self.points.get(self.from..=at).unwrap_or_default())
     }
+}
+
+fn tested(attenuated: Attenuated, points: &[Point]) -> Flag {
+    let values: Vec<f64> = points.iter().filter_map(|point| point.value).collect();
+    attenuated_signal::test(attenuated, &values)
 }

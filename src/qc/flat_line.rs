@@ -56,9 +56,9 @@ impl Run {
             let intervals = ms.map(|ms| ms / interval_ms.max(1));
             intervals.is_some_and(|intervals| i64::from(self.count) > intervals)
         };
-        if lasts(flat.times.fail_ms) {
+        if lasts(flat.fail_ms) {
             Flag::Fail
-        } else if lasts(flat.times.suspect_ms) {
+        } else if lasts(flat.suspect_ms) {
             Flag::Suspect
         } else {
             Flag::Pass

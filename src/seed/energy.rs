@@ -173,9 +173,8 @@ fn period(text: &str, zone: &TimeZone) -> Option<(Period, Timestamp, Timestamp)>
         _ => return None,
     };
     let year = year.parse::<i16>().ok().filter(|year| *year >= 1990)?;
-    let midnight = Date::new(year, month, 1).ok()?.to_datetime(jiff::civil::Time::midnight());
-    let start = zone.to_ambiguous_timestamp(midnight).compatible().ok()?;
-    let (start, end) = period.around(Timestamp(start.as_millisecond()), zone)?;
+    let first = Timestamp::midnight(Date::new(year, month, 1).ok()?, zone)?;
+    let (start, end) = period.around(first, zone)?;
     Some((period, start, end))
 }
 

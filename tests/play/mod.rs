@@ -140,6 +140,19 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// What a device of the rivers says of a time, ms, at QoS 0.
+    pub fn by(network: NetworkId, device: &str, time: i64, values: &str) -> Self {
+        Self {
+            network,
+            packet_id: 0,
+            dup: false,
+            retain: false,
+            qos: weir::domain::input::Qos::AtMostOnce,
+            topic: format!("water/{device}/data").into_bytes(),
+            payload: format!("{{\"ts\":{time},{values}}}").into_bytes(),
+        }
+    }
+
     pub fn message(&self) -> Message<'_> {
         Message {
             network: self.network,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir::domain::evaluation::Evaluation;
-use weir::domain::input::{Condition, Input, Qos};
+use weir::domain::input::{Condition, Input};
 use weir::domain::name::NetworkId;
 use weir::domain::observation::{ObservationResult, Period, QualifiedObservation};
 use weir::domain::quality::Flag;
@@ -91,15 +91,8 @@ impl Run {
 
     pub fn send(&mut self, device: &str, time: i64, values: &str) {
         self.packet_id = self.packet_id % 60_000 + 1;
-        let sent = Sent {
-            network: self.rivers,
-            packet_id: self.packet_id,
-            dup: false,
-            retain: false,
-            qos: Qos::AtMostOnce,
-            topic: format!("water/{device}/data").into_bytes(),
-            payload: format!("{{\"ts\":{time},{values}}}").into_bytes(),
-        };
+        let (packet_id, sent) = (self.packet_id, Sent::by(self.rivers, device, time, values));
+        let sent = Sent { packet_id, ..sent };
         self.input(Input::Message(sent.message()));
     }
 

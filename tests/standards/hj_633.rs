@@ -49,6 +49,15 @@ fn evaluate(period: Period, day: &str, items: &[Item]) -> Evaluation {
     aqi::evaluate(&REGISTRY, subject, "2", period, span, items).unwrap()
 }
 
+/// Gives the index of each item alone.
+fn singles(evaluation: &Evaluation) -> Vec<(PropertyId, u16)> {
+    let whole = |index: f64| {
+        assert_eq!(index.fract(), 0.0);
+        index as u16
+    };
+    evaluation.singles.iter().map(|(property, index)| (*property, whole(*index))).collect()
+}
+
 /// Gives a clean day with some items as they are given.
 fn day(given: &[(&str, f64)]) -> Vec<Item> {
     let value = |name: &str, clean: f64| {
@@ -61,7 +70,7 @@ fn day(given: &[(&str, f64)]) -> Vec<Item> {
 #[track_caller]
 fn check(period: Period, name: &str, concentration: f64, old: u16, new: u16) {
     let item = item(name, concentration);
-    let index = |day| aqi::single(&REGISTRY, period, start(day), &item).unwrap().iaqi;
+    let index = |day| singles(&evaluate(period, day, &[item]))[0].1;
     assert_eq!((index(OLD), index(NEW)), (old, new), "{name} {concentration}");
 }
 
@@ -231,7 +240,7 @@ fn hj_633_2026_4_2_6_the_noise_of_binary_numbers_is_not_rounded_up() {
 #[track_caller]
 fn check_one(period: Period, name: &str, concentration: f64, want: u16) {
     let item = item(name, concentration);
-    let got = aqi::single(&REGISTRY, period, start(NEW), &item).unwrap().iaqi;
+    let got = singles(&evaluate(period, NEW, &[item]))[0].1;
     assert_eq!(got, want, "{name} {concentration}");
 }
 
@@ -322,9 +331,9 @@ fn hj_633_no_edition_in_force_is_no_evaluation() {
 /// Gives the evaluation of a day on which only particles are known.
 fn particles_only(day: &str, pm2_5: f64) -> (Evaluation, Vec<(PropertyId, u16)>) {
     let items = [item("pm2_5", pm2_5), item("pm10", 60.0)];
-    let singles = aqi::singles(&REGISTRY, Period::Day, start(day), &items);
-    let singles = singles.iter().map(|single| (single.property, single.iaqi)).collect();
-    (evaluate(Period::Day, day, &items), singles)
+    let evaluation = evaluate(Period::Day, day, &items);
+    let singles = singles(&evaluation);
+    (evaluation, singles)
 }
 
 #[test]
@@ -397,11 +406,12 @@ fn below_its_detection_limit_an_item_counts_half_of_it() {
         result: ObservationResult::Censored { side, limit },
         ..item("pm2_5", 0.0)
     };
-    let single = |item: Item| aqi::single(&REGISTRY, Period::Day, start(NEW), &item).unwrap();
-    let below = single(censored(Side::Below, 70.0));
-    assert_eq!((below.iaqi, below.unconfirmed), (50, false));
-    let above = single(censored(Side::Above, 70.0));
-    assert_eq!((above.iaqi, above.unconfirmed), (110, true));
+    let single = |item: Item| {
+        let evaluation = evaluate(Period::Day, NEW, &[item]);
+        (singles(&evaluation)[0].1, evaluation.unconfirmed)
+    };
+    assert_eq!(single(censored(Side::Below, 70.0)), (50, false));
+    assert_eq!(single(censored(Side::Above, 70.0)), (110, true));
 }
 
 /// Asserts whether a day or an hour meets the limits of class 2.
@@ -453,8 +463,8 @@ fn hj_633_the_same_day_by_both_editions_item_by_item() {
     let given = [("ozone", 161.0), ("pm10", 150.0), ("pm2_5", 75.0)];
     let items = day(&given);
     let indices = |day_of| -> Vec<u16> {
-        let singles = aqi::singles(&REGISTRY, Period::Day, start(day_of), &items);
-        singles.iter().map(|single| single.iaqi).collect()
+        let singles = singles(&evaluate(Period::Day, day_of, &items));
+        singles.iter().map(|(_, index)| *index).collect()
     };
     assert_eq!(indices(OLD), [5, 13, 8, 101, 100, 100]);
     assert_eq!(indices(NEW), [5, 13, 8, 101, 112, 114]);

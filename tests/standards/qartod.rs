@@ -4,8 +4,7 @@
 use jiff::tz::TimeZone;
 use weir::domain::quality::{Flag, Test};
 use weir::domain::registry::{
-    Attenuated, Check, FlatLine, FlatTimes, GrossRange, Qc, Rate, Spike, SpikeMethod, Thresholds,
-    TimingGap,
+    Attenuated, Check, FlatLine, GrossRange, Qc, Rate, Spike, SpikeMethod, Thresholds, TimingGap,
 };
 use weir::domain::time::{HOUR, MINUTE, SECOND, Timestamp};
 use weir::pipeline::series::{Point, judge};
@@ -72,8 +71,9 @@ fn rate_of_change_of_5_in_15_minutes() {
 
 #[test]
 fn flat_line_of_3_and_5_intervals() {
-    let times = FlatTimes { suspect_ms: Some(3_000 * SECOND), fail_ms: Some(4_800 * SECOND) };
-    let qc = Qc { flat_line: Some(FlatLine { tolerance: 0.01, times }), ..Qc::default() };
+    let (suspect_ms, fail_ms) = (Some(3_000 * SECOND), Some(4_800 * SECOND));
+    let flat = FlatLine { tolerance: 0.01, suspect_ms, fail_ms };
+    let qc = Qc { flat_line: Some(flat), ..Qc::default() };
     let values =
         [1.0, 2.0, 2.0001, 2.0, 2.0001, 2.0, 2.0001, 2.0, 4.0, 5.0, 3.0, 3.0001, 3.0005, 3.00001];
     check(&qc, Test::FlatLine, &values, &[1, 1, 1, 1, 3, 3, 4, 4, 1, 1, 1, 1, 1, 3]);

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::domain::fault::Fault;
 use crate::domain::registry::{
-    Attenuated, Check, Climate, FlatLine, FlatTimes, GrossRange, Qc, Rate, Season, Spike,
-    SpikeMethod, Thresholds, TimingGap,
+    Attenuated, Check, Climate, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
+    Thresholds, TimingGap,
 };
 use crate::domain::time::SECOND;
 
@@ -323,7 +323,7 @@ impl Flat {
         if suspect_ms.is_none() && fail_ms.is_none() {
             faults.add(place, "no time", "`suspect` or `fail`, or both");
         }
-        FlatLine { tolerance: self.tolerance, times: FlatTimes { suspect_ms, fail_ms } }
+        FlatLine { tolerance: self.tolerance, suspect_ms, fail_ms }
     }
 }
 

@@ -1,10 +1,9 @@
 //! What several items together come to, as a line for people and as JSON.
 
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::domain::assessment::{NotAssessable, WaterClass};
-use crate::domain::evaluation::{Deciding, Evaluated, Evaluation, Grade, Index, Target};
+use crate::domain::evaluation::{Deciding, Evaluation, Grade, Index, Target};
 use crate::domain::name::PropertyId;
 use crate::domain::observation::Period;
 use crate::domain::registry::Registry;
@@ -22,11 +21,18 @@ pub(super) fn line(registry: &Registry, evaluation: &Evaluation) -> (String, boo
         | Period::Quarter
         | Period::Year => {
             let start = evaluation.phenomenon_time.start();
-            format!("{} of {}", evaluation.period.word(), start.rfc3339(zone(registry, evaluation)))
+            format!(
+                "{} of {}",
+                evaluation.period.word(),
+                start.rfc3339(registry.evaluated_zone(evaluation.subject))
+            )
         }
     };
-    let mut line =
-        format!("{} {} {over}: ", subject(registry, evaluation), evaluation.index.word());
+    let mut line = format!(
+        "{} {} {over}: ",
+        registry.evaluated_name(evaluation.subject),
+        evaluation.index.word()
+    );
     line.push_str(&result(evaluation));
     line.push_str(&format!(", {} of {} items", evaluation.items, evaluation.items_of));
     let decided: Vec<String> =
@@ -64,7 +70,7 @@ pub(super) fn json(registry: &Registry, evaluation: &Evaluation) -> Value {
         })
     });
     json!({
-        "subject": subject(registry, evaluation),
+        "subject": registry.evaluated_name(evaluation.subject),
         "index": evaluation.index.word(),
         "period": evaluation.period.word(),
         "time_ms": evaluation.phenomenon_time.start().millis(),
@@ -83,29 +89,6 @@ pub(super) fn json(registry: &Registry, evaluation: &Evaluation) -> Value {
         "unconfirmed": evaluation.unconfirmed,
         "legal": evaluation.legal,
     })
-}
-
-fn subject<'r>(registry: &'r Registry, evaluation: &Evaluation) -> &'r str {
-    match evaluation.subject {
-        Evaluated::Station(id) => registry.station(id).map_or("", |one| &one.name),
-        Evaluated::Set(id) => registry.sets.get(id.index()).map_or("", |one| &one.name),
-        Evaluated::Place(id) => registry.places.get(id.index()).map_or("", |one| &one.name),
-    }
-}
-
-fn zone<'r>(registry: &'r Registry, evaluation: &Evaluation) -> &'r TimeZone {
-    const UTC: &TimeZone = &TimeZone::UTC;
-    let first = match evaluation.subject {
-        Evaluated::Station(id) => Some(id),
-        Evaluated::Set(id) => {
-            let set = registry.sets.get(id.index());
-            set.and_then(|set| set.members.first()).map(|(station, _)| *station)
-        }
-        Evaluated::Place(id) => {
-            registry.stations.iter().find(|station| station.place == id).map(|station| station.id)
-        }
-    };
-    first.and_then(|id| registry.station(id)).map_or(UTC, |station| &station.zone)
 }
 
 fn result(evaluation: &Evaluation) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::quality::Flag;
+use crate::domain::quality::{Flag, Test};
 
 /// From where on a test doubts and from where on it fails.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -85,22 +85,15 @@ pub struct Spike {
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Rate(pub Thresholds);
 
-/// For how long values may be a flat line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct FlatTimes {
-    /// For how long before it is suspect, ms.
-    pub suspect_ms: Option<i64>,
-    /// For how long before it fails, ms.
-    pub fail_ms: Option<i64>,
-}
-
 /// The flat line test.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct FlatLine {
     /// Values that differ by less, in the canonical unit, are a flat line.
     pub tolerance: f64,
-    /// For how long they may be.
-    pub times: FlatTimes,
+    /// For how long they may be before they are suspect, ms.
+    pub suspect_ms: Option<i64>,
+    /// For how long before they fail, ms.
+    pub fail_ms: Option<i64>,
 }
 
 /// What the attenuated signal test takes for the strength of a signal.
@@ -205,4 +198,20 @@ pub struct Qc {
     pub attenuated_signal: Option<Attenuated>,
     /// Timing.
     pub timing_gap: Option<TimingGap>,
+}
+
+impl Qc {
+    /// Gives the tests that are asked for.
+    pub fn asked(&self) -> impl Iterator<Item = Test> {
+        let asked = [
+            (Test::GrossRange, self.gross_range.is_some()),
+            (Test::Climatology, self.climatology.is_some()),
+            (Test::Spike, self.spike.is_some()),
+            (Test::RateOfChange, self.rate_of_change.is_some()),
+            (Test::FlatLine, self.flat_line.is_some()),
+            (Test::AttenuatedSignal, self.attenuated_signal.is_some()),
+            (Test::TimingGap, self.timing_gap.is_some()),
+        ];
+        asked.into_iter().filter(|(_, asked)| *asked).map(|(test, _)| test)
+    }
 }

@@ -2,7 +2,9 @@
 
 use jiff::tz::TimeZone;
 
+use crate::domain::evaluation::Evaluated;
 use crate::domain::name::{DatastreamId, PlaceId, SetId, StationId};
+use crate::domain::registry::Registry;
 use crate::domain::time::{Timestamp, Validity};
 
 /// A named set of stations: those of a city's air quality index, the sections of a river.
@@ -114,4 +116,31 @@ pub struct Reach {
     pub low_ms: i64,
     /// The longest travel time, ms.
     pub high_ms: i64,
+}
+
+impl Registry {
+    /// Gives the name of whom an evaluation is about; nothing if the edition doesn't know it.
+    #[must_use]
+    pub fn evaluated_name(&self, subject: Evaluated) -> &str {
+        match subject {
+            Evaluated::Station(id) => self.station(id).map_or("", |one| &one.name),
+            Evaluated::Set(id) => self.sets.get(id.index()).map_or("", |one| &one.name),
+            Evaluated::Place(id) => self.places.get(id.index()).map_or("", |one| &one.name),
+        }
+    }
+
+    /// Gives its zone: of a set or place that of its first station.
+    #[must_use]
+    pub fn evaluated_zone(&self, subject: Evaluated) -> &TimeZone {
+        const UTC: &TimeZone = &TimeZone::UTC;
+        let first = match subject {
+            Evaluated::Station(id) => self.station(id),
+            Evaluated::Set(id) => {
+                let first = self.sets.get(id.index()).and_then(|set| set.members.first());
+                first.and_then(|(station, _)| self.station(*station))
+            }
+            Evaluated::Place(id) => self.stations.iter().find(|station| station.place == id),
+        };
+        first.map_or(UTC, |station| &station.zone)
+    }
 }
