@@ -95,7 +95,7 @@ impl Stage {
 
     fn last(&self, property: &str) -> (ObservationResult, Flag) {
         let entry = *self.held(property).last().unwrap();
-        (entry.result, entry.flag)
+        (entry.result, entry.flag())
     }
 }
 

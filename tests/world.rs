@@ -159,7 +159,7 @@ fn metered(minutes: i64) -> (Arc<Registry>, BTreeMap<String, Vec<Entry>>) {
             }
             let name = &registry.datastream(observation.datastream).unwrap().name;
             let time = observation.phenomenon_time.start();
-            let entry = Entry { time, result: observation.result, flag: qualified.flag() };
+            let entry = Entry { time, result: observation.result, quality: qualified.quality };
             held.entry(name.to_string()).or_default().push(entry);
         }
     }

@@ -236,7 +236,7 @@ impl Given {
                     black_box(history.held(time, observation.result));
                 }
                 let result = observation.result;
-                history.put(Entry { time, result, flag: one.flag() });
+                history.put(Entry { time, result, quality: one.quality });
             }
         })
     }

@@ -146,7 +146,7 @@ pub fn is_state(entry: &Entry, counter: &Counter) -> bool {
 /// Gives the state that a value that did not fail tells of the meter that was there then, and
 /// nothing within where the meter has no such state.
 fn state(entry: &Entry, counter: &Counter) -> Option<Option<State>> {
-    let suspect = match entry.flag {
+    let suspect = match entry.flag() {
         Flag::Pass | Flag::NotEvaluated => false,
         Flag::Suspect => true,
         Flag::Fail | Flag::Missing => return None,

@@ -102,13 +102,13 @@ impl Sum {
 pub fn of_entries(combine: Combine, entries: &[Entry]) -> Summary {
     let (mut sum, mut summary) = (Sum::default(), Summary::default());
     for entry in entries {
-        let Some(value) = number(entry.result, entry.flag) else { continue };
+        let Some(value) = number(entry.result, entry.flag()) else { continue };
         let before = sum.count;
         sum.add(combine, value);
         if sum.count == before {
             continue;
         }
-        summary.suspect |= entry.flag == Flag::Suspect;
+        summary.suspect |= entry.flag() == Flag::Suspect;
         let (least, greatest) = summary.extremes.unwrap_or((value, value));
         summary.extremes = Some((least.min(value), greatest.max(value)));
     }
@@ -232,12 +232,13 @@ pub fn largest_eight_hours(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::quality::{Quality, Test};
 
     fn entries(values: &[f64]) -> Vec<Entry> {
         let entry = |(minute, value): (usize, &f64)| Entry {
             time: Timestamp(minute as i64 * 60_000),
             result: ObservationResult::Value(*value),
-            flag: Flag::Pass,
+            quality: Quality::only(Test::GrossRange, Flag::Pass),
         };
         values.iter().enumerate().map(entry).collect()
     }
@@ -284,8 +285,8 @@ mod tests {
     #[test]
     fn failed_values_do_not_count_and_suspect_ones_are_said() {
         let mut values = entries(&[1.0, 3.0, 100.0]);
-        values[2].flag = Flag::Fail;
-        values[1].flag = Flag::Suspect;
+        values[2].quality = Quality::only(Test::GrossRange, Flag::Fail);
+        values[1].quality = Quality::only(Test::GrossRange, Flag::Suspect);
         let summary = of_entries(Combine::Mean, &values);
         let extremes = Some((1.0, 3.0));
         assert_eq!(

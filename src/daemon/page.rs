@@ -320,7 +320,7 @@ fn value_view(
         position: stream.position.to_string(),
         value,
         unit: registry.unit_label(property).to_owned(),
-        flag: newest.flag.number(),
+        flag: newest.flag().number(),
         verdict: verdict.map(|verdict| verdict_text(registry, verdict)).unwrap_or_default(),
         class: class.map(words::class).unwrap_or_default(),
         exceeds: matches!(verdict, Some(Verdict::Exceeds { .. })),

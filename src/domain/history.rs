@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 
 use crate::domain::history::packed::{Packed, unpack};
 use crate::domain::observation::ObservationResult;
-use crate::domain::quality::Flag;
+use crate::domain::quality::{Flag, Quality};
 use crate::domain::time::Timestamp;
 
 /// How many entries the open chunk takes before it is sealed; four hours of minutes. An entry
@@ -31,16 +31,22 @@ pub struct Entry {
     /// Its result.
     #[n(1)]
     pub result: ObservationResult,
-    /// Its rolled-up flag.
+    /// The flags of the tests on it.
     #[n(2)]
-    pub flag: Flag,
+    pub quality: Quality,
 }
 
 impl Entry {
+    /// Gives its rolled-up flag.
+    #[must_use]
+    pub fn flag(&self) -> Flag {
+        self.quality.roll_up()
+    }
+
     /// Says whether it is a value that others may be made of: there is one, and it did not fail.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        self.flag != Flag::Fail && !matches!(self.result, ObservationResult::Nil(_))
+        self.flag() != Flag::Fail && !matches!(self.result, ObservationResult::Nil(_))
     }
 }
 
@@ -251,10 +257,12 @@ mod tests {
 
     use super::*;
     use crate::domain::observation::{NilReason, Side};
+    use crate::domain::quality::Test;
     use crate::domain::time::HOUR;
 
     fn entry(time: i64, value: f64) -> Entry {
-        Entry { time: Timestamp(time), result: ObservationResult::Value(value), flag: Flag::Pass }
+        let quality = Quality::only(Test::GrossRange, Flag::Pass);
+        Entry { time: Timestamp(time), result: ObservationResult::Value(value), quality }
     }
 
     #[test]
@@ -339,15 +347,33 @@ mod tests {
         ]
     }
 
+    /// Mostly one and the same, as of a sensor.
+    fn qualities() -> impl Strategy<Value = Quality> {
+        let passed = Quality::only(Test::GrossRange, Flag::Pass);
+        let some = prop_oneof![
+            Just(Flag::Pass),
+            Just(Flag::Suspect),
+            Just(Flag::Fail),
+            Just(Flag::Missing)
+        ];
+        let flagged = proptest::collection::vec((0..Test::ALL.len(), some), 0..4);
+        let other = flagged.prop_map(move |flagged| {
+            let mut quality = passed;
+            flagged.into_iter().for_each(|(test, flag)| quality.set(Test::ALL[test], flag));
+            quality
+        });
+        prop_oneof![4 => Just(passed), 1 => other]
+    }
+
     proptest! {
         #[test]
         fn a_history_is_a_map_of_time(
-            puts in proptest::collection::vec((0_i64..20 * HOUR, results()), 0..300)
+            puts in proptest::collection::vec((0_i64..20 * HOUR, results(), qualities()), 0..300)
         ) {
             let mut history = History::default();
             let mut map = std::collections::BTreeMap::new();
-            for (time, result) in puts {
-                let entry = Entry { time: Timestamp(time), result, flag: Flag::Suspect };
+            for (time, result, quality) in puts {
+                let entry = Entry { time: Timestamp(time), result, quality };
                 history.put(entry);
                 map.insert(time, entry);
             }

@@ -1,7 +1,5 @@
 //! Quality of an observation: one QARTOD flag a test and their roll-up.
 
-use minicbor::decode::{Decoder, Error as DecodeError};
-use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use minicbor::{Decode, Encode};
 
 /// A QARTOD flag. The default is "not evaluated", so that a test that did not run can't look
@@ -52,7 +50,8 @@ impl Flag {
     }
 }
 
-/// The tests that weir runs on a stream, by QARTOD's names.
+/// The tests of quality control: QARTOD's by its names, and what a station of a bureau needs
+/// besides.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Test {
     /// Is there a value at all (QARTOD: flag 9).
@@ -65,7 +64,7 @@ pub enum Test {
     Members = 3,
     /// What is expected at the time of the year or day.
     Climatology = 4,
-    /// How far it stands out from its neighbours.
+    /// How far it stands out from its neighbours in time.
     Spike = 5,
     /// How fast it changed.
     RateOfChange = 6,
@@ -75,11 +74,31 @@ pub enum Test {
     AttenuatedSignal = 8,
     /// Whether it follows a gap.
     TimingGap = 9,
+    /// What several properties of a station say of each other.
+    MultiVariate = 10,
+    /// What the station up or down the river says.
+    Neighbour = 11,
+    /// What the device itself marks its value with.
+    DeviceMark = 12,
+    /// Several items of an analyser whose samples are the same as before.
+    StaleAnalyser = 13,
+    /// A probe out of water, or not yet in it.
+    OutOfWater = 14,
+    /// A value that a mistaken unit would explain: a thousand times too much or too little.
+    UnitMistake = 15,
+    /// How far the sensor has drifted from its last calibration or check.
+    Drift = 16,
+    /// A check of the station (zero, span, standard sample …) that failed.
+    ControlCheck = 17,
+    /// What the site's calendar says: maintenance, ice, flood, works.
+    SiteCalendar = 18,
+    /// What a person said of it.
+    Person = 19,
 }
 
 impl Test {
-    /// Every test, in the order in which a quality keeps their flags.
-    pub const ALL: [Self; 10] = [
+    /// Every test, in the order in which output names them.
+    pub const ALL: [Self; 20] = [
         Self::Missing,
         Self::GrossRange,
         Self::Clock,
@@ -90,6 +109,16 @@ impl Test {
         Self::FlatLine,
         Self::AttenuatedSignal,
         Self::TimingGap,
+        Self::MultiVariate,
+        Self::Neighbour,
+        Self::DeviceMark,
+        Self::StaleAnalyser,
+        Self::OutOfWater,
+        Self::UnitMistake,
+        Self::Drift,
+        Self::ControlCheck,
+        Self::SiteCalendar,
+        Self::Person,
     ];
 
     /// Gives the name under which seeds and output know the test.
@@ -106,59 +135,114 @@ impl Test {
             Self::FlatLine => "flat_line",
             Self::AttenuatedSignal => "attenuated_signal",
             Self::TimingGap => "timing_gap",
+            Self::MultiVariate => "multi_variate",
+            Self::Neighbour => "neighbour",
+            Self::DeviceMark => "device_mark",
+            Self::StaleAnalyser => "stale_analyser",
+            Self::OutOfWater => "out_of_water",
+            Self::UnitMistake => "unit_mistake",
+            Self::Drift => "drift",
+            Self::ControlCheck => "control_check",
+            Self::SiteCalendar => "site_calendar",
+            Self::Person => "person",
         }
+    }
+
+    fn bit(self) -> u32 {
+        1 << self as u32
     }
 }
 
-/// The flags of all tests on one observation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// The flags of all tests on one observation: for each flag one bit a test. A test without a bit
+/// was not evaluated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
 pub struct Quality {
-    flags: [Flag; Test::ALL.len()],
+    #[n(0)]
+    pass: u32,
+    #[n(1)]
+    suspect: u32,
+    #[n(2)]
+    fail: u32,
+    #[n(3)]
+    missing: u32,
 }
 
 impl Quality {
-    /// Notes the flag that a test gave.
+    /// Gives one in which only one test ran.
+    #[must_use]
+    pub fn only(test: Test, flag: Flag) -> Self {
+        let mut quality = Self::default();
+        quality.set(test, flag);
+        quality
+    }
+
+    /// Notes the flag that a test gave, in place of what it gave before.
     pub fn set(&mut self, test: Test, flag: Flag) {
-        if let Some(place) = self.flags.get_mut(test as usize) {
-            *place = flag;
+        let bit = test.bit();
+        self.pass &= !bit;
+        self.suspect &= !bit;
+        self.fail &= !bit;
+        self.missing &= !bit;
+        match flag {
+            Flag::Pass => self.pass |= bit,
+            Flag::NotEvaluated => {}
+            Flag::Suspect => self.suspect |= bit,
+            Flag::Fail => self.fail |= bit,
+            Flag::Missing => self.missing |= bit,
         }
     }
 
     /// Gives the flag of one test.
     #[must_use]
     pub fn flag(&self, test: Test) -> Flag {
-        self.flags.get(test as usize).copied().unwrap_or_default()
+        let bit = test.bit();
+        let held = |plane: u32| plane & bit != 0;
+        if held(self.fail) {
+            Flag::Fail
+        } else if held(self.suspect) {
+            Flag::Suspect
+        } else if held(self.pass) {
+            Flag::Pass
+        } else if held(self.missing) {
+            Flag::Missing
+        } else {
+            Flag::NotEvaluated
+        }
     }
 
     /// Rolls all flags up into one. A value that is missing is missing, whatever else ran.
     #[must_use]
     pub fn roll_up(&self) -> Flag {
-        if self.flag(Test::Missing) == Flag::Missing {
-            return Flag::Missing;
+        if self.missing & Test::Missing.bit() != 0 {
+            Flag::Missing
+        } else if self.fail != 0 {
+            Flag::Fail
+        } else if self.suspect != 0 {
+            Flag::Suspect
+        } else if self.pass != 0 {
+            Flag::Pass
+        } else {
+            Flag::NotEvaluated
         }
-        self.flags.iter().fold(Flag::Missing, |rolled, flag| rolled.or_worse(*flag))
     }
-}
 
-/// As a list, because another release may have more tests or fewer.
-impl<C> Encode<C> for Quality {
-    fn encode<W: Write>(
-        &self,
-        out: &mut Encoder<W>,
-        context: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        self.flags.as_slice().encode(out, context)
+    /// Gives the tests that gave a flag.
+    pub fn tests(&self, flag: Flag) -> impl Iterator<Item = Test> + use<> {
+        let quality = *self;
+        Test::ALL.into_iter().filter(move |test| quality.flag(*test) == flag)
     }
-}
 
-impl<'b, C> Decode<'b, C> for Quality {
-    fn decode(from: &mut Decoder<'b>, context: &mut C) -> Result<Self, DecodeError> {
-        let mut quality = Self::default();
-        let flags = Vec::<Flag>::decode(from, context)?;
-        for (place, flag) in quality.flags.iter_mut().zip(flags) {
-            *place = flag;
-        }
-        Ok(quality)
+    /// Gives the flags as four numbers, one for each flag but "not evaluated", in which each test
+    /// has a bit.
+    #[must_use]
+    pub fn planes(&self) -> [u32; 4] {
+        [self.pass, self.suspect, self.fail, self.missing]
+    }
+
+    /// Takes the flags from such numbers.
+    #[must_use]
+    pub fn from_planes([pass, suspect, fail, missing]: [u32; 4]) -> Self {
+        Self { pass, suspect, fail, missing }
     }
 }
 
@@ -194,5 +278,16 @@ mod tests {
     #[test]
     fn missing_is_missing_whatever_the_clock_says() {
         check(&[(Test::Missing, Flag::Missing), (Test::Clock, Flag::Suspect)], Flag::Missing);
+    }
+
+    #[test]
+    fn what_a_test_gives_last_counts() {
+        let mut quality = Quality::default();
+        for flag in [Flag::Fail, Flag::Missing, Flag::Pass, Flag::Suspect, Flag::NotEvaluated] {
+            quality.set(Test::Person, flag);
+            assert_eq!(quality.flag(Test::Person), flag);
+            assert_eq!(Quality::from_planes(quality.planes()), quality);
+        }
+        assert_eq!(quality, Quality::default());
     }
 }

@@ -110,7 +110,7 @@ impl Pipeline {
                 standing(stream, input, time)
             };
             if let (Some(entry), Some(result)) = (entry, results.get_mut(place)) {
-                members = members.or_worse(entry.flag);
+                members = members.or_worse(entry.flag());
                 *result = entry.result;
             }
         }
@@ -135,7 +135,7 @@ pub(super) fn held_derived(
     let Some(entry) = entry else { return Held::Nothing };
     let mut qualified = qc::qualify(derived, *observation, true);
     qualified.quality.set(Test::Members, members);
-    let same = entry.result == observation.result && entry.flag == qualified.flag();
+    let same = entry.result == observation.result && entry.flag() == qualified.flag();
     if same { Held::Same } else { Held::Other(entry) }
 }
 

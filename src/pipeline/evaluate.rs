@@ -464,7 +464,7 @@ fn of_kept(property: PropertyId, kept: &Kept) -> Option<Item> {
 }
 
 fn item(property: PropertyId, entry: &Entry) -> Item {
-    Item { property, result: entry.result, suspect: entry.flag == Flag::Suspect }
+    Item { property, result: entry.result, suspect: entry.flag() == Flag::Suspect }
 }
 
 /// For how long a value stands for what is there: a continuous one for an hour at least.

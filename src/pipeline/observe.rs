@@ -69,7 +69,7 @@ impl Pipeline {
         }
         let before = newest(stream, registry, &observation, now.wall);
         let news = before.is_none_or(|before| before <= time);
-        let entry = Entry { time, result: observation.result, flag: qualified.flag() };
+        let entry = Entry { time, result: observation.result, quality: qualified.quality };
         self.note_hour(registry, datastream, entry, old.is_some(), now.wall);
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         remember(stream, registry, entry, news, now.wall);

@@ -8,7 +8,7 @@ use weir::domain::assessment::{Bound, NotAssessable};
 use weir::domain::evaluation::{Evaluated, Evaluation, Index, Target};
 use weir::domain::history::Entry;
 use weir::domain::observation::{NilReason, ObservationResult, Period};
-use weir::domain::quality::Flag;
+use weir::domain::quality::{Flag, Quality, Test};
 use weir::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 
 use crate::registry;
@@ -22,7 +22,7 @@ fn minutes(count: i64, value: impl Fn(i64) -> f64) -> Vec<Entry> {
     let entry = |minute: i64| Entry {
         time: Timestamp(minute * MINUTE),
         result: ObservationResult::Value(value(minute)),
-        flag: Flag::Pass,
+        quality: Quality::only(Test::GrossRange, Flag::Pass),
     };
     (0..count).map(entry).collect()
 }
@@ -121,11 +121,11 @@ fn a_ten_minute_value_needs_three_quarters_of_its_readings() {
     assert!(!suspect);
     assert_eq!(of(minutes(17, |_| 1.0)).0[1], None, "seven of ten are too few");
     let mut entries = minutes(10, |_| 220.0);
-    entries[0].flag = Flag::Fail;
+    entries[0].quality = Quality::only(Test::GrossRange, Flag::Fail);
     entries[1].result = ObservationResult::Nil(NilReason::Missing);
-    entries[2].flag = Flag::Suspect;
+    entries[2].quality = Quality::only(Test::GrossRange, Flag::Suspect);
     assert_eq!(of(entries.clone()), (vec![Some(220.0), None, None, None, None, None], true));
-    entries[3].flag = Flag::Missing;
+    entries[3].quality = Quality::only(Test::Missing, Flag::Missing);
     assert_eq!(of(entries).0[0], None);
 }
 

@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::history::History;
 use crate::domain::name::PlaceId;
 use crate::domain::observation::NilReason;
+use crate::domain::quality::{Quality, Test};
 use crate::domain::registry::{Dial, Meter, MeterRole};
 use crate::domain::time::Validity;
 
@@ -36,7 +37,11 @@ fn at(minute: i64) -> Timestamp {
 }
 
 fn entry(minute: i64, value: f64) -> Entry {
-    Entry { time: at(minute), result: ObservationResult::Value(value), flag: Flag::Pass }
+    Entry {
+        time: at(minute),
+        result: ObservationResult::Value(value),
+        quality: Quality::only(Test::GrossRange, Flag::Pass),
+    }
 }
 
 /// What is used from one minute to another, by readings of (minute, state).
@@ -197,7 +202,7 @@ fn a_rise_faster_than_any_meter_is_suspect() {
 #[test]
 fn failed_and_absent_readings_are_skipped_and_suspect_ones_said() {
     let with = |flag, result| {
-        let odd = Entry { time: at(1), result, flag };
+        let odd = Entry { time: at(1), result, quality: Quality::only(Test::GrossRange, flag) };
         let entries = [entry(0, 10.0), odd, entry(2, 10.2)];
         consumption(entries.into_iter(), (at(0), at(2)), &plain())
     };
@@ -238,7 +243,7 @@ fn readings() -> impl Strategy<Value = (Vec<Entry>, i64)> {
 
 fn entry_of(millis: i64, steps: i64) -> Entry {
     let result = ObservationResult::Value(steps as f64 / 10.0);
-    Entry { time: Timestamp(millis), result, flag: Flag::Pass }
+    Entry { time: Timestamp(millis), result, quality: Quality::only(Test::GrossRange, Flag::Pass) }
 }
 
 proptest! {
@@ -295,7 +300,7 @@ proptest! {
         let entries = raw.iter().map(|(minute, value, flag)| Entry {
             time: at(*minute),
             result: ObservationResult::Value(*value),
-            flag: flags[*flag],
+            quality: Quality::only(Test::GrossRange, flags[*flag]),
         });
         let hour = consumption(entries, (at(60), at(120)), &counter(rows));
         prop_assert!(hour.parts >= 0);

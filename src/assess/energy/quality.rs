@@ -91,7 +91,7 @@ pub fn ten_minutes(
     let mut suspect = false;
     for entry in entries.filter(|entry| span.0 <= entry.time && entry.time < span.1) {
         let ObservationResult::Value(value) = entry.result else { continue };
-        let usable = match entry.flag {
+        let usable = match entry.flag() {
             Flag::Pass | Flag::NotEvaluated | Flag::Suspect => value.abs() <= VALUE_MAX,
             Flag::Fail | Flag::Missing => false,
         };
@@ -99,7 +99,7 @@ pub fn ten_minutes(
         if let Some((sum, count)) = place.filter(|_| usable).and_then(|at| sums.get_mut(at)) {
             *sum += (value * PARTS).round() as i128;
             *count += 1;
-            suspect |= entry.flag == Flag::Suspect;
+            suspect |= entry.flag() == Flag::Suspect;
         }
     }
     let expected = width / every_ms.max(1);

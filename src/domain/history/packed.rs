@@ -1,5 +1,5 @@
 //! Entries in few bytes, written one behind the other. A value that comes in the step of the ones
-//! before it, with as many decimals and the same flag, is its difference to the last: one byte or
+//! before it, with as many decimals and the same flags, is its difference to the last: one byte or
 //! two.
 
 use minicbor::{Decode, Encode};
@@ -9,7 +9,7 @@ use crate::domain::observation::{NilReason, ObservationResult, Side};
 use crate::domain::packed::{
     folded, push_unsigned, push_varint, take_unsigned, take_varint, unfolded,
 };
-use crate::domain::quality::Flag;
+use crate::domain::quality::Quality;
 use crate::domain::time::Timestamp;
 
 /// Kinds of results.
@@ -49,19 +49,40 @@ struct Tag {
     #[n(0)]
     kind: u8,
     #[n(1)]
-    flag: u8,
-    #[n(2)]
     decimals: u8,
+    #[n(2)]
+    quality: Quality,
 }
 
+/// The bit of a tag's number that says that flags follow; else they are as before.
+const FLAGS_FOLLOW: u64 = 1 << 6;
+
 impl Tag {
-    fn number(self) -> u64 {
-        u64::from(self.kind) | u64::from(self.flag) << 3 | u64::from(self.decimals) << 7
+    /// Writes it against the one before it.
+    fn write(self, before: Self, out: &mut impl Extend<u8>) {
+        let number = u64::from(self.kind) | u64::from(self.decimals) << 3;
+        if self.quality == before.quality {
+            push_unsigned(out, number << 1 | 1);
+        } else {
+            push_unsigned(out, (number | FLAGS_FOLLOW) << 1 | 1);
+            for plane in self.quality.planes() {
+                push_unsigned(out, u64::from(plane));
+            }
+        }
     }
 
-    fn read(number: u64) -> Self {
-        let bits = |shift: u32, mask: u64| ((number >> shift) & mask) as u8;
-        Self { kind: bits(0, 7), flag: bits(3, 15), decimals: bits(7, 7) }
+    /// Reads what follows the number with which it begins.
+    fn read(self, number: u64, rest: &mut &[u8]) -> Option<Self> {
+        let bits = |shift: u32| ((number >> shift) & 7) as u8;
+        let mut quality = self.quality;
+        if number & FLAGS_FOLLOW != 0 {
+            let mut planes = [0; 4];
+            for plane in &mut planes {
+                *plane = u32::try_from(take_unsigned(rest)?).ok()?;
+            }
+            quality = Quality::from_planes(planes);
+        }
+        Some(Self { kind: bits(0), decimals: bits(3), quality })
     }
 }
 
@@ -87,10 +108,10 @@ pub(super) struct Packed {
     last: Last,
 }
 
-/// The longest entry: a tag, a change of step, and a number.
-const ENTRY_BYTES_MAX: usize = 2 + 10 + 10;
+/// The longest entry: a tag with its flags, a change of step, and a number.
+const ENTRY_BYTES_MAX: usize = 2 + 4 * 5 + 10 + 10;
 /// How many bytes the tail holds: a dozen of ordinary values and one of any other kind.
-const TAIL_BYTES: usize = 46;
+const TAIL_BYTES: usize = 62;
 
 #[derive(Clone, Copy, PartialEq, Debug, Encode, Decode)]
 struct Tail {
@@ -162,7 +183,7 @@ impl Packed {
         let (time, begun) = (entry.time.millis(), self.count > 0);
         let step = if begun { time.wrapping_sub(self.last.time) } else { 0 };
         let ((kind, decimals), number) = self.kind(entry.result);
-        let tag = Tag { kind, flag: entry.flag.number(), decimals };
+        let tag = Tag { kind, decimals, quality: entry.quality };
         let whole = (kind == kind::DECIMAL).then(|| scaled(number.unwrap_or_default(), decimals));
         if self.tail.room() < ENTRY_BYTES_MAX {
             self.bytes.extend_from_slice(self.tail.written());
@@ -173,7 +194,7 @@ impl Packed {
             let difference = whole.map_or(0, |whole| whole.wrapping_sub(self.last.whole));
             push_unsigned(out, folded(difference) << 1);
         } else {
-            push_unsigned(out, tag.number() << 1 | 1);
+            tag.write(if begun { self.last.tag } else { Tag::default() }, out);
             let change = if begun { step.wrapping_sub(self.last.step) } else { time };
             push_varint(out, change);
             if let Some(whole) = whole {
@@ -251,7 +272,7 @@ fn take(rest: &mut &[u8], last: Option<Last>) -> Option<(Entry, Last)> {
     let head = take_unsigned(rest)?;
     let (mut next, begun) = (last.unwrap_or_default(), last.is_some());
     if head & 1 == 1 {
-        next.tag = Tag::read(head >> 1);
+        next.tag = next.tag.read(head >> 1, rest)?;
         let change = take_varint(rest)?;
         next.step = if begun { next.step.wrapping_add(change) } else { 0 };
         next.time = if begun { next.time.wrapping_add(next.step) } else { change };
@@ -272,14 +293,7 @@ fn take(rest: &mut &[u8], last: Option<Last>) -> Option<(Entry, Last)> {
         kind::UNDEFINED => ObservationResult::Nil(NilReason::Undefined),
         _ => ObservationResult::Nil(NilReason::Missing),
     };
-    let flag = match next.tag.flag {
-        1 => Flag::Pass,
-        3 => Flag::Suspect,
-        4 => Flag::Fail,
-        9 => Flag::Missing,
-        _ => Flag::NotEvaluated,
-    };
-    Some((Entry { time: Timestamp(next.time), result, flag }, next))
+    Some((Entry { time: Timestamp(next.time), result, quality: next.tag.quality }, next))
 }
 
 fn take_f64(from: &mut &[u8]) -> Option<f64> {
