@@ -15,6 +15,7 @@ mod message;
 mod meter;
 mod observe;
 mod park;
+mod qualify;
 pub mod recompute;
 mod route;
 pub mod series;

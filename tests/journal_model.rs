@@ -267,6 +267,7 @@ impl Model {
                 raw: None,
                 flag: Flag::Pass,
                 revision: false,
+                flag_only: false,
             });
         }
         let id = |number: &usize| {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use weir::domain::fault::Fault;
 use weir::domain::judgement::Judgement;
@@ -573,7 +574,7 @@ fn a_derived_datastream_is_as_quick_as_its_quickest_input() {
     let load = stream("hunhe-changqing/ammonia_nitrogen_load");
     assert_eq!((load.expected_every_ms, load.formulas.len()), (300_000, 1));
     assert_eq!(load.sampling, Sampling::Continuous);
-    assert!(load.hour_mean.is_some() && load.gross_range.is_some());
+    assert!(load.hour_mean.is_some() && load.qc.gross_range.is_some());
     let flow = stream("hunhe-changqing/flow");
     assert_eq!(flow.feeds.iter().map(|feed| feed.derived).collect::<Vec<_>>(), [load.id]);
     assert_eq!(stream("hunhe-changqing/unionised_ammonia").expected_every_ms, 60_000);
@@ -785,4 +786,93 @@ fn faults_of_factors_targets_and_production_are_told_with_their_lines() {
     ] {
         check(&with(table, old, new), &format!("seeds/{table}:{want}"));
     }
+}
+
+/// The example's tests with rows of a test more, which begin at the line that comes with them.
+fn qc_rows(rows: &str) -> (Tables, u64) {
+    let mut tables = example();
+    let head = "scope,test,fail_low,fail_high,suspect_low,suspect_high,season,parameters,source\n";
+    tables.put("qc.csv", format!("{head}{rows}").into_bytes());
+    (tables, 2)
+}
+
+/// Checks that the first of some rows of `qc.csv` is refused with words.
+#[track_caller]
+fn refuses_qc(rows: &str, words: &str) {
+    let (tables, line) = qc_rows(rows);
+    let faults = compiled(&tables).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let place = format!("seeds/qc.csv:{line}:");
+    assert!(told.iter().any(|one| one.starts_with(&place) && one.contains(words)), "{told:#?}");
+    assert_eq!(told.len(), 1, "{told:#?}");
+}
+
+#[test]
+fn a_test_that_makes_no_sense_is_refused_with_what_was_expected() {
+    refuses_qc("property:ph,gross_rang,0,14,,,,,test\n", "`climatology`");
+    refuses_qc("property:ph,gross_range,0,14,5,15,,,test\n", "a suspect span inside the fail span");
+    refuses_qc("property:ph,spike,,,,,,suspect=2 fail=1,test\n", "no milder than `suspect`");
+    refuses_qc("property:ph,spike,,,,,,suspect=-2,test\n", "a threshold of 0 or more");
+    refuses_qc("property:ph,spike,,,,,,method=mean suspect=2,test\n", "`differential`");
+    refuses_qc("property:ph,spike,,,,,,,test\n", "`suspect=…` or `fail=…`");
+    refuses_qc("property:ph,spike,1,,,,,suspect=2,test\n", "nothing for spike in `fail_low`");
+    refuses_qc("property:ph,rate_of_change,,,,,,suspect=2,test\n", "such as `2/h`");
+    refuses_qc("property:ph,rate_of_change,,,,,,suspect=2/h fail=30%/h,test\n", "both in %");
+    refuses_qc("property:ph,flat_line,,,,,,suspect=24h,test\n", "`tolerance=…`");
+    refuses_qc("property:ph,flat_line,,,,,,tolerance=0 suspect=24h,test\n", "above 0");
+    refuses_qc("property:ph,flat_line,,,,,,tolerance=1 suspect=-4h,test\n", "a duration");
+    refuses_qc("property:ph,flat_line,,,,,,tolerance=1 suspect=2d fail=1d,test\n", "no longer");
+    refuses_qc("property:ph,timing_gap,,,,,,fail=0h,test\n", "a duration");
+    refuses_qc("property:ph,timing_gap,,,,,,fail=2h suspect=1h,test\n", "(`fail`)");
+    refuses_qc("property:ph,climatology,,,6,9,month=11..2,,test\n", "`month=6..8`");
+    refuses_qc("property:ph,climatology,,,6,9,,,test\n", "`month=6..8`");
+    refuses_qc("property:ph,climatology,,,6,9,month=1,within=phh:0..4,test\n", "`ph`");
+    refuses_qc("property:ph,unit_mistake,,,,,,factor=10 within=5,test\n", "below its root");
+    refuses_qc("property:ph,neighbour,,,,,,suspect=-1,test\n", "`0.2+5%`");
+    refuses_qc("property:ph,out_of_water,,,,,,zero=pass,test\n", "`suspect` or `fail`");
+    refuses_qc("property:ph,spike,,,,,,suspect=2 suspect=3,test\n", "each parameter once");
+    let twice = "property:ph,spike,,,,,,suspect=2,test\nproperty:ph,spike,,,,,,suspect=3,test\n";
+    let faults = compiled(&qc_rows(twice).0).unwrap_err();
+    assert!(faults[0].to_string().contains("each scope once"), "{faults:#?}");
+}
+
+#[test]
+fn a_scope_has_so_many_rows_of_the_climatology() {
+    let rows = |count: usize| -> String {
+        let row = |at: usize| {
+            format!("property:ph,climatology,,,6,{},dayofyear={},,test\n", 7 + at, at % 366 + 1)
+        };
+        (0..count).map(row).collect()
+    };
+    let registry = compiled(&qc_rows(&rows(512)).0).unwrap();
+    let ph = registry.datastreams.iter().find(|one| &*one.name == "puhe-daoyi/ph").unwrap();
+    assert_eq!(ph.qc.climatology.as_ref().map(|rows| rows.len()), Some(512));
+    let faults = compiled(&qc_rows(&rows(513)).0).unwrap_err();
+    assert!(faults[0].to_string().contains("at most 512"), "{faults:#?}");
+}
+
+#[test]
+fn the_narrowest_scope_counts_test_by_test_and_a_pulse_is_doubted_at_most() {
+    let rows = "property:ph,gross_range,0,14,5.5,9.8,,,test\n\
+                property:ph,spike,,,,,,fail=1,test\n\
+                property:ph,rate_of_change,,,,,,suspect=0.5/h fail=2/h,test\n\
+                station:puhe-daoyi/ph,gross_range,1,13,,,,,test\n\
+                property:conductivity,rate_of_change,,,,,,suspect=30%/h fail=60%/h,test\n";
+    let registry = compiled(&qc_rows(rows).0).unwrap();
+    let qc = |name: &str| {
+        let mut streams = registry.datastreams.iter();
+        streams.find(|one| *one.name == *name).unwrap().qc.clone()
+    };
+    let (here, there) = (qc("puhe-daoyi/ph"), qc("puhe-huishan/ph"));
+    assert_eq!(here.gross_range.unwrap().fail, Some((1.0, 13.0)));
+    assert_eq!(there.gross_range.unwrap().suspect, Some((5.5, 9.8)));
+    // pH has a limit: what the seeds call wrong may be a discharge.
+    let spike = here.spike.unwrap().thresholds;
+    assert_eq!((spike.suspect, spike.fail), (Some(1.0), None));
+    let rate = here.rate_of_change.unwrap().thresholds;
+    assert_eq!((rate.suspect, rate.fail), (Some(0.5 / 3600.0), None));
+    // Conductivity has none.
+    let rate = qc("puhe-daoyi/conductivity").rate_of_change.unwrap();
+    assert!(rate.relative && rate.thresholds.fail == Some(0.6 / 3600.0), "{rate:?}");
+    assert!(Arc::ptr_eq(&there, &qc("puhe-pudong/ph")), "what is the same is shared");
 }

@@ -14,6 +14,7 @@ use weir::domain::history::{Entry, History};
 use weir::domain::input::Arrival;
 use weir::domain::name::NetworkId;
 use weir::domain::observation::{Observation, QualifiedObservation, Reading};
+use weir::domain::quality::Test;
 use weir::domain::registry::{Device, Registry, RuleKind, TopicRule};
 use weir::domain::time::{HOUR, MINUTE, Moment, Timestamp};
 use weir::influx::line::{Points, Renderer};
@@ -22,7 +23,7 @@ use weir::journal::batch::Batch;
 use weir::journal::blob::Packer;
 use weir::journal::write::Journal;
 use weir::normalize;
-use weir::qc;
+use weir::qc::{self, Around, Memory, spike};
 
 use crate::Bench;
 use crate::fleet;
@@ -207,18 +208,40 @@ impl Given {
         })
     }
 
+    /// Judges an observation that comes a minute after one of the same value.
+    fn qualified(&self, observation: Observation, memory: &mut Memory) -> QualifiedObservation {
+        let datastream = self.registry.datastream(observation.datastream).unwrap();
+        let station = self.registry.station(datastream.station).unwrap();
+        let (time, qc) = (observation.phenomenon_time.start(), &*datastream.qc);
+        let number = observation.result.number();
+        let before = number.map(|number| (time.plus(-MINUTE), number));
+        let last = Some(time.plus(-MINUTE));
+        let around = Around { before, last, ..Around::default() };
+        let mut quality = qc::begin(&observation);
+        qc::judge(qc, (time, &station.zone), number, &around, &mut quality);
+        if let Some(flat) = qc.flat_line {
+            memory.run = memory.run.next(flat, (time, number), std::iter::empty());
+            quality.set(Test::FlatLine, memory.run.test_at(flat, time, MINUTE));
+        }
+        if let Some(spike) = qc.spike {
+            black_box(spike::test(spike, [memory.before, number, number]));
+            memory.before = number;
+        }
+        let (completeness, flag_only) = (None, false);
+        QualifiedObservation { observation, quality, revision: false, completeness, flag_only }
+    }
+
     fn qualify_all(&self, observations: &[Observation]) -> Vec<QualifiedObservation> {
-        let each = observations
-            .iter()
-            .map(|one| qc::qualify(self.registry.datastream(one.datastream).unwrap(), *one, false));
+        let each = observations.iter().map(|one| self.qualified(*one, &mut Memory::default()));
         each.collect()
     }
 
     fn qualify(&self) -> Duration {
+        let mut memories = vec![Memory::default(); self.registry.datastreams.len()];
         per_message(|| {
             for one in self.observations.iter().flatten() {
-                let datastream = self.registry.datastream(one.datastream).unwrap();
-                black_box(qc::qualify(datastream, *one, false));
+                let memory = &mut memories[one.datastream.0 as usize];
+                black_box(self.qualified(*one, memory));
             }
         })
     }

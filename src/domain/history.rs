@@ -43,6 +43,12 @@ impl Entry {
         self.quality.roll_up()
     }
 
+    /// Gives its number, if it may stand beside others in a test.
+    #[must_use]
+    pub fn beside(&self) -> Option<f64> {
+        self.result.number().filter(|_| !self.quality.fails_alone())
+    }
+
     /// Says whether it is a value that others may be made of: there is one, and it did not fail.
     #[must_use]
     pub fn is_usable(&self) -> bool {
@@ -204,6 +210,26 @@ impl History {
         }
     }
 
+    /// Walks the entries, the newest first; what is packed is unpacked only where the walk comes to
+    /// it.
+    pub fn newest_first(&self) -> impl Iterator<Item = Entry> + '_ {
+        let newest = self.newest;
+        let older = move |entry: &Entry| newest.is_none_or(|newest| entry.time < newest.time);
+        let open = std::iter::once_with(|| unpacked(&self.open.bytes())).flatten();
+        let sealed = self.sealed.iter().rev().flat_map(|chunk| unpacked(&chunk.packed));
+        newest.into_iter().chain(open.chain(sealed).filter(older))
+    }
+
+    /// Gives the first entry after a time.
+    #[must_use]
+    pub fn after(&self, time: Timestamp) -> Option<Entry> {
+        self.newest.filter(|newest| newest.time > time)?;
+        let late = |entry: &Entry| entry.time > time;
+        let sealed = self.sealed.iter().find(|chunk| chunk.last > time);
+        let sealed = sealed.and_then(|chunk| unpack(&chunk.packed).find(late));
+        sealed.or_else(|| unpack(&self.open.bytes()).find(late))
+    }
+
     /// Gives every entry from `start` to before `end`, oldest first.
     #[must_use]
     pub fn between(&self, start: Timestamp, end: Timestamp) -> Vec<Entry> {
@@ -236,6 +262,12 @@ impl Sealed {
         let (first, last) = packed.span().unwrap_or_default();
         Self { first, last, packed: packed.bytes().into() }
     }
+}
+
+/// Unpacks entries, the newest first.
+fn unpacked(bytes: &[u8]) -> impl Iterator<Item = Entry> + use<> {
+    let entries: Vec<Entry> = unpack(bytes).collect();
+    entries.into_iter().rev()
 }
 
 /// Says whether two results are the same to the last bit; two zeros of different sign are.
@@ -378,6 +410,11 @@ mod tests {
                 map.insert(time, entry);
             }
             let held: Vec<Entry> = map.into_values().collect();
+            let back: Vec<Entry> = history.newest_first().collect();
+            prop_assert_eq!(back, held.iter().rev().copied().collect::<Vec<_>>());
+            for pair in held.windows(2) {
+                prop_assert_eq!(history.after(pair[0].time), Some(pair[1]));
+            }
             prop_assert_eq!(history.since(Timestamp(0)), held);
             let bytes = minicbor::to_vec(&history).unwrap();
             prop_assert_eq!(minicbor::decode::<History>(&bytes).unwrap(), history);

@@ -311,6 +311,10 @@ pub struct QualifiedObservation {
     /// For an average: how complete it is.
     #[n(3)]
     pub completeness: Option<Completeness>,
+    /// Whether it revises nothing but the quality: what is observed is as it was.
+    #[n(4)]
+    #[cbor(default)]
+    pub flag_only: bool,
 }
 
 impl QualifiedObservation {

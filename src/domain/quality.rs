@@ -148,7 +148,7 @@ impl Test {
         }
     }
 
-    fn bit(self) -> u32 {
+    const fn bit(self) -> u32 {
         1 << self as u32
     }
 }
@@ -224,6 +224,20 @@ impl Quality {
         } else {
             Flag::NotEvaluated
         }
+    }
+
+    /// Says whether it failed by what tells of a value alone that it is none: such a value is no
+    /// neighbour that another could be held against.
+    #[must_use]
+    pub fn fails_alone(&self) -> bool {
+        const ALONE: u32 = Test::Missing.bit()
+            | Test::GrossRange.bit()
+            | Test::DeviceMark.bit()
+            | Test::OutOfWater.bit()
+            | Test::ControlCheck.bit()
+            | Test::SiteCalendar.bit()
+            | Test::Person.bit();
+        self.fail & ALONE != 0
     }
 
     /// Gives the tests that gave a flag.

@@ -146,7 +146,9 @@ mod tests {
         };
         let extremes = Some((0.1, 0.3));
         let completeness = Some(Completeness { received: 3, valid: 2, expected: 4, extremes });
-        let one = QualifiedObservation { observation, quality, revision: true, completeness };
+        let flag_only = true;
+        let one =
+            QualifiedObservation { observation, quality, revision: true, completeness, flag_only };
         let recomputed = Recompute {
             stations: vec![StationId(3)],
             heard_ms: Some(-5),

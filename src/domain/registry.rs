@@ -30,7 +30,7 @@ pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
 pub use self::qc::{
     Attenuated, Check, Climate, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
-    Thresholds, TimingGap,
+    Thresholds, TimingGap, Tolerance, UnitMistake,
 };
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{Format, Level, Pointers, TimeUnit, TopicRule, Words, filter};
@@ -298,8 +298,8 @@ pub struct Datastream {
     pub expected_every_ms: i64,
     /// Calibrations, in order of time.
     pub calibrations: Vec<Calibration>,
-    /// The gross range test, of the narrowest scope that has one.
-    pub gross_range: Option<GrossRange>,
+    /// The tests of quality control, each of the narrowest scope that has it.
+    pub qc: Arc<Qc>,
     /// Whether weir makes hour means of it, and what makes them valid.
     pub hour_mean: Option<HourMean>,
     /// The longer averages that weir makes of it, the shortest first, any date.
@@ -367,7 +367,7 @@ impl Datastream {
             period_ms: None,
             expected_every_ms: 0,
             calibrations: Vec::new(),
-            gross_range: None,
+            qc: Arc::default(),
             hour_mean: None,
             averages: Arc::default(),
             official: true,
@@ -388,6 +388,15 @@ impl Datastream {
         match self.sampling {
             Sampling::Continuous => self.expected_every_ms.saturating_mul(2),
             Sampling::Sampled { cycle_ms, delay_ms } => cycle_ms.saturating_add(delay_ms),
+        }
+    }
+
+    /// Gives from one value to the next, ms; of samples, from one sample to the next.
+    #[must_use]
+    pub fn interval_ms(&self) -> i64 {
+        match self.sampling {
+            Sampling::Continuous => self.expected_every_ms,
+            Sampling::Sampled { cycle_ms, .. } => cycle_ms,
         }
     }
 

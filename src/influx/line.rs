@@ -10,7 +10,8 @@
 //!   `<field>_censored`: `<` or `>`, the value then being the limit. `<field>_coverage`: for an
 //!   average, the share of its expected values that were valid. `<field>_min`, `<field>_max`: of an
 //!   hour that weir made, its least and greatest valid value.
-//! - A revision writes `_qc`, `_raw` and `_censored` in any case, so that none of what it revises
+//! - Where only the flag changes, because more is known by now, `_qc` is written alone.
+//! - A revision of a value writes `_qc`, `_raw` and `_censored` in any case, so that none of what it revises
 //!   stays beside it. One that has no value writes `_qc` 9 alone (an average its `_coverage`, too),
 //!   and the old number stays in the database: where `_qc` is 9, nobody may read what is beside it.
 //! - The time is the instant, or the start of the interval, in ms.
@@ -205,6 +206,12 @@ fn end_line(out: &mut Vec<u8>, at: i64) {
 fn push_fields(out: &mut Vec<u8>, field: &[u8], qualified: &QualifiedObservation) {
     let observation = &qualified.observation;
     let number = observation.result.number().filter(|number| number.is_finite());
+    if qualified.flag_only {
+        push_key(out, field, "_qc");
+        let flag = if number.is_some() { qualified.flag() } else { Flag::Missing };
+        out.extend_from_slice(&[b'0' + flag.number(), b'i']);
+        return;
+    }
     if let Some(number) = number {
         out.extend_from_slice(field);
         out.push(b'=');

@@ -445,6 +445,7 @@ impl Reader {
                 raw: row.get(5)?,
                 flag: flag_of(row.get(6)?),
                 revision: row.get(7)?,
+                flag_only: false,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -1,11 +1,14 @@
 //! The embedded store: observations as rows of the journal, for an installation without InfluxDB.
 
+use rusqlite::{Transaction, params};
+
 use crate::domain::name::DatastreamId;
 use crate::domain::observation::{
     NilReason, ObservationResult, Period, QualifiedObservation, Side,
 };
 use crate::domain::quality::Flag;
 use crate::domain::time::Timestamp;
+use crate::journal::Error;
 
 /// An observation as a row. Datastream, period and time are its key: another result of the same
 /// time takes its place, as in InfluxDB.
@@ -25,6 +28,8 @@ pub struct StoredObservation {
     pub flag: Flag,
     /// Whether it took the place of another result.
     pub revision: bool,
+    /// Whether nothing but the flag changes.
+    pub flag_only: bool,
 }
 
 impl From<&QualifiedObservation> for StoredObservation {
@@ -38,8 +43,36 @@ impl From<&QualifiedObservation> for StoredObservation {
             raw: observation.raw,
             flag: qualified.flag(),
             revision: qualified.revision,
+            flag_only: qualified.flag_only,
         }
     }
+}
+
+/// Writes a row; where nothing but the flag changes, the rest of it stays.
+pub(super) fn put(transaction: &Transaction<'_>, row: &StoredObservation) -> Result<(), Error> {
+    if row.flag_only {
+        let update = "UPDATE observations SET flag = ?4, revision = 1
+                      WHERE datastream = ?1 AND period = ?2 AND time = ?3";
+        transaction.prepare_cached(update)?.execute(params![
+            row.datastream.0,
+            period_number(row.period),
+            row.time.millis(),
+            row.flag.number(),
+        ])?;
+        return Ok(());
+    }
+    let insert = "INSERT OR REPLACE INTO observations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    transaction.prepare_cached(insert)?.execute(params![
+        row.datastream.0,
+        period_number(row.period),
+        row.time.millis(),
+        result_number(row.result),
+        row.result.number(),
+        row.raw,
+        row.flag.number(),
+        row.revision,
+    ])?;
+    Ok(())
 }
 
 /// The numbers under which periods stand in the table.

@@ -513,6 +513,7 @@ fn another_result_of_one_time_takes_its_place() {
         raw: None,
         flag: Flag::Pass,
         revision,
+        flag_only: false,
     };
     let mut first = batch(1, b"x");
     first.observations = vec![row(7.0, false), row(7.5, true)];

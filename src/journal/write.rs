@@ -423,20 +423,7 @@ fn write_rows(
     batch: &Batch,
 ) -> Result<Change, Error> {
     for row in &batch.observations {
-        transaction
-            .prepare_cached(
-                "INSERT OR REPLACE INTO observations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                row.datastream.0,
-                store::period_number(row.period),
-                row.time.millis(),
-                store::result_number(row.result),
-                row.result.number(),
-                row.raw,
-                row.flag.number(),
-                row.revision,
-            ])?;
+        store::put(transaction, row)?;
     }
     for (key, count) in LEFT_REJECTED.into_iter().zip(batch.left_rejected) {
         if count > 0 {

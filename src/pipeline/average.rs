@@ -189,7 +189,8 @@ impl Pipeline {
         };
         let Place { revision, newest } = given.place;
         let completeness = Some(given.completeness);
-        let qualified = QualifiedObservation { observation, quality, revision, completeness };
+        let qualified =
+            QualifiedObservation { observation, quality, revision, completeness, flag_only: false };
         out.observations.push(qualified);
         if newest {
             self.judge(registry, datastream, &qualified, None, out);

@@ -27,7 +27,7 @@ impl Pipeline {
     /// Gives the value of a property at the station of a datastream: at an instant the latest
     /// valid one that is not too old, over an interval the mean of the valid ones in it. Nothing
     /// is known of an interval longer than single observations are remembered.
-    fn beside(
+    pub(super) fn beside(
         &self,
         registry: &Registry,
         datastream: &Datastream,

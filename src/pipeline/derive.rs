@@ -13,7 +13,6 @@ use crate::domain::time::{PhenomenonTime, Timestamp};
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed};
-use crate::qc;
 
 /// How many values of its leader one input of a derived datastream has worked out anew, newest
 /// first: a sample of four hours and a leader of one value a minute are less.
@@ -124,18 +123,11 @@ impl Pipeline {
 /// Says what a derived datastream holds of an observation. One that is as it was, but of a more
 /// or less doubtful input, is another; and each of its times is of a value of its leader, so that
 /// none is a repeat.
-pub(super) fn held_derived(
-    stream: &StreamState,
-    derived: &Datastream,
-    observation: &Observation,
-    members: Flag,
-) -> Held {
+pub(super) fn held_derived(stream: &StreamState, observation: &Observation, members: Flag) -> Held {
     let time = observation.phenomenon_time.start();
     let entry = stream.history.at_or_before(time).filter(|entry| entry.time == time);
     let Some(entry) = entry else { return Held::Nothing };
-    let mut qualified = qc::qualify(derived, *observation, true);
-    qualified.quality.set(Test::Members, members);
-    let same = entry.result == observation.result && entry.flag() == qualified.flag();
+    let same = entry.result == observation.result && entry.quality.flag(Test::Members) == members;
     if same { Held::Same } else { Held::Other(entry) }
 }
 

@@ -7,11 +7,12 @@ use crate::domain::history::{Entry, Held};
 use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{RuleId, StationId};
 use crate::domain::observation::{Observation, QualifiedObservation};
-use crate::domain::quality::{Flag, Test};
+use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Registry, Sampling};
 use crate::domain::time::{HOUR, Moment, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::derive::held_derived;
+use crate::pipeline::qualify::{Judged, Telling};
 use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
 use crate::qc;
@@ -48,9 +49,7 @@ impl Pipeline {
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         let held = match late {
             true => Held::Nothing,
-            false if !datastream.formulas.is_empty() => {
-                held_derived(stream, datastream, &observation, members)
-            }
+            false if !datastream.formulas.is_empty() => held_derived(stream, &observation, members),
             false => held(stream, datastream, &observation),
         };
         let old = match held {
@@ -58,18 +57,31 @@ impl Pipeline {
             Held::Other(old) => Some(old),
             Held::Nothing => None,
         };
-        let mut qualified = qc::qualify(datastream, observation, old.is_some());
-        qualified.quality.set(Test::Members, members);
-        out.observations.push(qualified);
+        let newer = stream.history.newest().is_none_or(|held| held.time < time);
+        let before = newest(stream, registry, &observation, now.wall);
+        let news = before.is_none_or(|before| before <= time);
+        let mut quality = qc::begin(&observation);
+        quality.set(Test::Members, members);
+        let mut entry = Entry { time, result: observation.result, quality };
         ledger.revisions += i64::from(old.is_some());
         ledger.late += i64::from(late);
+        if late {
+            entry.quality = Self::judge_alone(registry, datastream, entry);
+        } else {
+            entry.quality = self.judge_in_place(registry, datastream, entry, newer, hearing, out);
+        }
+        let qualified = QualifiedObservation {
+            observation,
+            quality: entry.quality,
+            revision: old.is_some(),
+            completeness: None,
+            flag_only: false,
+        };
+        out.observations.push(qualified);
         if late {
             self.note_late(registry, datastream, time, now);
             return Outcome::Stored;
         }
-        let before = newest(stream, registry, &observation, now.wall);
-        let news = before.is_none_or(|before| before <= time);
-        let entry = Entry { time, result: observation.result, quality: qualified.quality };
         self.note_hour(registry, datastream, entry, old.is_some(), now.wall);
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         remember(stream, registry, entry, news, now.wall);
@@ -78,6 +90,31 @@ impl Pipeline {
             self.judge(registry, datastream, &qualified, backlog, out);
         }
         Outcome::Stored
+    }
+
+    /// Judges an observation by what stands around it, and what stands around it by the
+    /// observation.
+    fn judge_in_place(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        entry: Entry,
+        newer: bool,
+        hearing: Hearing,
+        out: &mut Processed,
+    ) -> Quality {
+        let telling = Telling { now: hearing.now, backlog: hearing.backlog };
+        if !newer {
+            return self.judge_between(registry, datastream, entry, telling, out);
+        }
+        let Judged { quality, memory, last } = self.judge_newest(registry, datastream, entry);
+        if let Some(last) = last {
+            self.tell_flag(registry, datastream, last, telling, out);
+        }
+        if let Some(stream) = self.stream_mut(datastream) {
+            stream.qc = memory;
+        }
+        quality
     }
 
     /// Notes that a datastream and its station were heard; what was silent is so no more.

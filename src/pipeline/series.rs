@@ -7,7 +7,7 @@ use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Attenuated, FlatLine, Qc};
 use crate::domain::time::Timestamp;
 use crate::qc::flat_line::Run;
-use crate::qc::{attenuated_signal, climatology, rate_of_change, spike, timing_gap};
+use crate::qc::{self, Around, attenuated_signal, timing_gap};
 
 /// A flat line has at least so many values.
 const FLAT_MIN: usize = 3;
@@ -26,59 +26,31 @@ pub struct Point {
 /// Judges every value of a series, which is in order of time.
 #[must_use]
 pub fn judge(qc: &Qc, zone: &TimeZone, points: &[Point]) -> Vec<Quality> {
-    let value = |at: Option<usize>| points.get(at?).and_then(|point| point.value);
     let mut runs = qc.flat_line.map(|flat| Runs::new(flat, points));
     let mut signals = qc.attenuated_signal.map(|asked| Signals::new(asked, points));
     let each = points.iter().enumerate().map(|(at, point)| {
-        let (before, after) = (at.checked_sub(1), at.checked_add(1));
-        let mut quality = Quality::default();
-        let flat = runs.as_mut().map(|runs| runs.next(at));
-        if let Some(gap) = qc.timing_gap {
-            // The first of a series has none before it; it is as good as the next.
-            let (before, at) = (at.max(1) - 1, at.max(1));
-            let (before, at) = (points.get(before), points.get(at).unwrap_or(point));
-            let flag = timing_gap::test(gap, before.map(|point| point.time), at.time);
-            quality.set(Test::TimingGap, flag);
-        }
-        if let Some(signals) = &mut signals {
-            quality.set(Test::AttenuatedSignal, signals.next(at));
-        }
-        let Some(number) = point.value else {
-            missing(qc, &mut quality);
-            return quality;
+        let before = at.checked_sub(1).and_then(|before| points.get(before));
+        let after = points.get(at + 1);
+        let around = Around {
+            before: before.and_then(|before| Some((before.time, before.value?))),
+            after: after.and_then(|after| after.value),
+            last: before.map(|before| before.time),
+            companion: point.companion,
+            flat_line: runs.as_mut().map_or(Flag::NotEvaluated, |runs| runs.next(at)),
+            attenuated_signal: signals
+                .as_mut()
+                .map_or(Flag::NotEvaluated, |signals| signals.next(at)),
         };
-        quality.set(Test::Missing, Flag::Pass);
-        if let Some(spans) = qc.gross_range {
-            quality.set(Test::GrossRange, spans.judge(number));
-        }
-        if let Some(climates) = &qc.climatology {
-            let flag = climatology::test(climates, (point.time, zone), point.companion, number);
-            quality.set(Test::Climatology, flag);
-        }
-        if let Some(asked) = qc.spike {
-            quality
-                .set(Test::Spike, spike::test(asked, [value(before), Some(number), value(after)]));
-        }
-        if let Some(rate) = qc.rate_of_change {
-            let before = before.and_then(|before| points.get(before));
-            let before = before.and_then(|point| Some((point.time, point.value?)));
-            quality
-                .set(Test::RateOfChange, rate_of_change::test(rate, before, (point.time, number)));
-        }
-        if let Some(flat) = flat {
-            quality.set(Test::FlatLine, flat);
+        let mut quality = Quality::default();
+        qc::judge(qc, (point.time, zone), point.value, &around, &mut quality);
+        if let (Some(gap), None) = (qc.timing_gap, before) {
+            // The first of a series has none before it; it is as good as the next.
+            let next = after.unwrap_or(point);
+            quality.set(Test::TimingGap, timing_gap::test(gap, Some(point.time), next.time));
         }
         quality
     });
     each.collect()
-}
-
-/// What is missing is missing for every test that looks at single values.
-fn missing(qc: &Qc, quality: &mut Quality) {
-    let of_values = |test: &Test| !matches!(test, Test::AttenuatedSignal | Test::TimingGap);
-    for test in qc.asked().filter(of_values).chain([Test::Missing]) {
-        quality.set(test, Flag::Missing);
-    }
 }
 
 /// The flat line test, from value to value.
@@ -96,9 +68,9 @@ impl<'a> Runs<'a> {
 
     fn next(&mut self, at: usize) -> Flag {
         let (before, rest) = self.points.split_at(at);
-        let value = rest.first().and_then(|point| point.value);
-        let back = before.iter().rev().map(|point| point.value);
-        self.run = self.run.next(self.flat.tolerance, value, back);
+        let timed = |point: &Point| (point.time, point.value);
+        let Some(value) = rest.first().map(timed) else { return Flag::NotEvaluated };
+        self.run = self.run.next(self.flat, value, before.iter().rev().map(timed));
         if self.points.len() < FLAT_MIN {
             return Flag::Pass;
         }

@@ -19,6 +19,7 @@ use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::{self, Backlog, Untold};
 use crate::pipeline::late::LateDays;
+use crate::qc;
 
 /// What one datastream remembers.
 #[derive(Clone, PartialEq, Debug, Encode, Decode)]
@@ -66,6 +67,10 @@ pub struct StreamState {
     #[n(13)]
     #[cbor(default)]
     pub further: exceedance::Further,
+    /// What quality control remembers of it beside its ring.
+    #[n(14)]
+    #[cbor(default)]
+    pub qc: qc::Memory,
 }
 
 impl StreamState {
@@ -96,6 +101,7 @@ impl StreamState {
             silence: silence::State { heard_ms, firing: None },
             newest: None,
             received: Timestamp::default(),
+            qc: qc::Memory::default(),
             exceedance_rule: None,
             silence_rule: None,
         }

@@ -13,7 +13,8 @@ pub fn test(rate: Rate, before: Option<(Timestamp, f64)>, (time, value): (Timest
     let seconds = time.since(earlier) as f64 / SECOND as f64;
     let change = (value - before).abs();
     // Two values of one instant change infinitely fast, or not at all.
-    rate.0.above(if change > 0.0 { change / seconds } else { 0.0 })
+    let share = if rate.relative { before.abs() } else { 1.0 };
+    rate.thresholds.above(if change > 0.0 { change / share / seconds } else { 0.0 })
 }
 
 #[cfg(test)]
@@ -23,7 +24,10 @@ mod tests {
 
     #[track_caller]
     fn check(before: Option<(i64, f64)>, at: (i64, f64), want: Flag) {
-        let rate = Rate(Thresholds { suspect: Some(0.5), fail: Some(1.0) });
+        let rate = Rate {
+            thresholds: Thresholds { suspect: Some(0.5), fail: Some(1.0) },
+            relative: false,
+        };
         let at_second = |(second, value)| (Timestamp(second * SECOND), value);
         assert_eq!(test(rate, before.map(at_second), at_second(at)), want);
     }

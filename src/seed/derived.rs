@@ -263,7 +263,8 @@ fn settle(draft: &mut Draft, formulas: Formulas, ranks: &HashMap<DatastreamId, u
         let mut last = None;
         for formula in &mut of_one {
             let streams = formula.expression.inputs().iter();
-            let every = streams.map(|id| draft.registry.datastream(*id).map_or(i64::MAX, every));
+            let every = streams
+                .map(|id| draft.registry.datastream(*id).map_or(i64::MAX, Datastream::interval_ms));
             let leader = every.enumerate().min_by_key(|(place, every)| (*every, *place));
             let place = leader.map_or(0, |(place, _)| place);
             formula.leader = u8::try_from(place).unwrap_or(0);
@@ -287,14 +288,6 @@ fn settle(draft: &mut Draft, formulas: Formulas, ranks: &HashMap<DatastreamId, u
         if let Some(stream) = draft.registry.datastreams.get_mut(input.index()) {
             stream.feeds = of_one.into();
         }
-    }
-}
-
-/// How often a datastream has a value that is new.
-fn every(stream: &Datastream) -> i64 {
-    match stream.sampling {
-        Sampling::Continuous => stream.expected_every_ms,
-        Sampling::Sampled { cycle_ms, .. } => cycle_ms,
     }
 }
 

@@ -97,8 +97,8 @@ schemas! {
     PRODUCTION: "production.csv", false,
         ["place" "period" "value" "unit" "source"], ["place" "period"];
     QC: "qc.csv", true,
-        ["scope" "test" "fail_low" "fail_high" "suspect_low" "suspect_high" "source"],
-        ["scope" "test"];
+        ["scope" "test" "fail_low" "fail_high" "suspect_low" "suspect_high" "source"]
+        + ["season" "parameters"], ["scope" "test" "season" "parameters"];
     AVERAGES: "averages.csv", true,
         ["medium" "sampling" "period" "needs" "of" "clause" "from" "to" "source"]
         + ["property" "needs_february"], ["medium" "property" "sampling" "period" "from"];

@@ -111,8 +111,13 @@ fn judged(
         clock: Flag::NotEvaluated,
     };
     let quality = Quality::default();
-    let qualified =
-        QualifiedObservation { observation, quality, revision: false, completeness: None };
+    let qualified = QualifiedObservation {
+        observation,
+        quality,
+        revision: false,
+        completeness: None,
+        flag_only: false,
+    };
     assess::assess(registry, datastream, &qualified, &|_| beside, &mut Last::default())
 }
 

@@ -63,7 +63,10 @@ fn spike_by_both_methods() {
 
 #[test]
 fn rate_of_change_of_5_in_15_minutes() {
-    let rate = Rate(Thresholds { suspect: Some(5.0 / (15.0 * 60.0)), fail: None });
+    let rate = Rate {
+        thresholds: Thresholds { suspect: Some(5.0 / (15.0 * 60.0)), fail: None },
+        relative: false,
+    };
     let qc = Qc { rate_of_change: Some(rate), ..Qc::default() };
     let values = [2.0, 10.0, 2.0, 3.0, MISSING, MISSING, 7.0, 10.0];
     check(&qc, Test::RateOfChange, &values, &[1, 3, 3, 1, 9, 9, 1, 1]);
@@ -72,7 +75,7 @@ fn rate_of_change_of_5_in_15_minutes() {
 #[test]
 fn flat_line_of_3_and_5_intervals() {
     let (suspect_ms, fail_ms) = (Some(3_000 * SECOND), Some(4_800 * SECOND));
-    let flat = FlatLine { tolerance: 0.01, suspect_ms, fail_ms };
+    let flat = FlatLine { tolerance: 0.01, suspect_ms, fail_ms, unless: None };
     let qc = Qc { flat_line: Some(flat), ..Qc::default() };
     let values =
         [1.0, 2.0, 2.0001, 2.0, 2.0001, 2.0, 2.0001, 2.0, 4.0, 5.0, 3.0, 3.0001, 3.0005, 3.00001];

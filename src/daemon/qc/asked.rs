@@ -111,6 +111,7 @@ struct Flat {
     #[serde(alias = "fail_threshold")]
     fail: Option<Length>,
     tolerance: f64,
+    unless: Option<[f64; 2]>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -245,7 +246,9 @@ impl Tests {
                 let a_second = |rate: f64| rate * SECOND as f64 / per as f64;
                 let Thresholds { suspect, fail } =
                     rising(&place, (said.suspect, said.fail), faults);
-                Rate(Thresholds { suspect: suspect.map(a_second), fail: fail.map(a_second) })
+                let thresholds =
+                    Thresholds { suspect: suspect.map(a_second), fail: fail.map(a_second) };
+                Rate { thresholds, relative: false }
             }),
             flat_line: self.flat_line.map(|said| said.flat_line(&place("flat_line"), faults)),
             attenuated_signal: self
@@ -255,6 +258,7 @@ impl Tests {
                 let fail_ms = millis(&place("timing_gap"), Some(&said.fail), faults)?;
                 Some(TimingGap { fail_ms })
             }),
+            ..Qc::default()
         };
         Column { qc, companion: self.companion }
     }
@@ -323,7 +327,11 @@ impl Flat {
         if suspect_ms.is_none() && fail_ms.is_none() {
             faults.add(place, "no time", "`suspect` or `fail`, or both");
         }
-        FlatLine { tolerance: self.tolerance, suspect_ms, fail_ms }
+        let unless = self.unless.map(|[low, high]| (low, high));
+        if unless.is_some_and(|(low, high)| low > high) {
+            faults.add(place, "`unless` from high to low", "a span from low to high");
+        }
+        FlatLine { tolerance: self.tolerance, suspect_ms, fail_ms, unless }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::name::PropertyId;
 use crate::domain::quality::{Flag, Test};
 
 /// From where on a test doubts and from where on it fails.
@@ -81,9 +82,15 @@ pub struct Spike {
     pub thresholds: Thresholds,
 }
 
-/// The rate of change test: the thresholds in canonical units a second.
+/// The rate of change test.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Rate(pub Thresholds);
+pub struct Rate {
+    /// The thresholds, in canonical units a second; where relative, in shares of the value before
+    /// a second.
+    pub thresholds: Thresholds,
+    /// Whether a change is held against the value before it.
+    pub relative: bool,
+}
 
 /// The flat line test.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -94,6 +101,30 @@ pub struct FlatLine {
     pub suspect_ms: Option<i64>,
     /// For how long before they fail, ms.
     pub fail_ms: Option<i64>,
+    /// Values that may stay as they are for as long as they like, both ends inclusive: water that
+    /// freezes.
+    pub unless: Option<(f64, f64)>,
+}
+
+impl FlatLine {
+    /// Judges a line by whether it lasts so many milliseconds.
+    pub fn judge(self, lasts: impl Fn(i64) -> bool) -> Flag {
+        if self.fail_ms.is_some_and(&lasts) {
+            Flag::Fail
+        } else if self.suspect_ms.is_some_and(&lasts) {
+            Flag::Suspect
+        } else {
+            Flag::Pass
+        }
+    }
+
+    /// Says whether a value may stay as it is.
+    #[must_use]
+    pub fn excuses(self, value: Option<f64>) -> bool {
+        value.is_some_and(|value| {
+            self.unless.is_some_and(|(low, high)| (low..=high).contains(&value))
+        })
+    }
 }
 
 /// What the attenuated signal test takes for the strength of a signal.
@@ -181,6 +212,32 @@ pub struct Climate {
     pub span: GrossRange,
 }
 
+/// How far two values may lie apart: so much, and such a share of what they are held against.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Tolerance {
+    /// In the canonical unit.
+    pub absolute: f64,
+    /// As a share, such as 0.05.
+    pub share: f64,
+}
+
+impl Tolerance {
+    /// Gives how far a value may lie from a reference, in the canonical unit.
+    #[must_use]
+    pub fn of(self, reference: f64) -> f64 {
+        self.absolute + self.share * reference.abs()
+    }
+}
+
+/// The test for a mistaken unit: a value that is a power of ten too much or too little.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct UnitMistake {
+    /// The factor, such as 1000.
+    pub factor: f64,
+    /// By how many times a value may miss it, such as 2.
+    pub within: f64,
+}
+
 /// All that a series is asked.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Qc {
@@ -188,6 +245,8 @@ pub struct Qc {
     pub gross_range: Option<GrossRange>,
     /// Climatology; of several rows that fit a value the last counts.
     pub climatology: Option<Arc<[Climate]>>,
+    /// The property of the same station by whose values rows of the climatology may hold.
+    pub companion: Option<PropertyId>,
     /// Spike.
     pub spike: Option<Spike>,
     /// Rate of change.
@@ -198,9 +257,42 @@ pub struct Qc {
     pub attenuated_signal: Option<Attenuated>,
     /// Timing.
     pub timing_gap: Option<TimingGap>,
+    /// What a zero is that only a probe out of water measures, or one that was taken away.
+    pub zero: Option<Flag>,
+    /// Mistaken unit.
+    pub unit_mistake: Option<UnitMistake>,
+    /// How far a sensor may have drifted until its next calibration.
+    pub drift: Option<Tolerance>,
+    /// How far a value may lie outside of what the neighbour measured.
+    pub neighbour: Option<Tolerance>,
 }
 
 impl Qc {
+    /// Has the tests that could take a pulse for a fault doubt at most: what they would call
+    /// wrong is suspect. An illegal discharge of two hours is one sample of an analyser.
+    #[must_use]
+    pub fn doubting(mut self) -> Self {
+        let doubt = |thresholds: &mut Thresholds| {
+            thresholds.suspect = thresholds.suspect.or(thresholds.fail.take());
+            thresholds.fail = None;
+        };
+        if let Some(spike) = &mut self.spike {
+            doubt(&mut spike.thresholds);
+        }
+        if let Some(rate) = &mut self.rate_of_change {
+            doubt(&mut rate.thresholds);
+        }
+        self.climatology = self.climatology.map(|climates| {
+            let milder = climates.iter().map(|climate| {
+                let GrossRange { suspect, fail } = climate.span;
+                let span = GrossRange { suspect: suspect.or(fail), fail: None };
+                Climate { span, ..*climate }
+            });
+            milder.collect()
+        });
+        self
+    }
+
     /// Gives the tests that are asked for.
     pub fn asked(&self) -> impl Iterator<Item = Test> {
         let asked = [
@@ -211,6 +303,10 @@ impl Qc {
             (Test::FlatLine, self.flat_line.is_some()),
             (Test::AttenuatedSignal, self.attenuated_signal.is_some()),
             (Test::TimingGap, self.timing_gap.is_some()),
+            (Test::OutOfWater, self.zero.is_some()),
+            (Test::UnitMistake, self.unit_mistake.is_some()),
+            (Test::Drift, self.drift.is_some()),
+            (Test::Neighbour, self.neighbour.is_some()),
         ];
         asked.into_iter().filter(|(_, asked)| *asked).map(|(test, _)| test)
     }

@@ -1,0 +1,349 @@
+//! The quality of an observation by all that stands around it: the values before and after it, what
+//! other properties say, what is known of its station. The newest is judged by what is remembered,
+//! without a look back; what comes between others, or is told anew, by the ring. Where more is
+//! known of a value by now, its flag is told again, and what was made of it is made anew.
+
+use crate::domain::history::Entry;
+use crate::domain::observation::{Observation, Period, QualifiedObservation};
+use crate::domain::quality::{Flag, Quality, Test};
+use crate::domain::registry::{Datastream, Registry, Statistic};
+use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
+use crate::pipeline::backlog::Backlog;
+use crate::pipeline::state::StreamState;
+use crate::pipeline::{Pipeline, Processed};
+use crate::qc::flat_line::{Run, Timed};
+use crate::qc::{self, Around, Memory, attenuated_signal, spike};
+
+/// What is judged of the newest value of a datastream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judged {
+    /// Its quality.
+    pub(super) quality: Quality,
+    /// What is remembered of the series with it.
+    pub(super) memory: Memory,
+    /// The value before it, where this one tells more of it.
+    pub(super) last: Option<Entry>,
+}
+
+/// When and from where something is told anew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Telling {
+    pub(super) now: Moment,
+    pub(super) backlog: Option<Backlog>,
+}
+
+impl Pipeline {
+    /// Judges a value that is newer than all that its datastream holds; its quality so far is what
+    /// it says of itself.
+    pub(super) fn judge_newest(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        entry: Entry,
+    ) -> Judged {
+        let mut judged = Judged { quality: entry.quality, memory: Memory::default(), last: None };
+        let (Some(stream), Some(station)) =
+            (self.state.stream(datastream), registry.station(datastream.station))
+        else {
+            return judged;
+        };
+        let (qc, time) = (&*datastream.qc, entry.time);
+        let last =
+            stream.history.newest().filter(|last| stands_beside(datastream, last.time, time));
+        let around = Around {
+            before: last.and_then(|last| Some((last.time, last.beside()?))),
+            last: stream.history.newest().map(|last| last.time),
+            companion: self.companion(registry, datastream, time),
+            attenuated_signal: self.attenuated(datastream, stream, entry),
+            ..Around::default()
+        };
+        let quality = &mut judged.quality;
+        qc::judge(qc, (time, &station.zone), entry.result.number(), &around, quality);
+        let value = Entry { quality: *quality, ..entry }.beside();
+        let memory = if last.is_some() { stream.qc } else { Memory::default() };
+        judged.memory.before = around.before.map(|(_, before)| before);
+        if let Some(flat) = qc.flat_line {
+            let back = adjoining(datastream, time, stream.history.newest_first());
+            let run = memory.run.next(flat, (time, value), back);
+            if entry.result.number().is_some() {
+                quality.set(Test::FlatLine, run.test_at(flat, time, datastream.interval_ms()));
+            }
+            judged.memory.run = run;
+        }
+        if let (Some(spike), Some(last)) = (qc.spike, last) {
+            let flag = spike::test(spike, [memory.before, last.beside(), value]);
+            let known = with_spike(last, flag);
+            judged.last = (known.quality != last.quality).then_some(known);
+        }
+        judged
+    }
+
+    /// Judges a value that is too old to stand in the ring: by itself.
+    pub(super) fn judge_alone(
+        registry: &Registry,
+        datastream: &Datastream,
+        entry: Entry,
+    ) -> Quality {
+        let mut quality = entry.quality;
+        if let Some(station) = registry.station(datastream.station) {
+            let at = (entry.time, &station.zone);
+            let number = entry.result.number();
+            qc::judge(&datastream.qc, at, number, &Around::default(), &mut quality);
+        }
+        // Nothing says whether it changed.
+        quality.set(Test::RateOfChange, Flag::NotEvaluated);
+        quality
+    }
+
+    /// Judges by the ring alone every value of a span that it holds. Gives all of them, and what is
+    /// remembered with the last.
+    pub(super) fn judge_held(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (from, to): (Timestamp, Timestamp),
+    ) -> (Vec<Entry>, Memory) {
+        let (mut judged, mut memory) = (Vec::new(), Memory::default());
+        let (Some(stream), Some(station)) =
+            (self.state.stream(datastream), registry.station(datastream.station))
+        else {
+            return (judged, memory);
+        };
+        let qc = &*datastream.qc;
+        let stands_ms = datastream.stands_for_ms();
+        let begin = from.plus(-look_back_ms(datastream));
+        let held = stream.history.between(begin, to.plus(stands_ms.saturating_add(1)));
+        let mut run = Run::default();
+        for (at, entry) in held.iter().enumerate() {
+            if entry.time >= to {
+                break;
+            }
+            let last = at.checked_sub(1).and_then(|last| held.get(last));
+            let next = held.get(at + 1);
+            let near = last.filter(|last| stands_beside(datastream, last.time, entry.time));
+            let around = Around {
+                before: near.and_then(|last| Some((last.time, last.beside()?))),
+                after: next
+                    .filter(|next| stands_beside(datastream, entry.time, next.time))
+                    .and_then(Entry::beside),
+                last: last.map(|last| last.time),
+                companion: self.companion(registry, datastream, entry.time),
+                attenuated_signal: self.attenuated(datastream, stream, *entry),
+                flat_line: Flag::NotEvaluated,
+            };
+            let mut quality = entry.quality;
+            let number = entry.result.number();
+            qc::judge(qc, (entry.time, &station.zone), number, &around, &mut quality);
+            if let Some(flat) = qc.flat_line {
+                let value = Entry { quality, ..*entry }.beside();
+                let before = held.get(..at).unwrap_or_default().iter().rev().copied();
+                let back = adjoining(datastream, entry.time, before);
+                let so_far = if near.is_some() { run } else { Run::default() };
+                run = so_far.next(flat, (entry.time, value), back);
+                if number.is_some() {
+                    let flag = run.test_at(flat, entry.time, datastream.interval_ms());
+                    quality.set(Test::FlatLine, flag);
+                }
+            }
+            if entry.time < from {
+                continue;
+            }
+            let flag = quality.flag(Test::Spike);
+            quality.set(Test::Spike, Flag::NotEvaluated);
+            judged.push(with_spike(Entry { quality, ..*entry }, flag));
+            memory = Memory { before: around.before.map(|(_, before)| before), run };
+        }
+        (judged, memory)
+    }
+
+    /// Judges anew what the ring holds of a span of a datastream, and tells what is other than it
+    /// was. What is made of it is due then: see [`Pipeline::derive`].
+    #[expect(dead_code, reason = "acts of persons and checks of several properties will use it")]
+    pub(super) fn requalify(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        span: (Timestamp, Timestamp),
+        telling: Telling,
+        out: &mut Processed,
+    ) {
+        let (judged, memory) = self.judge_held(registry, datastream, span);
+        let Some(last) = judged.last().map(|last| last.time) else { return };
+        for entry in judged {
+            self.tell_flag(registry, datastream, entry, telling, out);
+        }
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        if stream.history.newest().is_some_and(|newest| newest.time == last) {
+            stream.qc = memory;
+        }
+    }
+
+    /// Takes a value in that comes between others, or in the place of one: it and its neighbours
+    /// are judged by each other. Gives its quality; `entry` has what it says of itself.
+    pub(super) fn judge_between(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        entry: Entry,
+        telling: Telling,
+        out: &mut Processed,
+    ) -> Quality {
+        let Some(stream) = self.stream_mut(datastream) else { return entry.quality };
+        let before = stream.history.at_or_before(entry.time.plus(-1));
+        let after = stream.history.after(entry.time);
+        stream.history.put(entry);
+        let newest = stream.history.newest().map_or(entry.time, |newest| newest.time);
+        let from = before.map_or(entry.time, |before| before.time);
+        let until = match after {
+            Some(after) if !may_be_flat(datastream, [before, Some(entry), Some(after)]) => {
+                after.time
+            }
+            Some(_) | None => newest,
+        };
+        let (judged, memory) = self.judge_held(registry, datastream, (from, until.plus(1)));
+        let mut quality = entry.quality;
+        for one in judged {
+            if one.time == entry.time {
+                quality = one.quality;
+            } else {
+                self.tell_flag(registry, datastream, one, telling, out);
+            }
+        }
+        if let Some(stream) = self.stream_mut(datastream).filter(|_| until == newest) {
+            stream.qc = memory;
+        }
+        quality
+    }
+
+    /// Tells the quality of a value anew, if it is another one, and has what was made of the value
+    /// made again.
+    pub(super) fn tell_flag(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        entry: Entry,
+        telling: Telling,
+        out: &mut Processed,
+    ) {
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        let held = stream.history.at_or_before(entry.time).filter(|held| held.time == entry.time);
+        let Some(held) = held.filter(|held| held.quality != entry.quality) else { return };
+        let Telling { now, backlog } = telling;
+        let told = held.flag() != entry.flag();
+        if told {
+            self.note_hour(registry, datastream, entry, true, now.wall);
+        }
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        stream.history.put(entry);
+        let newest = stream.newest.is_some_and(|newest| newest.time == entry.time);
+        if newest {
+            stream.newest = Some(entry);
+        }
+        if !told {
+            return;
+        }
+        let qualified = QualifiedObservation {
+            observation: observation(datastream, entry),
+            quality: entry.quality,
+            revision: true,
+            completeness: None,
+            flag_only: true,
+        };
+        out.observations.push(qualified);
+        self.touch(registry, datastream, entry.time);
+        if newest {
+            self.judge(registry, datastream, &qualified, backlog, out);
+        }
+    }
+
+    /// Gives what the climatology's companion says at a time.
+    fn companion(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        time: Timestamp,
+    ) -> Option<f64> {
+        let companion = datastream.qc.companion?;
+        self.beside(registry, datastream, PhenomenonTime::Instant(time), companion)
+    }
+
+    /// Runs the attenuated signal test, which looks back over its window each time.
+    fn attenuated(&self, datastream: &Datastream, stream: &StreamState, entry: Entry) -> Flag {
+        let Some(asked) = datastream.qc.attenuated_signal else { return Flag::NotEvaluated };
+        let Some(own) = entry.result.number() else { return Flag::NotEvaluated };
+        let from = entry.time.plus(1 - asked.over_ms.unwrap_or(0));
+        let held = stream.history.between(from, entry.time);
+        let mut values: Vec<f64> = held.iter().filter_map(Entry::beside).collect();
+        values.push(own);
+        attenuated_signal::test(asked, &values)
+    }
+}
+
+/// Says whether a value still stood when another came: else there is a gap between them.
+fn stands_beside(datastream: &Datastream, before: Timestamp, after: Timestamp) -> bool {
+    after.since(before) <= datastream.stands_for_ms()
+}
+
+/// Gives the values before a time as far as no gap is between them, the newest first.
+fn adjoining(
+    datastream: &Datastream,
+    time: Timestamp,
+    newest_first: impl Iterator<Item = Entry>,
+) -> impl Iterator<Item = Timed> {
+    newest_first
+        .scan(time, move |after, entry| {
+            let near = stands_beside(datastream, entry.time, *after);
+            *after = entry.time;
+            near.then_some(entry)
+        })
+        .map(|entry| (entry.time, entry.beside()))
+}
+
+/// Gives how long before a value the tests on it look, ms.
+fn look_back_ms(datastream: &Datastream) -> i64 {
+    let flat = datastream.qc.flat_line;
+    let lines = flat.into_iter().flat_map(|flat| [flat.suspect_ms, flat.fail_ms]).flatten();
+    let stands_ms = datastream.stands_for_ms();
+    lines.max().unwrap_or(0).saturating_add(stands_ms).saturating_add(1)
+}
+
+/// Says whether three values could be of one flat line, which then goes on behind them.
+fn may_be_flat(datastream: &Datastream, around: [Option<Entry>; 3]) -> bool {
+    let Some(flat) = datastream.qc.flat_line else { return false };
+    let [before, own, after] = around.map(|entry| entry.and_then(|entry| entry.beside()));
+    let Some(after) = after else { return true };
+    let near = |value: Option<f64>| value.is_none_or(|one| (one - after).abs() < flat.tolerance);
+    near(before) || near(own)
+}
+
+/// Notes what the spike test says. That it passed is not kept where it changes nothing: the ring
+/// would be written anew with every value.
+fn with_spike(entry: Entry, flag: Flag) -> Entry {
+    let mut known = entry;
+    known.quality.set(Test::Spike, flag);
+    match flag {
+        Flag::Suspect | Flag::Fail => known,
+        Flag::Pass if known.flag() != entry.flag() => known,
+        Flag::Pass | Flag::NotEvaluated | Flag::Missing => entry,
+    }
+}
+
+/// Gives the observation that an entry of the ring was.
+fn observation(datastream: &Datastream, entry: Entry) -> Observation {
+    let phenomenon_time = match (datastream.statistic, datastream.period_ms) {
+        (Statistic::Instant | Statistic::Sample, _) | (_, None) => {
+            PhenomenonTime::Instant(entry.time)
+        }
+        (Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total, Some(length)) => {
+            PhenomenonTime::Interval { start: entry.time, end: entry.time.plus(length) }
+        }
+    };
+    Observation {
+        datastream: datastream.id,
+        period: Period::Native,
+        phenomenon_time,
+        result: entry.result,
+        raw: None,
+        clock: entry.quality.flag(Test::Clock),
+    }
+}
