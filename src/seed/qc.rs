@@ -173,13 +173,13 @@ fn read(cells: &mut Cells<'_>, kind: &Kind, draft: &Draft) -> Option<Asked> {
         cells.empty(&["season"], kind.test.name());
     }
     let mut said = Parameters::read(cells);
-    let asked = (kind.read)(cells, &mut said, draft);
+    let asked = (kind.read)(cells, &mut said, draft)?;
     for (key, _) in &said.words {
         let (name, known) = (kind.test.name(), kind.parameters);
         let expected = format!("a parameter of {name} ({known}) in `parameters`");
         cells.fault(quoted(key), expected);
     }
-    asked
+    Some(asked)
 }
 
 fn climatology(cells: &mut Cells<'_>, said: &mut Parameters, draft: &Draft) -> Option<Asked> {
