@@ -11,9 +11,10 @@
 //!   average, the share of its expected values that were valid. `<field>_min`, `<field>_max`: of an
 //!   hour that weir made, its least and greatest valid value.
 //! - Where only the flag changes, because more is known by now, `_qc` is written alone.
-//! - A revision of a value writes `_qc`, `_raw` and `_censored` in any case, so that none of what it
-//!   revises stays beside it. One that has no value writes `_qc` 9 alone (an average its `_coverage`, too),
-//!   and the old number stays in the database: where `_qc` is 9, nobody may read what is beside it.
+//! - A revision of a value writes `_qc`, `_raw` and `_censored` in any case, so that none of what
+//!   it revises stays beside it. One that has no value writes `_qc` 9 alone (an average its
+//!   `_coverage`, too), and the old number stays in the database: where `_qc` is 9, nobody may read
+//!   what is beside it.
 //! - The time is the instant, or the start of the interval, in ms.
 //!
 //! Measurements `assessment` and `alert`: see [`Renderer::render`].
