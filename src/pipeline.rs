@@ -6,6 +6,7 @@ mod average;
 mod backlog;
 mod beside;
 mod clock;
+mod cross;
 mod derive;
 mod edition;
 mod evaluate;

@@ -3,11 +3,16 @@
 
 pub mod attenuated_signal;
 pub mod climatology;
+pub mod drift;
 pub mod flat_line;
 pub mod gross_range;
+pub mod multi_variate;
+pub mod neighbour;
 pub mod rate_of_change;
 pub mod spike;
+pub mod stale_analyser;
 pub mod timing_gap;
+pub mod unit_mistake;
 
 use jiff::tz::TimeZone;
 use minicbor::{Decode, Encode};
@@ -28,6 +33,9 @@ pub struct Memory {
     /// The flat line that ends at the newest.
     #[n(1)]
     pub run: Run,
+    /// When a neighbour last did not show what was measured here.
+    #[n(2)]
+    pub doubted: Option<Timestamp>,
 }
 
 /// What stands around a value in its own series, as far as it is known.

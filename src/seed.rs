@@ -6,6 +6,7 @@ mod aqi;
 mod average;
 mod cell;
 mod counter;
+mod cross;
 mod derived;
 mod device;
 mod diff;
@@ -95,6 +96,8 @@ pub fn compile(
     qc::tests(&sheets, &mut draft);
     item::items(&sheets, &mut draft);
     grade::grades(&sheets, &mut draft);
+    cross::checks(&sheets, &mut draft);
+    cross::neighbours(&mut draft);
     rule::rules(&sheets, &mut draft);
     if !draft.faults.is_empty() {
         return Err(draft.faults);

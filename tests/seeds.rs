@@ -876,3 +876,82 @@ fn the_narrowest_scope_counts_test_by_test_and_a_pulse_is_doubted_at_most() {
     assert!(rate.relative && rate.thresholds.fail == Some(0.6 / 3600.0), "{rate:?}");
     assert!(Arc::ptr_eq(&there, &qc("puhe-pudong/ph")), "what is the same is shared");
 }
+
+/// The example's tables with these checks of several properties.
+fn cross_rows(rows: &str) -> Tables {
+    let mut tables = example();
+    let head = "check,scope,test,expression,unit,fail_low,fail_high,suspect_low,suspect_high,\
+                samples,judges,source\n";
+    tables.put("cross_checks.csv", format!("{head}{rows}").into_bytes());
+    tables
+}
+
+/// Checks that one row of `cross_checks.csv` is refused with words.
+#[track_caller]
+fn refuses_cross(row: &str, words: &str) {
+    let faults = compiled(&cross_rows(row)).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let place = "seeds/cross_checks.csv:2:";
+    assert!(told.iter().any(|one| one.starts_with(place) && one.contains(words)), "{told:#?}");
+    assert_eq!(told.len(), 1, "{told:#?}");
+}
+
+#[test]
+fn a_check_that_makes_no_sense_is_refused_with_what_was_expected() {
+    let low = "a,all,multi_variate,ph - conductivity,uS/cm,,,0,,,,test\n";
+    refuses_cross(low, "acidity `-` conductivity");
+    refuses_cross("a,all,multi_variate,phh,pH,,,0,,,,test\n", "a property of properties.csv");
+    refuses_cross("a,all,multi_variate,ph,pH,,,,,,,test\n", "no bound");
+    refuses_cross("a,all,multi_variate,ph,pH,5,,4,,,,test\n", "inside the fail bounds");
+    refuses_cross("a,all,multi_variate,ph,pHH,,,0,,,,test\n", "a unit of units.csv");
+    refuses_cross("a,all,multi_variate,ph,pH,,,0,,2,,test\n", "nothing for multi_variate");
+    refuses_cross("a,all,spike,ph,pH,,,0,,,,test\n", "`out_of_water`");
+    refuses_cross("a,everywhere,multi_variate,ph,pH,,,0,,,,test\n", "`all`, or `place:`");
+    refuses_cross("a,place:setdz,multi_variate,ph,pH,,,0,,,,test\n", "that has all that the check");
+    refuses_cross("a,all,multi_variate,ph,pH,,,0,,,phh,test\n", "the nearest is `ph`");
+    refuses_cross("a,all,stale_analyser,,,,,,,2,ammonia_nitrogen,test\n", "two at least");
+    let once = "a,all,stale_analyser,,,,,,,1,ammonia_nitrogen total_phosphorus,test\n";
+    refuses_cross(once, "from 2 to 48");
+    let twice = "a,all,multi_variate,ph,pH,,,0,,,,test\na,all,multi_variate,ph,pH,,,1,,,,test\n";
+    assert_eq!(compiled(&cross_rows(twice)).unwrap_err().len(), 1);
+}
+
+#[test]
+fn a_check_stands_at_every_position_that_has_what_it_names() {
+    let rows = "a,all,multi_variate,ph,pH,,,0,,,ph dissolved_oxygen,test\n\
+                b,all,multi_variate,\"at(\"\"L1\"\", \"\"voltage\"\") * at(\"\"L1\"\", \"\"current\"\")\",\
+                W,,,0,,,,test\n";
+    let registry = compiled(&cross_rows(rows)).unwrap();
+    let judged = |name: &str| {
+        let mut streams = registry.datastreams.iter();
+        let checks = streams.find(|one| *one.name == *name).unwrap().standing.judged_by.clone();
+        checks.iter().map(|check| check.name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(judged("puhe-daoyi/dissolved_oxygen"), "a");
+    assert_eq!(judged("nanhu-buoy/0.5m/dissolved_oxygen"), "a");
+    assert_eq!(judged("nanhu-buoy/0.5m/water_temperature"), "");
+    assert_eq!(judged("setdz-power/L1/voltage"), "b");
+    assert_eq!(judged("setdz-power/sub-1-L1/current"), "b", "of the meter's own phase");
+    assert_eq!(judged("setdz-power/L2/current"), "");
+}
+
+#[test]
+fn so_many_checks_may_look_at_a_datastream() {
+    let rows = |count: usize| -> String {
+        let row = |at| format!("c{at},station:puhe-daoyi,multi_variate,ph,pH,,,0,,,,test\n");
+        (0..count).map(row).collect()
+    };
+    compiled(&cross_rows(&rows(16))).unwrap();
+    let faults = compiled(&cross_rows(&rows(17))).unwrap_err();
+    assert!(faults[0].to_string().contains("17 checks"), "{faults:#?}");
+}
+
+#[test]
+fn a_river_that_flows_in_a_circle_is_refused() {
+    let mut tables = example();
+    let text = String::from_utf8(tables.get("reaches.csv").unwrap().to_vec()).unwrap();
+    let row = "puhe-pingluo,puhe-huishan,10,20,test\n";
+    tables.put("reaches.csv", format!("{text}{row}").into_bytes());
+    let line = text.lines().count() + 1;
+    check(&tables, &format!("seeds/reaches.csv:{line}:"));
+}

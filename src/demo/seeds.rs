@@ -8,13 +8,14 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 34] = tables![
+const TABLES: [(&str, &str); 35] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
     "averages.csv",
     "calibrations.csv",
     "counters.csv",
+    "cross_checks.csv",
     "derived.csv",
     "devices.csv",
     "factors.csv",

@@ -153,6 +153,12 @@ impl Test {
     }
 }
 
+/// The tests that tell that nothing was read at all.
+const UNREADABLE: u32 = Test::Missing.bit() | Test::GrossRange.bit() | Test::DeviceMark.bit();
+/// The tests that doubt a value because it changed. A wave does that, too: where the next station
+/// shows the same, they say nothing.
+const OF_CHANGE: u32 = Test::Spike.bit() | Test::RateOfChange.bit() | Test::Climatology.bit();
+
 /// The flags of all tests on one observation: for each flag one bit a test. A test without a bit
 /// was not evaluated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
@@ -210,14 +216,16 @@ impl Quality {
         }
     }
 
-    /// Rolls all flags up into one. A value that is missing is missing, whatever else ran.
+    /// Rolls all flags up into one. A value that is missing is missing, whatever else ran. What is
+    /// suspect because it changed is not, where the neighbour test passed it: the next station on
+    /// the river shows the same.
     #[must_use]
     pub fn roll_up(&self) -> Flag {
         if self.missing & Test::Missing.bit() != 0 {
             Flag::Missing
         } else if self.fail != 0 {
             Flag::Fail
-        } else if self.suspect != 0 {
+        } else if self.suspect & !self.borne_out() != 0 {
             Flag::Suspect
         } else if self.pass != 0 {
             Flag::Pass
@@ -226,18 +234,27 @@ impl Quality {
         }
     }
 
+    /// Gives the tests whose doubts a neighbour disperses.
+    fn borne_out(&self) -> u32 {
+        if self.pass & Test::Neighbour.bit() == 0 { 0 } else { OF_CHANGE }
+    }
+
     /// Says whether it failed by what tells of a value alone that it is none: such a value is no
     /// neighbour that another could be held against.
     #[must_use]
     pub fn fails_alone(&self) -> bool {
-        const ALONE: u32 = Test::Missing.bit()
-            | Test::GrossRange.bit()
-            | Test::DeviceMark.bit()
+        const ALONE: u32 = UNREADABLE
             | Test::OutOfWater.bit()
             | Test::ControlCheck.bit()
             | Test::SiteCalendar.bit()
             | Test::Person.bit();
         self.fail & ALONE != 0
+    }
+
+    /// Says whether it failed by what tells that nothing was read at all.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.fail & UNREADABLE != 0
     }
 
     /// Gives the tests that gave a flag.

@@ -3,6 +3,7 @@
 
 mod air;
 mod counter;
+mod cross;
 mod energy;
 mod qc;
 mod site;
@@ -27,6 +28,7 @@ use crate::domain::unit::{Conversion, UnitIndex, Units};
 
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
 pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
+pub use self::cross::{CrossCheck, CrossKind, Neighbour, OneSided, Standing};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
 pub use self::qc::{
     Attenuated, Check, Climate, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
@@ -300,6 +302,11 @@ pub struct Datastream {
     pub calibrations: Vec<Calibration>,
     /// The tests of quality control, each of the narrowest scope that has it.
     pub qc: Arc<Qc>,
+    /// When a sensor took the place of another, in order of time: what came before says nothing of
+    /// what comes after.
+    pub renewed: Arc<[Timestamp]>,
+    /// What stands around it outside of its own series.
+    pub standing: Standing,
     /// Whether weir makes hour means of it, and what makes them valid.
     pub hour_mean: Option<HourMean>,
     /// The longer averages that weir makes of it, the shortest first, any date.
@@ -368,6 +375,8 @@ impl Datastream {
             expected_every_ms: 0,
             calibrations: Vec::new(),
             qc: Arc::default(),
+            standing: Standing::default(),
+            renewed: Arc::default(),
             hour_mean: None,
             averages: Arc::default(),
             official: true,

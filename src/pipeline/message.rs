@@ -321,12 +321,9 @@ impl Pipeline {
 
     /// Stores the observations that were read, and works out what is made of them.
     fn store_read(&mut self, manner: Manner<'_>, ledger: &mut Ledger, out: &mut Processed) {
-        let mut observed = std::mem::take(&mut self.observed);
         let Manner { now, live, backlog, .. } = manner;
         let hearing = Hearing { now, live, backlog, members: Flag::NotEvaluated };
-        self.store(&observed, hearing, ledger, out);
-        observed.clear();
-        self.observed = observed;
+        self.store_observed(hearing, ledger, out);
     }
 
     /// Stores the observations of one message, and works out what is made of them.
@@ -337,13 +334,23 @@ impl Pipeline {
         ledger: &mut Ledger,
         out: &mut Processed,
     ) {
+        self.observed.clear();
+        self.observed.extend_from_slice(observations);
+        self.store_observed(hearing, ledger, out);
+    }
+
+    fn store_observed(&mut self, hearing: Hearing, ledger: &mut Ledger, out: &mut Processed) {
         let registry = Arc::clone(&self.registry);
-        for observation in observations {
-            let outcome = self.observe(&registry, *observation, hearing, ledger, out);
+        let mut at = 0;
+        // They stay where they are meanwhile: what a message brings is judged by all of it.
+        while let Some(observation) = self.observed.get(at).copied() {
+            let outcome = self.observe(&registry, observation, hearing, ledger, out);
             ledger.readings.count(outcome);
+            at += 1;
         }
         self.derive(&registry, Hearing { live: false, ..hearing }, out);
         self.evaluate_assessed(&registry, out);
+        self.observed.clear();
     }
 
     /// Touches what the readings of a message will need. It lies far apart and is seldom near the

@@ -85,6 +85,8 @@ impl Pipeline {
         self.note_hour(registry, datastream, entry, old.is_some(), now.wall);
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         remember(stream, registry, entry, news, now.wall);
+        let telling = Telling { now, backlog };
+        self.inform(registry, datastream, entry, telling, out);
         self.touch(registry, datastream, time);
         if news {
             self.judge(registry, datastream, &qualified, backlog, out);

@@ -9,10 +9,11 @@ use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Registry, Statistic};
 use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::backlog::Backlog;
+use crate::pipeline::cross::InSeries;
 use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed};
 use crate::qc::flat_line::{Run, Timed};
-use crate::qc::{self, Around, Memory, attenuated_signal, spike};
+use crate::qc::{self, Around, Memory, attenuated_signal, drift, spike};
 
 /// What is judged of the newest value of a datastream.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +60,21 @@ impl Pipeline {
         };
         let quality = &mut judged.quality;
         qc::judge(qc, (time, &station.zone), entry.result.number(), &around, quality);
+        let series = InSeries {
+            before: around.before.map(|(_, before)| before),
+            neighbour: last.map_or(Flag::NotEvaluated, |last| last.quality.flag(Test::Neighbour)),
+            level: usual_before(datastream, stream, time),
+        };
+        self.judge_by_others(
+            registry,
+            datastream,
+            Entry { quality: *quality, ..entry },
+            series,
+            quality,
+        );
         let value = Entry { quality: *quality, ..entry }.beside();
         let memory = if last.is_some() { stream.qc } else { Memory::default() };
+        judged.memory = remembered(&stream.qc, time, quality);
         judged.memory.before = around.before.map(|(_, before)| before);
         if let Some(flat) = qc.flat_line {
             let back = adjoining(datastream, time, stream.history.newest_first());
@@ -90,6 +104,10 @@ impl Pipeline {
             let number = entry.result.number();
             qc::judge(&datastream.qc, at, number, &Around::default(), &mut quality);
         }
+        if let (Some(tolerance), Some(number)) = (datastream.qc.drift, entry.result.number()) {
+            let flag = drift::test(tolerance, &datastream.calibrations, (entry.time, number));
+            quality.set(Test::Drift, flag);
+        }
         // Nothing says whether it changed.
         quality.set(Test::RateOfChange, Flag::NotEvaluated);
         quality
@@ -109,56 +127,88 @@ impl Pipeline {
         else {
             return (judged, memory);
         };
-        let qc = &*datastream.qc;
-        let stands_ms = datastream.stands_for_ms();
+        let (qc, zone) = (&*datastream.qc, &station.zone);
         let begin = from.plus(-look_back_ms(datastream));
-        let held = stream.history.between(begin, to.plus(stands_ms.saturating_add(1)));
+        let end = to.plus(datastream.stands_for_ms().saturating_add(1));
+        let mut held = stream.history.between(begin, end);
+        // What tells of a value alone comes first: one that fails by it is no neighbour.
+        for entry in held.iter_mut().filter(|entry| from <= entry.time && entry.time < to) {
+            entry.quality = cleared(entry.quality);
+            let (number, nothing) = (entry.result.number(), Around::default());
+            qc::judge(qc, (entry.time, zone), number, &nothing, &mut entry.quality);
+            let (so_far, alone) = (*entry, InSeries::default());
+            self.judge_by_others(registry, datastream, so_far, alone, &mut entry.quality);
+        }
         let mut run = Run::default();
-        for (at, entry) in held.iter().enumerate() {
-            if entry.time >= to {
-                break;
-            }
-            let last = at.checked_sub(1).and_then(|last| held.get(last));
-            let next = held.get(at + 1);
-            let near = last.filter(|last| stands_beside(datastream, last.time, entry.time));
-            let around = Around {
-                before: near.and_then(|last| Some((last.time, last.beside()?))),
-                after: next
-                    .filter(|next| stands_beside(datastream, entry.time, next.time))
-                    .and_then(Entry::beside),
-                last: last.map(|last| last.time),
-                companion: self.companion(registry, datastream, entry.time),
-                attenuated_signal: self.attenuated(datastream, stream, *entry),
-                flat_line: Flag::NotEvaluated,
-            };
-            let mut quality = entry.quality;
-            let number = entry.result.number();
-            qc::judge(qc, (entry.time, &station.zone), number, &around, &mut quality);
+        let mut level = usual_before(datastream, stream, begin);
+        for at in 0..held.len() {
+            let Some(entry) = held.get(at).copied().filter(|entry| entry.time < to) else { break };
+            let (around, last) = self.around(registry, datastream, &held, at);
             if let Some(flat) = qc.flat_line {
-                let value = Entry { quality, ..*entry }.beside();
                 let before = held.get(..at).unwrap_or_default().iter().rev().copied();
                 let back = adjoining(datastream, entry.time, before);
-                let so_far = if near.is_some() { run } else { Run::default() };
-                run = so_far.next(flat, (entry.time, value), back);
-                if number.is_some() {
-                    let flag = run.test_at(flat, entry.time, datastream.interval_ms());
-                    quality.set(Test::FlatLine, flag);
-                }
+                let so_far = if last.is_some() { run } else { Run::default() };
+                run = so_far.next(flat, (entry.time, entry.beside()), back);
             }
             if entry.time < from {
+                level = usual(&entry).or(level);
                 continue;
             }
-            let flag = quality.flag(Test::Spike);
+            let mut quality = entry.quality;
+            let number = entry.result.number();
+            qc::judge(qc, (entry.time, zone), number, &around, &mut quality);
+            if let (Some(flat), Some(_)) = (qc.flat_line, number) {
+                let flag = run.test_at(flat, entry.time, datastream.interval_ms());
+                quality.set(Test::FlatLine, flag);
+            }
+            let series = InSeries {
+                before: around.before.map(|(_, before)| before),
+                neighbour: last.map_or(Flag::NotEvaluated, |one| one.quality.flag(Test::Neighbour)),
+                level,
+            };
+            self.judge_by_others(registry, datastream, entry, series, &mut quality);
+            let spike = quality.flag(Test::Spike);
             quality.set(Test::Spike, Flag::NotEvaluated);
-            judged.push(with_spike(Entry { quality, ..*entry }, flag));
-            memory = Memory { before: around.before.map(|(_, before)| before), run };
+            let known = with_spike(Entry { quality, ..entry }, spike);
+            level = usual(&known).or(level);
+            memory = Memory { before: series.before, run, ..stream.qc };
+            if let Some(place) = held.get_mut(at) {
+                *place = known;
+            }
+            judged.push(known);
         }
         (judged, memory)
     }
 
+    /// Gives what stands around one of the values that are held, and the value before it, if no
+    /// gap is between them.
+    fn around(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        held: &[Entry],
+        at: usize,
+    ) -> (Around, Option<Entry>) {
+        let Some(entry) = held.get(at) else { return (Around::default(), None) };
+        let before = at.checked_sub(1).and_then(|before| held.get(before));
+        let after = held.get(at + 1);
+        let last = before.filter(|last| stands_beside(datastream, last.time, entry.time)).copied();
+        let next = after.filter(|next| stands_beside(datastream, entry.time, next.time));
+        let stream = self.state.stream(datastream);
+        let around = Around {
+            before: last.and_then(|last| Some((last.time, last.beside()?))),
+            after: next.and_then(Entry::beside),
+            last: before.map(|last| last.time),
+            companion: self.companion(registry, datastream, entry.time),
+            attenuated_signal: stream
+                .map_or(Flag::NotEvaluated, |stream| self.attenuated(datastream, stream, *entry)),
+            flat_line: Flag::NotEvaluated,
+        };
+        (around, last)
+    }
+
     /// Judges anew what the ring holds of a span of a datastream, and tells what is other than it
     /// was. What is made of it is due then: see [`Pipeline::derive`].
-    #[expect(dead_code, reason = "acts of persons and checks of several properties will use it")]
     pub(super) fn requalify(
         &mut self,
         registry: &Registry,
@@ -167,6 +217,11 @@ impl Pipeline {
         telling: Telling,
         out: &mut Processed,
     ) {
+        let Some(stream) = self.state.stream(datastream) else { return };
+        // What it says of the ends of the span may tell more of those beside them.
+        let before = stream.history.at_or_before(span.0.plus(-1)).map(|before| before.time);
+        let after = stream.history.after(span.1.plus(-1)).map(|after| after.time.plus(1));
+        let span = (before.unwrap_or(span.0), after.unwrap_or(span.1));
         let (judged, memory) = self.judge_held(registry, datastream, span);
         let Some(last) = judged.last().map(|last| last.time) else { return };
         for entry in judged {
@@ -200,7 +255,12 @@ impl Pipeline {
             }
             Some(_) | None => newest,
         };
-        let (judged, memory) = self.judge_held(registry, datastream, (from, until.plus(1)));
+        let (mut judged, mut memory) = self.judge_held(registry, datastream, (from, until.plus(1)));
+        let mut until = until;
+        if until != newest && judged.last().is_some_and(|last| self.goes_on(datastream, last)) {
+            until = newest;
+            (judged, memory) = self.judge_held(registry, datastream, (from, until.plus(1)));
+        }
         let mut quality = entry.quality;
         for one in judged {
             if one.time == entry.time {
@@ -213,6 +273,15 @@ impl Pipeline {
             stream.qc = memory;
         }
         quality
+    }
+
+    /// Says whether a test that goes on from value to value says something else of one than it did.
+    fn goes_on(&self, datastream: &Datastream, judged: &Entry) -> bool {
+        let stream = self.state.stream(datastream);
+        let held = stream.and_then(|stream| stream.history.at_or_before(judged.time));
+        let other =
+            |test| held.is_none_or(|held| held.quality.flag(test) != judged.quality.flag(test));
+        [Test::UnitMistake, Test::Neighbour, Test::FlatLine].into_iter().any(other)
     }
 
     /// Tells the quality of a value anew, if it is another one, and has what was made of the value
@@ -279,9 +348,48 @@ impl Pipeline {
     }
 }
 
-/// Says whether a value still stood when another came: else there is a gap between them.
+/// Says whether a value still stood when another came: else there is a gap between them, or a
+/// sensor took the place of another.
 fn stands_beside(datastream: &Datastream, before: Timestamp, after: Timestamp) -> bool {
-    after.since(before) <= datastream.stands_for_ms()
+    let renewed = |at: &Timestamp| before < *at && *at <= after;
+    after.since(before) <= datastream.stands_for_ms() && !datastream.renewed.iter().any(renewed)
+}
+
+/// Takes out of a quality what is worked out from what stands around a value.
+fn cleared(mut quality: Quality) -> Quality {
+    for test in [
+        Test::MultiVariate,
+        Test::OutOfWater,
+        Test::StaleAnalyser,
+        Test::Neighbour,
+        Test::UnitMistake,
+        Test::Spike,
+    ] {
+        quality.set(test, Flag::NotEvaluated);
+    }
+    quality
+}
+
+/// Gives the level that is usual before a time, where the unit is tested.
+fn usual_before(datastream: &Datastream, stream: &StreamState, time: Timestamp) -> Option<f64> {
+    datastream.qc.unit_mistake?;
+    let mut before = stream.history.newest_first().filter(|entry| entry.time < time);
+    before.find_map(|entry| usual(&entry))
+}
+
+/// Gives the number of a value whose unit is not in doubt.
+fn usual(entry: &Entry) -> Option<f64> {
+    let doubted = entry.quality.flag(Test::UnitMistake) == Flag::Suspect;
+    entry.beside().filter(|number| *number > 0.0 && !doubted)
+}
+
+/// Gives what is remembered beside the series itself once a value is judged.
+fn remembered(so_far: &Memory, time: Timestamp, quality: &Quality) -> Memory {
+    let mut memory = Memory { doubted: so_far.doubted, ..Memory::default() };
+    if quality.flag(Test::Neighbour) == Flag::Suspect {
+        memory.doubted = Some(time);
+    }
+    memory
 }
 
 /// Gives the values before a time as far as no gap is between them, the newest first.

@@ -14,7 +14,8 @@ pub fn test(rate: Rate, before: Option<(Timestamp, f64)>, (time, value): (Timest
     let change = (value - before).abs();
     // Two values of one instant change infinitely fast, or not at all.
     let share = if rate.relative { before.abs() } else { 1.0 };
-    rate.thresholds.above(if change > 0.0 { change / share / seconds } else { 0.0 })
+    let changed = change > rate.noise;
+    rate.thresholds.above(if changed { change / share / seconds } else { 0.0 })
 }
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod tests {
         let rate = Rate {
             thresholds: Thresholds { suspect: Some(0.5), fail: Some(1.0) },
             relative: false,
+            noise: 0.0,
         };
         let at_second = |(second, value)| (Timestamp(second * SECOND), value);
         assert_eq!(test(rate, before.map(at_second), at_second(at)), want);
@@ -48,5 +50,24 @@ mod tests {
     fn two_values_of_one_instant() {
         check(Some((5, 1.0)), (5, 1.0), Flag::Pass);
         check(Some((5, 1.0)), (5, 1.1), Flag::Fail);
+    }
+
+    #[test]
+    fn what_is_noise_is_no_change() {
+        let rate = Rate {
+            thresholds: Thresholds { suspect: Some(0.5), fail: None },
+            noise: 2.0,
+            ..Rate::default()
+        };
+        let flag = |value| test(rate, Some((Timestamp(0), 1.0)), (Timestamp(SECOND), value));
+        assert_eq!((flag(3.0), flag(3.1)), (Flag::Pass, Flag::Suspect));
+    }
+
+    #[test]
+    fn a_relative_rate_is_of_the_value_before() {
+        let thresholds = Thresholds { suspect: Some(0.5), fail: None };
+        let rate = Rate { thresholds, relative: true, noise: 0.0 };
+        let flag = |value| test(rate, Some((Timestamp(0), 4.0)), (Timestamp(SECOND), value));
+        assert_eq!((flag(6.0), flag(6.1), flag(1.9)), (Flag::Pass, Flag::Suspect, Flag::Suspect));
     }
 }

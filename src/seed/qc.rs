@@ -136,7 +136,7 @@ const KINDS: [Kind; 11] = [
     kind_of(Test::GrossRange, "none", |cells, _, _| spans(cells).map(Asked::GrossRange)),
     kind_of(Test::Climatology, "`within`", climatology),
     kind_of(Test::Spike, "`method`, `suspect`, `fail`", spike),
-    kind_of(Test::RateOfChange, "`suspect`, `fail`", rate),
+    kind_of(Test::RateOfChange, "`suspect`, `fail`, `noise`", rate),
     kind_of(Test::FlatLine, "`tolerance`, `suspect`, `fail`, `unless`", flat_line),
     kind_of(Test::AttenuatedSignal, "`check`, `over`, `needs`, `suspect`, `fail`", attenuated),
     kind_of(Test::TimingGap, "`fail`", |cells, said, _| {
@@ -252,7 +252,8 @@ fn rate(cells: &mut Cells<'_>, said: &mut Parameters, _: &Draft) -> Option<Asked
         }
     }
     let thresholds = said.thresholds(cells, RATE, false);
-    Some(Asked::Rate(Rate { thresholds, relative }))
+    let noise = said.optional(cells, "noise", NUMBER).unwrap_or(0.0);
+    Some(Asked::Rate(Rate { thresholds, relative, noise }))
 }
 
 fn flat_line(cells: &mut Cells<'_>, said: &mut Parameters, _: &Draft) -> Option<Asked> {

@@ -99,6 +99,9 @@ schemas! {
     QC: "qc.csv", true,
         ["scope" "test" "fail_low" "fail_high" "suspect_low" "suspect_high" "source"]
         + ["season" "parameters"], ["scope" "test" "season" "parameters"];
+    CROSS_CHECKS: "cross_checks.csv", false,
+        ["check" "scope" "test" "expression" "unit" "fail_low" "fail_high" "suspect_low"
+         "suspect_high" "samples" "judges" "source"], ["check" "scope"];
     AVERAGES: "averages.csv", true,
         ["medium" "sampling" "period" "needs" "of" "clause" "from" "to" "source"]
         + ["property" "needs_february"], ["medium" "property" "sampling" "period" "from"];

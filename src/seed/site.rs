@@ -157,6 +157,20 @@ pub(super) fn reaches(sheets: &Sheets, draft: &mut Draft) {
         if !seen.insert((upstream, downstream)) {
             cells.refuse("downstream", "each reach once");
         }
+        // Every earlier row is without a circle, so the walk ends.
+        let (mut next, mut below) = (vec![downstream], HashSet::new());
+        while let Some(station) = next.pop() {
+            if below.insert(station) {
+                let into = draft.registry.reaches.iter();
+                next.extend(into.filter(|one| one.upstream == station).map(|one| one.downstream));
+            }
+        }
+        if upstream != downstream && below.contains(&upstream) {
+            let expected = "a river that does not flow in a circle: the rows above lead from there \
+                            to `upstream`";
+            cells.refuse("downstream", expected);
+            continue;
+        }
         let reach = Reach { upstream, downstream, low_ms: low, high_ms: high };
         draft.registry.reaches.push(reach);
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::domain::name::{DatastreamId, NameKind};
 use crate::domain::registry::{Assignment, Calibration, Datastream, Statistic};
-use crate::domain::time::Validity;
+use crate::domain::time::{Timestamp, Validity};
 use crate::seed::cell::duration_text;
 use crate::seed::device::{self, Standing};
 use crate::seed::draft::Draft;
@@ -53,6 +53,13 @@ pub(super) fn datastreams(_: &Sheets, draft: &mut Draft) {
         if let Some(device) = draft.registry.devices.get_mut(device.index()) {
             device.assignments.push(Assignment { validity, station, profile, streams });
             device.assignments.sort_by_key(|assignment| assignment.validity.from);
+        }
+    }
+    for (id, fed) in feeds.iter().filter(|(_, fed)| fed.len() > 1) {
+        let mut renewed: Vec<Timestamp> = fed.iter().filter_map(|one| one.validity.from).collect();
+        renewed.sort_unstable();
+        if let Some(stream) = draft.registry.datastreams.get_mut(id.index()) {
+            stream.renewed = renewed.into();
         }
     }
     slots(draft);

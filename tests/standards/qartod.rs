@@ -65,7 +65,7 @@ fn spike_by_both_methods() {
 fn rate_of_change_of_5_in_15_minutes() {
     let rate = Rate {
         thresholds: Thresholds { suspect: Some(5.0 / (15.0 * 60.0)), fail: None },
-        relative: false,
+        ..Rate::default()
     };
     let qc = Qc { rate_of_change: Some(rate), ..Qc::default() };
     let values = [2.0, 10.0, 2.0, 3.0, MISSING, MISSING, 7.0, 10.0];

@@ -101,6 +101,8 @@ struct Rates {
     suspect: Option<f64>,
     fail: Option<f64>,
     per: Option<Length>,
+    #[serde(default)]
+    noise: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -248,7 +250,7 @@ impl Tests {
                     rising(&place, (said.suspect, said.fail), faults);
                 let thresholds =
                     Thresholds { suspect: suspect.map(a_second), fail: fail.map(a_second) };
-                Rate { thresholds, relative: false }
+                Rate { thresholds, relative: false, noise: said.noise }
             }),
             flat_line: self.flat_line.map(|said| said.flat_line(&place("flat_line"), faults)),
             attenuated_signal: self

@@ -90,6 +90,8 @@ pub struct Rate {
     pub thresholds: Thresholds,
     /// Whether a change is held against the value before it.
     pub relative: bool,
+    /// A change of no more is the sensor's noise, however fast, in the canonical unit.
+    pub noise: f64,
 }
 
 /// The flat line test.

@@ -1,0 +1,262 @@
+//! What other series say of a value: other properties of its station, the next station up and down
+//! the river, the calibration that came later.
+
+use crate::domain::history::Entry;
+use crate::domain::name::DatastreamId;
+use crate::domain::observation::{Observation, ObservationResult};
+use crate::domain::quality::{Flag, Quality, Test};
+use crate::domain::registry::{CrossCheck, CrossKind, Datastream, Neighbour, Registry};
+use crate::domain::time::Timestamp;
+use crate::pipeline::qualify::Telling;
+use crate::pipeline::{Pipeline, Processed};
+use crate::qc::{drift, multi_variate, neighbour, stale_analyser, unit_mistake};
+
+/// A value in its own series: the one before it and what was said of that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct InSeries {
+    pub(super) before: Option<f64>,
+    /// What the neighbour test said of the value before.
+    pub(super) neighbour: Flag,
+    /// The level that is usual.
+    pub(super) level: Option<f64>,
+}
+
+impl Pipeline {
+    /// Notes what other series say of a value; `quality` holds what its own says.
+    pub(super) fn judge_by_others(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        entry: Entry,
+        series: InSeries,
+        quality: &mut Quality,
+    ) {
+        let qc = &*datastream.qc;
+        let Some(number) = entry.result.number() else { return };
+        if let Some(tolerance) = qc.drift {
+            let flag = drift::test(tolerance, &datastream.calibrations, (entry.time, number));
+            quality.set(Test::Drift, flag);
+        }
+        if let Some(mistake) = qc.unit_mistake {
+            quality.set(Test::UnitMistake, unit_mistake::test(mistake, series.level, number));
+        }
+        for check in datastream.standing.judged_by.iter() {
+            let flag = self.checked(registry, check, datastream, entry);
+            quality.set(check.test, quality.flag(check.test).or_worse(flag));
+        }
+        if qc.neighbour.is_some() && !quality.fails_alone() {
+            let flag = self.by_neighbours(registry, datastream, (entry.time, number), series);
+            quality.set(Test::Neighbour, flag);
+        }
+    }
+
+    /// Has those judged anew of whom a value that was taken in tells more: what stands beside it at
+    /// its station, and what jumped upstream when its water was there.
+    pub(super) fn inform(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        entry: Entry,
+        telling: Telling,
+        out: &mut Processed,
+    ) {
+        for check in datastream.standing.informs.iter() {
+            for id in check.judges.iter().filter(|id| **id != datastream.id) {
+                let Some(judged) = registry.datastream(*id) else { continue };
+                let stands = (entry.time, datastream.stands_for_ms());
+                if let Some(span) = self.told_otherwise(registry, check, judged, stands) {
+                    self.requalify(registry, judged, span, telling, out);
+                }
+            }
+        }
+        for neighbour in datastream.standing.neighbours.iter() {
+            let Some(other) = registry.datastream(neighbour.datastream) else { continue };
+            let doubted = self.state.stream(other).and_then(|stream| stream.qc.doubted);
+            // What is here now was there so much earlier.
+            let (from, to) = when(*neighbour, entry.time);
+            if doubted.is_some_and(|doubted| from <= doubted && doubted < to) {
+                self.requalify(registry, other, (from, to), telling, out);
+            }
+        }
+    }
+
+    /// Gives from when to when what a check says of a datastream may be other than it was, by a
+    /// value of another one of a time, which stands for so long.
+    fn told_otherwise(
+        &self,
+        registry: &Registry,
+        check: &CrossCheck,
+        judged: &Datastream,
+        (time, stands_ms): (Timestamp, i64),
+    ) -> Option<(Timestamp, Timestamp)> {
+        let newest = self.state.stream(judged)?.history.newest()?;
+        if newest.time < time {
+            return None;
+        }
+        if newest.time == time {
+            // What the message brings is judged with all of it.
+            let of_message = |one: &Observation| {
+                one.datastream == judged.id && one.phenomenon_time.start() == time
+            };
+            let flag = || self.checked(registry, check, judged, newest);
+            let same =
+                self.observed.iter().any(of_message) || flag() == newest.quality.flag(check.test);
+            return (!same).then_some((time, time.plus(1)));
+        }
+        Some((time, time.plus(stands_ms).plus(1)))
+    }
+
+    /// Runs a check for a value of one of its datastreams.
+    fn checked(
+        &self,
+        registry: &Registry,
+        check: &CrossCheck,
+        datastream: &Datastream,
+        entry: Entry,
+    ) -> Flag {
+        match &check.kind {
+            CrossKind::Expression { expression, fail, suspect } => {
+                let mut numbers = [f64::NAN; crate::domain::expression::EXPRESSION_INPUTS_MAX];
+                let inputs = expression.inputs();
+                for (number, id) in numbers.iter_mut().zip(inputs) {
+                    let found = if *id == datastream.id {
+                        entry.result.number().filter(|_| !entry.quality.is_unreadable())
+                    } else {
+                        self.standing_beside(registry, *id, entry.time)
+                    };
+                    let Some(found) = found else { return Flag::NotEvaluated };
+                    *number = found;
+                }
+                let value = expression.evaluate(numbers.get(..inputs.len()).unwrap_or_default());
+                value
+                    .map_or(Flag::NotEvaluated, |value| multi_variate::test(*fail, *suspect, value))
+            }
+            CrossKind::Repeats { samples } => {
+                self.repeats(registry, (check, *samples), datastream, entry)
+            }
+        }
+    }
+
+    /// Gives what a datastream says at a time: what the message that is read brings, else what the
+    /// ring holds; nothing where that is too old or was no reading at all.
+    fn standing_beside(
+        &self,
+        registry: &Registry,
+        id: DatastreamId,
+        time: Timestamp,
+    ) -> Option<f64> {
+        let of = registry.datastream(id)?;
+        let stands = |at: Timestamp| at <= time && time.since(at) <= of.stands_for_ms();
+        let brought = self
+            .observed
+            .iter()
+            .rev()
+            .find(|one| one.datastream == id && stands(one.phenomenon_time.start()));
+        if let Some(brought) = brought {
+            let number = brought.result.number()?;
+            let spans = of.qc.gross_range;
+            return Some(number)
+                .filter(|one| spans.is_none_or(|spans| spans.judge(*one) != Flag::Fail));
+        }
+        let held = self.state.stream(of)?.history.at_or_before(time)?;
+        let usable = stands(held.time) && !held.quality.is_unreadable();
+        held.result.number().filter(|_| usable)
+    }
+
+    /// Runs the test for a stale analyser.
+    fn repeats(
+        &self,
+        registry: &Registry,
+        (check, samples): (&CrossCheck, usize),
+        datastream: &Datastream,
+        entry: Entry,
+    ) -> Flag {
+        let own = self.last_samples(datastream, (entry.time, entry.result), samples);
+        // Nearly always a sample is another one than the last.
+        if stale_analyser::test(samples, std::slice::from_ref(&own)) == Flag::Pass {
+            return Flag::Pass;
+        }
+        let mut items = vec![own];
+        for id in check.judges.iter().filter(|id| **id != datastream.id) {
+            let Some(item) = registry.datastream(*id) else { return Flag::NotEvaluated };
+            let Some(sample) = self.sample_of_cycle(item, entry.time) else {
+                return Flag::NotEvaluated;
+            };
+            items.push(self.last_samples(item, sample, samples));
+        }
+        stale_analyser::test(samples, &items)
+    }
+
+    /// Gives the sample of an item that was drawn in the same cycle as one at a time.
+    fn sample_of_cycle(
+        &self,
+        item: &Datastream,
+        time: Timestamp,
+    ) -> Option<(Timestamp, ObservationResult)> {
+        let half_ms = item.interval_ms() / 2;
+        let near = |at: Timestamp| at.since(time).abs() <= half_ms;
+        let brought = self
+            .observed
+            .iter()
+            .rev()
+            .find(|one| one.datastream == item.id && near(one.phenomenon_time.start()));
+        if let Some(brought) = brought {
+            return Some((brought.phenomenon_time.start(), brought.result));
+        }
+        let held = self.state.stream(item)?.history.at_or_before(time.plus(half_ms))?;
+        near(held.time).then_some((held.time, held.result))
+    }
+
+    /// Gives a sample and those before it, the newest first.
+    fn last_samples(
+        &self,
+        item: &Datastream,
+        (time, result): (Timestamp, ObservationResult),
+        samples: usize,
+    ) -> Vec<ObservationResult> {
+        let mut last = vec![result];
+        let mut at = time;
+        while let Some(stream) = self.state.stream(item).filter(|_| last.len() < samples) {
+            let Some(before) = stream.history.at_or_before(at.plus(-1)) else { break };
+            last.push(before.result);
+            at = before.time;
+        }
+        last
+    }
+
+    /// Runs the neighbour test on a value that jumped, or goes on where one jumped.
+    fn by_neighbours(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (time, number): (Timestamp, f64),
+        series: InSeries,
+    ) -> Flag {
+        let Some(tolerance) = datastream.qc.neighbour else { return Flag::NotEvaluated };
+        let jumped =
+            series.before.is_some_and(|before| (number - before).abs() > tolerance.of(before));
+        if !jumped && series.neighbour != Flag::Suspect {
+            return Flag::NotEvaluated;
+        }
+        let spans = datastream.standing.neighbours.iter().filter_map(|neighbour| {
+            let other = registry.datastream(neighbour.datastream)?;
+            let history = &self.state.stream(other)?.history;
+            let (from, to) = when(*neighbour, time);
+            let mut held = history.between(from, to);
+            let standing = history.at_or_before(from);
+            held.extend(standing.filter(|one| from.since(one.time) <= other.stands_for_ms()));
+            let numbers = held.iter().filter_map(Entry::beside);
+            numbers.fold(None, |span: Option<(f64, f64)>, number| {
+                let (low, high) = span.unwrap_or((number, number));
+                Some((low.min(number), high.max(number)))
+            })
+        });
+        let spans: Vec<(f64, f64)> = spans.collect();
+        neighbour::test(tolerance, number, &spans)
+    }
+}
+
+/// Gives from when to before when a neighbour's water was the same as that of a time here.
+fn when(neighbour: Neighbour, time: Timestamp) -> (Timestamp, Timestamp) {
+    (time.plus(-neighbour.high_ms), time.plus(1 - neighbour.low_ms))
+}
