@@ -33,7 +33,7 @@ pub struct Memory {
     /// The flat line that ends at the newest.
     #[n(1)]
     pub run: Run,
-    /// When a neighbour last did not show what was measured here.
+    /// When a value was last doubted that a neighbour may bear out.
     #[n(2)]
     pub doubted: Option<Timestamp>,
 }

@@ -74,7 +74,7 @@ impl Pipeline {
             let doubted = self.state.stream(other).and_then(|stream| stream.qc.doubted);
             // What is here now was there so much earlier.
             let (from, to) = when(*neighbour, entry.time);
-            if doubted.is_some_and(|doubted| from <= doubted && doubted < to) {
+            if doubted.is_some_and(|doubted| from <= doubted) {
                 self.requalify(registry, other, (from, to), telling, out);
             }
         }
@@ -243,7 +243,9 @@ impl Pipeline {
             let history = &self.state.stream(other)?.history;
             let (from, to) = when(*neighbour, time);
             let mut held = history.between(from, to);
-            let standing = history.at_or_before(from);
+            // What stands where the water goes is not known before the water is there.
+            let known = from <= time || history.newest().is_some_and(|one| one.time >= from);
+            let standing = history.at_or_before(from).filter(|_| known);
             held.extend(standing.filter(|one| from.since(one.time) <= other.stands_for_ms()));
             let numbers = held.iter().filter_map(Entry::beside);
             numbers.fold(None, |span: Option<(f64, f64)>, number| {

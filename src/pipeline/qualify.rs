@@ -386,7 +386,8 @@ fn usual(entry: &Entry) -> Option<f64> {
 /// Gives what is remembered beside the series itself once a value is judged.
 fn remembered(so_far: &Memory, time: Timestamp, quality: &Quality) -> Memory {
     let mut memory = Memory { doubted: so_far.doubted, ..Memory::default() };
-    if quality.flag(Test::Neighbour) == Flag::Suspect {
+    let doubts = [Test::Neighbour, Test::RateOfChange, Test::Climatology];
+    if doubts.into_iter().any(|test| quality.flag(test) == Flag::Suspect) {
         memory.doubted = Some(time);
     }
     memory
