@@ -51,7 +51,7 @@ impl From<&QualifiedObservation> for StoredObservation {
 /// Writes a row; where nothing but the flag changes, the rest of it stays.
 pub(super) fn put(transaction: &Transaction<'_>, row: &StoredObservation) -> Result<(), Error> {
     if row.flag_only {
-        let update = "UPDATE observations SET flag = ?4, revision = 1
+        let update = "UPDATE observations SET flag = ?4
                       WHERE datastream = ?1 AND period = ?2 AND time = ?3";
         transaction.prepare_cached(update)?.execute(params![
             row.datastream.0,

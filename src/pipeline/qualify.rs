@@ -113,13 +113,14 @@ impl Pipeline {
         quality
     }
 
-    /// Judges by the ring alone every value of a span that it holds. Gives all of them, and what is
-    /// remembered with the last.
+    /// Judges by the ring alone every value of a span that it holds, and one more that it is about
+    /// to take in. Gives all of them, and what is remembered with the last.
     pub(super) fn judge_held(
         &self,
         registry: &Registry,
         datastream: &Datastream,
         (from, to): (Timestamp, Timestamp),
+        fresh: Option<Entry>,
     ) -> (Vec<Entry>, Memory) {
         let (mut judged, mut memory) = (Vec::new(), Memory::default());
         let (Some(stream), Some(station)) =
@@ -131,6 +132,10 @@ impl Pipeline {
         let begin = from.plus(-look_back_ms(datastream));
         let end = to.plus(datastream.stands_for_ms().saturating_add(1));
         let mut held = stream.history.between(begin, end);
+        if let Some(fresh) = fresh {
+            held.retain(|entry| entry.time != fresh.time);
+            held.insert(held.partition_point(|entry| entry.time < fresh.time), fresh);
+        }
         // What tells of a value alone comes first: one that fails by it is no neighbour.
         for entry in held.iter_mut().filter(|entry| from <= entry.time && entry.time < to) {
             entry.quality = cleared(entry.quality);
@@ -222,7 +227,7 @@ impl Pipeline {
         let before = stream.history.at_or_before(span.0.plus(-1)).map(|before| before.time);
         let after = stream.history.after(span.1.plus(-1)).map(|after| after.time.plus(1));
         let span = (before.unwrap_or(span.0), after.unwrap_or(span.1));
-        let (judged, memory) = self.judge_held(registry, datastream, span);
+        let (judged, memory) = self.judge_held(registry, datastream, span, None);
         let Some(last) = judged.last().map(|last| last.time) else { return };
         for entry in judged {
             self.tell_flag(registry, datastream, entry, telling, out);
@@ -233,8 +238,8 @@ impl Pipeline {
         }
     }
 
-    /// Takes a value in that comes between others, or in the place of one: it and its neighbours
-    /// are judged by each other. Gives its quality; `entry` has what it says of itself.
+    /// Judges a value that comes between others, or in the place of one, and its neighbours by each
+    /// other. Gives its quality; `entry` has what it says of itself, and the ring has not taken it in.
     pub(super) fn judge_between(
         &mut self,
         registry: &Registry,
@@ -243,10 +248,9 @@ impl Pipeline {
         telling: Telling,
         out: &mut Processed,
     ) -> Quality {
-        let Some(stream) = self.stream_mut(datastream) else { return entry.quality };
+        let Some(stream) = self.state.stream(datastream) else { return entry.quality };
         let before = stream.history.at_or_before(entry.time.plus(-1));
         let after = stream.history.after(entry.time);
-        stream.history.put(entry);
         let newest = stream.history.newest().map_or(entry.time, |newest| newest.time);
         let from = before.map_or(entry.time, |before| before.time);
         let until = match after {
@@ -255,11 +259,13 @@ impl Pipeline {
             }
             Some(_) | None => newest,
         };
-        let (mut judged, mut memory) = self.judge_held(registry, datastream, (from, until.plus(1)));
+        let (mut judged, mut memory) =
+            self.judge_held(registry, datastream, (from, until.plus(1)), Some(entry));
         let mut until = until;
         if until != newest && judged.last().is_some_and(|last| self.goes_on(datastream, last)) {
             until = newest;
-            (judged, memory) = self.judge_held(registry, datastream, (from, until.plus(1)));
+            (judged, memory) =
+                self.judge_held(registry, datastream, (from, until.plus(1)), Some(entry));
         }
         let mut quality = entry.quality;
         for one in judged {
