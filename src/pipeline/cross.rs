@@ -5,7 +5,7 @@ use crate::domain::history::Entry;
 use crate::domain::name::DatastreamId;
 use crate::domain::observation::{Observation, ObservationResult};
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::{CrossCheck, CrossKind, Datastream, Neighbour, Registry};
+use crate::domain::registry::{CrossCheck, CrossKind, Datastream, GrossRange, Neighbour, Registry};
 use crate::domain::time::Timestamp;
 use crate::pipeline::qualify::Telling;
 use crate::pipeline::{Pipeline, Processed};
@@ -147,20 +147,24 @@ impl Pipeline {
     ) -> Option<f64> {
         let of = registry.datastream(id)?;
         let stands = |at: Timestamp| at <= time && time.since(at) <= of.stands_for_ms();
-        let brought = self
-            .observed
-            .iter()
-            .rev()
-            .find(|one| one.datastream == id && stands(one.phenomenon_time.start()));
-        if let Some(brought) = brought {
-            let number = brought.result.number()?;
-            let spans = of.qc.gross_range;
-            return Some(number)
-                .filter(|one| spans.is_none_or(|spans| spans.judge(*one) != Flag::Fail));
-        }
-        let held = self.state.stream(of)?.history.at_or_before(time)?;
-        let usable = stands(held.time) && !held.quality.is_unreadable();
-        held.result.number().filter(|_| usable)
+        let start = |one: &Observation| one.phenomenon_time.start();
+        let brought = self.observed.iter();
+        let brought = brought.filter(|one| one.datastream == id && stands(start(one)));
+        let brought = brought.max_by_key(|one| start(one));
+        let held = self.state.stream(of)?.history.at_or_before(time);
+        let (result, unreadable) = match (brought, held) {
+            (Some(one), held) if held.is_none_or(|held| held.time <= start(one)) => {
+                let failed = |spans: GrossRange| {
+                    one.result.number().is_some_and(|number| spans.judge(number) == Flag::Fail)
+                };
+                (one.result, of.qc.gross_range.is_some_and(failed))
+            }
+            (_, held) => {
+                let held = held.filter(|held| stands(held.time))?;
+                (held.result, held.quality.is_unreadable())
+            }
+        };
+        result.number().filter(|_| !unreadable)
     }
 
     /// Runs the test for a stale analyser.
