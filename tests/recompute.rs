@@ -310,7 +310,9 @@ async fn a_daemon_recomputes_what_a_dead_modem_kept() {
     let send = async |hours: std::ops::Range<i64>, ammonia: f64| {
         for hour in hours.step_by(4) {
             let ts = day + hour * HOUR;
-            let values = format!("\"nh3n\":{ammonia},\"codmn\":4.2,\"tp\":120,\"tn\":2.5");
+            // An analyser whose samples are all the same would be doubted.
+            let (codmn, tn) = (4.2 + hour as f64 / 100.0, ammonia + 1.0);
+            let values = format!("\"nh3n\":{ammonia},\"codmn\":{codmn},\"tp\":120,\"tn\":{tn}");
             let payload = format!("{{\"ts\":{ts},{values}}}").into_bytes();
             publisher
                 .publish("water/cabinet-02/data", payload, Qos::AtLeastOnce, false)
