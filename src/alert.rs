@@ -2,4 +2,5 @@
 //! and change out.
 
 pub mod exceedance;
+pub mod instrument;
 pub mod silence;

@@ -449,6 +449,13 @@ mod tests {
         assert_eq!(integer(&shown["influx"], "connect_timeout_s"), connect);
         let timeout = channel.timeout_s.cast_signed();
         assert_eq!(integer(&shown["channel"][0], "timeout_s"), timeout);
+        let routes: Vec<&str> = shown["channel"][0]["routes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|route| route.as_str().unwrap())
+            .collect();
+        assert_eq!(routes, channel.routes);
         assert_eq!(shown["http"]["listen"].as_str(), Some(&*http.listen));
         assert_eq!(shown["log"]["level"].as_str(), Some(&*log.level));
         assert_eq!(shown["zone"].as_str(), Some(&*zone));

@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod assessment;
+pub mod cause;
 pub mod condition;
 pub mod dimension;
 pub mod evaluation;

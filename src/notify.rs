@@ -11,8 +11,9 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::domain::alert::{AlertChange, AlertEvent, Subject};
+use crate::domain::alert::{AlertChange, AlertEvent, Route, Subject};
 use crate::domain::assessment::WaterClass;
+use crate::domain::cause::{Cause, Found};
 use crate::domain::fault::SettingFault;
 use crate::domain::observation::Period;
 use crate::domain::registry::{Registry, RuleKind};
@@ -50,6 +51,9 @@ pub struct Config {
     pub secret_file: Option<PathBuf>,
     /// The environment variable that holds it, where no file does.
     pub secret_env: Option<String>,
+    /// Which routes of alerts it takes: `environment`, `instrument`, `weir`.
+    #[serde(default = "all_routes")]
+    pub routes: Vec<String>,
     /// A minijinja template of the body; without one the body is the JSON itself.
     pub template: Option<PathBuf>,
     /// A certificate authority to trust besides the public ones, PEM.
@@ -65,6 +69,10 @@ impl fmt::Debug for Config {
         let Self { name, kind, .. } = self;
         out.debug_struct("Config").field("name", name).field("kind", kind).finish_non_exhaustive()
     }
+}
+
+fn all_routes() -> Vec<String> {
+    Route::ALL.map(|route| route.word().to_owned()).to_vec()
 }
 
 fn timeout_s() -> u64 {
@@ -90,8 +98,46 @@ impl Config {
             SettingFault::new(key, error.to_string(), expected)
         }));
         faults.extend(SettingFault::range("timeout_s", self.timeout_s, 1..=TIMEOUT_S_MAX));
+        let unknown = self.routes.iter().find(|word| Route::from_word(word).is_none());
+        let found = match unknown {
+            Some(word) => Some(format!("route `{word}`")),
+            None => self.routes.is_empty().then(|| "no route".to_owned()),
+        };
+        let expected = "some of `environment`, `instrument`, `weir`, or no such key for all";
+        faults.extend(found.map(|found| SettingFault::new("routes", found, expected)));
         faults
     }
+
+    /// Gives who the channel is and what it takes.
+    #[must_use]
+    pub fn taker(&self) -> Taker {
+        let routes = self.routes.iter().filter_map(|word| Route::from_word(word)).collect();
+        Taker { channel: self.name.as_str().into(), routes }
+    }
+}
+
+/// A channel, and which alerts it takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Taker {
+    /// Its name.
+    pub channel: Box<str>,
+    /// The routes.
+    pub routes: Vec<Route>,
+}
+
+impl Taker {
+    /// Takes all alerts.
+    #[must_use]
+    pub fn all(channel: &str) -> Self {
+        Self { channel: channel.into(), routes: Route::ALL.to_vec() }
+    }
+}
+
+/// Gives the channels that take what goes by a route; where nobody knows by which, all of them.
+#[must_use]
+pub fn takers(all: &[Taker], route: Option<Route>) -> Vec<Box<str>> {
+    let takes = |taker: &&Taker| route.is_none_or(|route| taker.routes.contains(&route));
+    all.iter().filter(takes).map(|taker| taker.channel.clone()).collect()
 }
 
 /// A notification such as a template may be tried on: every part of it is there.
@@ -99,15 +145,21 @@ fn sample() -> Value {
     let labels = json!({
         "alertname": "sample", "severity": "warning", "place": "sample", "station": "sample",
         "position": "sample", "property": "sample", "condition": "sample", "network": "sample",
-        "kind": "sample",
+        "kind": "sample", "route": "environment",
     });
-    let event = Told { status: "firing", ends: NO_END.to_owned(), since: NO_END.to_owned() };
+    let cause = json!({
+        "test": "gross_range", "flag": 4, "since": NO_END, "datastream": "sample", "value": 14.2,
+        "unit": "sample", "low": 0, "high": 14, "unchanged_s": 0, "clock_off_s": 0, "times": 1,
+        "above": 0, "water_temperature": 0,
+    });
+    let (ends, since) = (NO_END.to_owned(), NO_END.to_owned());
+    let event = Told { status: "firing", ends, since, route: "environment", cause };
     let annotations = json!({
         "summary_en": "sample", "summary_zh": "sample", "advice_en": "sample",
         "advice_zh": "sample", "limit": "3", "clause": "sample", "value": "2.5",
         "multiple": "0.08", "share": "87 %", "class": "V", "period": "1h", "reasons": "native 1h",
         "value_from": NO_END, "value_to": NO_END, "before": "2.4", "before_from": NO_END,
-        "since": NO_END, "state": "firing",
+        "since": NO_END, "state": "firing", "cause": "sample",
     });
     body(&event, "sample", &labels, &annotations, "0000000000000000")
 }
@@ -305,6 +357,8 @@ pub struct Notification {
     pub body: Value,
     /// The sentence, in English: for the log.
     pub words: String,
+    /// Who is called; none where the rule is not known any more.
+    pub route: Option<Route>,
 }
 
 /// Writes the notification of an alert's change. Times in sentences are in the zone of the
@@ -352,12 +406,47 @@ pub fn notification(
         "reasons": reasons.join(" "),
         "since": time(event.since),
         "state": event.change.word(),
+        "cause": event.cause.map_or("", |cause| cause.test.name()),
     });
     let fingerprint = format!("{:016x}", event.alert.0);
-    let told = Told { status, ends, since: event.since.rfc3339(&scene.zone) };
+    let route = rule.map(|rule| rule.route);
+    let told = Told {
+        status,
+        ends,
+        since: event.since.rfc3339(&scene.zone),
+        route: route.map_or("", Route::word),
+        cause: event.cause.map_or(Value::Null, |cause| cause_of(registry, event, &cause, &scene)),
+    };
     let body = body(&told, receiver, &labels, &annotations, &fingerprint);
     let id = format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis());
-    Notification { id, body, words }
+    Notification { id, body, words, route }
+}
+
+/// Writes what quality control found, with its numbers.
+fn cause_of(registry: &Registry, event: &AlertEvent, cause: &Cause, scene: &Scene<'_>) -> Value {
+    let datastream = registry.datastream(cause.datastream);
+    let mut said = json!({
+        "test": cause.test.name(),
+        "flag": cause.flag.number(),
+        "since": cause.since.rfc3339(&scene.zone),
+        "datastream": datastream.map_or("", |datastream| &datastream.name),
+        "value": event.value,
+        "unit": scene.unit,
+    });
+    let seconds = |millis: i64| Value::from(millis as f64 / 1e3);
+    let numbers = match cause.found {
+        Found::Nothing => Vec::new(),
+        Found::Outside(low, high) => vec![("low", low.into()), ("high", high.into())],
+        Found::Unchanged(millis) => vec![("unchanged_s", seconds(millis))],
+        Found::ClockOff(millis) => vec![("clock_off_s", seconds(millis))],
+        Found::Times(times) => vec![("times", times.into())],
+        Found::AboveRange(limit) => vec![("above", limit.into())],
+        Found::Cold(temperature) => vec![("water_temperature", temperature.into())],
+    };
+    if let Some(said) = said.as_object_mut() {
+        said.extend(numbers.into_iter().map(|(key, number)| (key.to_owned(), number)));
+    }
+    said
 }
 
 /// What Alertmanager writes for an end that is not known.
@@ -368,6 +457,8 @@ struct Told {
     status: &'static str,
     since: String,
     ends: String,
+    route: &'static str,
+    cause: Value,
 }
 
 fn body(
@@ -377,7 +468,7 @@ fn body(
     annotations: &Value,
     fingerprint: &str,
 ) -> Value {
-    let Told { status, since, ends } = told;
+    let Told { status, since, ends, route, cause } = told;
     let alertname = labels.get("alertname").cloned().unwrap_or_default();
     json!({
         "version": "4",
@@ -389,6 +480,8 @@ fn body(
         "commonLabels": labels,
         "commonAnnotations": annotations,
         "externalURL": "",
+        "route": route,
+        "cause": cause,
         "alerts": [{
             "status": status,
             "labels": labels,
@@ -416,7 +509,8 @@ fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
     put("place", scene.place.map_or("", |place| &place.name));
     put("station", scene.station.map_or("", |station| &station.name));
     put("position", scene.datastream.map_or("", |datastream| &datastream.position));
-    put("property", scene.property.map_or("", |property| &property.name));
+    let property = scene.property.filter(|_| scene.datastream.is_some());
+    put("property", property.map_or("", |property| &property.name));
     match event.subject {
         Subject::Weir { condition, network } => {
             put("condition", condition.word());
@@ -430,10 +524,12 @@ fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
         match rule.map(|rule| rule.kind) {
             Some(RuleKind::Exceedance { .. }) => "exceedance",
             Some(RuleKind::Silence { .. }) => "silence",
+            Some(RuleKind::Instrument { .. }) => "instrument",
             Some(RuleKind::Weir(_)) => "weir",
             None => "",
         },
     );
+    put("route", rule.map_or("", |rule| rule.route.word()));
     Value::Object(labels)
 }
 

@@ -11,6 +11,7 @@ mod derive;
 mod edition;
 mod evaluate;
 pub mod indices;
+mod instrument;
 pub mod late;
 mod message;
 mod meter;

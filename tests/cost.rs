@@ -68,7 +68,7 @@ impl Way {
         let ways = Ways { work: work_in, spare, settled: Arc::default() };
         let settings = Settings {
             store: Store::Influx,
-            channels: vec!["duty".into()],
+            channels: vec![weir::notify::Taker::all("duty")],
             home: TimeZone::UTC,
             data_folder: folder.path().to_owned(),
         };

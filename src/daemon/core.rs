@@ -128,7 +128,7 @@ pub struct Settings {
     /// Where points go.
     pub store: Store,
     /// The channels of notification.
-    pub channels: Vec<Box<str>>,
+    pub channels: Vec<notify::Taker>,
     /// The zone of weir's own times.
     pub home: TimeZone,
     /// The folder of the journal, from which a broken state is rebuilt.
@@ -459,12 +459,10 @@ impl Core {
             self.load.urgent = true;
             let told = notify::notification(registry, event, "weir", &self.settings.home);
             batch.alerts.push(alert_row(event, &told));
-            if !self.settings.channels.is_empty() {
-                batch.notifications.push(NotificationRow {
-                    id: told.id,
-                    channels: self.settings.channels.clone(),
-                    body: told.body.to_string(),
-                });
+            let channels = notify::takers(&self.settings.channels, told.route);
+            if !channels.is_empty() {
+                let body = told.body.to_string();
+                batch.notifications.push(NotificationRow { id: told.id, channels, body });
             }
         }
     }

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::daemon::deliver::SINK;
 use crate::daemon::status::{Status, View};
+use crate::domain::alert::Route;
 use crate::domain::assessment::{NotAssessable, Verdict, WaterClass};
 use crate::domain::ledger::{Counts, Ledger};
 use crate::domain::name::PlaceId;
@@ -197,6 +198,7 @@ fn alert_view(json: &str) -> AlertView {
         sentence: both("summary"),
         advice: both("advice"),
         severity: text("commonLabels", "severity"),
+        route: text("commonLabels", "route"),
         since: text("alerts/0", "startsAt"),
     }
 }
@@ -437,6 +439,22 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
     ]
 }
 
+/// Counts the alerts that fire, by route.
+fn alert_metric(reader: &Reader) -> Result<Metric, Error> {
+    let open = reader.open_alerts()?;
+    let routes: Vec<String> = open.iter().map(|alert| alert_view(&alert.json).route).collect();
+    let counted = Route::ALL.map(|route| {
+        let count = routes.iter().filter(|one| *one == route.word()).count();
+        (vec![("route", route.word().to_owned())], count as f64)
+    });
+    Ok(Metric {
+        name: "weir_alerts_firing",
+        help: "Alerts that fire, by whom they call",
+        kind: Kind::Gauge,
+        samples: counted.to_vec(),
+    })
+}
+
 fn journal_metrics(reader: &Reader) -> Result<Vec<Metric>, Error> {
     let Ledger { messages, readings, unprotected, .. } = reader.ledger()?.total();
     // A counter never falls: who was rejected once stays counted, if it ended well later too.
@@ -500,6 +518,7 @@ fn journal_metrics(reader: &Reader) -> Result<Vec<Metric>, Error> {
             kind: Kind::Gauge,
             samples: letters.take(100).collect(),
         },
+        alert_metric(reader)?,
         metric(
             "weir_journal_bytes",
             "Size of the journal, bytes",

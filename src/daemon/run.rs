@@ -151,7 +151,7 @@ impl Daemon {
             config.channels.iter().map(Channel::new).collect::<Result<_, _>>()?;
         let settings = Settings {
             store: if config.influx.is_some() { Store::Influx } else { Store::Embedded },
-            channels: channels.iter().map(|channel| channel.name().into()).collect(),
+            channels: config.channels.iter().map(notify::Config::taker).collect(),
             home: config.home(),
             data_folder: journal.folder().to_owned(),
         };
@@ -493,7 +493,7 @@ fn full_notice(registry: &Registry, settings: &Settings, at: Moment) -> Option<N
     let (change, times) = (AlertChange::Fired, (at.wall, at.wall));
     let event = AlertEvent::plain(AlertId(0), *rule, subject, change, times);
     let told = notify::notification(registry, &event, "weir", &settings.home);
-    let channels = settings.channels.clone();
+    let channels = notify::takers(&settings.channels, told.route);
     Some(NotificationRow { id: "journal-full".to_owned(), channels, body: told.body.to_string() })
 }
 

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::domain::assessment::WaterClass;
+use crate::domain::cause::Cause;
 use crate::domain::name::{DatastreamId, LimitId, NetworkId, RuleId, StationId};
 use crate::domain::observation::{ObservationResult, Period, Periods, Side};
 use crate::domain::time::{PhenomenonTime, Timestamp};
@@ -33,6 +34,38 @@ impl Severity {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Notice, Self::Warning, Self::Critical].into_iter().find(|one| one.word() == word)
+    }
+}
+
+/// Who is called by an alert.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Route {
+    /// The operator, for the river, the air, the park.
+    Environment,
+    /// The technician, for the probe, the station, its line.
+    Instrument,
+    /// Who looks after weir.
+    Weir,
+}
+
+impl Route {
+    /// Every route.
+    pub const ALL: [Self; 3] = [Self::Environment, Self::Instrument, Self::Weir];
+
+    /// Gives the word used in seeds, configuration and output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Instrument => "instrument",
+            Self::Weir => "weir",
+        }
+    }
+
+    /// Reads the word of a seed or a configuration.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.word() == word)
     }
 }
 
@@ -146,7 +179,7 @@ pub enum AlertChange {
     /// What it would have warned of was over before anybody could be told.
     #[n(3)]
     Past,
-    /// It fires still, and for one reason more or for a worse one.
+    /// It fires still, and for one reason or cause more or for a worse one.
     #[n(4)]
     Changed,
 }
@@ -248,6 +281,10 @@ pub struct AlertEvent {
     /// On which side of the number the value lies, where it is censored.
     #[n(17)]
     pub side: Option<Side>,
+    /// What quality control found: of an instrument the fault, of an exceedance why it is
+    /// unconfirmed.
+    #[n(18)]
+    pub cause: Option<Cause>,
 }
 
 impl AlertEvent {
@@ -280,6 +317,7 @@ impl AlertEvent {
             reasons: Periods::default(),
             share: None,
             side: None,
+            cause: None,
         }
     }
 }

@@ -52,47 +52,68 @@ impl Flag {
 
 /// The tests of quality control: QARTOD's by its names, and what a station of a bureau needs
 /// besides.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Test {
     /// Is there a value at all (QARTOD: flag 9).
+    #[n(0)]
     Missing = 0,
     /// Sensor span and expected span.
+    #[n(1)]
     GrossRange = 1,
     /// The device's clock against the time of arrival.
+    #[n(2)]
     Clock = 2,
     /// Of an average: the flags of the values it was made of.
+    #[n(3)]
     Members = 3,
     /// What is expected at the time of the year or day.
+    #[n(4)]
     Climatology = 4,
     /// How far it stands out from its neighbours in time.
+    #[n(5)]
     Spike = 5,
     /// How fast it changed.
+    #[n(6)]
     RateOfChange = 6,
     /// For how long it did not change.
+    #[n(7)]
     FlatLine = 7,
     /// How little it varies.
+    #[n(8)]
     AttenuatedSignal = 8,
     /// Whether it follows a gap.
+    #[n(9)]
     TimingGap = 9,
     /// What several properties of a station say of each other.
+    #[n(10)]
     MultiVariate = 10,
     /// What the station up or down the river says.
+    #[n(11)]
     Neighbour = 11,
     /// What the device itself marks its value with.
+    #[n(12)]
     DeviceMark = 12,
     /// Several items of an analyser whose samples are the same as before.
+    #[n(13)]
     StaleAnalyser = 13,
     /// A probe out of water, or not yet in it.
+    #[n(14)]
     OutOfWater = 14,
     /// A value that a mistaken unit would explain: a thousand times too much or too little.
+    #[n(15)]
     UnitMistake = 15,
     /// How far the sensor has drifted from its last calibration or check.
+    #[n(16)]
     Drift = 16,
     /// A check of the station (zero, span, standard sample …) that failed.
+    #[n(17)]
     ControlCheck = 17,
     /// What the site's calendar says: maintenance, ice, flood, works.
+    #[n(18)]
     SiteCalendar = 18,
     /// What a person said of it.
+    #[n(19)]
     Person = 19,
 }
 

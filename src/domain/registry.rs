@@ -6,6 +6,7 @@ mod counter;
 mod cross;
 mod energy;
 mod qc;
+mod rule;
 mod site;
 mod topic;
 mod water;
@@ -15,14 +16,14 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::domain::alert::{Severity, WeirCondition};
+use crate::domain::alert::WeirCondition;
 use crate::domain::assessment::{Limit, WaterClass};
 use crate::domain::expression::Expression;
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{
     DatastreamId, DeviceId, LimitId, NetworkId, PropertyId, RuleId, StationId, Table,
 };
-use crate::domain::observation::{Period, Periods};
+use crate::domain::observation::Period;
 use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
@@ -34,6 +35,7 @@ pub use self::qc::{
     Attenuated, Check, Climate, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
     Thresholds, TimingGap, Tolerance, UnitMistake,
 };
+pub use self::rule::{Persistence, Rule, RuleKind};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{Format, Level, Pointers, TimeUnit, TopicRule, Words, filter};
 pub use self::water::{
@@ -324,6 +326,8 @@ pub struct Datastream {
     pub exceedance_rule: Option<RuleId>,
     /// The rule for silence, of the narrowest scope that has one.
     pub silence_rule: Option<RuleId>,
+    /// The rule for its instrument, of the narrowest scope that has one.
+    pub instrument_rule: Option<RuleId>,
     /// Of a derived datastream: how it is made, in order of time; empty where devices feed it.
     pub formulas: Arc<[Formula]>,
     /// The derived datastreams that are made of it.
@@ -385,6 +389,7 @@ impl Datastream {
             class_limits: Arc::default(),
             exceedance_rule: None,
             silence_rule: None,
+            instrument_rule: None,
             formulas: Arc::default(),
             feeds: Arc::default(),
         }
@@ -415,57 +420,6 @@ impl Datastream {
         let mut rules = self.averages.iter();
         rules.find(|rule| rule.period == period && rule.in_force.holds(start))
     }
-}
-
-/// For how long, or for how many values, something must last.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Persistence {
-    /// This many consecutive values (samples, where sampled).
-    Values(u32),
-    /// This long, ms.
-    Millis(i64),
-}
-
-/// What a rule watches.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum RuleKind {
-    /// A limit is exceeded.
-    Exceedance {
-        /// Which values it looks at: each may be a reason of the one alert about an item.
-        of: Periods,
-        /// How long it must last before the alert fires.
-        pending: Persistence,
-        /// How long it must be over before the alert resolves.
-        keep: Persistence,
-        /// By which share of the limit a value must be better for it to count as over.
-        hysteresis: f64,
-    },
-    /// Nothing comes.
-    Silence {
-        /// After how many expected intervals.
-        intervals: f64,
-    },
-    /// weir itself is in trouble.
-    Weir(WeirCondition),
-}
-
-/// One alert rule: a row of `rules.csv`.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    /// Its id.
-    pub id: RuleId,
-    /// Its name.
-    pub name: Box<str>,
-    /// What it watches.
-    pub kind: RuleKind,
-    /// From which share of a limit on a value that meets it is near it, such as 0.8.
-    pub warning_share: Option<f64>,
-    /// How urgent.
-    pub severity: Severity,
-    /// What to do, in English.
-    pub advice_en: Box<str>,
-    /// What to do, in Chinese.
-    pub advice_zh: Box<str>,
 }
 
 /// One edition of the seeds, compiled.

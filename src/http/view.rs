@@ -71,6 +71,8 @@ pub struct AlertView {
     pub advice: Text,
     /// `critical`, `warning` or `notice`.
     pub severity: String,
+    /// Who is called: `environment`, `instrument` or `weir`; empty where nobody knows any more.
+    pub route: String,
     /// Since when.
     pub since: String,
 }

@@ -12,13 +12,14 @@ use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{
     Datastream, ObservedProperty, Place, Registry, RuleKind, Sampling, Station, Statistic,
 };
-use crate::domain::time::{PhenomenonTime, Timestamp};
+use crate::domain::time::{DAY, HOUR, MINUTE, PhenomenonTime, SECOND, Timestamp};
 
 /// What an alert warns of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Topic {
     Exceedance,
     Silence,
+    Instrument,
     Weir(WeirCondition),
 }
 
@@ -45,11 +46,13 @@ pub(super) struct Scene<'a> {
     event: &'a AlertEvent,
     topic: Topic,
     pub(super) datastream: Option<&'a Datastream>,
+    /// Whose value it is: also where the alert is about the whole station.
+    of: Option<&'a Datastream>,
     pub(super) station: Option<&'a Station>,
     pub(super) place: Option<&'a Place>,
     pub(super) property: Option<&'a ObservedProperty>,
     limit: Option<&'a Limit>,
-    unit: &'a str,
+    pub(super) unit: &'a str,
     network: Option<&'a str>,
     upstream: Option<(&'a Station, Timestamp)>,
     /// Whether the rule warns of what is only near a limit.
@@ -62,7 +65,7 @@ pub(super) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     pub(super) fn new(registry: &'a Registry, event: &'a AlertEvent, home: &TimeZone) -> Self {
-        let of = |station: &Station| {
+        let shortest = |station: &Station| {
             let ids = station.datastreams.iter();
             ids.filter_map(|id| registry.datastream(*id)).map(|one| one.expected_every_ms).min()
         };
@@ -79,7 +82,9 @@ impl<'a> Scene<'a> {
                 (None, network.and_then(|id| registry.networks.get(id.index())))
             }
         };
-        let property = datastream.and_then(|stream| registry.property(stream.property));
+        let doubted = event.cause.and_then(|cause| registry.datastream(cause.datastream));
+        let of = datastream.or(doubted);
+        let property = of.and_then(|stream| registry.property(stream.property));
         let upstream = event
             .upstream
             .and_then(|upstream| Some((registry.station(upstream.station)?, upstream.since)));
@@ -87,6 +92,7 @@ impl<'a> Scene<'a> {
             event,
             topic: topic(registry, event),
             datastream,
+            of,
             station,
             place: station.and_then(|station| registry.places.get(station.place.index())),
             property,
@@ -97,7 +103,7 @@ impl<'a> Scene<'a> {
             warns: registry.rule(event.rule).is_some_and(|rule| rule.warning_share.is_some()),
             expected_every_ms: match datastream {
                 Some(datastream) => Some(datastream.expected_every_ms),
-                None => station.and_then(of),
+                None => station.and_then(shortest),
             },
             zone: station.map_or(home, |station| &station.zone).clone(),
         }
@@ -148,6 +154,11 @@ impl<'a> Scene<'a> {
         self.with_unit(format!("{side}{number:.decimals$}"))
     }
 
+    /// Gives the span outside of which a test found the value, with its unit.
+    fn span_text(&self, to: &str, (low, high): (f64, f64)) -> String {
+        self.with_unit(format!("{low}{to}{high}"))
+    }
+
     fn with_unit(&self, number: String) -> String {
         if self.unit.is_empty() { number } else { format!("{number} {}", self.unit) }
     }
@@ -167,7 +178,7 @@ impl<'a> Scene<'a> {
 
     /// Says what kind of value the event is about.
     fn kind(&self) -> Kind {
-        let Some(datastream) = self.datastream else { return Kind::Instant };
+        let Some(datastream) = self.of else { return Kind::Instant };
         let counts = self.property.is_some_and(|property| property.combine.is_total());
         match (self.event.span, datastream.statistic, datastream.sampling) {
             (Some(PhenomenonTime::Interval { .. }), Statistic::Min, _) => Kind::Least,
@@ -243,6 +254,23 @@ fn one_name(place: &str, station: &str, between: &str) -> String {
     format!("{place}{between}{station}")
 }
 
+/// Writes how long something lasts, in the two greatest units that say it; `units` are those of
+/// days, hours, minutes and seconds, `between` stands between the two.
+fn lasting(millis: i64, units: [&str; 4], between: &str) -> String {
+    let mut rest = millis.unsigned_abs();
+    let mut said = Vec::new();
+    for (unit, name) in [DAY, HOUR, MINUTE, SECOND].into_iter().zip(units) {
+        let count = rest / unit.unsigned_abs();
+        rest %= unit.unsigned_abs();
+        if count > 0 || !said.is_empty() {
+            said.push((count, name));
+        }
+    }
+    let said = said.into_iter().take(2).filter(|(count, _)| *count > 0);
+    let said: Vec<String> = said.map(|(count, name)| format!("{count}{name}")).collect();
+    if said.is_empty() { format!("0{}", units[3]) } else { said.join(between) }
+}
+
 /// Finds what an alert warns of; a rule that left with an edition is known by its traces.
 fn topic(registry: &Registry, event: &AlertEvent) -> Topic {
     if let Subject::Weir { condition, .. } = event.subject {
@@ -251,8 +279,10 @@ fn topic(registry: &Registry, event: &AlertEvent) -> Topic {
     match registry.rule(event.rule).map(|rule| rule.kind) {
         Some(RuleKind::Exceedance { .. }) => Topic::Exceedance,
         Some(RuleKind::Silence { .. }) => Topic::Silence,
+        Some(RuleKind::Instrument { .. }) => Topic::Instrument,
         Some(RuleKind::Weir(condition)) => Topic::Weir(condition),
         None if event.limit.is_some() => Topic::Exceedance,
+        None if event.cause.is_some() => Topic::Instrument,
         None => Topic::Silence,
     }
 }
@@ -260,6 +290,18 @@ fn topic(registry: &Registry, event: &AlertEvent) -> Topic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_long_is_said_in_two_units() {
+        let check = |millis, want: &str| {
+            assert_eq!(lasting(millis, [" d", " h", " min", " s"], " "), want);
+        };
+        check(12 * HOUR, "12 h");
+        check(HOUR + 5 * MINUTE + 7 * SECOND, "1 h 5 min");
+        check(-(2 * DAY + 30 * MINUTE), "2 d");
+        check(90 * SECOND, "1 min 30 s");
+        check(400, "0 s");
+    }
 
     #[test]
     fn a_place_is_not_named_twice() {

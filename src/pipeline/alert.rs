@@ -5,6 +5,7 @@ use crate::alert::exceedance::{self, Change, Heard, Outcome, Terms};
 use crate::assess::limit;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Before, Subject};
 use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::cause::TestFlags;
 use crate::domain::history::Entry;
 use crate::domain::name::RuleId;
 use crate::domain::observation::{ObservationResult, Period, Periods, QualifiedObservation};
@@ -49,6 +50,9 @@ impl Pipeline {
         };
         let mut event = event(rule.id, change, period, assessment);
         event.before = self.before(registry, datastream, assessment);
+        let suspect = TestFlags::ALL.most(&qualified.quality).filter(|_| event.unconfirmed);
+        let cause = |found| self.cause(registry, datastream, qualified, found, None);
+        event.cause = suspect.map(cause);
         event.side = match qualified.observation.result {
             ObservationResult::Censored { side, .. } => Some(side),
             ObservationResult::Value(_) | ObservationResult::Nil(_) => None,
@@ -79,17 +83,7 @@ impl Pipeline {
         let stream = self.state.stream(datastream)?;
         let at = assessment.phenomenon_time.start();
         if assessment.period == Period::Native {
-            let held = stream.history.between(Timestamp(i64::MIN), at);
-            let entry = held.into_iter().rev().find(Entry::is_usable)?;
-            let span = match (assessment.phenomenon_time, datastream.period_ms) {
-                (PhenomenonTime::Interval { .. }, Some(length)) => {
-                    PhenomenonTime::Interval { start: entry.time, end: entry.time.plus(length) }
-                }
-                (PhenomenonTime::Interval { .. } | PhenomenonTime::Instant(_), _) => {
-                    PhenomenonTime::Instant(entry.time)
-                }
-            };
-            return Some(Before { result: entry.result, span });
+            return before_value(stream, datastream, assessment.phenomenon_time);
         }
         let (start, value) = average_before(stream, assessment.period, at)?;
         let zone = &registry.station(datastream.station)?.zone;
@@ -97,6 +91,25 @@ impl Pipeline {
         let span = PhenomenonTime::Interval { start, end };
         Some(Before { result: ObservationResult::Value(value), span })
     }
+}
+
+/// Gives the last usable one of a datastream's own values before a time.
+pub(super) fn before_value(
+    stream: &StreamState,
+    datastream: &Datastream,
+    time: PhenomenonTime,
+) -> Option<Before> {
+    let held = stream.history.between(Timestamp(i64::MIN), time.start());
+    let entry = held.into_iter().rev().find(Entry::is_usable)?;
+    let span = match (time, datastream.period_ms) {
+        (PhenomenonTime::Interval { .. }, Some(length)) => {
+            PhenomenonTime::Interval { start: entry.time, end: entry.time.plus(length) }
+        }
+        (PhenomenonTime::Interval { .. } | PhenomenonTime::Instant(_), _) => {
+            PhenomenonTime::Instant(entry.time)
+        }
+    };
+    Some(Before { result: entry.result, span })
 }
 
 /// Gives the period of a rule that a value speaks for. A mean of an hour that a device states is

@@ -4,7 +4,9 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::domain::alert::{AlertChange, AlertEvent};
+use std::collections::BTreeMap;
+
+use crate::domain::alert::{AlertChange, AlertEvent, AlertId};
 use crate::domain::name::DatastreamId;
 use crate::domain::time::{MINUTE, Moment, Timestamp};
 use crate::pipeline::{Pipeline, Processed};
@@ -52,27 +54,17 @@ impl Pipeline {
         backlog: Option<Backlog>,
         out: &mut Processed,
     ) {
-        let waits = backlog.filter(|backlog| event.at < backlog.until);
-        match (event.change, waits, self.state.untold.remove(&of)) {
-            (AlertChange::Fired, Some(Backlog { now, .. }), _) => {
-                let tell_by_ms = now.elapsed_ms + WAIT_MS;
-                let untold = Untold { fired: event, tell_by_ms, changed: None };
-                self.state.untold.insert(of, untold);
-            }
-            (AlertChange::Changed, Some(_), Some(untold)) => {
-                self.state.untold.insert(of, Untold { changed: Some(event), ..untold });
-            }
-            (AlertChange::Changed, None, Some(untold)) => {
-                out.alerts.extend(untold.told().chain([event]));
-            }
-            (_, _, Some(Untold { fired, changed, .. })) => {
-                // What began as a warning may have become more.
-                let told = changed.filter(|_| fired.share.is_some()).unwrap_or(fired);
-                let past = AlertEvent { change: AlertChange::Past, at: event.at, ..told };
-                out.alerts.push(past);
-            }
-            (_, _, None) => out.alerts.push(event),
-        }
+        tell(&mut self.state.untold, of, event, backlog, out);
+    }
+
+    /// Tells a change of an alert about an instrument so.
+    pub(super) fn tell_fault(
+        &mut self,
+        event: AlertEvent,
+        backlog: Option<Backlog>,
+        out: &mut Processed,
+    ) {
+        tell(&mut self.state.untold_faults, event.alert, event, backlog, out);
     }
 
     /// Tells what fired in the backlog and still holds now that its station is heard live again.
@@ -83,17 +75,70 @@ impl Pipeline {
         backlog: Option<Backlog>,
         out: &mut Processed,
     ) {
-        if !self.state.untold.is_empty()
-            && backlog.is_none_or(|backlog| at >= backlog.until)
-            && let Some(untold) = self.state.untold.remove(&of)
-        {
-            out.alerts.extend(untold.told());
-        }
+        tell_live(&mut self.state.untold, of, at, backlog, out);
+    }
+
+    /// Tells so that an instrument is at fault still.
+    pub(super) fn tell_what_lasts(
+        &mut self,
+        alert: AlertId,
+        at: Timestamp,
+        backlog: Option<Backlog>,
+        out: &mut Processed,
+    ) {
+        tell_live(&mut self.state.untold_faults, alert, at, backlog, out);
     }
 
     /// Tells what waited long enough; all of it before another edition comes into force.
     pub(super) fn tell_untold(&mut self, until_ms: i64, out: &mut Processed) {
         let due = self.state.untold.extract_if(.., |_, untold| untold.tell_by_ms <= until_ms);
         out.alerts.extend(due.flat_map(|(_, untold)| untold.told()));
+        let faults = &mut self.state.untold_faults;
+        let due = faults.extract_if(.., |_, untold| untold.tell_by_ms <= until_ms);
+        out.alerts.extend(due.flat_map(|(_, untold)| untold.told()));
+    }
+}
+
+fn tell<K: Ord + Copy>(
+    waiting: &mut BTreeMap<K, Untold>,
+    of: K,
+    event: AlertEvent,
+    backlog: Option<Backlog>,
+    out: &mut Processed,
+) {
+    let waits = backlog.filter(|backlog| event.at < backlog.until);
+    match (event.change, waits, waiting.remove(&of)) {
+        (AlertChange::Fired, Some(Backlog { now, .. }), _) => {
+            let tell_by_ms = now.elapsed_ms + WAIT_MS;
+            waiting.insert(of, Untold { fired: event, tell_by_ms, changed: None });
+        }
+        (AlertChange::Changed, Some(_), Some(untold)) => {
+            waiting.insert(of, Untold { changed: Some(event), ..untold });
+        }
+        (AlertChange::Changed, None, Some(untold)) => {
+            out.alerts.extend(untold.told().chain([event]));
+        }
+        (_, _, Some(Untold { fired, changed, .. })) => {
+            // What began as a warning may have become more.
+            let told = changed.filter(|_| fired.share.is_some()).unwrap_or(fired);
+            let past = AlertEvent { change: AlertChange::Past, at: event.at, ..told };
+            out.alerts.push(past);
+        }
+        (_, _, None) => out.alerts.push(event),
+    }
+}
+
+fn tell_live<K: Ord>(
+    waiting: &mut BTreeMap<K, Untold>,
+    of: K,
+    at: Timestamp,
+    backlog: Option<Backlog>,
+    out: &mut Processed,
+) {
+    if !waiting.is_empty()
+        && backlog.is_none_or(|backlog| at >= backlog.until)
+        && let Some(untold) = waiting.remove(&of)
+    {
+        out.alerts.extend(untold.told());
     }
 }

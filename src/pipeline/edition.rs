@@ -1,12 +1,13 @@
 //! Another edition of the seeds takes over between two inputs: ids stay, so does what the
 //! datastreams remember; alerts that nobody can judge any more are withdrawn.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::alert::exceedance;
 use crate::basin::Basin;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
+use crate::domain::cause::TestFlags;
 use crate::domain::name::{DatastreamId, RuleId, StationId};
 use crate::domain::observation::Periods;
 use crate::domain::registry::{Registry, RuleKind, Station};
@@ -29,7 +30,8 @@ impl Pipeline {
             before.insert(StationId(u32::try_from(index).unwrap_or(u32::MAX)), station);
         }
         let State { stations, basin, weir, .. } = &mut self.state;
-        let mut withdrawal = Withdrawal { old: &self.registry, basin, at, out };
+        let instruments = BTreeMap::new();
+        let mut withdrawal = Withdrawal { old: &self.registry, basin, at, out, instruments };
         stations.resize_with(registry.stations.len(), || None);
         for station in registry.stations.iter() {
             let held = before.remove(&station.id);
@@ -44,12 +46,14 @@ impl Pipeline {
         for mut stream in gone {
             withdrawal.exceedance(&mut stream);
             withdrawal.silence(&mut stream);
+            withdrawal.instrument(&mut stream);
         }
         let mut gone: Vec<(StationId, StationState)> = before.into_iter().collect();
         gone.sort_by_key(|(id, _)| *id);
         for (id, mut station) in gone {
             withdrawal.station(id, &mut station);
         }
+        withdrawal.instruments(stations);
         weir.retain(|(condition, network), (alert, since)| {
             let known = network.is_none_or(|of| registry.networks.get(of.index()).is_some());
             let watched = known && weir_rule(registry, *condition).is_some();
@@ -99,6 +103,12 @@ fn settle(
         if datastream.and_then(|one| one.silence_rule) != stream.silence_rule {
             withdrawal.silence(stream);
         }
+        let held = stream.instrument.as_ref().map(|watch| watch.rule);
+        let rule = datastream.and_then(|one| one.instrument_rule);
+        let tests = |of: &Registry| told_by(of, held);
+        if held.is_some() && (rule != held || tests(registry) != tests(withdrawal.old)) {
+            withdrawal.instrument(stream);
+        }
     }
     let watches = |rule: RuleId| {
         let mut datastreams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
@@ -114,7 +124,15 @@ fn settle(
 fn watched(registry: &Registry, rule: Option<RuleId>) -> Option<Periods> {
     match registry.rule(rule?)?.kind {
         RuleKind::Exceedance { of, .. } => Some(of),
-        RuleKind::Silence { .. } | RuleKind::Weir(_) => None,
+        RuleKind::Silence { .. } | RuleKind::Instrument { .. } | RuleKind::Weir(_) => None,
+    }
+}
+
+/// Gives the flags by which a rule about instruments goes.
+fn told_by(registry: &Registry, rule: Option<RuleId>) -> Option<TestFlags> {
+    match registry.rule(rule?)?.kind {
+        RuleKind::Instrument { tests, .. } => Some(tests),
+        RuleKind::Exceedance { .. } | RuleKind::Silence { .. } | RuleKind::Weir(_) => None,
     }
 }
 
@@ -124,6 +142,8 @@ struct Withdrawal<'a> {
     basin: &'a mut Basin,
     at: Moment,
     out: &'a mut Processed,
+    /// Alerts about instruments, which several datastreams may have together.
+    instruments: BTreeMap<AlertId, (RuleId, Subject, Timestamp)>,
 }
 
 impl Withdrawal<'_> {
@@ -149,6 +169,37 @@ impl Withdrawal<'_> {
             (stream.silence.firing.take(), stream.silence_rule.take())
         {
             self.push(alert, rule, Subject::Datastream(stream.id), since);
+        }
+    }
+
+    fn instrument(&mut self, stream: &mut StreamState) {
+        let Some(watch) = stream.forget_instrument() else { return };
+        let (Some((alert, since)), Some(datastream)) =
+            (watch.firing(), self.old.datastream(stream.id))
+        else {
+            return;
+        };
+        let subject = match watch.of_station {
+            true => Subject::Station(datastream.station),
+            false => Subject::Datastream(stream.id),
+        };
+        let held = self.instruments.entry(alert).or_insert((watch.rule, subject, since));
+        held.2 = held.2.min(since);
+    }
+
+    /// Withdraws the alerts about instruments that no datastream has any more.
+    fn instruments(&mut self, stations: &[Option<Arc<StationState>>]) {
+        let gone = std::mem::take(&mut self.instruments);
+        if gone.is_empty() {
+            return;
+        }
+        let streams = stations.iter().flatten().flat_map(|station| &station.streams);
+        let firing = streams.filter_map(|stream| stream.instrument.as_ref()?.firing());
+        let lasting: BTreeSet<AlertId> = firing.map(|(alert, _)| alert).collect();
+        for (alert, (rule, subject, since)) in gone {
+            if !lasting.contains(&alert) {
+                self.push(alert, rule, subject, since);
+            }
         }
     }
 

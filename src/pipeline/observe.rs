@@ -90,6 +90,7 @@ impl Pipeline {
         self.touch(registry, datastream, time);
         if news {
             self.judge(registry, datastream, &qualified, backlog, out);
+            self.instrument(registry, datastream, &qualified, Telling { now, backlog }, out);
         }
         Outcome::Stored
     }

@@ -328,6 +328,7 @@ impl Pipeline {
         self.touch(registry, datastream, entry.time);
         if newest {
             self.judge(registry, datastream, &qualified, backlog, out);
+            self.instrument(registry, datastream, &qualified, telling, out);
         }
     }
 

@@ -35,6 +35,9 @@ struct Closing {
     untold: BTreeMap<DatastreamId, Untold>,
     #[n(7)]
     evaluated: BTreeMap<Evaluated, Vec<Told>>,
+    #[n(8)]
+    #[cbor(default)]
+    untold_faults: BTreeMap<AlertId, Untold>,
 }
 
 /// What can't be read back.
@@ -77,6 +80,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         edition: edition.to_owned(),
         at,
         untold: state.untold.clone(),
+        untold_faults: state.untold_faults.clone(),
         evaluated: BTreeMap::clone(&state.evaluated),
     };
     let mut bytes = Vec::new();
@@ -117,6 +121,7 @@ pub fn restore(
     pipeline.adopt(registry, closing.at, &mut Processed::default());
     // Another edition would have told them.
     pipeline.state.untold = closing.untold;
+    pipeline.state.untold_faults = closing.untold_faults;
     pipeline.state.evaluated = Arc::new(closing.evaluated);
     Ok(pipeline)
 }

@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 
 use crate::aggregate::counter::Latest;
 use crate::aggregate::window::Windows;
-use crate::alert::{exceedance, silence};
+use crate::alert::{exceedance, instrument, silence};
 use crate::assess;
 use crate::basin::Basin;
 use crate::domain::alert::{AlertId, WeirCondition};
@@ -71,6 +71,9 @@ pub struct StreamState {
     #[n(14)]
     #[cbor(default)]
     pub qc: qc::Memory,
+    /// What its flags say of its instrument, while they say anything.
+    #[n(15)]
+    pub instrument: Option<Box<instrument::Watch>>,
 }
 
 impl StreamState {
@@ -104,6 +107,7 @@ impl StreamState {
             qc: qc::Memory::default(),
             exceedance_rule: None,
             silence_rule: None,
+            instrument: None,
         }
     }
 }
@@ -223,6 +227,8 @@ pub struct State {
     pub weir: BTreeMap<(WeirCondition, Option<NetworkId>), (AlertId, Timestamp)>,
     /// Alerts that fired in a backlog and are not told yet.
     pub untold: BTreeMap<DatastreamId, Untold>,
+    /// Alerts about instruments that did.
+    pub untold_faults: BTreeMap<AlertId, Untold>,
     /// What sets of stations and places came to last.
     pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
     /// The number of the last alert.

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::alert::{Severity, WeirCondition};
+use crate::domain::alert::{Route, Severity, WeirCondition};
 use crate::domain::assessment::Averaging;
+use crate::domain::cause::TestFlags;
 use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, StationId};
 use crate::domain::observation::{Period, Periods};
+use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::{
     Datastream, Persistence, Registry, Rule, RuleKind, StationStage, Statistic,
 };
@@ -29,6 +31,7 @@ enum Scope {
 enum Kind {
     Exceedance,
     Silence,
+    Instrument,
     Weir,
 }
 
@@ -57,6 +60,7 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
             name: name.into(),
             kind: what,
             warning_share: warning_share(&mut cells, kind),
+            route: route(&mut cells, kind),
             severity: severity(&mut cells),
             advice_en: cells.text("advice_en").into(),
             advice_zh: cells.text("advice_zh").into(),
@@ -85,6 +89,7 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
             scopes.iter().find_map(|scope| scoped.get(&(kind, scope.clone()))).copied()
         };
         let (exceedance, silence) = (of(Kind::Exceedance), of(Kind::Silence));
+        let instrument = of(Kind::Instrument);
         if let Some(rule) = exceedance.filter(|rule| never_fires(&draft.registry, stream, *rule))
             && idle.insert(rule)
             && let Some(row) = lines.get(&rule)
@@ -95,6 +100,7 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
         if let Some(stream) = draft.registry.datastreams.get_mut(id.index()) {
             stream.exceedance_rule = exceedance;
             stream.silence_rule = silence;
+            stream.instrument_rule = instrument;
         }
     }
     draft.faults = faults;
@@ -115,7 +121,7 @@ fn never_fires(registry: &Registry, stream: &Datastream, rule: RuleId) -> bool {
     };
     let idle = registry.rule(rule).is_some_and(|rule| match rule.kind {
         RuleKind::Exceedance { of, .. } => !of.iter().any(makes),
-        RuleKind::Silence { .. } | RuleKind::Weir(_) => false,
+        RuleKind::Silence { .. } | RuleKind::Instrument { .. } | RuleKind::Weir(_) => false,
     });
     let own = match stream.statistic {
         Statistic::Instant | Statistic::Sample => true,
@@ -187,8 +193,11 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
     let kind = cells.word(
         "kind",
         ("exceedance", Kind::Exceedance),
-        &[("silence", Kind::Silence), ("weir", Kind::Weir)],
+        &[("silence", Kind::Silence), ("instrument", Kind::Instrument), ("weir", Kind::Weir)],
     );
+    if kind != Kind::Instrument {
+        cells.empty(&["tests"], "a rule that watches no instrument");
+    }
     let what = match kind {
         Kind::Exceedance => {
             cells.empty(&["level", "intervals"], "an exceedance");
@@ -210,6 +219,14 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
                 cells.refuse("intervals", "a number of at least 1");
             }
             RuleKind::Silence { intervals }
+        }
+        Kind::Instrument => {
+            cells.empty(&["of", "level", "hysteresis", "intervals"], "an instrument");
+            RuleKind::Instrument {
+                tests: tests(cells),
+                pending: persistence(cells, "pending"),
+                keep: persistence(cells, "keep"),
+            }
         }
         Kind::Weir => {
             let none = ["of", "pending", "keep", "hysteresis", "intervals"];
@@ -241,6 +258,56 @@ fn periods(cells: &mut Cells<'_>) -> Periods {
     periods
 }
 
+/// Reads which flags of which tests speak of an instrument: tests, each with the flag from which
+/// on where it is not the usual one. Without any, the usual ones do.
+fn tests(cells: &mut Cells<'_>) -> TestFlags {
+    let usual = |test| TestFlags::USUAL.into_iter().find(|(of, _)| *of == test);
+    let read = |text: &str| {
+        let (name, from) = text.split_once(':').unwrap_or((text, ""));
+        let test = Test::ALL.into_iter().find(|test| test.name() == name)?;
+        match from {
+            "" => usual(test),
+            "suspect" => Some((test, Flag::Suspect)),
+            "fail" => Some((test, Flag::Fail)),
+            _ => None,
+        }
+    };
+    let text = cells.text("tests");
+    if text.is_empty() {
+        return TestFlags::USUAL.into_iter().collect();
+    }
+    let found: Option<TestFlags> = text.split(' ').map(read).collect();
+    found.unwrap_or_else(|| {
+        let names: Vec<String> =
+            TestFlags::USUAL.into_iter().map(|(test, _)| quoted(test.name())).collect();
+        let expected = format!(
+            "tests with spaces between, each with `:suspect` or `:fail` or as it is usual: {}; \
+             or nothing for all of these",
+            names.join(", ")
+        );
+        cells.refuse("tests", expected);
+        TestFlags::default()
+    })
+}
+
+/// Reads who is called; where the rule does not say, its kind does.
+fn route(cells: &mut Cells<'_>, kind: Kind) -> Route {
+    let usual = match kind {
+        Kind::Exceedance => Route::Environment,
+        Kind::Silence | Kind::Instrument => Route::Instrument,
+        Kind::Weir => Route::Weir,
+    };
+    let text = cells.text("route");
+    if text.is_empty() {
+        return usual;
+    }
+    Route::from_word(text).unwrap_or_else(|| {
+        let words = Route::ALL.map(|route| quoted(route.word()));
+        cells.refuse("route", format!("{} or nothing", words.join(", ")));
+        usual
+    })
+}
+
 fn warning_share(cells: &mut Cells<'_>, kind: Kind) -> Option<f64> {
     if kind != Kind::Exceedance {
         cells.empty(&["warning_share"], "a rule that watches no limit");
@@ -256,7 +323,9 @@ fn warning_share(cells: &mut Cells<'_>, kind: Kind) -> Option<f64> {
 fn weir_condition(kind: &RuleKind) -> Option<WeirCondition> {
     match kind {
         RuleKind::Weir(condition) => Some(*condition),
-        RuleKind::Exceedance { .. } | RuleKind::Silence { .. } => None,
+        RuleKind::Exceedance { .. } | RuleKind::Silence { .. } | RuleKind::Instrument { .. } => {
+            None
+        }
     }
 }
 

@@ -124,7 +124,7 @@ schemas! {
         ["instrument" "from"];
     RULES: "rules.csv", true,
         ["rule" "scope" "kind" "of" "level" "pending" "keep" "hysteresis" "intervals"
-         "severity" "advice_en" "advice_zh" "source"] + ["warning_share"], ["rule"];
+         "severity" "advice_en" "advice_zh" "source"] + ["warning_share" "route" "tests"], ["rule"];
 }
 
 /// A table of limits; there is one an instrument.

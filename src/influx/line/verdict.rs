@@ -138,6 +138,13 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
     fields.integer("since", event.since.millis());
     fields.text("upstream", upstream.map_or("", |station| &station.name));
     fields.truth("unconfirmed", event.unconfirmed);
+    let route = registry.rule(event.rule).map_or("", |rule| rule.route.word());
+    fields.text("route", route);
+    if let Some(cause) = event.cause {
+        fields.text("cause", cause.test.name());
+        fields.integer("cause_flag", i64::from(cause.flag.number()));
+        fields.integer("cause_since", cause.since.millis());
+    }
     if let (Some(span), Some(datastream)) = (event.span, datastream) {
         let period = period_name(datastream, event.period);
         let reasons: Vec<&str> = event.reasons.iter().map(Period::word).collect();

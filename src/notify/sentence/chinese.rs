@@ -1,5 +1,7 @@
 //! The Chinese sentence.
 
+mod cause;
+
 use crate::domain::alert::{AlertChange, Subject, WeirCondition};
 use crate::domain::assessment::Bound;
 use crate::domain::observation::Period;
@@ -20,6 +22,7 @@ impl Scene<'_> {
             (AlertChange::Withdrawn, _) => format!(
                 "{who}：自{since}起的报警已撤销，其规则或对象已变更或从种子表中移除，无法判断是否已恢复"
             ),
+            (_, Topic::Instrument) => self.of_instrument_zh(&who, (&since, &until)),
             (AlertChange::Past, _) => format!(
                 "{who}：{since}至{until}曾{}{}，起初{}；通知前已恢复，从消息服务器积压数据中发现",
                 if self.event.share.is_some() { self.near_zh() } else { self.against_zh(false) },
@@ -61,7 +64,10 @@ impl Scene<'_> {
             text.push_str(&format!("，上游{}自{since}起超标", station.name_zh));
         }
         if self.event.unconfirmed {
-            text.push_str("（待核实：数值存疑）");
+            text.push_str(&match self.event.cause {
+                Some(_) => format!("（待核实，数值存疑：{}）", self.fault_name_zh()),
+                None => String::from("（待核实：数值存疑）"),
+            });
         }
         text
     }
@@ -101,11 +107,16 @@ impl Scene<'_> {
 
     /// `氨氮（进水口）12:00样品1.620 mg/L`.
     fn said_zh(&self) -> String {
-        let name = self.property.map_or("数值", |property| &property.name_zh);
-        let position = self.datastream.map_or("", |datastream| &datastream.position);
-        let at = if position.is_empty() { String::new() } else { format!("（{position}）") };
         let when = self.event.span.map(|span| format!("{}{}", self.when_zh(span), self.kind_zh()));
-        format!("{name}{at}{}{}", when.unwrap_or_default(), self.value_text())
+        format!("{}{}{}", self.item_zh(), when.unwrap_or_default(), self.value_text())
+    }
+
+    /// `氨氮（进水口）`.
+    fn item_zh(&self) -> String {
+        let name = self.property.map_or("数值", |property| &property.name_zh);
+        let position = self.of.map_or("", |datastream| &datastream.position);
+        let at = if position.is_empty() { String::new() } else { format!("（{position}）") };
+        format!("{name}{at}")
     }
 
     /// `样品`, `小时均值`, `日均值`.

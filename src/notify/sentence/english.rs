@@ -1,5 +1,7 @@
 //! The English sentence.
 
+mod cause;
+
 use crate::domain::alert::{AlertChange, Subject, WeirCondition};
 use crate::domain::assessment::Bound;
 use crate::domain::observation::Period;
@@ -20,6 +22,7 @@ impl Scene<'_> {
                 "{who}: an alert since {since} is withdrawn, because its rule or subject changed \
                  or left the seeds; nobody can say whether it is over"
             ),
+            (_, Topic::Instrument) => self.of_instrument(&who, (&since, &until)),
             (AlertChange::Past, _) => format!(
                 "{who}: was {} {} from {since} to {until}, {} at first; over before it could be \
                  told, found in what the broker had kept",
@@ -66,7 +69,10 @@ impl Scene<'_> {
             text.push_str(&format!(", after {} since {since}", station.name_en));
         }
         if self.event.unconfirmed {
-            text.push_str(" (unconfirmed: the value is suspect)");
+            text.push_str(&match self.event.cause {
+                Some(_) => format!(" (unconfirmed, suspect: {})", self.fault_name()),
+                None => String::from(" (unconfirmed: the value is suspect)"),
+            });
         }
         text
     }
@@ -142,7 +148,7 @@ impl Scene<'_> {
     /// `ammonia nitrogen at inlet`.
     fn item(&self) -> String {
         let name = self.property.map_or("value", |property| &property.name_en);
-        let position = self.datastream.map_or("", |datastream| &datastream.position);
+        let position = self.of.map_or("", |datastream| &datastream.position);
         let at = if position.is_empty() { String::new() } else { format!(" at {position}") };
         format!("{name}{at}")
     }
