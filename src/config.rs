@@ -67,6 +67,11 @@ pub struct JudgementSection {
     /// Whether the mean of a day and longer is rounded to the decimals of its evaluation, half to
     /// even, before it is held against a limit. Default true.
     pub round_periods: bool,
+    /// Whether suspect values enter means beside those that passed. Default false: only where a
+    /// mean has too few values without them, and it is suspect itself.
+    pub suspect_in_means: bool,
+    /// Whether suspect values and means enter classes, indices, grades and states. Default false.
+    pub suspect_in_class: bool,
 }
 
 impl Default for JudgementSection {
@@ -78,6 +83,8 @@ impl Default for JudgementSection {
             clock_behind_max_d: 31,
             settle_hour_min: 10,
             round_periods: true,
+            suspect_in_means: false,
+            suspect_in_class: false,
         }
     }
 }
@@ -93,6 +100,8 @@ impl JudgementSection {
             clock_behind_max_ms: i64::from(self.clock_behind_max_d) * DAY,
             settle_hour_ms: i64::from(self.settle_hour_min) * MINUTE,
             round_periods: self.round_periods,
+            suspect_in_means: self.suspect_in_means,
+            suspect_in_class: self.suspect_in_class,
         }
     }
 
@@ -104,6 +113,8 @@ impl JudgementSection {
             clock_behind_max_d,
             settle_hour_min,
             round_periods: _,
+            suspect_in_means: _,
+            suspect_in_class: _,
         } = *self;
         let ahead_max_s = u64::from(clock_ahead_reject_h).saturating_mul(3_600);
         let ranges = [
@@ -464,5 +475,7 @@ mod tests {
         assert_eq!(integer(shown, "lateness_horizon_h"), i64::from(lateness_horizon_h));
         assert_eq!(integer(shown, "settle_hour_min"), i64::from(settle_hour_min));
         assert_eq!(shown["round_periods"].as_bool(), Some(round_periods));
+        assert_eq!(shown["suspect_in_means"].as_bool(), Some(judgement.suspect_in_means));
+        assert_eq!(shown["suspect_in_class"].as_bool(), Some(judgement.suspect_in_class));
     }
 }

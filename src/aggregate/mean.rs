@@ -19,12 +19,51 @@ pub struct Summary {
     pub value: Option<f64>,
     /// How many are valid.
     pub valid: u32,
+    /// How many it was made of: the valid ones, and suspect ones where these helped out.
+    pub made_of: u32,
     /// Whether a valid one is suspect.
     pub suspect: bool,
     /// Of a counter: whether a part is known to be missing for good.
     pub partial: bool,
     /// The least and the greatest of the valid ones.
     pub extremes: Option<(f64, f64)>,
+}
+
+/// What a mean is made of: a value, or a shorter mean.
+pub trait Member: Copy {
+    /// Says whether it is doubted.
+    fn is_suspect(&self) -> bool;
+}
+
+impl Member for Entry {
+    fn is_suspect(&self) -> bool {
+        self.flag() == Flag::Suspect
+    }
+}
+
+impl Member for Kept {
+    fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+}
+
+/// Sums up members, without the suspect ones where those that passed are as many as it needs. Where
+/// they are not, all help out, and what they come to is suspect; valid are those that passed.
+pub fn of_trusted<M: Member>(
+    members: &[M],
+    needs: u32,
+    sum_up: impl Fn(&[M]) -> Summary,
+) -> Summary {
+    let all = sum_up(members);
+    if !all.suspect {
+        return all;
+    }
+    let passed: Vec<M> = members.iter().filter(|one| !one.is_suspect()).copied().collect();
+    let trusted = sum_up(&passed);
+    if trusted.made_of >= needs.max(1) {
+        return trusted;
+    }
+    Summary { valid: trusted.valid, ..all }
 }
 
 /// Gives the number that stands for a value in a mean. Half the detection limit stands for what
@@ -113,6 +152,7 @@ pub fn of_entries(combine: Combine, entries: &[Entry]) -> Summary {
         summary.extremes = Some((least.min(value), greatest.max(value)));
     }
     summary.valid = sum.count;
+    summary.made_of = sum.count;
     summary.value = sum.value(combine);
     summary
 }
@@ -121,6 +161,12 @@ pub fn of_entries(combine: Combine, entries: &[Entry]) -> Summary {
 #[must_use]
 pub fn usable(entries: &[Entry]) -> u32 {
     entries.iter().filter(|entry| entry.is_usable()).count() as u32
+}
+
+/// Counts those of them that are not suspect.
+#[must_use]
+pub fn passed(entries: &[Entry]) -> u32 {
+    entries.iter().filter(|entry| entry.is_usable() && !entry.is_suspect()).count() as u32
 }
 
 /// Sums up shorter windows that came to something, each with the same weight.
@@ -132,6 +178,7 @@ pub fn of_windows(combine: Combine, windows: &[Kept]) -> Summary {
         summary.suspect |= kept.suspect;
     }
     summary.valid = sum.count;
+    summary.made_of = sum.count;
     summary.value = sum.value(combine);
     summary
 }
@@ -152,6 +199,7 @@ pub fn of_counter(windows: &[Kept], expected: u32) -> Summary {
             sum.add(Combine::Counter, value);
         }
     }
+    summary.made_of = summary.valid;
     summary.partial &= told >= expected;
     summary.value = sum.value(Combine::Counter).filter(|_| told >= expected);
     summary
@@ -162,12 +210,14 @@ pub fn of_counter(windows: &[Kept], expected: u32) -> Summary {
 pub fn of_samples(combine: Combine, hours: &[Kept]) -> Summary {
     let (mut sum, mut summary) = (Sum::default(), Summary::default());
     for (kept, value) in hours.iter().filter_map(|kept| Some((kept, kept.value?))) {
-        for _ in 0..kept.valid {
+        // Of an hour of suspect samples none is valid, and it weighs as one.
+        for _ in 0..kept.valid.max(1) {
             sum.add(combine, value);
         }
         summary.suspect |= kept.suspect;
     }
     summary.valid = sum.count;
+    summary.made_of = sum.count;
     summary.value = sum.value(combine);
     summary
 }
@@ -188,6 +238,7 @@ pub fn weighted(concentration: &[Kept], flow: &[Kept]) -> Summary {
             products.add(product);
             weights.add(weight);
             summary.valid += 1;
+            summary.made_of += 1;
             summary.suspect |= hour.suspect || flow.suspect;
         }
     }
@@ -219,8 +270,9 @@ pub fn largest_eight_hours(
     let mut at = start.plus(8 * HOUR);
     while at <= end {
         let window = eight_hours(combine, hours, at);
-        if let Some(value) = window.value.filter(|_| window.valid >= needs) {
+        if let Some(value) = window.value.filter(|_| window.made_of >= needs) {
             largest.valid += 1;
+            largest.made_of += 1;
             largest.suspect |= window.suspect;
             largest.value = Some(largest.value.map_or(value, |held: f64| held.max(value)));
         }
@@ -291,8 +343,47 @@ mod tests {
         let extremes = Some((1.0, 3.0));
         assert_eq!(
             summary,
-            Summary { value: Some(2.0), valid: 2, suspect: true, partial: false, extremes }
+            Summary {
+                value: Some(2.0),
+                valid: 2,
+                made_of: 2,
+                suspect: true,
+                partial: false,
+                extremes
+            }
         );
+    }
+
+    #[test]
+    fn suspect_values_help_out_only_where_those_that_passed_are_too_few() {
+        let mut values = entries(&[1.0, 3.0, 8.0]);
+        values[2].quality = Quality::only(Test::Spike, Flag::Suspect);
+        let of = |needs| of_trusted(&values, needs, |some| of_entries(Combine::Mean, some));
+        for needs in 0..=2 {
+            let trusted = of(needs);
+            assert_eq!((trusted.value, trusted.valid, trusted.suspect), (Some(2.0), 2, false));
+        }
+        let helped = of(3);
+        assert_eq!((helped.value, helped.suspect), (Some(4.0), true));
+        assert_eq!((helped.valid, helped.made_of), (2, 3), "valid is what passed");
+    }
+
+    #[test]
+    fn what_failed_helps_nobody_out() {
+        let mut values = entries(&[1.0, 3.0, 8.0]);
+        values[2].quality = Quality::only(Test::GrossRange, Flag::Fail);
+        values[1].quality = Quality::only(Test::Spike, Flag::Suspect);
+        let helped = of_trusted(&values, 3, |some| of_entries(Combine::Mean, some));
+        assert_eq!((helped.value, helped.made_of), (Some(2.0), 2));
+    }
+
+    #[test]
+    fn hours_and_days_are_trusted_alike() {
+        let mut of_day = hours(&[1.0, 3.0, 8.0]);
+        of_day[2].suspect = true;
+        let of = |needs| of_trusted(&of_day, needs, |some| of_windows(Combine::Mean, some));
+        assert_eq!((of(2).value, of(2).suspect), (Some(2.0), false));
+        assert_eq!((of(3).value, of(3).suspect, of(3).valid), (Some(4.0), true, 2));
     }
 
     #[test]

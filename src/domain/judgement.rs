@@ -20,11 +20,16 @@ pub struct Judgement {
     pub settle_hour_ms: i64,
     /// Whether a value of an evaluated period is rounded before it is held against a limit.
     pub round_periods: bool,
+    /// Whether suspect values enter means beside those that passed. Where not, they do only in a
+    /// mean that without them would have too few values, and it is suspect itself.
+    pub suspect_in_means: bool,
+    /// Whether suspect values and means enter classes, indices, grades and states.
+    pub suspect_in_class: bool,
 }
 
 /// What editions of releases before meant by the settings that they did not have, in the order of
 /// [`Judgement::settings`], and how many settings the first release had.
-const BEFORE: [i64; 6] = [0, 0, 0, 0, 0, 0];
+const BEFORE: [i64; 8] = [0, 0, 0, 0, 0, 0, 1, 1];
 const FIRST: usize = 5;
 
 impl Default for Judgement {
@@ -36,6 +41,8 @@ impl Default for Judgement {
             clock_behind_max_ms: 31 * DAY,
             settle_hour_ms: 10 * MINUTE,
             round_periods: true,
+            suspect_in_means: false,
+            suspect_in_class: false,
         }
     }
 }
@@ -52,6 +59,8 @@ impl Judgement {
             settle_hour_ms,
             clock_behind_max_ms,
             round_periods,
+            suspect_in_means,
+            suspect_in_class,
         } = *self;
         let mut settings = vec![
             lateness_horizon_ms,
@@ -60,6 +69,8 @@ impl Judgement {
             settle_hour_ms,
             clock_behind_max_ms,
             i64::from(round_periods),
+            i64::from(suspect_in_means),
+            i64::from(suspect_in_class),
         ];
         let said = |(at, setting): (usize, &i64)| BEFORE.get(at) != Some(setting);
         let last = settings.iter().enumerate().rposition(said).map_or(0, |at| at + 1);
@@ -81,6 +92,8 @@ impl Judgement {
             settle_hour_ms: setting(3),
             clock_behind_max_ms: setting(4),
             round_periods: setting(5) != 0,
+            suspect_in_means: setting(6) != 0,
+            suspect_in_class: setting(7) != 0,
         }
     }
 }
@@ -91,8 +104,13 @@ mod tests {
 
     #[test]
     fn settings_survive_their_way_through_the_journal() {
-        for round_periods in [false, true] {
-            let judgement = Judgement { round_periods, ..Judgement::default() };
+        for said in 0..8_u8 {
+            let judgement = Judgement {
+                round_periods: said & 1 != 0,
+                suspect_in_means: said & 2 != 0,
+                suspect_in_class: said & 4 != 0,
+                ..Judgement::default()
+            };
             assert_eq!(Judgement::from_settings(&judgement.settings()), judgement);
         }
     }
@@ -101,7 +119,13 @@ mod tests {
     fn an_edition_of_a_release_without_a_setting_keeps_its_meaning_and_its_settings() {
         let before = [93_600_000, 300_000, 86_400_000, 600_000, 2_678_400_000];
         let judgement = Judgement::from_settings(&before);
-        assert_eq!(judgement, Judgement { round_periods: false, ..Judgement::default() });
+        let meant = Judgement {
+            round_periods: false,
+            suspect_in_means: true,
+            suspect_in_class: true,
+            ..Judgement::default()
+        };
+        assert_eq!(judgement, meant);
         assert_eq!(judgement.settings(), before);
     }
 }

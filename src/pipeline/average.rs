@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::aggregate::mean::{self, Summary};
+use crate::aggregate::mean::{self, Member, Summary};
 use crate::aggregate::window::{Kept, Place, Windows};
 use crate::domain::assessment::Assessment;
 use crate::domain::history::Entry;
@@ -59,6 +59,8 @@ struct Maker<'a> {
     /// The hours of the flow, where the day means are weighted by it.
     flow: Option<Windows>,
     now: Timestamp,
+    /// Whether suspect values enter beside those that passed.
+    suspect_enters: bool,
 }
 
 impl Pipeline {
@@ -113,7 +115,8 @@ impl Pipeline {
         let flow = datastream.weight.and_then(|slot| state.streams.get(usize::from(slot)));
         let flow = flow.map(|stream| stream.hours.clone());
         let counter = registry.energy.counters.get(&datastream.id);
-        let maker = Maker { datastream, property, zone: &station.zone, counter, flow, now };
+        let (zone, suspect_enters) = (&station.zone, registry.judgement.suspect_in_means);
+        let maker = Maker { datastream, property, zone, counter, flow, now, suspect_enters };
         let stream = state.streams.get_mut(usize::from(datastream.slot))?;
         let mut given = Vec::new();
         maker.hours(stream, &mut given);
@@ -143,7 +146,9 @@ impl Pipeline {
             return;
         }
         let in_service = station.validity.holds(now);
-        let maker = Maker { datastream, property, zone, counter: None, flow: None, now };
+        let suspect_enters = registry.judgement.suspect_in_means;
+        let (counter, flow) = (None, None);
+        let maker = Maker { datastream, property, zone, counter, flow, now, suspect_enters };
         let Some(stream) = self.stream_mut(datastream) else { return };
         maker.keep_day(stream, day);
         maker.mark_longer(stream, Members::Days, start);
@@ -260,13 +265,15 @@ impl Maker<'_> {
     ) -> (Kept, Completeness) {
         let combine = self.property.combine;
         let entries = stream.history.between(start, end);
-        let mut summary = mean::of_entries(combine, &entries);
+        let rule = self.datastream.hour_mean;
+        let needs = rule.map_or(1, |rule| rule.needs);
+        let mut summary = self.sum_up(&entries, needs, |some| mean::of_entries(combine, some));
         if matches!(combine, Combine::NoMean | Combine::Counter) {
-            summary.valid = mean::usable(&entries);
+            let count = if self.suspect_enters { mean::usable } else { mean::passed };
+            summary.valid = count(&entries);
             summary.value = None;
         }
-        let rule = self.datastream.hour_mean;
-        let enough = rule.is_none_or(|rule| summary.valid >= rule.needs);
+        let enough = rule.is_none_or(|rule| summary.made_of >= rule.needs);
         let Summary { valid, suspect, .. } = summary;
         let value = summary.value.filter(|_| enough);
         let expected = rule.map_or(0, |rule| rule.expected);
@@ -300,7 +307,9 @@ impl Maker<'_> {
         for end in ends {
             let start = end.plus(-8 * HOUR);
             let Some(rule) = self.datastream.average(Period::EightHours, start) else { continue };
-            let summary = mean::eight_hours(self.property.combine, &hours, end);
+            let combine = self.property.combine;
+            let of_window = |some: &[Kept]| mean::eight_hours(combine, some, end);
+            let summary = self.sum_up(&hours, rule.needs, of_window);
             let revision = before.is_some_and(|before| end <= before);
             let place = Place { revision, newest: end == last };
             out.push(given_by(Period::EightHours, (start, end), summary, rule, place));
@@ -327,7 +336,8 @@ impl Maker<'_> {
                 meter::fill(stream, counter, &mut hours, (start, end));
             }
             let rule = self.datastream.average(Period::Day, start);
-            let summary = self.day(&hours, (start, end));
+            let needs = rule.map_or(1, |rule| rule.needs);
+            let summary = self.day(&hours, needs, (start, end));
             let enough = rule.is_some_and(|rule| is_enough(&summary, rule));
             let received = hours.iter().map(|hour| hour.received).sum();
             let valid = hours.iter().map(|hour| hour.valid).sum();
@@ -341,8 +351,9 @@ impl Maker<'_> {
                 out.push(day);
             }
             let (combine, span) = (self.property.combine, (start, end));
+            let enters = self.suspect_enters;
             if let Some((rule, largest)) =
-                largest_eight_hours(self.datastream, combine, || hours, span)
+                largest_eight_hours(self.datastream, (combine, enters), || hours, span)
             {
                 out.push(given_by(Period::DayMaxEightHours, span, largest, rule, place));
             }
@@ -375,15 +386,30 @@ impl Maker<'_> {
         stream.days.keep(day, self.now, |day| self.now.plus(-kept_ms) <= day)
     }
 
-    fn day(&self, hours: &[Kept], (start, end): (Timestamp, Timestamp)) -> Summary {
+    fn day(&self, hours: &[Kept], needs: u32, (start, end): (Timestamp, Timestamp)) -> Summary {
         let combine = self.property.combine;
         if self.counter.is_some() {
             return mean::of_counter(hours, meter::hours_of(start, end));
         }
-        match (&self.flow, self.datastream.sampling) {
-            (Some(flow), _) => mean::weighted(hours, &flow.between(start, end)),
-            (None, Sampling::Sampled { .. }) => mean::of_samples(combine, hours),
-            (None, Sampling::Continuous) => mean::of_windows(combine, hours),
+        let flow = self.flow.as_ref().map(|flow| flow.between(start, end));
+        self.sum_up(hours, needs, |some| match (&flow, self.datastream.sampling) {
+            (Some(flow), _) => mean::weighted(some, flow),
+            (None, Sampling::Sampled { .. }) => mean::of_samples(combine, some),
+            (None, Sampling::Continuous) => mean::of_windows(combine, some),
+        })
+    }
+
+    /// Sums members up as the edition has suspect ones enter. A total lacks nothing: what is
+    /// suspect of it is a part of it, too.
+    fn sum_up<M: Member>(
+        &self,
+        members: &[M],
+        needs: u32,
+        sum_up: impl Fn(&[M]) -> Summary,
+    ) -> Summary {
+        match self.suspect_enters || self.property.combine.is_total() {
+            true => sum_up(members),
+            false => mean::of_trusted(members, needs, sum_up),
         }
     }
 
@@ -474,7 +500,10 @@ impl Maker<'_> {
         };
         let summary = match self.counter {
             Some(_) => mean::of_counter(&members, expected),
-            None => mean::of_windows(self.property.combine, &members),
+            None => {
+                let combine = self.property.combine;
+                self.sum_up(&members, needs, |some| mean::of_windows(combine, some))
+            }
         };
         let rule = Average { expected, needs, ..rule.clone() };
         let place = Place { revision: false, newest: true };
@@ -488,16 +517,22 @@ fn of_eight_hours(rule: &Average) -> bool {
     rule.period == Period::EightHours
 }
 
-/// Gives the largest mean of eight hours of a day, and the rule of it, where the seeds ask for one.
+/// Gives the largest mean of eight hours of a day, and the rule of it, where the seeds ask for one;
+/// `suspect_enters` says whether suspect hours do beside those that passed.
 pub(super) fn largest_eight_hours(
     datastream: &Datastream,
-    combine: Combine,
+    (combine, suspect_enters): (Combine, bool),
     hours: impl FnOnce() -> Vec<Kept>,
     span: (Timestamp, Timestamp),
 ) -> Option<(&Average, Summary)> {
     let rule = datastream.average(Period::DayMaxEightHours, span.0)?;
     let needs = datastream.average(Period::EightHours, span.0).map_or(8, |rule| rule.needs);
-    Some((rule, mean::largest_eight_hours(combine, &hours(), span, needs)))
+    let largest = |some: &[Kept]| mean::largest_eight_hours(combine, some, span, needs);
+    let summary = match suspect_enters {
+        true => largest(&hours()),
+        false => mean::of_trusted(&hours(), rule.needs, largest),
+    };
+    Some((rule, summary))
 }
 
 /// An average by its rule: without enough valid members it has no value.
@@ -515,7 +550,7 @@ fn given_by(
     Given { period, span, value, suspect, partial, completeness, place, told: true }
 }
 
-/// Says whether there are enough valid members, or the rest is lost for good and said to be.
+/// Says whether it is made of enough members, or the rest is lost for good and said to be.
 fn is_enough(summary: &Summary, rule: &Average) -> bool {
-    summary.valid >= rule.needs || summary.partial
+    summary.made_of >= rule.needs || summary.partial
 }

@@ -133,7 +133,13 @@ impl Pipeline {
             let streams =
                 (registry.datastream_of(station, *slot), state.streams.get(usize::from(*slot)));
             let (Some(datastream), Some(stream)) = streams else { continue };
-            let Some(entry) = standing(datastream, stream, at) else { continue };
+            let standing = standing(registry, datastream, stream, at);
+            let newest = stream.newest.filter(Entry::is_usable);
+            let doubted = newest.is_some_and(|newest| !counts(registry, &newest));
+            // Whether what is doubted now counts again shows with a value whose verdict may be
+            // the same.
+            until = if doubted { until.min(at) } else { until };
+            let Some(entry) = standing else { continue };
             until = until.min(entry.time.plus(stands_ms(datastream) + 1));
             items.push(item(*property, &entry));
         }
@@ -266,7 +272,7 @@ impl Pipeline {
         let tally = |(property, slot): &(PropertyId, u16)| {
             let days = state.streams.get(usize::from(*slot))?.days.between(start, end);
             let mut tally = black_odour::Tally::new(*property);
-            for day in days.iter().filter_map(|day| of_kept(*property, day)) {
+            for day in days.iter().filter_map(|day| of_kept(registry, *property, day)) {
                 tally.count(black_odour::grade(registry, station, day.property, day.result, start));
             }
             Some(tally)
@@ -422,24 +428,29 @@ fn of_period(
 ) -> Option<Item> {
     match (period, datastream.sampling) {
         (Period::Hour, Sampling::Sampled { .. }) => {
-            Some(item(property, &standing(datastream, stream, end.plus(-1))?))
+            Some(item(property, &standing(registry, datastream, stream, end.plus(-1))?))
         }
-        (Period::Hour, Sampling::Continuous) => of_kept(property, &stream.hours.at(start)?),
+        (Period::Hour, Sampling::Continuous) => {
+            of_kept(registry, property, &stream.hours.at(start)?)
+        }
         // The day of ozone is its largest mean of eight hours, where the seeds say so.
         (Period::Day, _) => {
             let combine = registry.property(property).map_or(Combine::Mean, |one| one.combine);
             let hours = || stream.hours.between(start, end);
-            let Some((rule, summary)) =
-                largest_eight_hours(datastream, combine, hours, (start, end))
+            let how = (combine, registry.judgement.suspect_in_means);
+            let Some((rule, summary)) = largest_eight_hours(datastream, how, hours, (start, end))
             else {
-                return of_kept(property, &stream.days.at(start)?);
+                return of_kept(registry, property, &stream.days.at(start)?);
             };
-            let value = summary.value.filter(|_| summary.valid >= rule.needs)?;
+            let value = summary.value.filter(|_| summary.made_of >= rule.needs)?;
+            if summary.suspect && !registry.judgement.suspect_in_class {
+                return None;
+            }
             let result = ObservationResult::Value(value);
             Some(Item { property, result, suspect: summary.suspect })
         }
         (Period::Month | Period::Quarter | Period::Year, _) => {
-            of_kept(property, &windows(stream, period)?.at(start)?)
+            of_kept(registry, property, &windows(stream, period)?.at(start)?)
         }
         (Period::Native | Period::EightHours | Period::DayMaxEightHours, _) => None,
     }
@@ -458,7 +469,11 @@ pub(super) fn windows(stream: &StreamState, period: Period) -> Option<&Windows> 
     }
 }
 
-fn of_kept(property: PropertyId, kept: &Kept) -> Option<Item> {
+/// Gives an average as an item; a suspect one only where the edition says so.
+fn of_kept(registry: &Registry, property: PropertyId, kept: &Kept) -> Option<Item> {
+    if kept.suspect && !registry.judgement.suspect_in_class {
+        return None;
+    }
     let result = ObservationResult::Value(kept.value?);
     Some(Item { property, result, suspect: kept.suspect })
 }
@@ -475,14 +490,25 @@ fn stands_ms(datastream: &Datastream) -> i64 {
     }
 }
 
-/// Gives the latest valid value of a datastream that still stands at a time.
-fn standing(datastream: &Datastream, stream: &StreamState, at: Timestamp) -> Option<Entry> {
+/// Says whether a value counts in a class: a suspect one only where the edition says so.
+fn counts(registry: &Registry, entry: &Entry) -> bool {
+    entry.is_usable() && (registry.judgement.suspect_in_class || entry.flag() != Flag::Suspect)
+}
+
+/// Gives the latest value of a datastream that counts and still stands at a time.
+fn standing(
+    registry: &Registry,
+    datastream: &Datastream,
+    stream: &StreamState,
+    at: Timestamp,
+) -> Option<Entry> {
     let since = at.plus(-stands_ms(datastream));
     let within = |entry: &Entry| since <= entry.time && entry.time <= at;
-    if let Some(newest) = stream.newest.filter(|newest| within(newest) && newest.is_usable()) {
+    if let Some(newest) = stream.newest.filter(|newest| within(newest) && counts(registry, newest))
+    {
         return Some(newest);
     }
-    stream.history.between(since, at.plus(1)).into_iter().rev().find(Entry::is_usable)
+    stream.history.between(since, at.plus(1)).into_iter().rev().find(|one| counts(registry, one))
 }
 
 impl StationState {
