@@ -262,12 +262,12 @@ fn an_outfalls_day_is_weighted_by_its_flow() {
     let mut run = at(START);
     for hour in 0..24 {
         run.clock(START + hour * HOUR + SECOND);
-        let (flow, ammonia) = if hour < 12 { (3, 10) } else { (1, 40) };
+        let (flow, ammonia) = if hour < 12 { (3, 4) } else { (1, 12) };
         run.send("o1", START + hour * HOUR, &format!("\"q\":{flow},\"nh3n\":{ammonia}"));
     }
     run.clock(START + DAY + HOUR);
     let day = run.take("outfall-1/ammonia_nitrogen", Period::Day);
-    assert_eq!(day, [(START, Some(17.5), (24, 24), false)]);
+    assert_eq!(day, [(START, Some(6.0), (24, 24), false)]);
     assert_eq!(run.take("outfall-1/flow", Period::Day)[0].1, Some(2.0));
 }
 

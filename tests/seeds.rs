@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use weir::domain::alert::Route;
 use weir::domain::fault::Fault;
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
-use weir::domain::registry::{Registry, Sampling};
+use weir::domain::quality::{Flag, Test};
+use weir::domain::registry::{Registry, RuleKind, Sampling};
 use weir::seed::{Tables, compile, diff};
 
 fn example() -> Tables {
@@ -395,21 +397,22 @@ fn an_unknown_station_or_place_of_a_limit_is_refused() {
 /// Gives the example with one more column in one table, empty but for one row.
 fn with_column(table: &str, column: &str, row: &str, cell: &str) -> Tables {
     let mut tables = example();
-    let text = String::from_utf8(tables.get(table).unwrap().to_vec()).unwrap();
-    let held = text.lines().next().is_some_and(|head| head.ends_with(&format!(",{column}")));
-    let laid = text.lines().enumerate().map(|(at, line)| {
-        let line = if held { line.rsplit_once(',').unwrap().0 } else { line };
-        let first = line.split(',').next().unwrap();
-        let cell = if at == 0 {
-            column
-        } else if first == row {
-            cell
-        } else {
-            ""
+    let mut read =
+        csv::ReaderBuilder::new().has_headers(false).from_reader(tables.get(table).unwrap());
+    let rows: Vec<csv::StringRecord> = read.records().map(Result::unwrap).collect();
+    let held = rows[0].iter().position(|name| name == column);
+    let mut write = csv::Writer::from_writer(Vec::new());
+    for (at, cells) in rows.iter().enumerate() {
+        let said = match at {
+            0 => column,
+            _ if &cells[0] == row => cell,
+            _ => held.map_or("", |held| &cells[held]),
         };
-        format!("{line},{cell}\n")
-    });
-    tables.put(table, laid.collect::<String>().into_bytes());
+        let place = held.unwrap_or(cells.len());
+        let before = cells.iter().take(place).chain([said]);
+        write.write_record(before.chain(cells.iter().skip(place + 1))).unwrap();
+    }
+    tables.put(table, write.into_inner().unwrap());
     tables
 }
 
@@ -443,6 +446,48 @@ fn a_warning_share_is_a_share() {
     }
     let silence = with_column("rules.csv", "warning_share", "water-silence", "0.8");
     check(&silence, "seeds/rules.csv:");
+}
+
+#[test]
+fn a_rule_says_who_is_called_or_its_kind_does() {
+    let route = |tables: &Tables, rule: &str| {
+        let registry = compiled(tables).unwrap();
+        registry.rules.iter().find(|one| &*one.name == rule).unwrap().route
+    };
+    let usual = [
+        ("water-exceedance", Route::Environment),
+        ("water-silence", Route::Instrument),
+        ("water-instrument", Route::Instrument),
+        ("weir-sink-away", Route::Weir),
+    ];
+    for (rule, want) in usual {
+        assert_eq!(route(&example(), rule), want, "{rule}");
+    }
+    let rules = |cell| with_column("rules.csv", "route", "water-silence", cell);
+    assert_eq!(route(&rules("weir"), "water-silence"), Route::Weir);
+    check(&rules("duty"), "seeds/rules.csv:16: found `duty`");
+}
+
+#[test]
+fn a_rule_about_instruments_names_tests_and_from_which_flag_they_count() {
+    let rules = |cell: &str| with_column("rules.csv", "tests", "water-instrument", cell);
+    let holds = |cell: &str, test, flag| {
+        let registry = compiled(&rules(cell)).unwrap();
+        let rule = registry.rules.iter().find(|one| &*one.name == "water-instrument").unwrap();
+        let RuleKind::Instrument { tests, .. } = rule.kind else { panic!("{rule:?}") };
+        tests.holds(test, flag)
+    };
+    assert!(holds("", Test::FlatLine, Flag::Suspect) && holds("", Test::GrossRange, Flag::Fail));
+    assert!(!holds("", Test::GrossRange, Flag::Suspect), "it may be the river");
+    let one = "gross_range:suspect spike:fail clock";
+    assert!(holds(one, Test::GrossRange, Flag::Suspect) && holds(one, Test::Clock, Flag::Suspect));
+    assert!(holds(one, Test::Spike, Flag::Fail) && !holds(one, Test::Spike, Flag::Suspect));
+    assert!(!holds(one, Test::FlatLine, Flag::Fail), "what is not named");
+    for wrong in ["flatline", "spike:3", "spike, clock", "person"] {
+        check(&rules(wrong), "seeds/rules.csv:9:");
+    }
+    let exceedance = with_column("rules.csv", "tests", "water-exceedance", "spike");
+    check(&exceedance, "seeds/rules.csv:2:");
 }
 
 #[test]

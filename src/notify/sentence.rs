@@ -271,6 +271,12 @@ fn lasting(millis: i64, units: [&str; 4], between: &str) -> String {
     if said.is_empty() { format!("0{}", units[3]) } else { said.join(between) }
 }
 
+/// Gives how far a clock is off as people say it: to the minute where it is minutes.
+fn clock_off(millis: i64) -> i64 {
+    let off = millis.saturating_abs();
+    if off < MINUTE { off } else { (off.saturating_add(MINUTE / 2)) / MINUTE * MINUTE }
+}
+
 /// Finds what an alert warns of; a rule that left with an edition is known by its traces.
 fn topic(registry: &Registry, event: &AlertEvent) -> Topic {
     if let Subject::Weir { condition, .. } = event.subject {

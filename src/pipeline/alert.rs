@@ -83,7 +83,7 @@ impl Pipeline {
         let stream = self.state.stream(datastream)?;
         let at = assessment.phenomenon_time.start();
         if assessment.period == Period::Native {
-            return before_value(stream, datastream, assessment.phenomenon_time);
+            return before_value(Some(stream), datastream, assessment.phenomenon_time);
         }
         let (start, value) = average_before(stream, assessment.period, at)?;
         let zone = &registry.station(datastream.station)?.zone;
@@ -95,11 +95,11 @@ impl Pipeline {
 
 /// Gives the last usable one of a datastream's own values before a time.
 pub(super) fn before_value(
-    stream: &StreamState,
+    stream: Option<&StreamState>,
     datastream: &Datastream,
     time: PhenomenonTime,
 ) -> Option<Before> {
-    let held = stream.history.between(Timestamp(i64::MIN), time.start());
+    let held = stream?.history.between(Timestamp(i64::MIN), time.start());
     let entry = held.into_iter().rev().find(Entry::is_usable)?;
     let span = match (time, datastream.period_ms) {
         (PhenomenonTime::Interval { .. }, Some(length)) => {

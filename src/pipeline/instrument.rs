@@ -51,14 +51,19 @@ impl Pipeline {
         let watch = stream.instrument.get_or_insert_with(|| Box::new(Watch::new(rule.id)));
         let of_station = watch.of_station;
         let span = qualified.observation.phenomenon_time;
-        let change = instrument::judge(Terms { pending, keep }, watch, found, span, || fresh);
+        // A clock that is wrong does not say since when it is.
+        let when = match qualified.observation.clock {
+            Flag::Suspect | Flag::Fail => PhenomenonTime::Instant(telling.now.wall),
+            Flag::Pass | Flag::NotEvaluated | Flag::Missing => span,
+        };
+        let change = instrument::judge(Terms { pending, keep }, watch, found, when, || fresh);
         if watch.is_idle() {
             stream.instrument = None;
         }
         let Some(change) = change else {
             let told = stream.instrument.as_ref().and_then(|watch| watch.firing());
             if let (Some((alert, _)), Finding::Fault(..)) = (told, found) {
-                self.tell_what_lasts(alert, span.start(), telling.backlog, out);
+                self.tell_what_lasts(alert, when.start(), telling.backlog, out);
             }
             return;
         };
@@ -74,8 +79,13 @@ impl Pipeline {
         };
         let Change { alert, change, at, since, cause } = change;
         self.state.alerts += u64::from(change == AlertChange::Fired);
-        let plain = AlertEvent::plain(alert, rule.id, subject, change, (at, since));
-        let event = with_value(AlertEvent { span: Some(span), ..plain }, &qualified.observation);
+        let mut event = AlertEvent::plain(alert, rule.id, subject, change, (at, since));
+        // Of a clock no value says anything.
+        if cause.0 != Test::Clock {
+            event.span = Some(span);
+            event.before = before_value(self.state.stream(datastream), datastream, span);
+            event = with_value(event, &qualified.observation);
+        }
         let cause = match change {
             // Nothing is wrong with the value that ends it.
             AlertChange::Resolved => {
@@ -89,10 +99,8 @@ impl Pipeline {
                 self.cause(registry, datastream, qualified, cause, Some(telling.now.wall))
             }
         };
-        let cause = Cause { since: cause.since.min(since), ..cause };
-        let stream = self.state.stream(datastream);
-        let before = stream.and_then(|stream| before_value(stream, datastream, span));
-        let event = AlertEvent { cause: Some(cause), before, ..event };
+        let event =
+            AlertEvent { cause: Some(Cause { since: cause.since.min(since), ..cause }), ..event };
         self.tell_fault(event, telling.backlog, out);
     }
 

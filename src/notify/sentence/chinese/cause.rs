@@ -4,7 +4,7 @@ use crate::domain::alert::AlertChange;
 use crate::domain::cause::{Cause, Found};
 use crate::domain::quality::{Flag, Test};
 
-use super::super::{Scene, lasting};
+use super::super::{Scene, clock_off, lasting};
 
 const UNITS: [&str; 4] = ["天", "小时", "分钟", "秒"];
 
@@ -22,11 +22,14 @@ impl Scene<'_> {
             AlertChange::Past => format!(
                 "{who}：{since}至{until}，{fault}；通知前已恢复，从消息服务器积压数据中发现"
             ),
-            AlertChange::Resolved => format!(
-                "{who}：{}，仪器数据已恢复正常；故障（{}）持续时段为{since}至{until}",
-                self.said_zh(),
-                self.fault_name_zh()
-            ),
+            AlertChange::Resolved => {
+                let name = self.fault_name_zh();
+                let now = match self.event.value {
+                    Some(_) => format!("{}，数据已恢复正常", self.said_zh()),
+                    None => String::from("数据已恢复正常"),
+                };
+                format!("{who}：{now}；故障（{name}）持续时段为{since}至{until}")
+            }
         }
     }
 
@@ -41,7 +44,11 @@ impl Scene<'_> {
                 format!("{said}，超出{}（{span}）", span_of(&cause))
             }
             Found::ClockOff(off) => {
-                format!("设备时钟错误：{}{}", if off > 0 { "快" } else { "慢" }, long(off))
+                format!(
+                    "设备时钟错误：{}{}",
+                    if off > 0 { "快" } else { "慢" },
+                    long(clock_off(off))
+                )
             }
             Found::Unchanged(millis) if cause.test == Test::StaleAnalyser => {
                 format!("分析仪数据陈旧：{item}各样品{}均为{value}", long(millis))

@@ -4,7 +4,7 @@ use crate::domain::alert::AlertChange;
 use crate::domain::cause::{Cause, Found};
 use crate::domain::quality::{Flag, Test};
 
-use super::super::{Scene, lasting};
+use super::super::{Scene, clock_off, lasting};
 
 const UNITS: [&str; 4] = [" d", " h", " min", " s"];
 
@@ -23,11 +23,14 @@ impl Scene<'_> {
                 "{who}: {fault}, from {since} to {until}; over before it could be told, found in \
                  what the broker had kept"
             ),
-            AlertChange::Resolved => format!(
-                "{who}: {}, the instrument's values pass again; it was from {since} to {until}: {}",
-                self.said(),
-                self.fault_name()
-            ),
+            AlertChange::Resolved => {
+                let name = self.fault_name();
+                let now = match self.event.value {
+                    Some(_) => format!("{}, its values pass again", self.said()),
+                    None => String::from("its values pass again"),
+                };
+                format!("{who}: {now}; {name}, from {since} to {until}")
+            }
         }
     }
 
@@ -45,7 +48,7 @@ impl Scene<'_> {
             }
             Found::ClockOff(off) => {
                 let side = if off > 0 { "ahead" } else { "behind" };
-                format!("clock wrong by {}: it is {side}", long(off))
+                format!("clock wrong by {}: it is {side}", long(clock_off(off)))
             }
             Found::Unchanged(millis) if cause.test == Test::StaleAnalyser => format!(
                 "stale analyser: {item} {value} is the same in each sample for {}",
