@@ -1,6 +1,12 @@
 //! What flags say of an instrument, from the message to who is called.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
-#![allow(dead_code, reason = "several tests share the play")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    dead_code,
+    reason = "a test may panic, and does not need all of the play"
+)]
 
 mod play;
 

@@ -10,7 +10,7 @@ use weir::assess::energy::{Over, monthly_power_factor, water_reuse};
 use weir::basin::balance::balance;
 use weir::demo::seeds;
 use weir::demo::world::{Publication, World};
-use weir::domain::alert::Subject;
+use weir::domain::alert::{Route, Subject};
 use weir::domain::evaluation::{Evaluated, Target};
 use weir::domain::history::Entry;
 use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
@@ -124,7 +124,16 @@ fn the_story_is_what_alerts_and_dead_letters_say_and_nothing_else() {
     assert_eq!(daoyi.first().map(|one| one.1), Some("firing"));
     let wave = alerts.iter().find(|(minute, _)| *minute > 100).unwrap();
     assert!(wave.1.upstream.is_some(), "the wave is recognised downstream");
-    assert_eq!(story.len(), 3, "{story:#?}");
+    let probe = minutes("beiyun-beiling/ph");
+    assert_eq!(probe.iter().map(|one| one.1).collect::<Vec<_>>(), ["firing", "resolved"]);
+    assert!((59..62).contains(&probe[0].0) && (119..122).contains(&probe[1].0), "{probe:?}");
+    let who = |about: &str| {
+        let mut of = alerts.iter().filter(|(_, event)| name(&registry, event.subject) == about);
+        registry.rule(of.next().unwrap().1.rule).unwrap().route
+    };
+    assert_eq!(who("beiyun-beiling/ph"), Route::Instrument, "the technician goes");
+    assert_eq!(who("puhe-huishan/dissolved_oxygen"), Route::Environment, "the operator goes");
+    assert_eq!(story.len(), 4, "{story:#?}");
 }
 
 /// What weir observes of the parks' meters in the first minutes of the story, by datastream.

@@ -11,6 +11,7 @@
 //! | 25 | sonde-07 sends a text where its pH belongs |
 //! | 30 to 60 | sonde-05 (Hunhe, Dongling) falls silent |
 //! | 40 | a device speaks that nobody knows |
+//! | 45 to 90 | the cable of the pH probe of sonde-10 is loose: 14.2, outside its span |
 //! | 103, 173, 243 | the wave reaches Daoyi, Pudong and Pingluo, weaker each time |
 
 mod payload;
