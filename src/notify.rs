@@ -547,6 +547,28 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_takes_the_routes_that_it_names_or_all() {
+        let config = |routes: &str| {
+            let text = format!("name='n'\nkind='webhook'\nurl='http://h'\n{routes}");
+            toml::from_str::<Config>(&text).unwrap()
+        };
+        let takes = |routes: &str, route| {
+            let config = config(routes);
+            assert_eq!(config.faults(), [], "{routes}");
+            takers(&[config.taker()], route).len()
+        };
+        for route in Route::ALL {
+            assert_eq!(takes("", Some(route)), 1);
+            let named = usize::from(route == Route::Instrument);
+            assert_eq!(takes("routes=['instrument']", Some(route)), named);
+        }
+        assert_eq!(takes("routes=['environment', 'weir']", None), 1, "of a rule nobody knows");
+        let found = |routes: &str| config(routes).faults()[0].found.clone();
+        assert_eq!(found("routes=['environment', 'duty']"), "route `duty`");
+        assert_eq!(found("routes=[]"), "no route");
+    }
+
+    #[test]
     fn a_request_may_not_take_for_ever() {
         let faults = |timeout_s: u64| {
             let text = format!("name='n'\nkind='webhook'\nurl='http://h'\ntimeout_s={timeout_s}");

@@ -10,7 +10,7 @@ use weir::assess::energy::{Over, monthly_power_factor, water_reuse};
 use weir::basin::balance::balance;
 use weir::demo::seeds;
 use weir::demo::world::{Publication, World};
-use weir::domain::alert::{Route, Subject};
+use weir::domain::alert::{AlertEvent, Route, Subject};
 use weir::domain::evaluation::{Evaluated, Target};
 use weir::domain::history::Entry;
 use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
@@ -52,6 +52,12 @@ fn name(registry: &Registry, subject: Subject) -> String {
         Subject::Station(id) => registry.station(id).unwrap().name.to_string(),
         Subject::Weir { condition, .. } => condition.word().to_owned(),
     }
+}
+
+/// Gives who is called by the first alert about something.
+fn who(registry: &Registry, alerts: &[(i64, AlertEvent)], about: &str) -> Route {
+    let mut of = alerts.iter().filter(|(_, event)| name(registry, event.subject) == about);
+    registry.rule(of.next().unwrap().1.rule).unwrap().route
 }
 
 #[test]
@@ -127,12 +133,9 @@ fn the_story_is_what_alerts_and_dead_letters_say_and_nothing_else() {
     let probe = minutes("beiyun-beiling/ph");
     assert_eq!(probe.iter().map(|one| one.1).collect::<Vec<_>>(), ["firing", "resolved"]);
     assert!((59..62).contains(&probe[0].0) && (119..122).contains(&probe[1].0), "{probe:?}");
-    let who = |about: &str| {
-        let mut of = alerts.iter().filter(|(_, event)| name(&registry, event.subject) == about);
-        registry.rule(of.next().unwrap().1.rule).unwrap().route
-    };
-    assert_eq!(who("beiyun-beiling/ph"), Route::Instrument, "the technician goes");
-    assert_eq!(who("puhe-huishan/dissolved_oxygen"), Route::Environment, "the operator goes");
+    // The technician goes for the probe, the operator for the river.
+    assert_eq!(who(&registry, &alerts, "beiyun-beiling/ph"), Route::Instrument);
+    assert_eq!(who(&registry, &alerts, "puhe-huishan/dissolved_oxygen"), Route::Environment);
     assert_eq!(story.len(), 4, "{story:#?}");
 }
 
