@@ -60,6 +60,15 @@ fn who(registry: &Registry, alerts: &[(i64, AlertEvent)], about: &str) -> Route 
     registry.rule(of.next().unwrap().1.rule).unwrap().route
 }
 
+/// The technician goes for the probe with the loose cable, the operator for the river.
+#[track_caller]
+fn assert_each_is_called(registry: &Registry, alerts: &[(i64, AlertEvent)], probe: &[(i64, &str)]) {
+    assert_eq!(probe.iter().map(|one| one.1).collect::<Vec<_>>(), ["firing", "resolved"]);
+    assert!((59..62).contains(&probe[0].0) && (119..122).contains(&probe[1].0), "{probe:?}");
+    assert_eq!(who(registry, alerts, "beiyun-beiling/ph"), Route::Instrument);
+    assert_eq!(who(registry, alerts, "puhe-huishan/dissolved_oxygen"), Route::Environment);
+}
+
 #[test]
 fn the_story_is_what_alerts_and_dead_letters_say_and_nothing_else() {
     let networks = ["rivers".to_owned(), "parks".to_owned()];
@@ -130,12 +139,7 @@ fn the_story_is_what_alerts_and_dead_letters_say_and_nothing_else() {
     assert_eq!(daoyi.first().map(|one| one.1), Some("firing"));
     let wave = alerts.iter().find(|(minute, _)| *minute > 100).unwrap();
     assert!(wave.1.upstream.is_some(), "the wave is recognised downstream");
-    let probe = minutes("beiyun-beiling/ph");
-    assert_eq!(probe.iter().map(|one| one.1).collect::<Vec<_>>(), ["firing", "resolved"]);
-    assert!((59..62).contains(&probe[0].0) && (119..122).contains(&probe[1].0), "{probe:?}");
-    // The technician goes for the probe, the operator for the river.
-    assert_eq!(who(&registry, &alerts, "beiyun-beiling/ph"), Route::Instrument);
-    assert_eq!(who(&registry, &alerts, "puhe-huishan/dissolved_oxygen"), Route::Environment);
+    assert_each_is_called(&registry, &alerts, &minutes("beiyun-beiling/ph"));
     assert_eq!(story.len(), 4, "{story:#?}");
 }
 
