@@ -18,7 +18,7 @@ use weir::domain::assessment::{Assessment, Bound, Verdict};
 use weir::domain::history::Entry;
 use weir::domain::input::{Condition, Input, Message, Qos, ReceiveFault};
 use weir::domain::name::NetworkId;
-use weir::domain::registry::Registry;
+use weir::domain::registry::{Datastream, Registry};
 use weir::domain::time::{HOUR, MINUTE, Moment, SECOND, Timestamp};
 use weir::seed::Tables;
 
@@ -59,7 +59,8 @@ const WORLD: [(&str, &str); 9] = [
     ),
     (
         "rules.csv.last",
-        "quick,station:puhe-daoyi,exceedance,raw 1h 24h,,2,1,0.05,,warning,Look.,查看。,test,\n",
+        "quick,station:puhe-daoyi,exceedance,raw 1h 24h,,2,1,0.05,,warning,Look.,查看。,test,,,\n\
+         shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,\n",
     ),
 ];
 
@@ -68,10 +69,11 @@ const OTHERS: [&[(&str, &str)]; 3] = [
     &[
         ("stations.csv.first", "a-source,puhe,a,b,,,+08:00,river,II,,,test\n"),
         ("devices.csv.first", "rivers,p-9,a-source,,probe,device,,,,,,test\n"),
-        ("rules.csv.without", "quick\n"),
+        ("rules.csv.without", "quick\nshaky\n"),
         (
             "rules.csv.last",
-            "quick,station:puhe-daoyi,exceedance,24h raw,,2,1,0.05,,warning,Look.,查看。,test,0.9\n",
+            "quick,station:puhe-daoyi,exceedance,24h raw,,2,1,0.05,,warning,Look.,查看。,test,0.9,,\n\
+             shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,clock\n",
         ),
     ],
     &[("rules.csv.without", "quick\nwater-silence\nweir-\nair-exceedance\n")],
@@ -473,18 +475,24 @@ static EXAMPLE: LazyLock<Arc<Registry>> = LazyLock::new(|| {
 
 /// Each alert fires once and ends at most once, and a subject has one alert of a kind at a time.
 fn check_alerts(player: &Player) {
-    let mut open: BTreeMap<(Subject, bool), AlertId> = BTreeMap::new();
+    let mut open: BTreeMap<(Subject, u8), AlertId> = BTreeMap::new();
     // One that waits for its end in a backlog is told after others that began later.
     let mut given: BTreeSet<AlertId> = BTreeSet::new();
     for event in &player.alerts {
-        // An exceedance names its limit when it fires; what is withdrawn is known by its number.
-        let exceedance = match event.change {
-            AlertChange::Fired | AlertChange::Past => event.limit.is_some(),
+        // An exceedance names its limit when it fires, an instrument its cause; what is withdrawn
+        // is known by its number.
+        let kind = match event.change {
+            AlertChange::Fired | AlertChange::Past => match (event.limit, event.cause) {
+                (Some(_), _) => 2,
+                (None, Some(_)) => 1,
+                (None, None) => 0,
+            },
             AlertChange::Changed | AlertChange::Resolved | AlertChange::Withdrawn => {
-                open.get(&(event.subject, true)) == Some(&event.alert)
+                let held = |kind: &u8| open.get(&(event.subject, *kind)) == Some(&event.alert);
+                (0..3).find(held).unwrap_or(0)
             }
         };
-        let key = (event.subject, exceedance);
+        let key = (event.subject, kind);
         match event.change {
             AlertChange::Fired => {
                 assert!(given.insert(event.alert), "a number is given once: {event:?}");
@@ -505,12 +513,16 @@ fn check_alerts(player: &Player) {
     }
     // What fires is watched: of the edition in force, by a rule of it.
     let registry = player.pipeline.registry();
-    for (subject, _) in open.keys() {
+    for (subject, kind) in open.keys() {
         let watched = match subject {
             Subject::Datastream(id) => registry.datastream(*id).is_some(),
             Subject::Station(id) => registry.station(*id).is_some_and(|station| {
                 let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
-                streams.clone().any(|stream| stream.silence_rule.is_some())
+                let rules = |stream: &Datastream| match kind {
+                    1 => stream.instrument_rule,
+                    _ => stream.silence_rule,
+                };
+                streams.clone().any(|stream| rules(stream).is_some())
             }),
             Subject::Weir { condition, .. } => {
                 registry.weir_rules.iter().any(|(of, _)| of == condition)
