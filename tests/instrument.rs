@@ -171,6 +171,31 @@ fn a_clock_that_is_wrong_is_one_alert_of_the_station() {
 }
 
 #[test]
+fn a_sonde_out_of_water_is_one_alert_by_its_conductivity() {
+    let mut watched = Watched::new();
+    watched.say(0..20, "\"temp\":18.5,\"ph\":7.2,\"do\":8.1,\"ec\":4,\"turb\":1");
+    let [air] = watched.take("water-instrument")[..] else { panic!("one") };
+    let cause = air.cause.unwrap();
+    assert_eq!((cause.test, cause.found), (Test::OutOfWater, Found::Nothing));
+    assert!(matches!(air.subject, Subject::Station(_)));
+    let words = watched.body(&air)["commonAnnotations"]["summary_en"].clone();
+    let want = "Puhe at Huishan: out of water: electrical conductivity 4.0 uS/cm (value of";
+    assert!(words.as_str().unwrap().starts_with(want), "{words}");
+    watched.say(20..60, "\"temp\":18.5,\"ph\":7.2,\"do\":8.1,\"ec\":700,\"turb\":20");
+    assert_eq!(watched.changes("water-instrument"), [AlertChange::Resolved]);
+}
+
+#[test]
+fn a_sonde_in_ice_is_told_as_such() {
+    let mut watched = Watched::new();
+    watched.say(0..20, "\"temp\":-0.1,\"ph\":7.2,\"do\":8.1,\"ec\":4,\"turb\":1");
+    let [ice] = watched.take("water-instrument")[..] else { panic!("one") };
+    assert_eq!(ice.cause.unwrap().found, Found::Cold(-0.1));
+    let words = watched.body(&ice)["commonAnnotations"]["summary_zh"].clone();
+    assert!(words.as_str().unwrap().contains("探头结冰或露出水面：电导率"), "{words}");
+}
+
+#[test]
 fn what_was_at_fault_in_a_backlog_is_told_once_as_past() {
     let mut watched = Watched::new();
     watched.say(0..5, "\"ph\":7.2");

@@ -99,6 +99,10 @@ impl Pipeline {
                 self.cause(registry, datastream, qualified, cause, Some(telling.now.wall))
             }
         };
+        let (event, cause) = match cause.test == Test::OutOfWater {
+            true => self.by_conductivity(registry, datastream, event, cause),
+            false => (event, cause),
+        };
         let event =
             AlertEvent { cause: Some(Cause { since: cause.since.min(since), ..cause }), ..event };
         self.tell_fault(event, telling.backlog, out);
@@ -171,15 +175,47 @@ impl Pipeline {
         datastream: &Datastream,
         at: PhenomenonTime,
     ) -> Option<f64> {
-        let station = registry.station(datastream.station)?;
-        let mut streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
-        let temperature = streams.find_map(|stream| {
-            let property = registry.property(stream.property)?;
-            let is = &*property.medium == "water" && registry.unit_name(property) == "Cel";
-            is.then_some(property.id)
-        })?;
+        let temperature = of_water(registry, datastream, "Cel")?.property;
         self.beside(registry, datastream, at, temperature)
     }
+
+    /// Names the conductivity where a probe is out of water or in it again: it is what shows it.
+    fn by_conductivity(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        event: AlertEvent,
+        cause: Cause,
+    ) -> (AlertEvent, Cause) {
+        let conductivity = of_water(registry, datastream, "uS/cm");
+        let conductivity = conductivity.filter(|one| one.id != datastream.id);
+        let newest = conductivity.and_then(|one| Some((one.id, self.state.stream(one)?.newest?)));
+        let at = event.span.map_or(event.at, PhenomenonTime::start);
+        match newest {
+            Some((id, entry)) if at.since(entry.time).abs() <= datastream.stands_for_ms() => {
+                let span = Some(PhenomenonTime::Instant(entry.time));
+                let value = entry.result.number();
+                let event = AlertEvent { span, value, before: None, side: None, ..event };
+                (event, Cause { datastream: id, ..cause })
+            }
+            Some(_) | None => (event, cause),
+        }
+    }
+}
+
+/// Finds the first datastream of water in a unit at the station of another.
+fn of_water<'a>(
+    registry: &'a Registry,
+    datastream: &Datastream,
+    unit: &str,
+) -> Option<&'a Datastream> {
+    let station = registry.station(datastream.station)?;
+    let mut streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
+    streams.find(|stream| {
+        registry.property(stream.property).is_some_and(|property| {
+            &*property.medium == "water" && registry.unit_name(property) == unit
+        })
+    })
 }
 
 /// Says what a value means for its instrument.
