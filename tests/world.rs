@@ -66,6 +66,7 @@ fn assert_each_is_called(registry: &Registry, alerts: &[(i64, AlertEvent)], prob
     assert_eq!(probe.iter().map(|one| one.1).collect::<Vec<_>>(), ["firing", "resolved"]);
     assert!((59..62).contains(&probe[0].0) && (119..122).contains(&probe[1].0), "{probe:?}");
     assert_eq!(who(registry, alerts, "beiyun-beiling/ph"), Route::Instrument);
+    assert_eq!(who(registry, alerts, "nanyun-longtan/turbidity"), Route::Instrument);
     assert_eq!(who(registry, alerts, "puhe-huishan/dissolved_oxygen"), Route::Environment);
 }
 
@@ -140,7 +141,9 @@ fn the_story_is_what_alerts_and_dead_letters_say_and_nothing_else() {
     let wave = alerts.iter().find(|(minute, _)| *minute > 100).unwrap();
     assert!(wave.1.upstream.is_some(), "the wave is recognised downstream");
     assert_each_is_called(&registry, &alerts, &minutes("beiyun-beiling/ph"));
-    assert_eq!(story.len(), 4, "{story:#?}");
+    let stuck = minutes("nanyun-longtan/turbidity");
+    assert!(stuck.len() == 1 && (89..93).contains(&stuck[0].0), "{stuck:?}");
+    assert_eq!(story.len(), 5, "{story:#?}");
 }
 
 /// What weir observes of the parks' meters in the first minutes of the story, by datastream.
