@@ -24,12 +24,16 @@ async fn publish_section(publisher: &Publisher) {
     };
     for minute in 0..24 * 60 {
         let at = DAY_START + minute * MINUTE;
-        let values = r#""temp":18.5,"ph":7.6,"do":6.8,"ec":712,"turb":12.5"#;
+        // A probe that never moves would be stuck.
+        let oxygen = if minute % 2 == 0 { 6.799 } else { 6.801 };
+        let values = format!("\"temp\":18.5,\"ph\":7.6,\"do\":{oxygen},\"ec\":712,\"turb\":12.5");
         send("water/sonde-01/data", format!("{{\"ts\":{at},{values}}}")).await;
     }
     for (sample, ammonia) in [1.41, 1.62, 1.83, 1.62, 1.62, 1.62].into_iter().enumerate() {
         let at = DAY_START + sample as i64 * 4 * HOUR;
-        let values = format!("\"nh3n\":{ammonia},\"codmn\":5.1,\"tp\":120,\"tn\":3.1");
+        // An analyser that repeats itself would be stale.
+        let phosphorus = 120 + sample % 2;
+        let values = format!("\"nh3n\":{ammonia},\"codmn\":5.1,\"tp\":{phosphorus},\"tn\":3.1");
         send("water/cabinet-01/data", format!("{{\"ts\":{at},{values}}}")).await;
     }
 }

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | 8 to 38 | a wave of pollution passes Puhe at Huishan: oxygen below Class IV |
 //! | 12 | a message of sonde-03 is cut off |
-//! | 15 on | the turbidity probe of sonde-09 (Nanyun, Longtan) sticks; after an hour that is a flat line |
+//! | 15 on | the turbidity probe of sonde-09 (Nanyun, Longtan) sticks: a flat line |
 //! | 20 | sonde-11 sends one message twice |
 //! | 25 | sonde-07 sends a text where its pH belongs |
 //! | 30 to 60 | sonde-05 (Hunhe, Dongling) falls silent |
