@@ -32,7 +32,7 @@ pub enum Finding {
 }
 
 /// What is remembered of a datastream whose instrument is at fault; of a sound one, nothing. It
-/// takes 72 bytes.
+/// takes 80 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Watch {
     /// The rule that it is watched by.
@@ -55,6 +55,9 @@ pub struct Watch {
     /// When it changed last.
     #[n(6)]
     last: Timestamp,
+    /// The rule by which the alert is told: of a station's, that of who told it first.
+    #[n(7)]
+    pub told_by: RuleId,
 }
 
 /// A change of the alert.
@@ -84,6 +87,7 @@ impl Watch {
             fail: 0,
             cause: None,
             last: Timestamp::default(),
+            told_by: rule,
         }
     }
 
@@ -117,6 +121,7 @@ impl Watch {
             *since = first.min(*since);
         }
         self.learn(other);
+        self.told_by = other.told_by;
         self.of_station = true;
     }
 
@@ -263,7 +268,7 @@ mod tests {
 
     #[test]
     fn it_takes_as_much_as_is_said() {
-        assert_eq!(size_of::<Watch>(), 72);
+        assert_eq!(size_of::<Watch>(), 80);
     }
 
     #[test]

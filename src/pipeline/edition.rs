@@ -183,7 +183,7 @@ impl Withdrawal<'_> {
             true => Subject::Station(datastream.station),
             false => Subject::Datastream(stream.id),
         };
-        let held = self.instruments.entry(alert).or_insert((watch.rule, subject, since));
+        let held = self.instruments.entry(alert).or_insert((watch.told_by, subject, since));
         held.2 = held.2.min(since);
     }
 

@@ -13,9 +13,9 @@ use crate::pipeline::qualify::Telling;
 use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
 
-/// What is wrong with all probes of a station if it is with one: they hang in the same water and
-/// by the same clock. One alert of the station tells it.
-const OF_STATION: [Test; 2] = [Test::Clock, Test::OutOfWater];
+/// What is wrong with several items of a station if it is with one: they hang in the same water, by
+/// the same clock, or come of one analyser. One alert of the station tells it.
+const OF_STATION: [Test; 3] = [Test::Clock, Test::OutOfWater, Test::StaleAnalyser];
 /// Up to which water temperature a probe that seems to be out of water may be in ice, Cel.
 const COLD: f64 = 0.5;
 /// From how many times as much on a value may be one of another unit; powers of ten are told.
@@ -49,7 +49,7 @@ impl Pipeline {
             return;
         }
         let watch = stream.instrument.get_or_insert_with(|| Box::new(Watch::new(rule.id)));
-        let of_station = watch.of_station;
+        let (of_station, told_by) = (watch.of_station, watch.told_by);
         let span = qualified.observation.phenomenon_time;
         // A clock that is wrong does not say since when it is.
         let when = match qualified.observation.clock {
@@ -79,7 +79,7 @@ impl Pipeline {
         };
         let Change { alert, change, at, since, cause } = change;
         self.state.alerts += u64::from(change == AlertChange::Fired);
-        let mut event = AlertEvent::plain(alert, rule.id, subject, change, (at, since));
+        let mut event = AlertEvent::plain(alert, told_by, subject, change, (at, since));
         // Of a clock no value says anything.
         if cause.0 != Test::Clock {
             event.span = Some(span);
