@@ -239,7 +239,7 @@ impl Pipeline {
     }
 
     /// Judges a value that comes between others, or in the place of one, and its neighbours by each
-    /// other. Gives its quality; `entry` has what it says of itself, and the ring has not taken it in.
+    /// other. Gives its quality; `entry` has what it says of itself, and the ring does not hold it.
     pub(super) fn judge_between(
         &mut self,
         registry: &Registry,
