@@ -3,15 +3,24 @@
 
 #[cfg(debug_assertions)]
 mod crash;
+pub mod csv;
 pub mod json;
+pub mod line_protocol;
+mod named;
 pub mod number;
+pub mod packed;
+pub mod plain;
+pub mod telegraf;
 pub mod time;
+#[cfg(test)]
+mod told;
 
 use jiff::tz::TimeZone;
 
 use crate::domain::observation::Reading;
 use crate::domain::registry::{Format, Profile, TopicRule};
 use crate::domain::reject::Reason;
+use crate::domain::time::Timestamp;
 use crate::domain::unit::Units;
 
 /// A format, compiled for the payloads of one topic pattern and one profile.
@@ -19,6 +28,14 @@ use crate::domain::unit::Units;
 pub enum Plan {
     /// JSON mapped by pointers.
     Json(json::Plan),
+    /// A number as text.
+    Plain(plain::Plan),
+    /// Rows of cells.
+    Csv(csv::Plan),
+    /// InfluxDB's line protocol.
+    LineProtocol(line_protocol::Plan),
+    /// Telegraf's JSON.
+    Telegraf(telegraf::Plan),
     /// The same, but for payloads on which weir breaks: for tests of what holds then.
     #[cfg(debug_assertions)]
     Crash(json::Plan),
@@ -65,6 +82,12 @@ pub struct Context<'a> {
     pub units: &'a Units,
     /// The channel that the topic names, if it names one.
     pub channel: Option<&'a str>,
+    /// The kind of message that the topic names, if it names one.
+    pub kind: Option<&'a str>,
+    /// When the message came.
+    pub received: Timestamp,
+    /// Whether the broker had kept it.
+    pub retained: bool,
 }
 
 /// Compiles the formats of a topic for a profile, in the order they are to be tried.
@@ -72,13 +95,17 @@ pub struct Context<'a> {
 pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
     let compile = |format: &Format| match format {
         Format::Json => Plan::Json(json::Plan::new(rule, profile)),
+        Format::Plain => Plan::Plain(plain::Plan),
+        Format::Csv => Plan::Csv(csv::Plan::new(rule)),
+        Format::LineProtocol => Plan::LineProtocol(line_protocol::Plan),
+        Format::Telegraf => Plan::Telegraf(telegraf::Plan),
         #[cfg(debug_assertions)]
         Format::Crash => Plan::Crash(json::Plan::new(rule, profile)),
     };
     rule.formats.iter().map(compile).collect()
 }
 
-/// Decodes a payload by the first plan that can read it.
+/// Decodes a payload, unpacked if it is packed, by the first plan that can read it.
 ///
 /// # Errors
 /// The reason of the first format, if none can read the payload.
@@ -91,11 +118,17 @@ pub fn decode(
     if payload.is_empty() {
         return Err(Reason::EmptyPayload);
     }
+    decoded.clear();
+    let payload = &*packed::unpack(payload)?;
     let mut first = None;
     for plan in plans {
         decoded.clear();
         let read = match plan {
             Plan::Json(plan) => plan.decode(context, payload, decoded),
+            Plan::Plain(plan) => plan.decode(context, payload, decoded),
+            Plan::Csv(plan) => plan.decode(context, payload, decoded),
+            Plan::LineProtocol(plan) => plan.decode(context, payload, decoded),
+            Plan::Telegraf(plan) => plan.decode(context, payload, decoded),
             #[cfg(debug_assertions)]
             Plan::Crash(plan) => {
                 crash::obey(payload);
@@ -119,9 +152,23 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
     if payload.is_empty() {
         return Err(Reason::EmptyPayload);
     }
-    match rule.formats.first() {
-        Some(Format::Json) | None => json::text_at(&rule.pointers.device, payload),
-        #[cfg(debug_assertions)]
-        Some(Format::Crash) => json::text_at(&rule.pointers.device, payload),
+    let payload = &*packed::unpack(payload)?;
+    let mut first = None;
+    for format in &rule.formats {
+        let named = match format {
+            Format::Json => json::text_at(&rule.pointers.device, payload),
+            // It has no place for a name, and the seeds refuse one.
+            Format::Plain => Err(Reason::NoDevice { pointer: Box::default() }),
+            Format::Csv => csv::device(rule, payload),
+            Format::LineProtocol => line_protocol::device(rule, payload),
+            Format::Telegraf => telegraf::device(rule, payload),
+            #[cfg(debug_assertions)]
+            Format::Crash => json::text_at(&rule.pointers.device, payload),
+        };
+        match named {
+            Ok(name) => return Ok(name),
+            Err(reason) => first = first.or(Some(reason)),
+        }
     }
+    Err(first.unwrap_or(Reason::UnknownTopic))
 }

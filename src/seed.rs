@@ -12,6 +12,7 @@ mod device;
 mod diff;
 mod draft;
 mod energy;
+mod format;
 mod grade;
 mod item;
 mod limit;

@@ -1,5 +1,11 @@
 //! The tables of the example installation, sound and with mistakes.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -58,6 +64,49 @@ fn an_unknown_broker_is_refused_with_its_line() {
 #[test]
 fn a_grid_without_a_factor_is_refused_with_its_line() {
     check(&with("places.csv", ",liaoning", ",atlantis"), "seeds/places.csv:2:");
+}
+
+/// Gives the example with one more row in `topics.csv`, which has the optional column.
+fn with_topic(row: &str) -> Tables {
+    let mut tables = example();
+    let head =
+        "network,pattern,format,device,time,time_unit,each,channel,value,unit,source,options";
+    tables.put("topics.csv", format!("{head}\n{row}\n").into_bytes());
+    tables
+}
+
+#[test]
+fn a_topic_takes_one_format_or_several() {
+    for row in [
+        "rivers,a/{device}/{channel},plain,,,,,,,,made for a test,",
+        "rivers,a/{device},csv,,time,local,,,,,made for a test,separator=; header=none",
+        "rivers,a,line_protocol,site,,,,_measurement,,,made for a test,",
+        "rivers,a/{device},telegraf line_protocol,,,ms,,,,,made for a test,",
+        "rivers,a/{device}/{kind},csv json,,/t,s,,,,,made for a test,",
+    ] {
+        compiled(&with_topic(row)).unwrap_or_else(|faults| panic!("{row}: {faults:#?}"));
+    }
+}
+
+#[test]
+fn cells_that_a_format_has_no_use_for_are_refused() {
+    for row in [
+        "rivers,a/{device},jsn,,,,,,,,made for a test,",
+        "rivers,a/{device},,,,,,,,,made for a test,",
+        "rivers,a/{device},json json,,,,,,,,made for a test,",
+        "rivers,a/{device},plain,,,,,,,,made for a test,",
+        "rivers,a/{device}/{channel},plain,,/t,ms,,,,,made for a test,",
+        "rivers,a,csv,,time,local,,,,,made for a test,",
+        "rivers,a/{device},csv,,time,local,,,,,made for a test,comma=yes",
+        "rivers,a/{device},json,,/time,local,,,,,made for a test,separator=;",
+        "rivers,a,line_protocol,,,,,,,,made for a test,",
+        "rivers,a/{device},line_protocol,,,local,,,,,made for a test,",
+        "rivers,a/{device}/{channel},telegraf,,,,,,,,made for a test,",
+        "rivers,a/{device}/{kind}/{kind},json,,,,,,,,made for a test,",
+    ] {
+        let faults = compiled(&with_topic(row)).expect_err(row);
+        assert!(faults.iter().all(|fault| fault.to_string().starts_with("seeds/topics.csv:2: ")));
+    }
 }
 
 #[test]

@@ -147,7 +147,16 @@ impl Given {
         let (rule, device) = (self.rule(), self.device(0));
         let profile = &self.registry.profiles[usize::from(device.assignments[0].profile.0)];
         let (zone, units) = (&device.zone, &self.registry.units);
-        decode::Context { profile, rule, zone, units, channel: None }
+        decode::Context {
+            profile,
+            rule,
+            zone,
+            units,
+            channel: None,
+            kind: None,
+            received: Timestamp(START),
+            retained: false,
+        }
     }
 
     fn decode(&self) -> Duration {

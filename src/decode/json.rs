@@ -3,6 +3,7 @@
 //! is walked along with the text, so that nothing is built that is not a reading.
 
 mod fault;
+mod object;
 mod plan;
 
 use serde::de::{
@@ -10,7 +11,9 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
+pub(super) use self::object::{entries, read};
 pub use self::plan::Plan;
+pub(super) use self::plan::nearest;
 use self::plan::{Node, Target};
 use crate::decode::{Context, Decoded, Refused, number, time};
 use crate::domain::observation::{ObservationResult, Reading};
@@ -21,9 +24,9 @@ use crate::domain::unit::UnitIndex;
 /// How deep a value that no pointer names may be nested; what is deeper is an attack.
 const DEPTH_MAX: usize = 64;
 /// How many unknown channels one message may have before it is rejected as a whole.
-const UNKNOWN_MAX: usize = 64;
+pub(super) const UNKNOWN_MAX: usize = 64;
 /// What is said then.
-const TOO_MANY_UNKNOWN: &str =
+pub(super) const TOO_MANY_UNKNOWN: &str =
     "more than 64 unknown channels; is this the right topic and profile?";
 
 impl Plan {

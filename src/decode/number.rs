@@ -29,17 +29,26 @@ fn worded(raw: &str, text: bool) -> Result<ObservationResult, Reason> {
     let Ok(words) = serde_json::from_str::<std::borrow::Cow<'_, str>>(raw) else {
         return Err(wrong(raw, "a number"));
     };
+    self::text(&words, text)
+}
+
+/// Reads a text that should hold a number; `declared` says that the profile says so.
+///
+/// # Errors
+/// The text holds none, or one that no double holds.
+pub fn text(words: &str, declared: bool) -> Result<ObservationResult, Reason> {
     let words = words.trim();
     let begins = words.as_bytes().first();
+    let wrong = |expected| wrong(&format!("\"{words}\""), expected);
     match (begins, written(words)) {
-        (Some(b'<' | b'>'), None) => Err(wrong(raw, "a censored value such as \"<0.02\"")),
+        (Some(b'<' | b'>'), None) => Err(wrong("a censored value such as \"<0.02\"")),
         (None | Some(b'<' | b'>'), Some(result)) => Ok(result),
-        (_, _) if !text => Err(wrong(raw, TEXT)),
+        (_, _) if !declared => Err(wrong(TEXT)),
         (_, Some(result)) => Ok(result),
         (Some(b'0'..=b'9' | b'-' | b'+' | b'.'), None) if words.parse::<f64>().is_ok() => {
             Err(Reason::OutOfRange { found: cut(words) })
         }
-        (_, None) => Err(wrong(raw, "a number written as text")),
+        (_, None) => Err(wrong("a number written as text")),
     }
 }
 

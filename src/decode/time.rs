@@ -34,6 +34,19 @@ pub fn device_time(
     read.map(Some).ok_or_else(|| Reason::BadTime { found: cut(raw), expected: expected(unit) })
 }
 
+/// Reads a whole number of a unit since the epoch; nothing where it is beyond any time, or where
+/// time is not counted.
+#[must_use]
+pub fn whole(count: i64, unit: TimeUnit) -> Option<Timestamp> {
+    match unit {
+        TimeUnit::Seconds => count.checked_mul(1_000).map(Timestamp),
+        TimeUnit::Milliseconds => Some(Timestamp(count)),
+        TimeUnit::Microseconds => Some(Timestamp(count.div_euclid(1_000))),
+        TimeUnit::Nanoseconds => Some(Timestamp(count.div_euclid(1_000_000))),
+        TimeUnit::Rfc3339 | TimeUnit::Local => None,
+    }
+}
+
 fn expected(unit: TimeUnit) -> &'static str {
     match unit {
         TimeUnit::Seconds => "a number of Unix seconds",

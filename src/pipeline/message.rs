@@ -16,7 +16,7 @@ use crate::domain::time::{Moment, Timestamp};
 use crate::normalize;
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::observe::Hearing;
-use crate::pipeline::route::{Speaker, nearest_device};
+use crate::pipeline::route::{Named, Speaker, nearest_device};
 use crate::pipeline::{Fate, Pipeline, Processed};
 
 /// Why a whole message ends as a dead letter.
@@ -131,8 +131,8 @@ impl Pipeline {
     ) -> Option<TopicId> {
         let (topic, read) = match self.speaker(message) {
             Err((topic, refusal)) => (topic, Err(refusal)),
-            Ok((spoken, channel)) => {
-                let read = self.decode(message, spoken, channel.as_deref(), manner.received);
+            Ok((spoken, named)) => {
+                let read = self.decode(message, spoken, &named, manner.received);
                 (Some(spoken.topic), read.map(|profile| (spoken, profile)))
             }
         };
@@ -174,12 +174,11 @@ impl Pipeline {
         &mut self.observed
     }
 
-    /// Finds who speaks.
-    #[expect(clippy::type_complexity, reason = "the topic is known even of a refused message")]
+    /// Finds who speaks; the topic is known even of a refused message.
     fn speaker(
         &mut self,
         message: &Message<'_>,
-    ) -> Result<(Spoken, Option<Box<str>>), (Option<TopicId>, Refusal)> {
+    ) -> Result<(Spoken, Named), (Option<TopicId>, Refusal)> {
         let refuse = |stage, reason| Refusal { stage, device: None, reason };
         let registry = &self.registry;
         let route = self.routes.find(registry, message.network, message.topic);
@@ -236,7 +235,7 @@ impl Pipeline {
                 return Err((topic, refuse(Stage::Decode, reason)));
             }
         };
-        Ok((Spoken { topic: route.topic, device }, route.channel.clone()))
+        Ok((Spoken { topic: route.topic, device }, route.named.clone()))
     }
 
     /// Decodes the payload into [`Pipeline::decoded`] by the profile in force when it arrived.
@@ -244,7 +243,7 @@ impl Pipeline {
         &mut self,
         message: &Message<'_>,
         spoken: Spoken,
-        channel: Option<&str>,
+        named: &Named,
         received: Moment,
     ) -> Result<ProfileIndex, Refusal> {
         self.decoded.clear();
@@ -263,8 +262,16 @@ impl Pipeline {
         let Some(profile) = registry.profiles.get(usize::from(assignment.profile.0)) else {
             return Err(refuse(Stage::Normalize, Reason::NotInService));
         };
-        let context =
-            decode::Context { profile, rule, zone: &device.zone, units: &registry.units, channel };
+        let context = decode::Context {
+            profile,
+            rule,
+            zone: &device.zone,
+            units: &registry.units,
+            channel: named.channel.as_deref(),
+            kind: named.kind.as_deref(),
+            received: received.wall,
+            retained: message.retain,
+        };
         let plans = self.routes.plans(spoken.topic, assignment.profile);
         decode::decode(plans, context, message.payload, &mut self.decoded)
             .map_err(|reason| refuse(Stage::Decode, reason))?;

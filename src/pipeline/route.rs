@@ -23,12 +23,19 @@ pub(super) enum Speaker {
     InPayload,
 }
 
+/// What a topic names besides the device.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Named {
+    pub(super) channel: Option<Box<str>>,
+    pub(super) kind: Option<Box<str>>,
+}
+
 /// What a topic means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Route {
     pub(super) topic: TopicId,
     pub(super) speaker: Speaker,
-    pub(super) channel: Option<Box<str>>,
+    pub(super) named: Named,
 }
 
 /// Routes and compiled formats of one edition.
@@ -139,7 +146,8 @@ fn route(registry: &Registry, rule: &TopicRule, topic: &str) -> Option<Route> {
             }
         },
     };
-    Some(Route { topic: rule.id, speaker, channel: words.channel.map(Box::from) })
+    let named = Named { channel: words.channel.map(Box::from), kind: words.kind.map(Box::from) };
+    Some(Route { topic: rule.id, speaker, named })
 }
 
 /// Finds the device of a network whose name is most like an unknown one.
@@ -164,7 +172,8 @@ mod tests {
 
     #[test]
     fn at_the_most_topics_all_are_forgotten_and_learned_anew() {
-        let route = |id| Route { topic: TopicId(id), speaker: Speaker::InPayload, channel: None };
+        let route =
+            |id| Route { topic: TopicId(id), speaker: Speaker::InPayload, named: Named::default() };
         let mut seen = Seen::default();
         for id in 0..TOPICS_MAX as u32 {
             assert_eq!(seen.remember(&id.to_le_bytes(), route(id)), Some(&route(id)));

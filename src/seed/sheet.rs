@@ -80,7 +80,7 @@ schemas! {
          "from" "to" "source"], ["network" "device" "from"];
     TOPICS: "topics.csv", true,
         ["network" "pattern" "format" "device" "time" "time_unit" "each" "channel" "value"
-         "unit" "source"], ["network" "pattern"];
+         "unit" "source"] + ["options"], ["network" "pattern"];
     CALIBRATIONS: "calibrations.csv", false,
         ["datastream" "gain" "offset" "certificate" "from" "to" "source"],
         ["datastream" "from"];

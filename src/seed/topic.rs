@@ -1,18 +1,10 @@
 //! What topics mean.
 
 use crate::domain::name::{NameKind, NetworkId, TopicId};
-use crate::domain::registry::{Format, Level, Pointers, TimeUnit, TopicRule};
+use crate::domain::registry::{Level, TopicRule};
 use crate::seed::draft::Draft;
+use crate::seed::format::{Meaning, meaning};
 use crate::seed::sheet::{Cells, Sheets, TOPICS};
-
-/// How the array of records is written that is the whole payload.
-const WHOLE_PAYLOAD: &str = ".";
-
-/// Formats besides JSON.
-const OTHER_FORMATS: &[(&str, Format)] = &[
-    #[cfg(debug_assertions)]
-    ("crash", Format::Crash),
-];
 
 /// Reads `topics.csv`.
 pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
@@ -23,9 +15,7 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         let network = cells.find("network", &draft.networks);
         let pattern = cells.required("pattern");
         let levels = levels(&mut cells, pattern);
-        let format = cells.word("format", ("json", Format::Json), OTHER_FORMATS);
-        let pointers = pointers(&mut cells, &levels);
-        let time_unit = time_unit(&mut cells);
+        let Meaning { formats, pointers, time_unit, options } = meaning(&mut cells, &levels);
         let Some(network) = network else { continue };
         let overlaps = |(_, held, other): &&(u64, NetworkId, Vec<Level>)| {
             *held == network && overlap(other, &levels)
@@ -42,9 +32,10 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
             network,
             pattern: pattern.into(),
             levels,
-            formats: vec![format],
+            formats,
             time_unit,
             pointers,
+            options,
         };
         draft.registry.topics.put(id.index(), rule);
     }
@@ -54,81 +45,29 @@ fn levels(cells: &mut Cells<'_>, pattern: &str) -> Vec<Level> {
     let levels: Vec<Level> = pattern.split('/').map(Level::read).collect();
     let odd = |level: &Level| match level {
         Level::Literal(word) => word.contains(['{', '}', '+', '#']),
-        Level::Device | Level::Channel | Level::Place => false,
+        Level::Device | Level::Channel | Level::Place | Level::Kind => false,
     };
     if levels.iter().any(odd) {
-        cells.refuse("pattern", "levels of plain words, `{device}`, `{channel}` and `{place}`");
+        cells.refuse(
+            "pattern",
+            "levels of plain words, `{device}`, `{channel}`, `{place}` and `{kind}`",
+        );
     }
-    for once in [Level::Device, Level::Channel] {
+    for once in [Level::Device, Level::Channel, Level::Kind] {
         if levels.iter().filter(|level| **level == once).count() > 1 {
-            cells.refuse("pattern", "one `{device}` and one `{channel}`");
+            cells.refuse("pattern", "one `{device}`, one `{channel}` and one `{kind}`");
         }
     }
     levels
-}
-
-fn pointers(cells: &mut Cells<'_>, levels: &[Level]) -> Pointers {
-    let each = match cells.text("each") {
-        "" => None,
-        WHOLE_PAYLOAD => Some("".into()),
-        _ => Some(pointer(cells, "each")),
-    };
-    let pointers = Pointers {
-        device: pointer(cells, "device"),
-        time: pointer(cells, "time"),
-        each,
-        channel: pointer(cells, "channel"),
-        value: pointer(cells, "value"),
-        unit: pointer(cells, "unit"),
-    };
-    if pointers.device.is_empty() && !levels.contains(&Level::Device) {
-        cells.refuse("device", "a JSON pointer, since the pattern has no `{device}`,");
-    }
-    let in_topic = levels.contains(&Level::Channel);
-    if in_topic && !pointers.channel.is_empty() {
-        cells.refuse("channel", "nothing, since the pattern has `{channel}`,");
-    }
-    if !in_topic && !pointers.channel.is_empty() && pointers.value.is_empty() {
-        cells.refuse("value", "a JSON pointer, since `channel` has one,");
-    }
-    if !in_topic && pointers.channel.is_empty() {
-        cells.empty(&["value", "unit"], "a record that names no channel");
-    }
-    pointers
-}
-
-fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
-    let text = cells.text(column);
-    let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    if !text.is_empty() && (!text.starts_with('/') || !escaped) {
-        cells.refuse(column, "a JSON pointer such as `/data/value`");
-    }
-    text.into()
-}
-
-fn time_unit(cells: &mut Cells<'_>) -> TimeUnit {
-    if cells.text("time").is_empty() {
-        cells.empty(&["time_unit"], "a payload without a time");
-        return TimeUnit::Milliseconds;
-    }
-    cells.word(
-        "time_unit",
-        ("ms", TimeUnit::Milliseconds),
-        &[
-            ("s", TimeUnit::Seconds),
-            ("us", TimeUnit::Microseconds),
-            ("ns", TimeUnit::Nanoseconds),
-            ("rfc3339", TimeUnit::Rfc3339),
-            ("local", TimeUnit::Local),
-        ],
-    )
 }
 
 /// Says whether one topic can fit both patterns.
 fn overlap(one: &[Level], other: &[Level]) -> bool {
     let may_meet = |(one, other): (&Level, &Level)| match (one, other) {
         (Level::Literal(one), Level::Literal(other)) => one == other,
-        (Level::Literal(_) | Level::Device | Level::Channel | Level::Place, _) => true,
+        (Level::Literal(_) | Level::Device | Level::Channel | Level::Place | Level::Kind, _) => {
+            true
+        }
     };
     one.len() == other.len() && one.iter().zip(other).all(may_meet)
 }

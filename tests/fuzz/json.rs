@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
-use weir::decode::{self, Context, Decoded, Plan};
+use weir::decode::{self, Context, Decoded, Plan, packed};
 use weir::domain::name::{NetworkId, PropertyId, TopicId};
 use weir::domain::registry::{
-    Channel, Format, Level, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Channel, Format, Level, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
 };
+use weir::domain::time::Timestamp;
 use weir::domain::unit::{Unit, Units};
 
 use super::{Feed, says_something};
@@ -79,6 +80,7 @@ fn shape(
         formats: vec![Format::Json],
         time_unit,
         pointers,
+        options: Options::default(),
     };
     Shape { plans: decode::plans(&rule, &profile), rule, profile, channel }
 }
@@ -99,23 +101,27 @@ pub(crate) fn body(bytes: &[u8]) {
         zone: &TimeZone::UTC,
         units: &UNITS,
         channel: shape.channel,
+        kind: None,
+        received: Timestamp(0),
+        retained: false,
     };
     let mut decoded = Decoded::default();
+    let unpacked = &*packed::unpack(payload).unwrap_or_default();
     let read = decode::decode(&shape.plans, context, payload, &mut decoded);
     if let Err(reason) = &read {
         assert!(decoded.readings.is_empty() && decoded.rejects.is_empty(), "half a message");
         says_something(&reason.to_string());
     } else {
-        let json = serde_json::from_slice::<serde::de::IgnoredAny>(payload);
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(unpacked);
         assert!(json.is_ok(), "read as JSON: {json:?}");
     }
     // Every reading and every reject has at least a byte of the payload behind it.
-    assert!(decoded.readings.len() + decoded.rejects.len() <= payload.len());
+    assert!(decoded.readings.len() + decoded.rejects.len() <= unpacked.len());
     for reading in &decoded.readings {
         let channel = shape.profile.channels.get(usize::from(reading.channel));
         assert!(channel.is_some_and(|channel| channel.property.is_some()), "{reading:?}");
         assert!(reading.result.number().is_none_or(f64::is_finite), "{reading:?}");
-        assert!((reading.record as usize) < payload.len(), "{reading:?}");
+        assert!((reading.record as usize) < unpacked.len(), "{reading:?}");
     }
     for refused in &decoded.rejects {
         says_something(&refused.reason.to_string());
@@ -126,7 +132,7 @@ pub(crate) fn body(bytes: &[u8]) {
     let again = decode::decode(&shape.plans, context, payload, &mut decoded);
     assert_eq!((again, &decoded.readings, &decoded.rejects), (read, &readings, &rejects));
     match decode::device_name(&shape.rule, payload) {
-        Ok(name) => assert!(name.len() <= payload.len() + 24, "{name}"),
+        Ok(name) => assert!(name.len() <= unpacked.len() + 24, "{name}"),
         Err(reason) => says_something(&reason.to_string()),
     }
 }

@@ -6,6 +6,7 @@
 mod config;
 mod connection;
 mod file;
+mod format;
 mod inputs;
 mod json;
 mod line;
@@ -37,12 +38,17 @@ pub(crate) struct Target {
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "config", body: config::body, runs: 5_000 },
     Target { name: "connection", body: connection::body, runs: 2_000 },
+    Target { name: "csv", body: format::csv, runs: 20_000 },
     Target { name: "file", body: file::body, runs: 60 },
     Target { name: "inputs", body: inputs::body, runs: 3_000 },
     Target { name: "json", body: json::body, runs: 30_000 },
     Target { name: "line", body: line::body, runs: 4_000 },
+    Target { name: "line_protocol", body: format::line_protocol, runs: 20_000 },
+    Target { name: "packed", body: format::packed, runs: 20_000 },
+    Target { name: "plain", body: format::plain, runs: 10_000 },
     Target { name: "seeds", body: seeds::body, runs: 30 },
     Target { name: "snapshot", body: snapshot::body, runs: 1_500 },
+    Target { name: "telegraf", body: format::telegraf, runs: 20_000 },
     Target { name: "topic", body: topic::body, runs: 10_000 },
     Target { name: "wire", body: wire::body, runs: 3_000 },
 ];

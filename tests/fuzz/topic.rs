@@ -1,7 +1,7 @@
 //! Patterns of topics: what weir asks the broker for is what it can read.
 
 use weir::domain::name::{NetworkId, TopicId};
-use weir::domain::registry::{Format, Level, Pointers, TimeUnit, TopicRule};
+use weir::domain::registry::{Format, Level, Options, Pointers, TimeUnit, TopicRule};
 use weir::mqtt::subscription::fits;
 
 use super::Feed;
@@ -19,10 +19,11 @@ pub(crate) fn body(bytes: &[u8]) {
         formats: vec![Format::Json],
         time_unit: TimeUnit::Milliseconds,
         pointers: Pointers::default(),
+        options: Options::default(),
     };
     let plain = |level: &Level| match level {
         Level::Literal(word) => !word.contains(['+', '#']),
-        Level::Device | Level::Channel | Level::Place => true,
+        Level::Device | Level::Channel | Level::Place | Level::Kind => true,
     };
     let filter = rule.filter();
     let words = rule.read(&topic);
@@ -43,7 +44,7 @@ pub(crate) fn body(bytes: &[u8]) {
         .iter()
         .map(|level| match level {
             Level::Literal(word) => &**word,
-            Level::Device | Level::Channel | Level::Place => "word",
+            Level::Device | Level::Channel | Level::Place | Level::Kind => "word",
         })
         .collect();
     let made = made.join("/");

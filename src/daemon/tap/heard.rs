@@ -65,8 +65,16 @@ impl Ear {
         let profile = registry.profiles.get(usize::from(assignment.profile.0))?;
         let plans = self.plans.entry((rule.id, assignment.profile));
         let plans = plans.or_insert_with(|| decode::plans(rule, profile));
-        let (zone, channel) = (&device.zone, words.channel);
-        let context = Context { profile, rule, zone, units: &registry.units, channel };
+        let context = Context {
+            profile,
+            rule,
+            zone: &device.zone,
+            units: &registry.units,
+            channel: words.channel,
+            kind: words.kind,
+            received: at,
+            retained: message.retain,
+        };
         decode::decode(plans, context, message.payload, &mut self.decoded).ok()?;
         let heard = self.decoded.readings.iter().filter_map(|reading| {
             let channel = profile.channels.get(usize::from(reading.channel))?;

@@ -8,7 +8,7 @@ use crate::decode;
 use crate::domain::name::{NetworkId, PropertyId, TopicId};
 use crate::domain::observation::Side;
 use crate::domain::registry::{
-    Channel, Format, Level, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Channel, Format, Level, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
 };
 use crate::domain::unit::{Unit, Units};
 
@@ -34,6 +34,7 @@ fn rule(pointers: Pointers) -> TopicRule {
         formats: vec![Format::Json],
         time_unit: TimeUnit::Milliseconds,
         pointers,
+        options: Options::default(),
     }
 }
 
@@ -51,6 +52,9 @@ fn decode_with(pointers: Pointers, channels: &[&str], payload: &[u8]) -> Result<
         zone: &TimeZone::UTC,
         units: &units,
         channel: None,
+        kind: None,
+        received: Timestamp(0),
+        retained: false,
     };
     decode::decode(&decode::plans(&rule, &profile), context, payload, &mut decoded)?;
     let rejects =

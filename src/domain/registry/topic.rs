@@ -7,6 +7,14 @@ use crate::domain::name::{NetworkId, TopicId};
 pub enum Format {
     /// JSON, mapped by the seeds.
     Json,
+    /// A number as text; the topic says of what.
+    Plain,
+    /// Rows of cells between separators.
+    Csv,
+    /// InfluxDB's line protocol.
+    LineProtocol,
+    /// Telegraf's JSON.
+    Telegraf,
     /// The same, but for payloads that break weir: for tests, and in no release.
     #[cfg(debug_assertions)]
     Crash,
@@ -40,6 +48,8 @@ pub enum Level {
     Channel,
     /// A place, which weir does not need: any one level.
     Place,
+    /// What kind of message it is, such as `SENSOR`; the format knows the words.
+    Kind,
 }
 
 impl Level {
@@ -50,6 +60,7 @@ impl Level {
             "{device}" => Self::Device,
             "{channel}" => Self::Channel,
             "{place}" => Self::Place,
+            "{kind}" => Self::Kind,
             word => Self::Literal(word.into()),
         }
     }
@@ -60,12 +71,13 @@ impl Level {
 pub fn filter(levels: &[Level]) -> String {
     let words = levels.iter().map(|level| match level {
         Level::Literal(word) => &**word,
-        Level::Device | Level::Channel | Level::Place => "+",
+        Level::Device | Level::Channel | Level::Place | Level::Kind => "+",
     });
     words.collect::<Vec<_>>().join("/")
 }
 
-/// Where a format finds things, by JSON pointer. Empty means: not there.
+/// Where a format finds things, by JSON pointer, or by the name of a column or tag. Empty means:
+/// not there.
 #[derive(Clone, Debug, Default)]
 pub struct Pointers {
     /// The device's name in the payload.
@@ -80,6 +92,21 @@ pub struct Pointers {
     pub value: Box<str>,
     /// In a long record: the unit.
     pub unit: Box<str>,
+}
+
+/// What else a format is told: `options` of `topics.csv`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// What stands between the cells of a row.
+    pub separator: u8,
+    /// Whether the first row names the columns; if not, they are numbered from 1.
+    pub header: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { separator: b',', header: true }
+    }
 }
 
 /// What the topics of a pattern mean: a row of `topics.csv`.
@@ -99,6 +126,8 @@ pub struct TopicRule {
     pub time_unit: TimeUnit,
     /// Where a format finds things.
     pub pointers: Pointers,
+    /// What else the formats are told.
+    pub options: Options,
 }
 
 impl TopicRule {
@@ -120,6 +149,7 @@ impl TopicRule {
                 Level::Literal(_) | Level::Place => {}
                 Level::Device => found.device = Some(word),
                 Level::Channel => found.channel = Some(word),
+                Level::Kind => found.kind = Some(word),
             }
         }
         words.next().is_none().then_some(found)
@@ -133,4 +163,6 @@ pub struct Words<'t> {
     pub device: Option<&'t str>,
     /// The channel, where the pattern names one.
     pub channel: Option<&'t str>,
+    /// The kind of message, where the pattern names one.
+    pub kind: Option<&'t str>,
 }

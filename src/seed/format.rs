@@ -1,0 +1,216 @@
+//! What each payload format takes from the cells of a row of `topics.csv`, and what it has no use
+//! for.
+
+use crate::domain::registry::{Format, Level, Options, Pointers, TimeUnit};
+use crate::seed::sheet::Cells;
+
+/// The formats by their words.
+const FORMATS: &[(&str, Format)] = &[
+    ("json", Format::Json),
+    ("plain", Format::Plain),
+    ("csv", Format::Csv),
+    ("line_protocol", Format::LineProtocol),
+    ("telegraf", Format::Telegraf),
+    #[cfg(debug_assertions)]
+    ("crash", Format::Crash),
+];
+/// The cells that say where a format finds things.
+const PLACES: [&str; 6] = ["device", "time", "each", "channel", "value", "unit"];
+/// How the array of records is written that is the whole payload.
+const WHOLE_PAYLOAD: &str = ".";
+
+/// What the cells of a row mean to its formats.
+#[derive(Debug)]
+pub(super) struct Meaning {
+    pub(super) formats: Vec<Format>,
+    pub(super) pointers: Pointers,
+    pub(super) time_unit: TimeUnit,
+    pub(super) options: Options,
+}
+
+/// Reads the formats of a row and what its cells mean to them. Of several formats the cells are
+/// those of JSON, if it is one of them, else of the first.
+pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
+    let formats = formats(cells);
+    let first = formats.first().copied().unwrap_or(Format::Json);
+    let format = if formats.contains(&Format::Json) { Format::Json } else { first };
+    let (pointers, time_unit) = match format {
+        Format::Json => json(cells, levels),
+        #[cfg(debug_assertions)]
+        Format::Crash => json(cells, levels),
+        Format::Plain => plain(cells, levels),
+        Format::Csv => rows(cells, levels),
+        Format::LineProtocol => tagged(cells, levels, ("ns", TimeUnit::Nanoseconds)),
+        Format::Telegraf => tagged(cells, levels, ("s", TimeUnit::Seconds)),
+    };
+    let options = options(cells, format);
+    Meaning { formats, pointers, time_unit, options }
+}
+
+fn formats(cells: &mut Cells<'_>) -> Vec<Format> {
+    let mut found = Vec::new();
+    for word in cells.text("format").split_whitespace() {
+        match FORMATS.iter().find(|(name, _)| *name == word) {
+            Some((_, format)) if !found.contains(format) => found.push(*format),
+            Some(_) => cells.refuse("format", "each format once"),
+            None => {}
+        }
+    }
+    let words = cells.text("format").split_whitespace().count();
+    if words == 0 || cells.text("format").split_whitespace().any(unknown) {
+        let words: Vec<_> = FORMATS.iter().map(|(name, _)| format!("`{name}`")).collect();
+        cells.refuse("format", words.join(" or "));
+    }
+    found
+}
+
+fn unknown(word: &str) -> bool {
+    FORMATS.iter().all(|(name, _)| *name != word)
+}
+
+fn json(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
+    let each = match cells.text("each") {
+        "" => None,
+        WHOLE_PAYLOAD => Some("".into()),
+        _ => Some(pointer(cells, "each")),
+    };
+    let pointers = Pointers {
+        device: pointer(cells, "device"),
+        time: pointer(cells, "time"),
+        each,
+        channel: pointer(cells, "channel"),
+        value: pointer(cells, "value"),
+        unit: pointer(cells, "unit"),
+    };
+    named_device(cells, levels, "a JSON pointer");
+    long_record(cells, levels, &pointers, "a JSON pointer");
+    (pointers, stated_time(cells))
+}
+
+/// The topic says all that a bare number does not.
+fn plain(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
+    cells.empty(&PLACES, "a plain number");
+    for (level, word) in [(Level::Device, "{device}"), (Level::Channel, "{channel}")] {
+        if !levels.contains(&level) {
+            cells.refuse("pattern", format_args!("a level `{word}` for plain numbers"));
+        }
+    }
+    cells.empty(&["time_unit"], "a payload without a time");
+    (Pointers::default(), TimeUnit::Milliseconds)
+}
+
+/// The cells name columns.
+fn rows(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
+    let pointers = Pointers {
+        device: cells.text("device").into(),
+        time: cells.text("time").into(),
+        each: None,
+        channel: cells.text("channel").into(),
+        value: cells.text("value").into(),
+        unit: cells.text("unit").into(),
+    };
+    cells.empty(&["each"], "CSV");
+    named_device(cells, levels, "a column");
+    long_record(cells, levels, &pointers, "a column");
+    if levels.contains(&Level::Channel) && pointers.value.is_empty() {
+        cells.refuse("value", "a column, since the pattern has `{channel}`,");
+    }
+    (pointers, stated_time(cells))
+}
+
+/// The cells name tags; values and time stand where the format says.
+fn tagged(
+    cells: &mut Cells<'_>,
+    levels: &[Level],
+    usual: (&str, TimeUnit),
+) -> (Pointers, TimeUnit) {
+    let format = cells.text("format");
+    cells.empty(&["time", "each", "value", "unit"], format);
+    let device = cells.text("device").into();
+    let channel = cells.text("channel").into();
+    named_device(cells, levels, "a tag");
+    if levels.contains(&Level::Channel) {
+        cells.refuse("pattern", format_args!("no `{{channel}}` for {format}"));
+    }
+    let time_unit = match cells.text("time_unit") {
+        "" => usual.1,
+        _ => cells.word(
+            "time_unit",
+            ("ns", TimeUnit::Nanoseconds),
+            &[
+                ("us", TimeUnit::Microseconds),
+                ("ms", TimeUnit::Milliseconds),
+                ("s", TimeUnit::Seconds),
+            ],
+        ),
+    };
+    (Pointers { device, channel, ..Pointers::default() }, time_unit)
+}
+
+fn named_device(cells: &mut Cells<'_>, levels: &[Level], what: &str) {
+    if cells.text("device").is_empty() && !levels.contains(&Level::Device) {
+        cells.refuse("device", format_args!("{what}, since the pattern has no `{{device}}`,"));
+    }
+}
+
+fn long_record(cells: &mut Cells<'_>, levels: &[Level], pointers: &Pointers, what: &str) {
+    let in_topic = levels.contains(&Level::Channel);
+    if in_topic && !pointers.channel.is_empty() {
+        cells.refuse("channel", "nothing, since the pattern has `{channel}`,");
+    }
+    if !in_topic && !pointers.channel.is_empty() && pointers.value.is_empty() {
+        cells.refuse("value", format_args!("{what}, since `channel` has one,"));
+    }
+    if !in_topic && pointers.channel.is_empty() {
+        cells.empty(&["value", "unit"], "a record that names no channel");
+    }
+}
+
+fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
+    let text = cells.text(column);
+    let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    if !text.is_empty() && (!text.starts_with('/') || !escaped) {
+        cells.refuse(column, "a JSON pointer such as `/data/value`");
+    }
+    text.into()
+}
+
+fn stated_time(cells: &mut Cells<'_>) -> TimeUnit {
+    if cells.text("time").is_empty() {
+        cells.empty(&["time_unit"], "a payload without a time");
+        return TimeUnit::Milliseconds;
+    }
+    cells.word(
+        "time_unit",
+        ("ms", TimeUnit::Milliseconds),
+        &[
+            ("s", TimeUnit::Seconds),
+            ("us", TimeUnit::Microseconds),
+            ("ns", TimeUnit::Nanoseconds),
+            ("rfc3339", TimeUnit::Rfc3339),
+            ("local", TimeUnit::Local),
+        ],
+    )
+}
+
+/// Reads `name=value` with spaces between.
+fn options(cells: &mut Cells<'_>, format: Format) -> Options {
+    let mut options = Options::default();
+    if format != Format::Csv {
+        cells.empty(&["options"], cells.text("format"));
+        return options;
+    }
+    for word in cells.text("options").split_whitespace() {
+        match word.split_once('=') {
+            Some(("header", "none")) => options.header = false,
+            Some(("separator", "tab")) => options.separator = b'\t',
+            Some(("separator", ";")) => options.separator = b';',
+            Some(("separator", "|")) => options.separator = b'|',
+            Some(("separator", ",")) => options.separator = b',',
+            Some(_) | None => {
+                cells.refuse("options", "`header=none`, `separator=;`, `|` or `tab`");
+            }
+        }
+    }
+    options
+}

@@ -1,0 +1,162 @@
+//! The formats other than mapped JSON: what each may say of any payload, in the shapes that seeds
+//! can state.
+
+use std::sync::LazyLock;
+
+use jiff::tz::TimeZone;
+use weir::decode::{self, Context, Decoded, Plan, packed};
+use weir::domain::name::{NetworkId, PropertyId, TopicId};
+use weir::domain::registry::{
+    Channel, Format, Level, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+};
+use weir::domain::time::Timestamp;
+use weir::domain::unit::{Unit, Units};
+
+use super::{Feed, says_something};
+
+struct Shape {
+    rule: TopicRule,
+    profile: Profile,
+    plans: Vec<Plan>,
+    kind: Option<&'static str>,
+}
+
+/// Channels of every format, one that comes as text, and some that are not wanted.
+const CHANNELS: &[&str] = &["ph", "do", "text", "1", "2", "L1/ph", "ignored", "no*"];
+const TIMES: [TimeUnit; 4] =
+    [TimeUnit::Seconds, TimeUnit::Milliseconds, TimeUnit::Nanoseconds, TimeUnit::Local];
+
+fn shape(format: Format, pointers: Pointers, time_unit: TimeUnit) -> Shape {
+    let of_name = |name: &&str| Channel {
+        name: (*name).into(),
+        property: (!name.contains("ignored") && !name.contains('*')).then_some(PropertyId(0)),
+        unit: None,
+        scale: 1.0,
+        text: name.contains("text"),
+        statistic: Statistic::Instant,
+        period_ms: None,
+    };
+    let profile = Profile { name: "p".into(), channels: CHANNELS.iter().map(of_name).collect() };
+    let rule = TopicRule {
+        id: TopicId(0),
+        network: NetworkId(0),
+        pattern: "water/{device}".into(),
+        levels: vec![Level::Literal("water".into()), Level::Device],
+        formats: vec![format],
+        time_unit,
+        pointers,
+        options: Options::default(),
+    };
+    Shape { plans: decode::plans(&rule, &profile), rule, profile, kind: None }
+}
+
+fn cells(device: &str, time: &str, channel: &str, value: &str) -> Pointers {
+    Pointers {
+        device: device.into(),
+        time: time.into(),
+        channel: channel.into(),
+        value: value.into(),
+        unit: if value.is_empty() { "".into() } else { "u".into() },
+        each: None,
+    }
+}
+
+/// Holds a payload against the shape that the first byte chooses.
+fn hold(shapes: &[Shape], bytes: &[u8]) {
+    static UNITS: LazyLock<Units> = LazyLock::new(|| {
+        let mut units = Units::default();
+        let (name, dimension) = ("mg/L".into(), "mass_concentration".into());
+        units.add(Unit { name, dimension, multiply: 1.0, divide: 1.0, add: 0.0 }, &[]).unwrap();
+        units
+    });
+    let mut feed = Feed(bytes);
+    let shape = &shapes[usize::from(feed.byte()) % shapes.len()];
+    let payload = feed.0;
+    let context = Context {
+        profile: &shape.profile,
+        rule: &shape.rule,
+        zone: &TimeZone::UTC,
+        units: &UNITS,
+        channel: Some("ph"),
+        kind: shape.kind,
+        received: Timestamp(1_777_593_600_000),
+        retained: false,
+    };
+    let mut decoded = Decoded::default();
+    let read = decode::decode(&shape.plans, context, payload, &mut decoded);
+    if let Err(reason) = &read {
+        assert!(decoded.readings.is_empty() && decoded.rejects.is_empty(), "half a message");
+        says_something(&reason.to_string());
+    }
+    // Every reading and every reject has at least a byte of the unpacked payload behind it.
+    let bytes = packed::unpack(payload).map_or(0, |payload| payload.len());
+    assert!(decoded.readings.len() + decoded.rejects.len() <= bytes + 1, "more than was sent");
+    for reading in &decoded.readings {
+        let channel = shape.profile.channels.get(usize::from(reading.channel));
+        assert!(channel.is_some_and(|channel| channel.property.is_some()), "{reading:?}");
+        assert!(reading.result.number().is_none_or(f64::is_finite), "{reading:?}");
+        assert!((reading.record as usize) <= bytes, "{reading:?}");
+    }
+    for refused in &decoded.rejects {
+        says_something(&refused.reason.to_string());
+        assert!(refused.channel.len() <= 300, "{refused:?}");
+    }
+    // The buffers are used again, and nothing of the last message may stay in them.
+    let (readings, rejects) = (decoded.readings.clone(), decoded.rejects.clone());
+    let again = decode::decode(&shape.plans, context, payload, &mut decoded);
+    assert_eq!((again, &decoded.readings, &decoded.rejects), (read, &readings, &rejects));
+    match decode::device_name(&shape.rule, payload) {
+        Ok(name) => assert!(name.len() <= bytes + 24, "{name}"),
+        Err(reason) => says_something(&reason.to_string()),
+    }
+}
+
+pub(crate) fn packed(bytes: &[u8]) {
+    match packed::unpack(bytes) {
+        Ok(unpacked) => assert!(unpacked.len() <= (4 << 20).min(bytes.len() * 200)),
+        Err(reason) => says_something(&reason.to_string()),
+    }
+}
+
+pub(crate) fn plain(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> =
+        LazyLock::new(|| vec![shape(Format::Plain, Pointers::default(), TimeUnit::Milliseconds)]);
+    hold(&SHAPES, bytes);
+}
+
+pub(crate) fn csv(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+        let mut shapes = Vec::new();
+        for time_unit in TIMES {
+            shapes.push(shape(Format::Csv, cells("id", "t", "", ""), time_unit));
+            shapes.push(shape(Format::Csv, cells("", "t", "n", "v"), time_unit));
+            let mut bare = shape(Format::Csv, cells("", "3", "", ""), time_unit);
+            bare.rule.options = Options { separator: b';', header: false };
+            bare.plans = decode::plans(&bare.rule, &bare.profile);
+            shapes.push(bare);
+        }
+        shapes
+    });
+    hold(&SHAPES, bytes);
+}
+
+pub(crate) fn line_protocol(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| tagged(Format::LineProtocol));
+    hold(&SHAPES, bytes);
+}
+
+pub(crate) fn telegraf(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| tagged(Format::Telegraf));
+    hold(&SHAPES, bytes);
+}
+
+fn tagged(format: Format) -> Vec<Shape> {
+    let of =
+        |(device, channel): (&str, &str), unit| shape(format, cells(device, "", channel, ""), unit);
+    let (bare, full) = (("", ""), ("id", "phase"));
+    vec![
+        of(bare, TimeUnit::Nanoseconds),
+        of(full, TimeUnit::Seconds),
+        of(("", "_measurement"), TimeUnit::Milliseconds),
+    ]
+}
