@@ -10,6 +10,7 @@ mod named;
 pub mod number;
 pub mod packed;
 pub mod plain;
+pub mod senml;
 pub mod telegraf;
 pub mod time;
 #[cfg(test)]
@@ -36,6 +37,8 @@ pub enum Plan {
     LineProtocol(line_protocol::Plan),
     /// Telegraf's JSON.
     Telegraf(telegraf::Plan),
+    /// SenML, as JSON or CBOR.
+    Senml(senml::Plan),
     /// The same, but for payloads on which weir breaks: for tests of what holds then.
     #[cfg(debug_assertions)]
     Crash(json::Plan),
@@ -99,6 +102,7 @@ pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
         Format::Csv => Plan::Csv(csv::Plan::new(rule)),
         Format::LineProtocol => Plan::LineProtocol(line_protocol::Plan),
         Format::Telegraf => Plan::Telegraf(telegraf::Plan),
+        Format::Senml => Plan::Senml(senml::Plan),
         #[cfg(debug_assertions)]
         Format::Crash => Plan::Crash(json::Plan::new(rule, profile)),
     };
@@ -129,6 +133,7 @@ pub fn decode(
             Plan::Csv(plan) => plan.decode(context, payload, decoded),
             Plan::LineProtocol(plan) => plan.decode(context, payload, decoded),
             Plan::Telegraf(plan) => plan.decode(context, payload, decoded),
+            Plan::Senml(plan) => plan.decode(context, payload, decoded),
             #[cfg(debug_assertions)]
             Plan::Crash(plan) => {
                 crash::obey(payload);
@@ -162,6 +167,7 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
             Format::Csv => csv::device(rule, payload),
             Format::LineProtocol => line_protocol::device(rule, payload),
             Format::Telegraf => telegraf::device(rule, payload),
+            Format::Senml => senml::device(rule, payload),
             #[cfg(debug_assertions)]
             Format::Crash => json::text_at(&rule.pointers.device, payload),
         };

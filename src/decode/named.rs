@@ -39,6 +39,19 @@ impl<'c, 'd> Readings<'c, 'd> {
         Self { context, decoded, format, likely: 0, unknown: 0 }
     }
 
+    /// Says whether the profile has a channel of a name.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let channels = &self.context.profile.channels;
+        match channels.get(self.likely) {
+            Some(channel) if *channel.name == *name => Some(self.likely),
+            Some(_) | None => channels.iter().position(|channel| *channel.name == *name),
+        }
+    }
+
     /// Takes what was said of a channel; `read` gives its value and is told whether the seeds say
     /// that its numbers come as text.
     ///
@@ -51,11 +64,8 @@ impl<'c, 'd> Readings<'c, 'd> {
         read: impl FnOnce(bool) -> Result<ObservationResult, Reason>,
     ) -> Result<(), Reason> {
         let channels = &self.context.profile.channels;
-        let at = match channels.get(self.likely) {
-            Some(channel) if *channel.name == *name => Some(self.likely),
-            Some(_) | None => channels.iter().position(|channel| *channel.name == *name),
-        };
-        let Some((at, channel)) = at.and_then(|at| Some((at, channels.get(at)?))) else {
+        let Some((at, channel)) = self.find(name).and_then(|at| Some((at, channels.get(at)?)))
+        else {
             return self.unknown(name, said.record);
         };
         self.likely = at + 1;

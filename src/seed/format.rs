@@ -11,6 +11,7 @@ const FORMATS: &[(&str, Format)] = &[
     ("csv", Format::Csv),
     ("line_protocol", Format::LineProtocol),
     ("telegraf", Format::Telegraf),
+    ("senml", Format::Senml),
     #[cfg(debug_assertions)]
     ("crash", Format::Crash),
 ];
@@ -41,6 +42,7 @@ pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
         Format::Plain => plain(cells, levels),
         Format::Csv => rows(cells, levels),
         Format::LineProtocol => tagged(cells, levels, ("ns", TimeUnit::Nanoseconds)),
+        Format::Senml => senml(cells, levels),
         Format::Telegraf => tagged(cells, levels, ("s", TimeUnit::Seconds)),
     };
     let options = options(cells, format);
@@ -145,6 +147,20 @@ fn tagged(
         ),
     };
     (Pointers { device, channel, ..Pointers::default() }, time_unit)
+}
+
+/// All stands in the payload; the base name may be the device's.
+fn senml(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
+    cells.empty(&["time", "time_unit", "each", "channel", "value", "unit"], "SenML");
+    if !matches!(cells.text("device"), "" | "bn") {
+        cells.refuse("device", "`bn`, if the base name is the device's name, or nothing");
+    }
+    named_device(cells, levels, "`bn`");
+    if levels.contains(&Level::Channel) {
+        cells.refuse("pattern", "no `{channel}` for SenML");
+    }
+    let device = cells.text("device").into();
+    (Pointers { device, ..Pointers::default() }, TimeUnit::Seconds)
 }
 
 fn named_device(cells: &mut Cells<'_>, levels: &[Level], what: &str) {

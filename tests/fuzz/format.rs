@@ -150,6 +150,14 @@ pub(crate) fn telegraf(bytes: &[u8]) {
     hold(&SHAPES, bytes);
 }
 
+pub(crate) fn senml(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+        let of = |device| shape(Format::Senml, cells(device, "", "", ""), TimeUnit::Seconds);
+        vec![of(""), of("bn")]
+    });
+    hold(&SHAPES, bytes);
+}
+
 fn tagged(format: Format) -> Vec<Shape> {
     let of =
         |(device, channel): (&str, &str), unit| shape(format, cells(device, "", channel, ""), unit);

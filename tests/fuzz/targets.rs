@@ -47,6 +47,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "packed", body: format::packed, runs: 20_000 },
     Target { name: "plain", body: format::plain, runs: 10_000 },
     Target { name: "seeds", body: seeds::body, runs: 30 },
+    Target { name: "senml", body: format::senml, runs: 20_000 },
     Target { name: "snapshot", body: snapshot::body, runs: 1_500 },
     Target { name: "telegraf", body: format::telegraf, runs: 20_000 },
     Target { name: "topic", body: topic::body, runs: 10_000 },

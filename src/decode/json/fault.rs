@@ -5,7 +5,7 @@ use crate::domain::reject::Reason;
 
 /// Turns the parser's error into a reason that names the place and, for what devices often send
 /// and JSON forbids, the thing itself.
-pub(super) fn reason(error: &serde_json::Error, payload: &[u8]) -> Reason {
+pub(in crate::decode) fn reason(error: &serde_json::Error, payload: &[u8]) -> Reason {
     let fault = if payload.starts_with(b"\xEF\xBB\xBF") {
         "it begins with a byte order mark, which JSON forbids; send plain UTF-8".to_owned()
     } else if error.is_eof() {

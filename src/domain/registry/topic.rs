@@ -15,6 +15,8 @@ pub enum Format {
     LineProtocol,
     /// Telegraf's JSON.
     Telegraf,
+    /// Sensor Measurement Lists, RFC 8428.
+    Senml,
     /// The same, but for payloads that break weir: for tests, and in no release.
     #[cfg(debug_assertions)]
     Crash,
