@@ -11,15 +11,19 @@ pub mod number;
 pub mod packed;
 pub mod plain;
 pub mod senml;
+pub mod sparkplug_b;
 pub mod telegraf;
 pub mod time;
 #[cfg(test)]
 mod told;
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
+use minicbor::Encode;
 
 use crate::domain::observation::Reading;
-use crate::domain::registry::{Format, Profile, TopicRule};
+use crate::domain::registry::{Format, Profile, Registry, TopicRule};
 use crate::domain::reject::Reason;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Units;
@@ -39,6 +43,8 @@ pub enum Plan {
     Telegraf(telegraf::Plan),
     /// SenML, as JSON or CBOR.
     Senml(senml::Plan),
+    /// Sparkplug B.
+    SparkplugB(sparkplug_b::Plan),
     /// The same, but for payloads on which weir breaks: for tests of what holds then.
     #[cfg(debug_assertions)]
     Crash(json::Plan),
@@ -51,6 +57,32 @@ pub struct Decoded {
     pub readings: Vec<Reading>,
     /// What could not become a reading.
     pub rejects: Vec<Refused>,
+    /// Whether the message says that its device is gone.
+    pub farewell: bool,
+    /// Up to when the readings are history that the device kept, if some of them are.
+    pub past: Option<Timestamp>,
+}
+
+/// What devices announced of themselves, without which what they send later can't be read. It is of
+/// devices of the seeds alone.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, minicbor::Decode)]
+pub struct Announced {
+    /// The edge nodes of Sparkplug B.
+    #[n(0)]
+    pub nodes: sparkplug_b::Nodes,
+}
+
+impl Announced {
+    /// Forgets what is of no device any more.
+    pub fn retain(&mut self, registry: &Registry) {
+        self.nodes.retain(|(network, node), _| {
+            let of_network = registry.devices.iter().filter(|device| device.network == *network);
+            of_network.into_iter().any(|device| {
+                let rest = device.name.strip_prefix(&**node);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        });
+    }
 }
 
 /// What could not become a reading.
@@ -69,6 +101,8 @@ impl Decoded {
     pub fn clear(&mut self) {
         self.readings.clear();
         self.rejects.clear();
+        self.farewell = false;
+        self.past = None;
     }
 }
 
@@ -85,6 +119,8 @@ pub struct Context<'a> {
     pub units: &'a Units,
     /// The channel that the topic names, if it names one.
     pub channel: Option<&'a str>,
+    /// The topic.
+    pub topic: &'a str,
     /// The kind of message that the topic names, if it names one.
     pub kind: Option<&'a str>,
     /// When the message came.
@@ -103,6 +139,7 @@ pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
         Format::LineProtocol => Plan::LineProtocol(line_protocol::Plan),
         Format::Telegraf => Plan::Telegraf(telegraf::Plan),
         Format::Senml => Plan::Senml(senml::Plan),
+        Format::SparkplugB => Plan::SparkplugB(sparkplug_b::Plan),
         #[cfg(debug_assertions)]
         Format::Crash => Plan::Crash(json::Plan::new(rule, profile)),
     };
@@ -117,6 +154,7 @@ pub fn decode(
     plans: &[Plan],
     context: Context<'_>,
     payload: &[u8],
+    announced: &mut Arc<Announced>,
     decoded: &mut Decoded,
 ) -> Result<(), Reason> {
     if payload.is_empty() {
@@ -134,6 +172,7 @@ pub fn decode(
             Plan::LineProtocol(plan) => plan.decode(context, payload, decoded),
             Plan::Telegraf(plan) => plan.decode(context, payload, decoded),
             Plan::Senml(plan) => plan.decode(context, payload, decoded),
+            Plan::SparkplugB(plan) => plan.decode(context, payload, announced, decoded),
             #[cfg(debug_assertions)]
             Plan::Crash(plan) => {
                 crash::obey(payload);
@@ -162,8 +201,8 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
     for format in &rule.formats {
         let named = match format {
             Format::Json => json::text_at(&rule.pointers.device, payload),
-            // It has no place for a name, and the seeds refuse one.
-            Format::Plain => Err(Reason::NoDevice { pointer: Box::default() }),
+            // They have no place for a name, and the seeds refuse one.
+            Format::Plain | Format::SparkplugB => Err(Reason::NoDevice { pointer: Box::default() }),
             Format::Csv => csv::device(rule, payload),
             Format::LineProtocol => line_protocol::device(rule, payload),
             Format::Telegraf => telegraf::device(rule, payload),

@@ -79,7 +79,7 @@ macro_rules! targets {
 }
 
 targets!(
-    config connection csv file inputs json line line_protocol packed plain seeds senml snapshot telegraf
+    config connection csv file inputs json line line_protocol packed plain seeds senml snapshot sparkplug_b telegraf
     topic wire
 );
 

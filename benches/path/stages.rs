@@ -153,6 +153,7 @@ impl Given {
             zone,
             units,
             channel: None,
+            topic: "",
             kind: None,
             received: Timestamp(START),
             retained: false,
@@ -166,7 +167,14 @@ impl Given {
         per_message(|| {
             for (_, payload) in &self.payloads {
                 decoded.clear();
-                decode::decode(&plans, context, payload.as_bytes(), &mut decoded).unwrap();
+                decode::decode(
+                    &plans,
+                    context,
+                    payload.as_bytes(),
+                    &mut Arc::default(),
+                    &mut decoded,
+                )
+                .unwrap();
                 black_box(&decoded);
             }
         })
@@ -179,7 +187,8 @@ impl Given {
         let mut decoded = Decoded::default();
         let each = self.payloads.iter().map(|(station, payload)| {
             decoded.clear();
-            decode::decode(&plans, decoding, payload.as_bytes(), &mut decoded).unwrap();
+            decode::decode(&plans, decoding, payload.as_bytes(), &mut Arc::default(), &mut decoded)
+                .unwrap();
             of(*station, &decoded.readings)
         });
         each.collect()

@@ -25,8 +25,8 @@ use crate::journal;
 use crate::journal::inputs::Unpacked;
 use crate::journal::read::Reader;
 use crate::journal::replay::RawSince;
-use crate::pipeline::late;
 use crate::pipeline::recompute::{Changed, Error, Reckoned, Task, WARM_UP_MS, recompute};
+use crate::pipeline::{late, snapshot};
 
 /// How often it is looked whether something is to be recomputed.
 const LOOK: Duration = Duration::from_secs(2);
@@ -223,8 +223,13 @@ fn play(
     let mut editions = Editions { reader: &reader, names, compiled: HashMap::new() };
     let first = reader.edition_before(after + 1).map_err(fault)?.unwrap_or_default();
     let first = editions.get(&first).map_err(Error::Arrivals)?;
+    // By the next snapshot: what was announced up to a day after the playing began is still before
+    // the days, and what is announced while it plays goes before.
+    let closing = reader.closing_from(after).map_err(fault)?;
+    let announced = closing.map(|closing| snapshot::announced(&closing)).transpose();
+    let announced = Arc::new(announced.unwrap_or_default().unwrap_or_default());
     let mut pace = Instant::now();
-    let outcome = recompute(task, &first, |take| {
+    let outcome = recompute(task, &first, &announced, |take| {
         let ended = reader.inputs_after(after, |sequence, bytes| {
             if *stop.borrow() {
                 return Err(Halt::Stopped);

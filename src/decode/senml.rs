@@ -1,5 +1,5 @@
-//! Sensor Measurement Lists (SenML, RFC 8428): packs of records as JSON or CBOR, told apart by their
-//! first byte. Base fields hold from their record on until they are changed.
+//! Sensor Measurement Lists (SenML, RFC 8428): packs of records as JSON or CBOR, told apart by
+//! their first byte. Base fields hold from their record on until they are changed.
 
 mod cbor;
 mod record;

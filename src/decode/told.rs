@@ -20,6 +20,7 @@ pub(super) struct Desk {
     pub(super) units: Units,
     pub(super) channel: Option<&'static str>,
     pub(super) kind: Option<&'static str>,
+    pub(super) topic: &'static str,
     pub(super) retained: bool,
 }
 
@@ -59,6 +60,7 @@ impl Desk {
             units,
             channel: None,
             kind: None,
+            topic: "",
             retained: false,
         }
     }
@@ -72,6 +74,7 @@ impl Desk {
             units: &self.units,
             channel: self.channel,
             kind: self.kind,
+            topic: self.topic,
             received: Timestamp(RECEIVED),
             retained: self.retained,
         }
@@ -80,9 +83,18 @@ impl Desk {
     /// Tells what a payload says: `record channel=value unit @time`, the times in seconds after
     /// [`RECEIVED`]; what is refused after it; of a whole payload that is refused the reason.
     pub(super) fn told(&self, payload: impl AsRef<[u8]>) -> String {
+        self.told_after(&mut Arc::default(), payload)
+    }
+
+    /// Tells what a payload says after what devices announced.
+    pub(super) fn told_after(
+        &self,
+        announced: &mut Arc<Announced>,
+        payload: impl AsRef<[u8]>,
+    ) -> String {
         let plans = plans(&self.rule, &self.profile);
         let mut decoded = Decoded::default();
-        match decode(&plans, self.context(), payload.as_ref(), &mut decoded) {
+        match decode(&plans, self.context(), payload.as_ref(), announced, &mut decoded) {
             Ok(()) => self.lines(&decoded).join("\n"),
             Err(reason) => reason.to_string(),
         }

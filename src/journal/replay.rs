@@ -178,6 +178,23 @@ impl Reader {
         Ok(None)
     }
 
+    /// Gives the closing part of the first snapshot that was taken at a batch or after it, else of
+    /// the newest; nothing if there is none, or if it is damaged.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn closing_from(&self, sequence: u64) -> Result<Option<Vec<u8>>, Error> {
+        let mut statement = self.connection.prepare(
+            "SELECT closing, closing_sum FROM snapshots WHERE closing IS NOT NULL
+             ORDER BY sequence < ?1, CASE WHEN sequence < ?1 THEN -id ELSE id END LIMIT 1",
+        )?;
+        let row = statement.query_row([sequence.cast_signed()], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
+        });
+        let whole = row.optional()?.filter(|(packed, checksum)| sum(packed) == *checksum);
+        Ok(whole.and_then(|(packed, _)| unzstd(&packed).ok()))
+    }
+
     fn snapshot(&self, id: i64) -> Result<SnapshotHeld, Error> {
         let damaged = || Error::Damaged { what: format!("snapshot {id}") };
         let open = |packed: Vec<u8>, checksum: i64| {
@@ -233,6 +250,24 @@ mod tests {
         let reader = Reader::open(folder.path()).unwrap();
         let before = |sequence| reader.edition_before(sequence).unwrap().unwrap();
         assert_eq!((1..=5).map(before).collect::<Vec<_>>(), ["a", "a", "b", "a", "a"]);
+    }
+
+    #[test]
+    fn what_was_announced_is_of_the_next_snapshot_else_of_the_newest() {
+        let folder = TempDir::new().unwrap();
+        let mut journal = open(&folder);
+        let closing = |sequence| {
+            let reader = Reader::open(folder.path()).unwrap();
+            reader.closing_from(sequence).unwrap().map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        assert_eq!(closing(1), None);
+        for (ms, bytes) in [(1, "one"), (2, "two"), (3, "three")] {
+            journal.commit(&batch(ms, b"x")).unwrap();
+            let snapshot = journal.begin_snapshot(at(ms).wall).unwrap();
+            journal.finish_snapshot(snapshot, bytes.as_bytes()).unwrap();
+        }
+        let given = [0, 1, 2, 3, 4].map(|sequence| closing(sequence).unwrap());
+        assert_eq!(given, ["one", "one", "two", "three", "three"]);
     }
 
     #[test]

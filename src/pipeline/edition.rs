@@ -63,6 +63,9 @@ impl Pipeline {
             }
             watched
         });
+        if !self.state.announced.nodes.is_empty() {
+            Arc::make_mut(&mut self.state.announced).retain(registry);
+        }
         self.routes = Routes::new(registry);
         self.plans = evaluate::plans(registry);
         self.registry = Arc::clone(registry);

@@ -44,6 +44,8 @@ struct Manner<'a> {
     /// Whether it shows that its device is alive: a retained message and one that is run again
     /// don't.
     live: bool,
+    /// Whether it was taken before, and is run again.
+    again: bool,
     /// Where it may be of its broker's backlog.
     backlog: Option<Backlog>,
 }
@@ -67,7 +69,7 @@ impl Pipeline {
         }
         let backlog = self.state.network(message.network).hear(at);
         let live = !message.retain;
-        let manner = Manner { now: at, received: at, only: None, live, backlog };
+        let manner = Manner { now: at, received: at, only: None, live, again: false, backlog };
         let topic = if duplicate {
             self.routes
                 .find(&self.registry, message.network, message.topic)
@@ -88,7 +90,8 @@ impl Pipeline {
         out.changed = true;
         let Act::Retry { message, reading, received, pattern, rejected } = *act;
         let message = Message { fault: None, ..message };
-        let manner = Manner { now: at, received, only: reading, live: false, backlog: None };
+        let manner =
+            Manner { now: at, received, only: reading, live: false, again: true, backlog: None };
         let mut read = Ledger::default();
         self.read_message(&message, manner, &mut read, out);
         self.store_read(manner, &mut read, out);
@@ -132,7 +135,7 @@ impl Pipeline {
         let (topic, read) = match self.speaker(message) {
             Err((topic, refusal)) => (topic, Err(refusal)),
             Ok((spoken, named)) => {
-                let read = self.decode(message, spoken, &named, manner.received);
+                let read = self.decode(message, spoken, &named, manner);
                 (Some(spoken.topic), read.map(|profile| (spoken, profile)))
             }
         };
@@ -160,13 +163,15 @@ impl Pipeline {
             Input::Message(message) => {
                 let repeated = message.qos != Qos::AtMostOnce && self.note_packet(message).1;
                 if !repeated {
-                    let manner = Manner { now, received: at, only: None, live, backlog };
+                    let manner =
+                        Manner { now, received: at, only: None, live, again: false, backlog };
                     self.read_message(message, manner, nothing, out);
                 }
             }
             Input::Act(Act::Retry { message, reading, received, .. }) => {
                 let message = Message { fault: None, ..*message };
-                let manner = Manner { now, received: *received, only: *reading, live, backlog };
+                let manner =
+                    Manner { now, received: *received, only: *reading, live, again: true, backlog };
                 self.read_message(&message, manner, nothing, out);
             }
             Input::Tick | Input::Edition(_) | Input::Condition(_) | Input::Recompute(_) => {}
@@ -244,7 +249,7 @@ impl Pipeline {
         message: &Message<'_>,
         spoken: Spoken,
         named: &Named,
-        received: Moment,
+        Manner { received, again, .. }: Manner<'_>,
     ) -> Result<ProfileIndex, Refusal> {
         self.decoded.clear();
         let registry = &self.registry;
@@ -268,12 +273,16 @@ impl Pipeline {
             zone: &device.zone,
             units: &registry.units,
             channel: named.channel.as_deref(),
+            topic: std::str::from_utf8(message.topic).unwrap_or_default(),
             kind: named.kind.as_deref(),
             received: received.wall,
             retained: message.retain,
         };
         let plans = self.routes.plans(spoken.topic, assignment.profile);
-        decode::decode(plans, context, message.payload, &mut self.decoded)
+        // What a message announced that is run again is long known, or past.
+        let mut before = again.then(|| Arc::clone(&self.state.announced));
+        let announced = before.as_mut().unwrap_or(&mut self.state.announced);
+        decode::decode(plans, context, message.payload, announced, &mut self.decoded)
             .map_err(|reason| refuse(Stage::Decode, reason))?;
         Ok(assignment.profile)
     }
@@ -329,6 +338,10 @@ impl Pipeline {
     /// Stores the observations that were read, and works out what is made of them.
     fn store_read(&mut self, manner: Manner<'_>, ledger: &mut Ledger, out: &mut Processed) {
         let Manner { now, live, backlog, .. } = manner;
+        let live = live && !self.decoded.farewell;
+        // What the device kept while it could not speak is as a broker's backlog.
+        let kept = self.decoded.past.map(|past| Backlog { now, until: past.plus(1) });
+        let backlog = [backlog, kept].into_iter().flatten().max_by_key(|one| one.until);
         let hearing = Hearing { now, live, backlog, members: Flag::NotEvaluated };
         self.store_observed(hearing, ledger, out);
     }

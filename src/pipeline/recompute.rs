@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::decode::Announced;
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::evaluation::{Evaluated, Evaluation, Index, Told};
 use crate::domain::input::{Arrival, Input};
@@ -82,20 +83,22 @@ pub enum Error<E> {
 }
 
 /// Recomputes days. `arrivals` hands on all that arrived since [`Task::begins`], in order, until
-/// it is told to stop; `edition` was in force before the first of them.
+/// it is told to stop; `edition` was in force before the first of them, and `announced` is what
+/// devices had announced.
 ///
 /// # Errors
 /// What came late is too much to be held, or what arrived can't be read.
 pub fn recompute<E>(
     task: &Task,
     edition: &Arc<Registry>,
+    announced: &Arc<Announced>,
     mut arrivals: impl FnMut(&mut dyn FnMut(&Arrival<'_>) -> ControlFlow<()>) -> Result<(), E>,
 ) -> Result<Reckoned, Error<E>> {
-    let mut search = Search::new(task, edition);
+    let mut search = Search::new(task, edition, announced);
     arrivals(&mut |arrival| search.take(arrival)).map_err(Error::Arrivals)?;
     let late = search.found().ok_or(Error::TooMany)?;
     let count = late.iter().filter(|one| task.covers(one.span())).count();
-    let mut stage = Stage::new(task, edition, late);
+    let mut stage = Stage::new(task, edition, announced, late);
     arrivals(&mut |arrival| stage.take(arrival)).map_err(Error::Arrivals)?;
     let (recomputed, changed) = stage.end();
     Ok(Reckoned { recomputed, late: count, changed })
@@ -138,8 +141,9 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn new(task: &'t Task, edition: &Arc<Registry>) -> Self {
-        let pipeline = Pipeline::new(Arc::clone(edition), Moment::default());
+    fn new(task: &'t Task, edition: &Arc<Registry>, announced: &Arc<Announced>) -> Self {
+        let mut pipeline = Pipeline::new(Arc::clone(edition), Moment::default());
+        pipeline.state.announced = Arc::clone(announced);
         let concerned = task.concerned(edition);
         Self { task, pipeline, concerned, out: Processed::default() }
     }
@@ -204,9 +208,9 @@ struct Search<'t> {
 }
 
 impl<'t> Search<'t> {
-    fn new(task: &'t Task, edition: &Arc<Registry>) -> Self {
+    fn new(task: &'t Task, edition: &Arc<Registry>, announced: &Arc<Announced>) -> Self {
         let ends = task.to.plus(closed_after_ms(&edition.judgement));
-        Self { reader: Reader::new(task, edition), ends, late: Vec::new(), input: 0 }
+        Self { reader: Reader::new(task, edition, announced), ends, late: Vec::new(), input: 0 }
     }
 
     fn take(&mut self, arrival: &Arrival<'_>) -> ControlFlow<()> {
@@ -379,9 +383,14 @@ struct Stage<'t> {
 }
 
 impl<'t> Stage<'t> {
-    fn new(task: &'t Task, edition: &Arc<Registry>, late: VecDeque<Late>) -> Self {
+    fn new(
+        task: &'t Task,
+        edition: &Arc<Registry>,
+        announced: &Arc<Announced>,
+        late: VecDeque<Late>,
+    ) -> Self {
         let ends = task.to.plus(closed_after_ms(&edition.judgement));
-        let reader = Reader::new(task, edition);
+        let reader = Reader::new(task, edition, announced);
         Self { reader, ends, late, told: Side::new(edition), in_time: Side::new(edition) }
     }
 

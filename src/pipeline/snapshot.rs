@@ -7,6 +7,7 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 
 use crate::basin::Basin;
+use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::name::{DatastreamId, NetworkId};
@@ -38,6 +39,9 @@ struct Closing {
     #[n(8)]
     #[cbor(default)]
     untold_faults: BTreeMap<AlertId, Untold>,
+    #[n(9)]
+    #[cbor(default)]
+    announced: Announced,
 }
 
 /// What can't be read back.
@@ -82,6 +86,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         untold: state.untold.clone(),
         untold_faults: state.untold_faults.clone(),
         evaluated: BTreeMap::clone(&state.evaluated),
+        announced: Announced::clone(&state.announced),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -95,6 +100,15 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
 pub fn header(closing: &[u8]) -> Result<Header, Error> {
     let closing: Closing = minicbor::decode(closing)?;
     Ok(Header { edition: closing.edition, at: closing.at })
+}
+
+/// Reads what devices had announced.
+///
+/// # Errors
+/// The bytes are not a closing part.
+pub fn announced(closing: &[u8]) -> Result<Announced, Error> {
+    let closing: Closing = minicbor::decode(closing)?;
+    Ok(closing.announced)
 }
 
 /// Puts a pipeline back into the state of a snapshot, under the edition it was made under.
@@ -123,5 +137,6 @@ pub fn restore(
     pipeline.state.untold = closing.untold;
     pipeline.state.untold_faults = closing.untold_faults;
     pipeline.state.evaluated = Arc::new(closing.evaluated);
+    pipeline.state.announced = Arc::new(closing.announced);
     Ok(pipeline)
 }

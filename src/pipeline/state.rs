@@ -11,6 +11,7 @@ use crate::aggregate::window::Windows;
 use crate::alert::{exceedance, instrument, silence};
 use crate::assess;
 use crate::basin::Basin;
+use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::history::{Entry, History};
@@ -231,6 +232,8 @@ pub struct State {
     pub untold_faults: BTreeMap<AlertId, Untold>,
     /// What sets of stations and places came to last.
     pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
+    /// What devices announced of themselves.
+    pub announced: Arc<Announced>,
     /// The number of the last alert.
     pub alerts: u64,
 }

@@ -12,6 +12,7 @@ const FORMATS: &[(&str, Format)] = &[
     ("line_protocol", Format::LineProtocol),
     ("telegraf", Format::Telegraf),
     ("senml", Format::Senml),
+    ("sparkplug_b", Format::SparkplugB),
     #[cfg(debug_assertions)]
     ("crash", Format::Crash),
 ];
@@ -43,6 +44,7 @@ pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
         Format::Csv => rows(cells, levels),
         Format::LineProtocol => tagged(cells, levels, ("ns", TimeUnit::Nanoseconds)),
         Format::Senml => senml(cells, levels),
+        Format::SparkplugB => sparkplug_b(cells, levels),
         Format::Telegraf => tagged(cells, levels, ("s", TimeUnit::Seconds)),
     };
     let options = options(cells, format);
@@ -161,6 +163,29 @@ fn senml(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
     }
     let device = cells.text("device").into();
     (Pointers { device, ..Pointers::default() }, TimeUnit::Seconds)
+}
+
+/// The topic is the specification's, and says all that stands around the metrics.
+fn sparkplug_b(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
+    cells.empty(&PLACES, "Sparkplug B");
+    cells.empty(&["time_unit"], "Sparkplug B");
+    let rest = match levels {
+        [Level::Literal(space), Level::Literal(_) | Level::Place, rest @ ..]
+            if **space == *"spBv1.0" =>
+        {
+            rest
+        }
+        _ => &[],
+    };
+    if !matches!(rest, [Level::Kind, Level::Device] | [Level::Kind, Level::Node, Level::Device]) {
+        let of_node = "`spBv1.0/GROUP/{kind}/{device}` for edge nodes";
+        let of_device = "`spBv1.0/GROUP/{kind}/{node}/{device}` for their devices";
+        cells.refuse(
+            "pattern",
+            format_args!("{of_node} or {of_device}, with a group or `{{place}}`"),
+        );
+    }
+    (Pointers::default(), TimeUnit::Milliseconds)
 }
 
 fn named_device(cells: &mut Cells<'_>, levels: &[Level], what: &str) {

@@ -45,18 +45,22 @@ fn levels(cells: &mut Cells<'_>, pattern: &str) -> Vec<Level> {
     let levels: Vec<Level> = pattern.split('/').map(Level::read).collect();
     let odd = |level: &Level| match level {
         Level::Literal(word) => word.contains(['{', '}', '+', '#']),
-        Level::Device | Level::Channel | Level::Place | Level::Kind => false,
+        Level::Device | Level::Channel | Level::Place | Level::Kind | Level::Node => false,
     };
     if levels.iter().any(odd) {
         cells.refuse(
             "pattern",
-            "levels of plain words, `{device}`, `{channel}`, `{place}` and `{kind}`",
+            "levels of plain words, `{device}`, `{channel}`, `{place}`, `{kind}` and `{node}`",
         );
     }
     for once in [Level::Device, Level::Channel, Level::Kind] {
         if levels.iter().filter(|level| **level == once).count() > 1 {
             cells.refuse("pattern", "one `{device}`, one `{channel}` and one `{kind}`");
         }
+    }
+    let node = levels.iter().position(|level| *level == Level::Node);
+    if node.is_some_and(|at| levels.get(at + 1) != Some(&Level::Device)) {
+        cells.refuse("pattern", "`{node}` right before `{device}`");
     }
     levels
 }
@@ -65,9 +69,15 @@ fn levels(cells: &mut Cells<'_>, pattern: &str) -> Vec<Level> {
 fn overlap(one: &[Level], other: &[Level]) -> bool {
     let may_meet = |(one, other): (&Level, &Level)| match (one, other) {
         (Level::Literal(one), Level::Literal(other)) => one == other,
-        (Level::Literal(_) | Level::Device | Level::Channel | Level::Place | Level::Kind, _) => {
-            true
-        }
+        (
+            Level::Literal(_)
+            | Level::Device
+            | Level::Channel
+            | Level::Place
+            | Level::Kind
+            | Level::Node,
+            _,
+        ) => true,
     };
     one.len() == other.len() && one.iter().zip(other).all(may_meet)
 }

@@ -1,10 +1,10 @@
 //! The formats other than mapped JSON: what each may say of any payload, in the shapes that seeds
 //! can state.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::tz::TimeZone;
-use weir::decode::{self, Context, Decoded, Plan, packed};
+use weir::decode::{self, Announced, Context, Decoded, Plan, packed};
 use weir::domain::name::{NetworkId, PropertyId, TopicId};
 use weir::domain::registry::{
     Channel, Format, Level, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
@@ -19,6 +19,32 @@ struct Shape {
     profile: Profile,
     plans: Vec<Plan>,
     kind: Option<&'static str>,
+    topic: &'static str,
+    /// What had been announced before.
+    announced: Arc<Announced>,
+}
+
+impl Shape {
+    fn context(&self) -> Context<'_> {
+        static ZONE: TimeZone = TimeZone::UTC;
+        static UNITS: LazyLock<Units> = LazyLock::new(|| {
+            let mut units = Units::default();
+            let (name, dimension) = ("mg/L".into(), "mass_concentration".into());
+            units.add(Unit { name, dimension, multiply: 1.0, divide: 1.0, add: 0.0 }, &[]).unwrap();
+            units
+        });
+        Context {
+            profile: &self.profile,
+            rule: &self.rule,
+            zone: &ZONE,
+            units: &UNITS,
+            channel: Some("ph"),
+            topic: self.topic,
+            kind: self.kind,
+            received: Timestamp(1_777_593_600_000),
+            retained: false,
+        }
+    }
 }
 
 /// Channels of every format, one that comes as text, and some that are not wanted.
@@ -47,7 +73,14 @@ fn shape(format: Format, pointers: Pointers, time_unit: TimeUnit) -> Shape {
         pointers,
         options: Options::default(),
     };
-    Shape { plans: decode::plans(&rule, &profile), rule, profile, kind: None }
+    Shape {
+        plans: decode::plans(&rule, &profile),
+        rule,
+        profile,
+        kind: None,
+        topic: "",
+        announced: Arc::default(),
+    }
 }
 
 fn cells(device: &str, time: &str, channel: &str, value: &str) -> Pointers {
@@ -63,27 +96,13 @@ fn cells(device: &str, time: &str, channel: &str, value: &str) -> Pointers {
 
 /// Holds a payload against the shape that the first byte chooses.
 fn hold(shapes: &[Shape], bytes: &[u8]) {
-    static UNITS: LazyLock<Units> = LazyLock::new(|| {
-        let mut units = Units::default();
-        let (name, dimension) = ("mg/L".into(), "mass_concentration".into());
-        units.add(Unit { name, dimension, multiply: 1.0, divide: 1.0, add: 0.0 }, &[]).unwrap();
-        units
-    });
     let mut feed = Feed(bytes);
     let shape = &shapes[usize::from(feed.byte()) % shapes.len()];
     let payload = feed.0;
-    let context = Context {
-        profile: &shape.profile,
-        rule: &shape.rule,
-        zone: &TimeZone::UTC,
-        units: &UNITS,
-        channel: Some("ph"),
-        kind: shape.kind,
-        received: Timestamp(1_777_593_600_000),
-        retained: false,
-    };
+    let context = shape.context();
     let mut decoded = Decoded::default();
-    let read = decode::decode(&shape.plans, context, payload, &mut decoded);
+    let read =
+        decode::decode(&shape.plans, context, payload, &mut shape.announced.clone(), &mut decoded);
     if let Err(reason) = &read {
         assert!(decoded.readings.is_empty() && decoded.rejects.is_empty(), "half a message");
         says_something(&reason.to_string());
@@ -103,7 +122,8 @@ fn hold(shapes: &[Shape], bytes: &[u8]) {
     }
     // The buffers are used again, and nothing of the last message may stay in them.
     let (readings, rejects) = (decoded.readings.clone(), decoded.rejects.clone());
-    let again = decode::decode(&shape.plans, context, payload, &mut decoded);
+    let again =
+        decode::decode(&shape.plans, context, payload, &mut shape.announced.clone(), &mut decoded);
     assert_eq!((again, &decoded.readings, &decoded.rejects), (read, &readings, &rejects));
     match decode::device_name(&shape.rule, payload) {
         Ok(name) => assert!(name.len() <= bytes + 24, "{name}"),
@@ -156,6 +176,40 @@ pub(crate) fn senml(bytes: &[u8]) {
         vec![of(""), of("bn")]
     });
     hold(&SHAPES, bytes);
+}
+
+/// Each kind of message, of a node and of a device that was born.
+pub(crate) fn sparkplug_b(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+        let topics = [
+            "spBv1.0/g/NBIRTH/n",
+            "spBv1.0/g/NDATA/n",
+            "spBv1.0/g/NDEATH/n",
+            "spBv1.0/g/DBIRTH/n/d",
+            "spBv1.0/g/DDATA/n/d",
+            "spBv1.0/g/DDEATH/n/d",
+            "spBv1.0/g/NCMD/n",
+            "spBv1.0/g/OTHER/n",
+        ];
+        // Two metrics, `ph` of alias 1 and 64 bits, `do` of alias 2 and a whole number.
+        let birth = b"\x12\x08\x0a\x02ph\x10\x01\x20\x0a\x12\x08\x0a\x02do\x10\x02\x20\x03";
+        let mut announced = Arc::default();
+        for topic in ["spBv1.0/g/NBIRTH/n", "spBv1.0/g/DBIRTH/n/d"] {
+            let born = Shape { topic, ..bare(Format::SparkplugB) };
+            let mut decoded = Decoded::default();
+            let read =
+                decode::decode(&born.plans, born.context(), birth, &mut announced, &mut decoded);
+            assert!(read.is_ok() && !announced.nodes.is_empty());
+        }
+        let of =
+            |topic| Shape { topic, announced: Arc::clone(&announced), ..bare(Format::SparkplugB) };
+        topics.map(of).into()
+    });
+    hold(&SHAPES, bytes);
+}
+
+fn bare(format: Format) -> Shape {
+    shape(format, Pointers::default(), TimeUnit::Milliseconds)
 }
 
 fn tagged(format: Format) -> Vec<Shape> {

@@ -1,6 +1,6 @@
 //! Mapped JSON: every shape that seeds can state, over any payload.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::tz::TimeZone;
 use weir::decode::{self, Context, Decoded, Plan, packed};
@@ -101,13 +101,14 @@ pub(crate) fn body(bytes: &[u8]) {
         zone: &TimeZone::UTC,
         units: &UNITS,
         channel: shape.channel,
+        topic: "",
         kind: None,
         received: Timestamp(0),
         retained: false,
     };
     let mut decoded = Decoded::default();
     let unpacked = &*packed::unpack(payload).unwrap_or_default();
-    let read = decode::decode(&shape.plans, context, payload, &mut decoded);
+    let read = decode::decode(&shape.plans, context, payload, &mut Arc::default(), &mut decoded);
     if let Err(reason) = &read {
         assert!(decoded.readings.is_empty() && decoded.rejects.is_empty(), "half a message");
         says_something(&reason.to_string());
@@ -129,7 +130,7 @@ pub(crate) fn body(bytes: &[u8]) {
     }
     // The buffers are used again, and nothing of the last message may stay in them.
     let (readings, rejects) = (decoded.readings.clone(), decoded.rejects.clone());
-    let again = decode::decode(&shape.plans, context, payload, &mut decoded);
+    let again = decode::decode(&shape.plans, context, payload, &mut Arc::default(), &mut decoded);
     assert_eq!((again, &decoded.readings, &decoded.rejects), (read, &readings, &rejects));
     match decode::device_name(&shape.rule, payload) {
         Ok(name) => assert!(name.len() <= unpacked.len() + 24, "{name}"),

@@ -49,6 +49,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "seeds", body: seeds::body, runs: 30 },
     Target { name: "senml", body: format::senml, runs: 20_000 },
     Target { name: "snapshot", body: snapshot::body, runs: 1_500 },
+    Target { name: "sparkplug_b", body: format::sparkplug_b, runs: 20_000 },
     Target { name: "telegraf", body: format::telegraf, runs: 20_000 },
     Target { name: "topic", body: topic::body, runs: 10_000 },
     Target { name: "wire", body: wire::body, runs: 3_000 },

@@ -6,6 +6,11 @@ use weir::mqtt::subscription::fits;
 
 use super::Feed;
 
+/// Says whether the first of two words ends in the other.
+fn ends((word, end): (&str, &str)) -> bool {
+    word.ends_with(end)
+}
+
 pub(crate) fn body(bytes: &[u8]) {
     let mut feed = Feed(bytes);
     let pattern = feed.text();
@@ -23,7 +28,7 @@ pub(crate) fn body(bytes: &[u8]) {
     };
     let plain = |level: &Level| match level {
         Level::Literal(word) => !word.contains(['+', '#']),
-        Level::Device | Level::Channel | Level::Place | Level::Kind => true,
+        Level::Device | Level::Channel | Level::Place | Level::Kind | Level::Node => true,
     };
     let filter = rule.filter();
     let words = rule.read(&topic);
@@ -35,7 +40,10 @@ pub(crate) fn body(bytes: &[u8]) {
         let at = |kind: &Level| rule.levels.iter().rposition(|level| level == kind);
         for (word, kind) in [(words.device, Level::Device), (words.channel, Level::Channel)] {
             let there = at(&kind).and_then(|place| topic.split('/').nth(place));
-            assert_eq!(word, there, "{pattern} {topic}");
+            // A node stands before the name of its device.
+            let of_node = at(&Level::Node).is_some() && kind == Level::Device;
+            let is_there = word == there || of_node && word.zip(there).is_some_and(ends);
+            assert!(is_there, "{pattern} {topic}");
         }
     }
     // The topic that a pattern makes of plain words fits it, and one of a level more does not.
@@ -44,7 +52,7 @@ pub(crate) fn body(bytes: &[u8]) {
         .iter()
         .map(|level| match level {
             Level::Literal(word) => &**word,
-            Level::Device | Level::Channel | Level::Place | Level::Kind => "word",
+            Level::Device | Level::Channel | Level::Place | Level::Kind | Level::Node => "word",
         })
         .collect();
     let made = made.join("/");

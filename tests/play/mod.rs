@@ -410,15 +410,16 @@ impl Player {
         let kept = || Unpacked::new(self.kept.bytes()).map(Result::unwrap);
         // The editions before the first message that is played are those that were in force.
         let (_, Kept::Edition(first)) = kept().next()? else { panic!("no edition") };
-        let outcome = recompute(&task, &self.editions[first], |take| {
-            for (at, kept) in kept() {
-                let before = at.wall < task.begins() && !matches!(kept, Kept::Edition(_));
-                if !before && take(&Arrival { at, input: self.input(kept) }).is_break() {
-                    break;
+        let outcome =
+            recompute(&task, &self.editions[first], &self.pipeline.state().announced, |take| {
+                for (at, kept) in kept() {
+                    let before = at.wall < task.begins() && !matches!(kept, Kept::Edition(_));
+                    if !before && take(&Arrival { at, input: self.input(kept) }).is_break() {
+                        break;
+                    }
                 }
-            }
-            Ok::<(), Infallible>(())
-        });
+                Ok::<(), Infallible>(())
+            });
         let outcome = outcome.unwrap();
         for part in outcome.recomputed.clone().parts(POINTS_MAX) {
             self.take(at, Input::Recompute(Arc::new(part)));
@@ -467,5 +468,6 @@ pub fn assert_same_state(a: &Pipeline, b: &Pipeline) {
     assert_eq!(a.networks, b.networks);
     assert_eq!(a.basin, b.basin);
     assert_eq!(a.weir, b.weir);
+    assert_eq!(a.announced, b.announced);
     assert_eq!(a.alerts, b.alerts);
 }

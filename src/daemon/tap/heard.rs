@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::decode::{self, Context, Decoded, Plan};
+use crate::decode::{self, Announced, Context, Decoded, Plan};
 use crate::domain::input::Message;
 use crate::domain::name::{NetworkId, TopicId};
 use crate::domain::observation::ObservationResult;
@@ -29,12 +29,19 @@ pub(super) struct Heard {
 pub(super) struct Ear {
     registry: Arc<Registry>,
     plans: HashMap<(TopicId, ProfileIndex), Vec<Plan>>,
+    /// What devices announced since it listens.
+    announced: Arc<Announced>,
     decoded: Decoded,
 }
 
 impl Ear {
     pub(super) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, plans: HashMap::new(), decoded: Decoded::default() }
+        Self {
+            registry,
+            plans: HashMap::new(),
+            announced: Arc::default(),
+            decoded: Decoded::default(),
+        }
     }
 
     /// Gives the network, of several on one broker, that knows a topic.
@@ -71,11 +78,13 @@ impl Ear {
             zone: &device.zone,
             units: &registry.units,
             channel: words.channel,
+            topic,
             kind: words.kind,
             received: at,
             retained: message.retain,
         };
-        decode::decode(plans, context, message.payload, &mut self.decoded).ok()?;
+        decode::decode(plans, context, message.payload, &mut self.announced, &mut self.decoded)
+            .ok()?;
         let heard = self.decoded.readings.iter().filter_map(|reading| {
             let channel = profile.channels.get(usize::from(reading.channel))?;
             let unit = reading.unit.or(channel.unit).and_then(|unit| registry.units.get(unit));

@@ -1,5 +1,7 @@
 //! What the mapped JSON reads and refuses.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
@@ -52,11 +54,18 @@ fn decode_with(pointers: Pointers, channels: &[&str], payload: &[u8]) -> Result<
         zone: &TimeZone::UTC,
         units: &units,
         channel: None,
+        topic: "",
         kind: None,
         received: Timestamp(0),
         retained: false,
     };
-    decode::decode(&decode::plans(&rule, &profile), context, payload, &mut decoded)?;
+    decode::decode(
+        &decode::plans(&rule, &profile),
+        context,
+        payload,
+        &mut Arc::default(),
+        &mut decoded,
+    )?;
     let rejects =
         decoded.rejects.iter().map(|one| (one.channel.to_string(), one.reason.code().to_owned()));
     Ok((decoded.readings.clone(), rejects.collect()))

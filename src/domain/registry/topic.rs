@@ -17,6 +17,8 @@ pub enum Format {
     Telegraf,
     /// Sensor Measurement Lists, RFC 8428.
     Senml,
+    /// Sparkplug B.
+    SparkplugB,
     /// The same, but for payloads that break weir: for tests, and in no release.
     #[cfg(debug_assertions)]
     Crash,
@@ -52,6 +54,8 @@ pub enum Level {
     Place,
     /// What kind of message it is, such as `SENSOR`; the format knows the words.
     Kind,
+    /// The edge node in front of a device: the device's name is then both, `node/device`.
+    Node,
 }
 
 impl Level {
@@ -63,6 +67,7 @@ impl Level {
             "{channel}" => Self::Channel,
             "{place}" => Self::Place,
             "{kind}" => Self::Kind,
+            "{node}" => Self::Node,
             word => Self::Literal(word.into()),
         }
     }
@@ -73,7 +78,7 @@ impl Level {
 pub fn filter(levels: &[Level]) -> String {
     let words = levels.iter().map(|level| match level {
         Level::Literal(word) => &**word,
-        Level::Device | Level::Channel | Level::Place | Level::Kind => "+",
+        Level::Device | Level::Channel | Level::Place | Level::Kind | Level::Node => "+",
     });
     words.collect::<Vec<_>>().join("/")
 }
@@ -144,15 +149,20 @@ impl TopicRule {
     pub fn read<'t>(&self, topic: &'t str) -> Option<Words<'t>> {
         let mut found = Words::default();
         let mut words = topic.split('/');
+        // Where the word at hand begins, and the node.
+        let (mut begin, mut node) = (0, None);
         for level in &self.levels {
             let word = words.next()?;
+            let end = begin + word.len();
             match level {
                 Level::Literal(literal) if **literal != *word => return None,
                 Level::Literal(_) | Level::Place => {}
-                Level::Device => found.device = Some(word),
+                Level::Device => found.device = topic.get(node.unwrap_or(begin)..end),
+                Level::Node => node = Some(begin),
                 Level::Channel => found.channel = Some(word),
                 Level::Kind => found.kind = Some(word),
             }
+            begin = end + 1;
         }
         words.next().is_none().then_some(found)
     }
