@@ -1,6 +1,7 @@
 //! From bytes to readings: what a device said, before anybody knows what it means. One file a
 //! format; a format that is compiled for a topic and a profile is a [`Plan`].
 
+pub mod chirpstack;
 #[cfg(debug_assertions)]
 mod crash;
 pub mod csv;
@@ -11,11 +12,16 @@ pub mod number;
 pub mod packed;
 pub mod plain;
 pub mod senml;
+pub mod shelly;
 pub mod sparkplug_b;
+pub mod tasmota;
 pub mod telegraf;
+pub mod things_stack;
 pub mod time;
 #[cfg(test)]
 mod told;
+pub mod uplink;
+pub mod zigbee2mqtt;
 
 use std::sync::Arc;
 
@@ -45,6 +51,16 @@ pub enum Plan {
     Senml(senml::Plan),
     /// Sparkplug B.
     SparkplugB(sparkplug_b::Plan),
+    /// ChirpStack.
+    Chirpstack(chirpstack::Plan),
+    /// The Things Stack.
+    ThingsStack(things_stack::Plan),
+    /// Tasmota.
+    Tasmota(tasmota::Plan),
+    /// Shelly.
+    Shelly(shelly::Plan),
+    /// Zigbee2MQTT.
+    Zigbee2mqtt(zigbee2mqtt::Plan),
     /// The same, but for payloads on which weir breaks: for tests of what holds then.
     #[cfg(debug_assertions)]
     Crash(json::Plan),
@@ -61,6 +77,8 @@ pub struct Decoded {
     pub farewell: bool,
     /// Up to when the readings are history that the device kept, if some of them are.
     pub past: Option<Timestamp>,
+    /// Whether the device's message was taken before: a network server or a bridge sent it again.
+    pub repeated: bool,
 }
 
 /// What devices announced of themselves, without which what they send later can't be read. It is of
@@ -70,6 +88,10 @@ pub struct Announced {
     /// The edge nodes of Sparkplug B.
     #[n(0)]
     pub nodes: sparkplug_b::Nodes,
+    /// The last messages of devices behind a LoRaWAN network server, by what makes each one.
+    #[n(1)]
+    #[cbor(default)]
+    pub uplinks: uplink::Uplinks,
 }
 
 impl Announced {
@@ -81,6 +103,9 @@ impl Announced {
                 let rest = device.name.strip_prefix(&**node);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
+        });
+        self.uplinks.retain(|(network, device), _| {
+            registry.device_ids.contains_key(&(*network, device.clone()))
         });
     }
 }
@@ -103,6 +128,7 @@ impl Decoded {
         self.rejects.clear();
         self.farewell = false;
         self.past = None;
+        self.repeated = false;
     }
 }
 
@@ -121,6 +147,8 @@ pub struct Context<'a> {
     pub channel: Option<&'a str>,
     /// The topic.
     pub topic: &'a str,
+    /// The device, as the seeds name it.
+    pub device: &'a str,
     /// The kind of message that the topic names, if it names one.
     pub kind: Option<&'a str>,
     /// When the message came.
@@ -140,6 +168,11 @@ pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
         Format::Telegraf => Plan::Telegraf(telegraf::Plan),
         Format::Senml => Plan::Senml(senml::Plan),
         Format::SparkplugB => Plan::SparkplugB(sparkplug_b::Plan),
+        Format::Chirpstack => Plan::Chirpstack(chirpstack::Plan),
+        Format::ThingsStack => Plan::ThingsStack(things_stack::Plan),
+        Format::Tasmota => Plan::Tasmota(tasmota::Plan),
+        Format::Shelly => Plan::Shelly(shelly::Plan),
+        Format::Zigbee2mqtt => Plan::Zigbee2mqtt(zigbee2mqtt::Plan),
         #[cfg(debug_assertions)]
         Format::Crash => Plan::Crash(json::Plan::new(rule, profile)),
     };
@@ -173,6 +206,11 @@ pub fn decode(
             Plan::Telegraf(plan) => plan.decode(context, payload, decoded),
             Plan::Senml(plan) => plan.decode(context, payload, decoded),
             Plan::SparkplugB(plan) => plan.decode(context, payload, announced, decoded),
+            Plan::Chirpstack(plan) => plan.decode(context, payload, announced, decoded),
+            Plan::ThingsStack(plan) => plan.decode(context, payload, announced, decoded),
+            Plan::Tasmota(plan) => plan.decode(context, payload, decoded),
+            Plan::Shelly(plan) => plan.decode(context, payload, decoded),
+            Plan::Zigbee2mqtt(plan) => plan.decode(context, payload, decoded),
             #[cfg(debug_assertions)]
             Plan::Crash(plan) => {
                 crash::obey(payload);
@@ -200,9 +238,15 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
     let mut first = None;
     for format in &rule.formats {
         let named = match format {
-            Format::Json => json::text_at(&rule.pointers.device, payload),
+            Format::Json | Format::Chirpstack | Format::ThingsStack => {
+                json::text_at(&rule.pointers.device, payload)
+            }
             // They have no place for a name, and the seeds refuse one.
-            Format::Plain | Format::SparkplugB => Err(Reason::NoDevice { pointer: Box::default() }),
+            Format::Plain
+            | Format::SparkplugB
+            | Format::Tasmota
+            | Format::Shelly
+            | Format::Zigbee2mqtt => Err(Reason::NoDevice { pointer: Box::default() }),
             Format::Csv => csv::device(rule, payload),
             Format::LineProtocol => line_protocol::device(rule, payload),
             Format::Telegraf => telegraf::device(rule, payload),

@@ -154,6 +154,7 @@ impl Given {
             units,
             channel: None,
             topic: "",
+            device: "",
             kind: None,
             received: Timestamp(START),
             retained: false,

@@ -12,7 +12,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 pub(super) use self::fault::reason;
-pub(super) use self::object::{entries, read};
+pub(super) use self::object::{elements, entries, read};
 pub use self::plan::Plan;
 pub(super) use self::plan::nearest;
 use self::plan::{Node, Target};

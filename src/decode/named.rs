@@ -1,10 +1,23 @@
 //! Readings by the names of their channels, as most formats bring them.
 
+use serde_json::value::RawValue;
+
 use crate::decode::json::{self, TOO_MANY_UNKNOWN, UNKNOWN_MAX};
 use crate::decode::{Context, Decoded, Refused, number};
 use crate::domain::observation::{ObservationResult, Reading};
 use crate::domain::reject::Reason;
 use crate::domain::time::Timestamp;
+
+/// How many levels of JSON make the name of a channel.
+const LEVELS_MAX: usize = 8;
+/// Whether the device is there: 1 or 0.
+pub(super) const ONLINE: &str = "@online";
+/// The battery, %.
+pub(super) const BATTERY: &str = "@battery";
+/// How strong its signal arrives, dBm.
+pub(super) const RSSI: &str = "@rssi";
+/// How far its signal is above the noise, dB.
+pub(super) const SNR: &str = "@snr";
 
 /// What a format said of one channel besides its value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,6 +103,55 @@ impl<'c, 'd> Readings<'c, 'd> {
         Ok(())
     }
 
+    /// Takes what stands in a piece of JSON: a value, or the values inside, each under its way from
+    /// `name`, with `/` between.
+    ///
+    /// # Errors
+    /// So many unknown channels that the topic or the profile is the wrong one.
+    pub(super) fn tree(
+        &mut self,
+        name: &mut String,
+        raw: &RawValue,
+        said: Said<'_>,
+    ) -> Result<(), Reason> {
+        let inside = match raw.get().as_bytes().first() {
+            Some(b'{') => json::entries(raw).unwrap_or_default(),
+            Some(b'[') => {
+                let elements = json::elements(raw).unwrap_or_default().into_iter().enumerate();
+                elements.map(|(at, raw)| (at.to_string().into(), raw)).collect()
+            }
+            Some(_) | None => return self.take(name, said, |text| json_value(raw, text)),
+        };
+        let length = name.len();
+        // What the seeds name as a whole is not looked into.
+        if inside.is_empty() && !self.knows(name) {
+            return Ok(());
+        }
+        if self.knows(name) || name.split('/').count() > LEVELS_MAX {
+            return self.take(name, said, |text| json_value(raw, text));
+        }
+        for (key, raw) in inside {
+            if length > 0 {
+                name.push('/');
+            }
+            name.push_str(&key);
+            self.tree(name, raw, said)?;
+            name.truncate(length);
+        }
+        Ok(())
+    }
+
+    /// Takes what a format itself knows of a device, such as its battery, if the seeds want it.
+    ///
+    /// # Errors
+    /// None, since only what is known is taken.
+    pub(super) fn status(&mut self, name: &str, said: Said<'_>, value: f64) -> Result<(), Reason> {
+        if !self.knows(name) {
+            return Ok(());
+        }
+        self.take(name, said, |_| finite(value, value))
+    }
+
     /// Refuses one reading, or a whole record where no channel is known.
     pub(super) fn refuse(&mut self, channel: &str, record: u32, reason: Reason) {
         self.decoded.rejects.push(Refused { channel: number::cut(channel), record, reason });
@@ -127,6 +189,15 @@ impl<'c, 'd> Readings<'c, 'd> {
     }
 }
 
+/// Reads a value of JSON; true is 1 and false 0.
+pub(super) fn json_value(raw: &RawValue, text: bool) -> Result<ObservationResult, Reason> {
+    match raw.get() {
+        "true" => Ok(truth(true)),
+        "false" => Ok(truth(false)),
+        raw => number::scalar(raw, text),
+    }
+}
+
 /// Gives a truth value as the number that stands for it.
 pub(super) fn truth(value: bool) -> ObservationResult {
     ObservationResult::Value(if value { 1.0 } else { 0.0 })
@@ -153,4 +224,20 @@ pub(super) fn apart(
         Some(Ok(time)) => (Some(*time), None),
         Some(Err(reason)) => (None, Some(reason)),
     }
+}
+
+/// Takes what a device, or the broker in its name, says of its presence. What a broker kept of it
+/// may be a year old and says nothing.
+pub(super) fn presence(
+    format: &'static str,
+    context: Context<'_>,
+    online: bool,
+    decoded: &mut Decoded,
+) -> Result<(), Reason> {
+    if context.retained {
+        return Ok(());
+    }
+    decoded.farewell = !online;
+    let value = if online { 1.0 } else { 0.0 };
+    Readings::new(format, context, decoded).status(ONLINE, Said::default(), value)
 }

@@ -22,7 +22,7 @@ const FORMAT: &str = "SenML";
 const SUM: &str = "#sum";
 /// Times below are relative to now, in seconds, RFC 8428 §4.5.3.
 const RELATIVE_BELOW: f64 = 268_435_456.0;
-/// The version of RFC 8428, and with it the feature of RFC 9100 that secondary units may stand in it.
+/// The version of RFC 8428, and with it the feature of RFC 9100 that secondary units may be used.
 const VERSIONS: [f64; 2] = [10.0, 26.0];
 
 /// SenML, compiled: there is nothing to prepare.

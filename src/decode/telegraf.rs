@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::decode::json::{self, entries};
 use crate::decode::line_protocol::MEASUREMENT;
-use crate::decode::named::{Readings, Said, apart, truth};
+use crate::decode::named::{Readings, Said, apart, json_value};
 use crate::decode::{Context, Decoded, number, time};
 use crate::domain::registry::TopicRule;
 use crate::domain::reject::Reason;
@@ -124,11 +124,7 @@ fn take(
     let said = Said { time, undated, unit: None, record };
     for (name, raw) in fields.unwrap_or_default() {
         let name = format!("{before}{name}");
-        readings.take(&name, said, |text| match raw.get() {
-            "true" => Ok(truth(true)),
-            "false" => Ok(truth(false)),
-            raw => number::scalar(raw, text),
-        })?;
+        readings.take(&name, said, |text| json_value(raw, text))?;
     }
     Ok(())
 }

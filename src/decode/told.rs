@@ -75,6 +75,7 @@ impl Desk {
             channel: self.channel,
             kind: self.kind,
             topic: self.topic,
+            device: "device",
             received: Timestamp(RECEIVED),
             retained: self.retained,
         }

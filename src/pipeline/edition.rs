@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::alert::exceedance;
 use crate::basin::Basin;
+use crate::decode::Announced;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
 use crate::domain::cause::TestFlags;
 use crate::domain::name::{DatastreamId, RuleId, StationId};
@@ -63,7 +64,7 @@ impl Pipeline {
             }
             watched
         });
-        if !self.state.announced.nodes.is_empty() {
+        if *self.state.announced != Announced::default() {
             Arc::make_mut(&mut self.state.announced).retain(registry);
         }
         self.routes = Routes::new(registry);

@@ -273,6 +273,7 @@ impl Pipeline {
             zone: &device.zone,
             units: &registry.units,
             channel: named.channel.as_deref(),
+            device: &device.name,
             topic: std::str::from_utf8(message.topic).unwrap_or_default(),
             kind: named.kind.as_deref(),
             received: received.wall,
@@ -284,6 +285,7 @@ impl Pipeline {
         let announced = before.as_mut().unwrap_or(&mut self.state.announced);
         decode::decode(plans, context, message.payload, announced, &mut self.decoded)
             .map_err(|reason| refuse(Stage::Decode, reason))?;
+        self.decoded.repeated &= !again;
         Ok(assignment.profile)
     }
 
@@ -325,6 +327,7 @@ impl Pipeline {
             }
             match normalize::normalize(context, &reading) {
                 Ok(None) => {}
+                Ok(Some(_)) if self.decoded.repeated => ledger.readings.count(Outcome::Duplicate),
                 Ok(Some(observation)) => self.observed.push(observation),
                 Err(reason) => {
                     ledger.readings.count(Outcome::Rejected);

@@ -13,6 +13,11 @@ const FORMATS: &[(&str, Format)] = &[
     ("telegraf", Format::Telegraf),
     ("senml", Format::Senml),
     ("sparkplug_b", Format::SparkplugB),
+    ("chirpstack", Format::Chirpstack),
+    ("things_stack", Format::ThingsStack),
+    ("tasmota", Format::Tasmota),
+    ("shelly", Format::Shelly),
+    ("zigbee2mqtt", Format::Zigbee2mqtt),
     #[cfg(debug_assertions)]
     ("crash", Format::Crash),
 ];
@@ -44,6 +49,9 @@ pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
         Format::Csv => rows(cells, levels),
         Format::LineProtocol => tagged(cells, levels, ("ns", TimeUnit::Nanoseconds)),
         Format::Senml => senml(cells, levels),
+        Format::Tasmota => of_topic(cells, levels, true),
+        Format::Shelly | Format::Zigbee2mqtt => of_topic(cells, levels, false),
+        Format::Chirpstack | Format::ThingsStack => fixed(cells, levels),
         Format::SparkplugB => sparkplug_b(cells, levels),
         Format::Telegraf => tagged(cells, levels, ("s", TimeUnit::Seconds)),
     };
@@ -186,6 +194,32 @@ fn sparkplug_b(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) 
         );
     }
     (Pointers::default(), TimeUnit::Milliseconds)
+}
+
+/// The shape is the format's own; the device may be named by a pointer.
+fn fixed(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
+    let format = cells.text("format");
+    cells.empty(&["time", "time_unit", "each", "channel", "value", "unit"], format);
+    named_device(cells, levels, "a JSON pointer");
+    if levels.contains(&Level::Channel) {
+        cells.refuse("pattern", format_args!("no `{{channel}}` for {format}"));
+    }
+    let device = pointer(cells, "device");
+    (Pointers { device, ..Pointers::default() }, TimeUnit::Milliseconds)
+}
+
+/// The topic names the device, and what kind of message it is.
+fn of_topic(cells: &mut Cells<'_>, levels: &[Level], kind: bool) -> (Pointers, TimeUnit) {
+    let format = cells.text("format");
+    cells.empty(&PLACES, format);
+    cells.empty(&["time_unit"], format);
+    if !levels.contains(&Level::Device) || levels.contains(&Level::Channel) {
+        cells.refuse("pattern", format_args!("`{{device}}` and no `{{channel}}` for {format}"));
+    }
+    if kind && !levels.contains(&Level::Kind) {
+        cells.refuse("pattern", format_args!("a level `{{kind}}` for {format}"));
+    }
+    (Pointers::default(), TimeUnit::Local)
 }
 
 fn named_device(cells: &mut Cells<'_>, levels: &[Level], what: &str) {

@@ -40,6 +40,7 @@ impl Shape {
             units: &UNITS,
             channel: Some("ph"),
             topic: self.topic,
+            device: "d",
             kind: self.kind,
             received: Timestamp(1_777_593_600_000),
             retained: false,
@@ -48,7 +49,8 @@ impl Shape {
 }
 
 /// Channels of every format, one that comes as text, and some that are not wanted.
-const CHANNELS: &[&str] = &["ph", "do", "text", "1", "2", "L1/ph", "ignored", "no*"];
+const CHANNELS: &[&str] =
+    &["ph", "do", "text", "1", "2", "L1/ph", "@online", "@rssi", "@battery", "ignored", "no*"];
 const TIMES: [TimeUnit; 4] =
     [TimeUnit::Seconds, TimeUnit::Milliseconds, TimeUnit::Nanoseconds, TimeUnit::Local];
 
@@ -206,6 +208,46 @@ pub(crate) fn sparkplug_b(bytes: &[u8]) {
         topics.map(of).into()
     });
     hold(&SHAPES, bytes);
+}
+
+pub(crate) fn chirpstack(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+        kinds(Format::Chirpstack, "", &[None, Some("up"), Some("status"), Some("join")])
+    });
+    hold(&SHAPES, bytes);
+}
+
+pub(crate) fn things_stack(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> =
+        LazyLock::new(|| kinds(Format::ThingsStack, "", &[None, Some("up"), Some("join")]));
+    hold(&SHAPES, bytes);
+}
+
+pub(crate) fn tasmota(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+        let words = [Some("SENSOR"), Some("STATE"), Some("LWT"), Some("STATUS10"), Some("RESULT")];
+        kinds(Format::Tasmota, "", &words)
+    });
+    hold(&SHAPES, bytes);
+}
+
+pub(crate) fn zigbee2mqtt(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> =
+        LazyLock::new(|| kinds(Format::Zigbee2mqtt, "", &[None, Some("availability")]));
+    hold(&SHAPES, bytes);
+}
+
+/// The device is the second level of the shapes.
+pub(crate) fn shelly(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+        let topics = ["a/d/events/rpc", "a/d/status/L1", "a/d/L1/ph", "a/d/online", "a/d/info"];
+        topics.iter().flat_map(|topic| kinds(Format::Shelly, topic, &[None])).collect()
+    });
+    hold(&SHAPES, bytes);
+}
+
+fn kinds(format: Format, topic: &'static str, kinds: &[Option<&'static str>]) -> Vec<Shape> {
+    kinds.iter().map(|kind| Shape { kind: *kind, topic, ..bare(format) }).collect()
 }
 
 fn bare(format: Format) -> Shape {

@@ -102,6 +102,7 @@ pub(crate) fn body(bytes: &[u8]) {
         units: &UNITS,
         channel: shape.channel,
         topic: "",
+        device: "",
         kind: None,
         received: Timestamp(0),
         retained: false,

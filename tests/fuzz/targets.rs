@@ -36,6 +36,7 @@ pub(crate) struct Target {
 
 /// Every target. A format of `src/decode` has one of its own name.
 pub(crate) const TARGETS: &[Target] = &[
+    Target { name: "chirpstack", body: format::chirpstack, runs: 20_000 },
     Target { name: "config", body: config::body, runs: 5_000 },
     Target { name: "connection", body: connection::body, runs: 2_000 },
     Target { name: "csv", body: format::csv, runs: 20_000 },
@@ -48,11 +49,15 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "plain", body: format::plain, runs: 10_000 },
     Target { name: "seeds", body: seeds::body, runs: 30 },
     Target { name: "senml", body: format::senml, runs: 20_000 },
+    Target { name: "shelly", body: format::shelly, runs: 20_000 },
     Target { name: "snapshot", body: snapshot::body, runs: 1_500 },
     Target { name: "sparkplug_b", body: format::sparkplug_b, runs: 20_000 },
+    Target { name: "tasmota", body: format::tasmota, runs: 20_000 },
     Target { name: "telegraf", body: format::telegraf, runs: 20_000 },
+    Target { name: "things_stack", body: format::things_stack, runs: 20_000 },
     Target { name: "topic", body: topic::body, runs: 10_000 },
     Target { name: "wire", body: wire::body, runs: 3_000 },
+    Target { name: "zigbee2mqtt", body: format::zigbee2mqtt, runs: 20_000 },
 ];
 
 /// The folder of the project.

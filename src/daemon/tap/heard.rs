@@ -79,6 +79,7 @@ impl Ear {
             units: &registry.units,
             channel: words.channel,
             topic,
+            device: &device.name,
             kind: words.kind,
             received: at,
             retained: message.retain,

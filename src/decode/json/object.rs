@@ -33,6 +33,14 @@ pub(in crate::decode) fn entries(
     serde_json::from_str::<Entries<'_>>(raw.get()).map(|entries| entries.0)
 }
 
+/// Gives the elements of an array.
+///
+/// # Errors
+/// It is no array.
+pub(in crate::decode) fn elements(raw: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
+    serde_json::from_str(raw.get())
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     fn deserialize<D: Deserializer<'de>>(text: D) -> Result<Self, D::Error> {
         text.deserialize_map(InObject)

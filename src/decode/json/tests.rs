@@ -55,6 +55,7 @@ fn decode_with(pointers: Pointers, channels: &[&str], payload: &[u8]) -> Result<
         units: &units,
         channel: None,
         topic: "",
+        device: "",
         kind: None,
         received: Timestamp(0),
         retained: false,

@@ -6,6 +6,11 @@ use crate::decode::number;
 use crate::domain::observation::{NilReason, ObservationResult};
 use crate::domain::reject::Reason;
 
+/// `Quality` of a value that was not measured.
+const BAD: u32 = 0;
+/// `Quality` of a value that was measured long ago.
+const STALE: u32 = 500;
+
 /// A value as it stands on the wire.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'p> {
@@ -98,7 +103,8 @@ impl<'p> Metric<'p> {
 
     /// Gives the result, by the type that the metric states or that its birth did.
     pub(super) fn result(&self, born: u32, declared: bool) -> Result<ObservationResult, Reason> {
-        if self.null {
+        // Nothing stands behind a value that its own device calls bad or stale.
+        if self.null || matches!(self.quality, Some(BAD | STALE)) {
             return Ok(ObservationResult::Nil(NilReason::Missing));
         }
         let kind = if self.datatype == 0 { born } else { self.datatype };

@@ -221,6 +221,15 @@ fn null_is_missing_and_a_metric_has_a_time_of_its_own() {
 }
 
 #[test]
+fn a_value_that_its_device_calls_bad_or_stale_is_missing() {
+    for (quality, want) in [(0, "0 ph=Missing @0"), (192, "0 ph=7 @0"), (500, "0 ph=Missing @0")] {
+        let property = Bytes::default().number(1, 3).number(3, quality);
+        let one = metric("ph", 1, 10).double(7.0).property("Quality", property);
+        Host::new().hears(DDATA, &payload(0, &[one]), &[want]);
+    }
+}
+
+#[test]
 fn history_is_told_as_such() {
     let desk = Desk { topic: DDATA, ..Desk::new(Format::SparkplugB, CHANNELS) };
     let at = |seconds: i64| (RECEIVED + seconds * 1_000).cast_unsigned();

@@ -19,6 +19,16 @@ pub enum Format {
     Senml,
     /// Sparkplug B.
     SparkplugB,
+    /// ChirpStack, a network server of LoRaWAN.
+    Chirpstack,
+    /// The Things Stack, a network server of LoRaWAN.
+    ThingsStack,
+    /// Tasmota, a firmware of plugs and meters.
+    Tasmota,
+    /// Shelly's meters and plugs, of the first generation and later ones.
+    Shelly,
+    /// Zigbee2MQTT, a bridge.
+    Zigbee2mqtt,
     /// The same, but for payloads that break weir: for tests, and in no release.
     #[cfg(debug_assertions)]
     Crash,
