@@ -164,18 +164,12 @@ impl Given {
     fn decode(&self) -> Duration {
         let context = self.decoding();
         let plans = decode::plans(context.rule, context.profile);
-        let mut decoded = Decoded::default();
+        let (mut announced, mut decoded) = (Arc::default(), Decoded::default());
         per_message(|| {
             for (_, payload) in &self.payloads {
                 decoded.clear();
-                decode::decode(
-                    &plans,
-                    context,
-                    payload.as_bytes(),
-                    &mut Arc::default(),
-                    &mut decoded,
-                )
-                .unwrap();
+                let payload = payload.as_bytes();
+                decode::decode(&plans, context, payload, &mut announced, &mut decoded).unwrap();
                 black_box(&decoded);
             }
         })
