@@ -24,3 +24,4 @@ pub mod table;
 pub mod tap;
 pub mod tell;
 pub mod terminal;
+mod unknown_mark;

@@ -10,7 +10,7 @@ pub mod time;
 use jiff::tz::TimeZone;
 
 use crate::domain::observation::Reading;
-use crate::domain::registry::{Format, Profile, TopicRule};
+use crate::domain::registry::{Format, Marks, Profile, TopicRule};
 use crate::domain::reject::Reason;
 use crate::domain::unit::Units;
 
@@ -63,6 +63,8 @@ pub struct Context<'a> {
     pub zone: &'a TimeZone,
     /// The unit table.
     pub units: &'a Units,
+    /// What devices mark their values with.
+    pub marks: &'a Marks,
     /// The channel that the topic names, if it names one.
     pub channel: Option<&'a str>,
 }

@@ -15,6 +15,7 @@ mod energy;
 mod grade;
 mod item;
 mod limit;
+mod mark;
 mod profile;
 mod qc;
 mod quantity;
@@ -81,6 +82,7 @@ pub fn compile(
     site::stations(&sheets, &mut draft);
     site::members(&sheets, &mut draft);
     site::reaches(&sheets, &mut draft);
+    mark::marks(&sheets, &mut draft);
     profile::profiles(&sheets, &mut draft);
     device::devices(&sheets, &mut draft);
     topic::topics(&sheets, &mut draft);

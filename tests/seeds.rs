@@ -955,3 +955,21 @@ fn a_river_that_flows_in_a_circle_is_refused() {
     let line = text.lines().count() + 1;
     check(&tables, &format!("seeds/reaches.csv:{line}:"));
 }
+
+#[test]
+fn marks_that_contradict_themselves_are_refused() {
+    let row = |rest: &str| format!("surface-water,M,{rest},made for a test\n");
+    let refuse = |rest: &str, want: &str| {
+        refused("device_marks.csv", "surface-water,M,", &row(rest), want);
+    };
+    refuse("fail,,,observation", "a word that says why");
+    refuse("fail,below,maintenance,observation", "it bounds nothing");
+    refuse("bad,,maintenance,observation", "`pass` or `suspect` or `fail`");
+    refuse("fail,under,maintenance,observation", "`below` or `above`");
+    refuse("fail,,Being Serviced,observation", "a word of small letters");
+    refuse("fail,,maintenance,river", "`observation` or `quality_control`");
+    let unknown = "surface-water,?,fail,,maintenance,observation,made for a test\n";
+    refused("device_marks.csv", "surface-water,M,", unknown, "`*` for every other one");
+    let twice = "surface-water,N,fail,,maintenance,observation,made for a test\n";
+    refused("device_marks.csv", "surface-water,M,", twice, "each mark of a vocabulary once");
+}

@@ -26,6 +26,13 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         let format = cells.word("format", ("json", Format::Json), OTHER_FORMATS);
         let pointers = pointers(&mut cells, &levels);
         let time_unit = time_unit(&mut cells);
+        let marks = match cells.text("marks") {
+            "" => None,
+            _ => cells.find("marks", &draft.marks),
+        };
+        if !pointers.mark.is_empty() && cells.text("marks").is_empty() {
+            cells.refuse("marks", "a vocabulary of device_marks.csv, since `mark` has a pointer,");
+        }
         let Some(network) = network else { continue };
         let overlaps = |(_, held, other): &&(u64, NetworkId, Vec<Level>)| {
             *held == network && overlap(other, &levels)
@@ -45,6 +52,7 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
             formats: vec![format],
             time_unit,
             pointers,
+            marks,
         };
         draft.registry.topics.put(id.index(), rule);
     }
@@ -80,6 +88,7 @@ fn pointers(cells: &mut Cells<'_>, levels: &[Level]) -> Pointers {
         channel: pointer(cells, "channel"),
         value: pointer(cells, "value"),
         unit: pointer(cells, "unit"),
+        mark: pointer(cells, "mark"),
     };
     if pointers.device.is_empty() && !levels.contains(&Level::Device) {
         cells.refuse("device", "a JSON pointer, since the pattern has no `{device}`,");
@@ -97,7 +106,8 @@ fn pointers(cells: &mut Cells<'_>, levels: &[Level]) -> Pointers {
     pointers
 }
 
-fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
+/// Reads a JSON pointer or an empty cell.
+pub(super) fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
     let text = cells.text(column);
     let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     if !text.is_empty() && (!text.starts_with('/') || !escaped) {

@@ -1,6 +1,7 @@
 //! What the topics of a pattern mean.
 
 use crate::domain::name::{NetworkId, TopicId};
+use crate::domain::registry::VocabularyIndex;
 
 /// A payload format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -80,6 +81,8 @@ pub struct Pointers {
     pub value: Box<str>,
     /// In a long record: the unit.
     pub unit: Box<str>,
+    /// The mark of a record's values: of its one value, or of all that have none of their own.
+    pub mark: Box<str>,
 }
 
 /// What the topics of a pattern mean: a row of `topics.csv`.
@@ -99,6 +102,8 @@ pub struct TopicRule {
     pub time_unit: TimeUnit,
     /// Where a format finds things.
     pub pointers: Pointers,
+    /// The vocabulary of the marks, where payloads have marks.
+    pub marks: Option<VocabularyIndex>,
 }
 
 impl TopicRule {
