@@ -6,6 +6,7 @@ pub mod clock;
 pub mod commit;
 pub mod conditions;
 pub mod core;
+pub mod decode;
 pub mod deliver;
 pub mod edition;
 pub mod in_hand;

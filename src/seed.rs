@@ -13,6 +13,7 @@ mod diff;
 mod draft;
 mod energy;
 mod grade;
+mod hj212;
 mod item;
 mod limit;
 mod mark;
@@ -39,6 +40,7 @@ pub(crate) use self::cell::nearest;
 pub use self::diff::{Change, ChangeKind, diff};
 pub(crate) use self::sheet::text;
 pub use self::tables::Tables;
+pub(crate) use self::topic::format;
 
 /// A fault of a table named relative to the folder of the seeds.
 fn fault_in(

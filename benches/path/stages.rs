@@ -147,7 +147,7 @@ impl Given {
         let (rule, device) = (self.rule(), self.device(0));
         let profile = &self.registry.profiles[usize::from(device.assignments[0].profile.0)];
         let (zone, units, marks) = (&device.zone, &self.registry.units, &self.registry.marks);
-        decode::Context { profile, rule, zone, units, marks, channel: None }
+        decode::Context { profile, rule, zone, units, marks, device: None, channel: None }
     }
 
     fn decode(&self) -> Duration {

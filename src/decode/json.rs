@@ -11,6 +11,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 pub use self::plan::Plan;
+pub(super) use self::plan::nearest;
 use self::plan::{Node, Target};
 use crate::decode::{Context, Decoded, Refused, number, time};
 use crate::domain::observation::{ObservationResult, Reading};

@@ -5,6 +5,7 @@ mod air;
 mod counter;
 mod cross;
 mod energy;
+mod hj212;
 mod mark;
 mod qc;
 mod site;
@@ -31,6 +32,7 @@ pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile,
 pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
 pub use self::cross::{CrossCheck, CrossKind, Neighbour, OneSided, Standing};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
+pub use self::hj212::{Hj212, Hj212Crc, Hj212Edition, Hj212Time};
 pub use self::mark::{ANY_OTHER, Mark, MarkUse, Marks, UNKNOWN, Vocabulary, VocabularyIndex};
 pub use self::qc::{
     Attenuated, Check, Climate, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
@@ -218,6 +220,8 @@ pub struct Device {
     pub clock: ClockTrust,
     /// The zone of its local times.
     pub zone: TimeZone,
+    /// How it speaks HJ 212, if it does.
+    pub hj212: Hj212,
 }
 
 impl Device {

@@ -186,7 +186,9 @@ impl Renderer {
         let Some(number) = control.result.number().filter(|number| number.is_finite()) else {
             return false;
         };
-        push_head(registry, datastream, Some("control"), out);
+        let mark = control.mark.and_then(|mark| registry.marks.get(mark));
+        let cause = mark.map_or("", |mark| &*mark.cause);
+        push_head(registry, datastream, (Some("control"), cause), out);
         let mut field = Vec::new();
         push_name(&mut field, &field_name(registry, datastream));
         out.extend_from_slice(&field);
@@ -322,12 +324,19 @@ fn push_key(out: &mut Vec<u8>, field: &[u8], ending: &str) {
 /// Renders measurement and tags of a datastream's values of a period.
 fn head(registry: &Registry, datastream: &Datastream, period: Period) -> Vec<u8> {
     let mut out = Vec::new();
-    push_head(registry, datastream, period_name(datastream, period).as_deref(), &mut out);
+    let period = period_name(datastream, period);
+    push_head(registry, datastream, (period.as_deref(), ""), &mut out);
     out
 }
 
-/// Writes measurement and tags of a datastream; `kind` is behind the medium, if there is one.
-fn push_head(registry: &Registry, datastream: &Datastream, kind: Option<&str>, out: &mut Vec<u8>) {
+/// Writes measurement and tags of a datastream; `kind` is behind the medium, if there is one, and
+/// `cause` that of a check.
+fn push_head(
+    registry: &Registry,
+    datastream: &Datastream,
+    (kind, cause): (Option<&str>, &str),
+    out: &mut Vec<u8>,
+) {
     let medium = registry.property(datastream.property).map_or("", |property| &property.medium);
     match kind {
         Some(kind) => push_measurement(out, &format!("{medium}_{kind}")),
@@ -336,6 +345,7 @@ fn push_head(registry: &Registry, datastream: &Datastream, kind: Option<&str>, o
     let station = registry.station(datastream.station);
     let place = station.and_then(|station| registry.places.get(station.place.index()));
     for (key, value) in [
+        ("cause", cause),
         ("place", place.map_or("", |place| &*place.name)),
         ("position", &*datastream.position),
         ("station", station.map_or("", |station| &*station.name)),

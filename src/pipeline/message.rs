@@ -264,7 +264,8 @@ impl Pipeline {
             return Err(refuse(Stage::Normalize, Reason::NotInService));
         };
         let (zone, units, marks) = (&device.zone, &registry.units, &registry.marks);
-        let context = decode::Context { profile, rule, zone, units, marks, channel };
+        let context =
+            decode::Context { profile, rule, zone, units, marks, device: Some(device), channel };
         let plans = self.routes.plans(spoken.topic, assignment.profile);
         decode::decode(plans, context, message.payload, &mut self.decoded)
             .map_err(|reason| refuse(Stage::Decode, reason))?;

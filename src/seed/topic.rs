@@ -3,6 +3,7 @@
 use crate::domain::name::{NameKind, NetworkId, TopicId};
 use crate::domain::registry::{Format, Level, Pointers, TimeUnit, TopicRule};
 use crate::seed::draft::Draft;
+use crate::seed::hj212;
 use crate::seed::sheet::{Cells, Sheets, TOPICS};
 
 /// How the array of records is written that is the whole payload.
@@ -10,9 +11,16 @@ const WHOLE_PAYLOAD: &str = ".";
 
 /// Formats besides JSON.
 const OTHER_FORMATS: &[(&str, Format)] = &[
+    ("hj212", Format::Hj212),
     #[cfg(debug_assertions)]
     ("crash", Format::Crash),
 ];
+
+/// Finds a format by its word.
+pub(crate) fn format(word: &str) -> Option<Format> {
+    let mut words = std::iter::once(&("json", Format::Json)).chain(OTHER_FORMATS);
+    words.find(|(known, _)| *known == word).map(|(_, format)| *format)
+}
 
 /// Reads `topics.csv`.
 pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
@@ -24,8 +32,11 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         let pattern = cells.required("pattern");
         let levels = levels(&mut cells, pattern);
         let format = cells.word("format", ("json", Format::Json), OTHER_FORMATS);
-        let pointers = pointers(&mut cells, &levels);
-        let time_unit = time_unit(&mut cells);
+        let (pointers, time_unit) = if format == Format::Hj212 {
+            (hj212::pointers(&mut cells, &levels), TimeUnit::Local)
+        } else {
+            (pointers(&mut cells, &levels), time_unit(&mut cells))
+        };
         let marks = match cells.text("marks") {
             "" => None,
             _ => cells.find("marks", &draft.marks),

@@ -118,6 +118,7 @@ pub(crate) fn body(bytes: &[u8]) {
         zone: &TimeZone::UTC,
         units: &UNITS,
         marks: &MARKS,
+        device: None,
         channel: shape.channel,
     };
     let mut decoded = Decoded::default();

@@ -69,7 +69,7 @@ impl Ear {
         let plans = plans.or_insert_with(|| decode::plans(rule, profile));
         let (zone, channel) = (&device.zone, words.channel);
         let (units, marks) = (&registry.units, &registry.marks);
-        let context = Context { profile, rule, zone, units, marks, channel };
+        let context = Context { profile, rule, zone, units, marks, device: Some(device), channel };
         decode::decode(plans, context, message.payload, &mut self.decoded).ok()?;
         let heard = self.decoded.readings.iter().filter_map(|reading| {
             let channel = profile.channels.get(usize::from(reading.channel))?;

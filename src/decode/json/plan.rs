@@ -144,7 +144,10 @@ fn insert(node: &mut Node, path: &str, target: Target) {
 }
 
 /// Finds the known name that is most like an unknown one, if one is like it at all.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<Box<str>> {
+pub(in crate::decode) fn nearest<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<Box<str>> {
     const ALIKE_MIN: f64 = 0.7;
     let name = number::cut(name).to_lowercase();
     known

@@ -63,6 +63,7 @@ fn decode_with(pointers: Pointers, channels: &[&str], payload: &[u8]) -> Result<
         zone: &TimeZone::UTC,
         units: &units,
         marks: &marks(),
+        device: None,
         channel: None,
     };
     decode::decode(&decode::plans(&rule, &profile), context, payload, &mut decoded)?;

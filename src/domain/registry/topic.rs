@@ -8,6 +8,8 @@ use crate::domain::registry::VocabularyIndex;
 pub enum Format {
     /// JSON, mapped by the seeds.
     Json,
+    /// HJ 212, the language of Chinese monitoring stations.
+    Hj212,
     /// The same, but for payloads that break weir: for tests, and in no release.
     #[cfg(debug_assertions)]
     Crash,
