@@ -10,7 +10,7 @@ mod plan;
 use std::borrow::Cow;
 
 use self::frame::{Broken, Frame, Frames};
-use self::parameters::{Data, items};
+use self::parameters::{Data, Item, items};
 pub use self::plan::Plan;
 use self::plan::Target;
 use crate::decode::{Context, Decoded, Refused, json, number, time};
@@ -146,6 +146,16 @@ struct Said<'t> {
     time: Option<&'t str>,
     /// The factor that was named last.
     factor: &'t str,
+    /// What its channels have in common, once a value of it was found.
+    family: Option<u16>,
+    /// Those that a value was found of, and the channels that have one: a bit each of the first
+    /// 64.
+    families: u64,
+    channels: u64,
+    /// Whether a factor was named again after another one.
+    returns: bool,
+    /// Where the next value is looked for first.
+    likely: usize,
     /// Its mark and the time of its sample, if they stand before its value.
     mark: Option<MarkId>,
     sampled: Option<Timestamp>,
@@ -187,8 +197,11 @@ impl<'c> Walk<'c, '_> {
     }
 
     fn values<'t>(&mut self, said: &mut Said<'t>, parameters: &'t str) {
-        for (name, value) in items(parameters) {
-            let Some((factor, what)) = name.rsplit_once('-') else {
+        let mut items = items(parameters);
+        let plan = self.plan;
+        while let Some(item) = items.next_of(plan.likely(said.likely), said.factor) {
+            let Item { name, value, .. } = item;
+            let Some((factor, what)) = item.parts() else {
                 match name {
                     "DataTime" => said.time = Some(value),
                     // Some devices detach it from its factor.
@@ -198,7 +211,8 @@ impl<'c> Walk<'c, '_> {
                 continue;
             };
             if factor != said.factor {
-                (said.factor, said.mark, said.sampled) = (factor, None, None);
+                (said.factor, said.family) = (factor, None);
+                (said.mark, said.sampled) = (None, None);
             }
             match what {
                 "Flag" => self.mark(said, factor, value),
@@ -209,15 +223,19 @@ impl<'c> Walk<'c, '_> {
     }
 
     /// Reads a value whose name has no factor, if a channel is called so.
-    fn plain(&mut self, said: &Said<'_>, name: &str, value: &str) {
-        if let Some(Target::Channel(channel)) = self.plan.find(name, said.cn) {
+    fn plain(&mut self, said: &mut Said<'_>, name: &str, value: &str) {
+        if let Some(Target::Channel(channel)) = self.plan.find(name, said.cn, said.likely) {
             self.push(said, channel, value, None);
         }
     }
 
-    fn value(&mut self, said: &Said<'_>, name: &str, value: &str) {
-        match self.plan.find(name, said.cn) {
-            Some(Target::Channel(channel)) => self.push(said, channel, value, said.mark),
+    fn value(&mut self, said: &mut Said<'_>, name: &str, value: &str) {
+        match self.plan.find(name, said.cn, said.likely) {
+            Some(Target::Channel(channel)) => {
+                said.likely = usize::from(channel) + 1;
+                said.begin(self.plan.family(channel));
+                self.push(said, channel, value, said.mark);
+            }
             Some(Target::Ignored) => {}
             // States of equipment, and what is said of an instrument, are no measurements.
             None if name.starts_with("SB") || is_beside(name) => self.decoded.unread += 1,
@@ -227,8 +245,9 @@ impl<'c> Walk<'c, '_> {
 
     /// Reads the results of a check: of the factor's own datastream, and marked as what they are.
     fn control<'t>(&mut self, said: &mut Said<'t>, parameters: &'t str) {
-        for (name, value) in items(parameters) {
-            let Some((factor, what)) = name.rsplit_once('-') else {
+        for item in items(parameters) {
+            let Item { name, value, .. } = item;
+            let Some((factor, what)) = item.parts() else {
                 if name == "DataTime" {
                     said.time = Some(value);
                 }
@@ -239,7 +258,8 @@ impl<'c> Walk<'c, '_> {
                 what => format!("{}-{what}", said.cn),
             };
             let known = self.control_mark(&mark);
-            let target = self.plan.find(name, said.cn).or_else(|| self.plan.of_factor(factor));
+            let target =
+                self.plan.find(name, said.cn, said.likely).or_else(|| self.plan.of_factor(factor));
             match (known, target) {
                 (Some(known), Some(Target::Channel(channel))) => {
                     self.push(said, channel, value, Some(known));
@@ -266,12 +286,14 @@ impl<'c> Walk<'c, '_> {
         (known.usage == MarkUse::QualityControl && *known.text == *text).then_some(mark)
     }
 
-    fn push(&mut self, said: &Said<'_>, channel: u16, value: &str, mark: Option<MarkId>) {
-        let of_frame = self.decoded.readings.get(said.first..).unwrap_or_default();
-        // A check says several things of one factor, told apart by their marks.
-        let twice = |one: &Reading| one.channel == channel && (one.mark == mark || !said.checks());
-        if of_frame.iter().any(twice) {
-            return self.reject(self.name(channel), Reason::RepeatedChannel);
+    fn push(&mut self, said: &mut Said<'_>, channel: u16, value: &str, mark: Option<MarkId>) {
+        if said.has(channel) {
+            let of_frame = self.decoded.readings.get(said.first..).unwrap_or_default();
+            // A check says several things of one factor, told apart by their marks.
+            let same = |one: &Reading| one.mark == mark || !said.checks();
+            if of_frame.iter().any(|one| one.channel == channel && same(one)) {
+                return self.reject(self.name(channel), Reason::RepeatedChannel);
+            }
         }
         match result(value) {
             Ok(result) => {
@@ -301,9 +323,18 @@ impl<'c> Walk<'c, '_> {
             }
         };
         let readings = self.decoded.readings.get_mut(said.first..).unwrap_or_default();
-        let of_factor =
-            readings.iter_mut().rev().filter(|one| plan.factor(one.channel) == Some(factor));
-        for reading in of_factor {
+        let family = said.family.filter(|_| factor == said.factor);
+        for reading in readings.iter_mut().rev() {
+            let fits = match family {
+                Some(_) => plan.family(reading.channel) == family,
+                None => plan.factor(reading.channel) == Some(factor),
+            };
+            match fits {
+                // Its values stand together, and these are the last.
+                false if family.is_some() && !said.returns => break,
+                false => continue,
+                true => {}
+            }
             let own = profile.channels.get(usize::from(reading.channel));
             let vocabulary = own.and_then(|own| own.marks).or(usual);
             reading.mark = vocabulary.and_then(&mut find);
@@ -387,6 +418,24 @@ impl<'c> Walk<'c, '_> {
 }
 
 impl Said<'_> {
+    /// Notes of which factor the value at hand is.
+    fn begin(&mut self, family: Option<u16>) {
+        if self.family != family {
+            let bit = bit(family.unwrap_or(u16::MAX));
+            self.returns |= bit.is_none_or(|bit| self.families & bit != 0);
+            self.families |= bit.unwrap_or(0);
+            self.family = family;
+        }
+    }
+
+    /// Notes that a channel has a value; says whether it may have had one before.
+    fn has(&mut self, channel: u16) -> bool {
+        let bit = bit(channel);
+        let before = bit.is_none_or(|bit| self.channels & bit != 0);
+        self.channels |= bit.unwrap_or(0);
+        before
+    }
+
     fn is_of_a_period(&self) -> bool {
         matches!(self.cn, 2031 | 2041 | 2051 | 2052 | 2061 | 2111)
     }
@@ -394,6 +443,10 @@ impl Said<'_> {
     fn checks(&self) -> bool {
         (2062..=2066).contains(&self.cn)
     }
+}
+
+fn bit(number: u16) -> Option<u64> {
+    1_u64.checked_shl(number.into())
 }
 
 fn is_instant(channel: &Channel) -> bool {

@@ -6,7 +6,9 @@
 const STEPPED: [u16; 256] = stepped();
 /// The high half of what a byte has become after so many bytes more, the fewest first. The sum is
 /// linear, so that eight bytes are looked up beside each other and not one behind the other.
-const AFTER: [[u8; 256]; 8] = after();
+const AFTER: [[u8; 256]; 9] = after();
+/// What would have become 0xFF, the half of the first sum to which the first byte is put.
+const BEFORE: u8 = before();
 
 const fn stepped() -> [u16; 256] {
     let mut table = [0; 256];
@@ -29,12 +31,12 @@ const fn put(table: &mut [u16; 256], at: usize, sum: u16) {
 }
 
 #[expect(clippy::indexing_slicing, reason = "at compile time, where a wrong index is no build")]
-const fn after() -> [[u8; 256]; 8] {
-    let mut tables = [[0; 256]; 8];
+const fn after() -> [[u8; 256]; 9] {
+    let mut tables = [[0; 256]; 9];
     let mut byte = 0;
     while byte < 256 {
         let (mut state, mut more) = (byte as u8, 0);
-        while more < 8 {
+        while more < 9 {
             tables[more][byte] = state;
             state = (STEPPED[state as usize] >> 8) as u8;
             more += 1;
@@ -44,6 +46,15 @@ const fn after() -> [[u8; 256]; 8] {
     tables
 }
 
+#[expect(clippy::indexing_slicing, reason = "at compile time, where a wrong index is no build")]
+const fn before() -> u8 {
+    let mut byte = 0;
+    while AFTER[1][byte] != 0xFF {
+        byte += 1;
+    }
+    byte as u8
+}
+
 fn looked_up(table: &[u8; 256], byte: u8) -> u8 {
     table.get(usize::from(byte)).copied().unwrap_or_default()
 }
@@ -51,15 +62,15 @@ fn looked_up(table: &[u8; 256], byte: u8) -> u8 {
 /// Gives the sum of a frame's data (HJ 212-2017 annex A).
 #[must_use]
 pub(super) fn hj212(data: &[u8]) -> u16 {
-    let [plain, one, two, three, four, five, six, seven] = &AFTER;
-    // What the last byte was put together with; the first is put to the high half of 0xFFFF.
-    let mut state = 0xFF;
-    let mut begun = false;
+    if data.is_empty() {
+        return 0xFFFF;
+    }
+    let [plain, one, two, three, four, five, six, seven, eight] = &AFTER;
+    let mut state = BEFORE;
     let (eights, rest) = data.as_chunks::<8>();
     for [a, b, c, d, e, f, g, h] in eights {
-        let before = if begun { looked_up(one, state) } else { state };
-        begun = true;
-        state = looked_up(seven, before ^ a)
+        // What waits for the eight bytes before comes last, so that nothing else waits.
+        let of_these = looked_up(seven, *a)
             ^ looked_up(six, *b)
             ^ looked_up(five, *c)
             ^ looked_up(four, *d)
@@ -67,16 +78,12 @@ pub(super) fn hj212(data: &[u8]) -> u16 {
             ^ looked_up(two, *f)
             ^ looked_up(one, *g)
             ^ looked_up(plain, *h);
+        state = of_these ^ looked_up(eight, state);
     }
     for byte in rest {
-        let before = if begun { looked_up(one, state) } else { state };
-        begun = true;
-        state = before ^ byte;
+        state = looked_up(one, state) ^ byte;
     }
-    match begun {
-        true => STEPPED.get(usize::from(state)).copied().unwrap_or_default(),
-        false => 0xFFFF,
-    }
+    STEPPED.get(usize::from(state)).copied().unwrap_or_default()
 }
 
 /// Gives CRC-16/MODBUS with its bytes swapped, which some devices send instead.

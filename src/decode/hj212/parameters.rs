@@ -21,14 +21,14 @@ impl<'t> Data<'t> {
     /// # Errors
     /// What is missing or out of place, and the byte of the data at which that shows.
     pub(super) fn read(text: &'t str) -> Result<Self, (usize, &'static str)> {
-        let Some((head, rest)) = text.split_once("CP=&&") else {
+        let Some((head, rest)) = halves(text) else {
             return Err((text.len(), "no `CP=&&`"));
         };
         let Some(parameters) = rest.trim_end().strip_suffix("&&") else {
             return Err((text.len(), "no `&&` at the end of the data"));
         };
         let (mut mn, mut cn) = (None, None);
-        for (name, value) in items(head) {
+        for Item { name, value, .. } in items(head) {
             match name {
                 "MN" => mn = Some(value).filter(|value| !value.is_empty()),
                 "CN" => cn = value.parse::<u16>().ok().filter(|_| value.len() == 4),
@@ -41,15 +41,103 @@ impl<'t> Data<'t> {
     }
 }
 
+/// Gives what stands before `CP=&&` and what behind.
+fn halves(text: &str) -> Option<(&str, &str)> {
+    const BETWEEN: &str = "CP=&&";
+    // The first `&` is nearly always the one.
+    let likely = text.find('&').and_then(|at| text.split_at_checked(at.checked_sub(3)?));
+    let halves = likely.and_then(|(head, rest)| Some((head, rest.strip_prefix(BETWEEN)?)));
+    halves.or_else(|| text.split_once(BETWEEN))
+}
+
+/// One name with its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Item<'t> {
+    /// All of the name.
+    pub(super) name: &'t str,
+    /// Where its last `-` stands, behind the factor.
+    pub(super) dash: Option<usize>,
+    /// What stands behind `=`; nothing without.
+    pub(super) value: &'t str,
+}
+
+impl<'t> Item<'t> {
+    /// Gives the factor, and what is said of it.
+    pub(super) fn parts(&self) -> Option<(&'t str, &'t str)> {
+        let dash = self.dash?;
+        Some((self.name.get(..dash)?, self.name.get(dash + 1..)?))
+    }
+}
+
 /// Walks the items of a text. One without `=` has an empty value; nothing between separators is no
 /// item.
-pub(super) fn items(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let words = text.split([';', ',']);
-    let words = words.map(str::trim_ascii).filter(|word| !word.is_empty());
-    words.map(|word| match word.split_once('=') {
-        Some((name, value)) => (name.trim_ascii_end(), value.trim_ascii_start()),
-        None => (word, ""),
-    })
+pub(super) fn items(text: &str) -> Items<'_> {
+    Items { rest: text }
+}
+
+/// What is left of a text.
+#[derive(Clone, Debug)]
+pub(super) struct Items<'t> {
+    rest: &'t str,
+}
+
+impl<'t> Items<'t> {
+    /// Gives the next item. A name that is likely need not be looked through: that of a value with
+    /// the place of its dash, or that of the mark of a factor.
+    pub(super) fn next_of(
+        &mut self,
+        likely: Option<(&str, usize)>,
+        factor: &str,
+    ) -> Option<Item<'t>> {
+        let text = self.rest.strip_prefix([';', ',']).unwrap_or(self.rest);
+        let value = likely.and_then(|(name, dash)| Some((text.strip_prefix(name)?, dash)));
+        let found = value.or_else(|| {
+            let behind = text.strip_prefix(factor).filter(|_| !factor.is_empty())?;
+            Some((behind.strip_prefix("-Flag")?, factor.len()))
+        });
+        let known = found.and_then(|(behind, dash)| {
+            let value = behind.strip_prefix('=')?;
+            let name = text.get(..text.len() - behind.len())?;
+            let end = value.bytes().position(|byte| byte == b';' || byte == b',');
+            let (value, rest) = value.split_at_checked(end.unwrap_or(value.len()))?;
+            Some((Item { name, dash: Some(dash), value: value.trim_ascii() }, rest))
+        });
+        let Some((item, rest)) = known else { return self.next() };
+        self.rest = rest;
+        Some(item)
+    }
+}
+
+impl<'t> Iterator for Items<'t> {
+    type Item = Item<'t>;
+
+    /// Looks at each byte once; that is most of what a frame costs.
+    fn next(&mut self) -> Option<Item<'t>> {
+        self.rest = self.rest.trim_ascii_start();
+        while let Some(rest) = self.rest.strip_prefix([';', ',']) {
+            self.rest = rest.trim_ascii_start();
+        }
+        let (text, mut equals, mut dash) = (self.rest, None, None);
+        let mut end = text.len();
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b';' | b',' => {
+                    end = at;
+                    break;
+                }
+                b'=' if equals.is_none() => equals = Some(at),
+                b'-' if equals.is_none() => dash = Some(at),
+                _ => {}
+            }
+        }
+        if end == 0 {
+            return None;
+        }
+        let name = text.get(..equals.unwrap_or(end))?.trim_ascii_end();
+        let value = equals.map_or(Some(""), |equals| text.get(equals + 1..end))?;
+        self.rest = text.get(end..)?;
+        Some(Item { name, dash, value: value.trim_ascii() })
+    }
 }
 
 #[cfg(test)]
@@ -87,8 +175,17 @@ mod tests {
 
     #[test]
     fn items_are_between_semicolons_and_commas() {
-        let read: Vec<_> = items("DataTime=1; a-Rtd = 2,a-Flag=N;;b=;c").collect();
+        let items = items("DataTime=1; a-Rtd = 2,a-Flag=N;;b=;c; ,");
+        let read: Vec<_> = items.map(|item| (item.name, item.value)).collect();
         let want = [("DataTime", "1"), ("a-Rtd", "2"), ("a-Flag", "N"), ("b", ""), ("c", "")];
         assert_eq!(read, want);
+    }
+
+    #[test]
+    fn a_factor_ends_at_the_last_dash_before_the_value() {
+        let parts = |text| items(text).next().and_then(|item| item.parts());
+        assert_eq!(parts("w01018-Rtd=-7"), Some(("w01018", "Rtd")));
+        assert_eq!(parts("a-b-Rtd"), Some(("a-b", "Rtd")));
+        assert_eq!(parts("DataTime=2026-05-01"), None);
     }
 }

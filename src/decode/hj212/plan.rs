@@ -58,6 +58,10 @@ struct Entry {
     name: Box<str>,
     /// How much of that is the factor's code, bytes.
     factor: usize,
+    /// The place of the first entry of the factor: the same for all of them.
+    family: u16,
+    /// Whether no other entry has its name.
+    alone: bool,
     commands: Commands,
     target: Target,
 }
@@ -76,7 +80,7 @@ impl Plan {
     /// Compiles the channels.
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
-        let (mut entries, mut endings) = (Vec::new(), Vec::new());
+        let (mut entries, mut endings): (Vec<Entry>, Vec<_>) = (Vec::new(), Vec::new());
         for (index, channel) in profile.channels.iter().enumerate() {
             let (command, name) = match channel.name.split_once(':') {
                 Some((command, name)) => (command.parse().ok(), name),
@@ -96,10 +100,25 @@ impl Plan {
                 Ok(index) if !ignored => Target::Channel(index),
                 Ok(_) | Err(_) => Target::Ignored,
             };
-            entries.push(Entry { name: name.into(), factor: factor.len(), commands, target });
+            let of_factor = |entry: &Entry| entry.name.get(..entry.factor) == Some(factor);
+            let family = entries.iter().position(of_factor).unwrap_or(entries.len());
+            let family = u16::try_from(family).unwrap_or(u16::MAX);
+            let (name, factor, alone) = (name.into(), factor.len(), true);
+            entries.push(Entry { name, factor, family, alone, commands, target });
         }
         let mut sorted: Vec<u16> = (0..u16::MAX).take(entries.len()).collect();
         sorted.sort_by_key(|place| entries.get(usize::from(*place)).map(|entry| &*entry.name));
+        for two in sorted.windows(2) {
+            let [one, other] = two else { continue };
+            let of = |place: &u16| entries.get(usize::from(*place)).map(|entry| &entry.name);
+            if of(one) == of(other) {
+                for place in [one, other] {
+                    if let Some(entry) = entries.get_mut(usize::from(*place)) {
+                        entry.alone = false;
+                    }
+                }
+            }
+        }
         Self { entries, sorted, endings }
     }
 
@@ -109,8 +128,24 @@ impl Plan {
         entry.name.get(..entry.factor)
     }
 
-    /// Finds what a name means in a command.
-    pub(super) fn find(&self, name: &str, cn: u16) -> Option<Target> {
+    /// Gives what all channels of a factor have in common and no other has.
+    pub(super) fn family(&self, channel: u16) -> Option<u16> {
+        self.entries.get(usize::from(channel)).map(|entry| entry.family)
+    }
+
+    /// Gives the name of the entry at a place, and where its dash stands.
+    pub(super) fn likely(&self, place: usize) -> Option<(&str, usize)> {
+        let entry = self.entries.get(place)?;
+        (entry.factor < entry.name.len()).then_some((&*entry.name, entry.factor))
+    }
+
+    /// Finds what a name means in a command; `likely` is the place where it is if the device sends
+    /// in the order of the seeds.
+    pub(super) fn find(&self, name: &str, cn: u16, likely: usize) -> Option<Target> {
+        let entry = self.entries.get(likely).filter(|entry| entry.alone && *entry.name == *name);
+        if let Some(entry) = entry.filter(|entry| entry.commands.hold(cn)) {
+            return Some(entry.target);
+        }
         let exact = self.named(name, cn);
         exact.or_else(|| self.without_letter(name, cn)).or_else(|| {
             let mut endings = self.endings.iter();

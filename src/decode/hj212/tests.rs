@@ -272,6 +272,16 @@ fn what_devices_do_in_spite_of_the_standard() {
 }
 
 #[test]
+fn a_mark_is_of_all_values_of_its_factor_wherever_they_stand() {
+    let channels = &["w01018-Rtd", "w01018-Avg", "w01001-Rtd"];
+    let apart = "w01018-Rtd=1;w01001-Rtd=2;w01018-Flag=M;w01001-Flag=N";
+    check(channels, &frame(2011, apart), "w01018-Rtd@-=1/M w01001-Rtd@-=2/N");
+    let again = "w01018-Rtd=1;w01001-Rtd=2,w01001-Flag=N;w01018-Avg=3,w01018-Flag=M";
+    let want = "w01018-Rtd@-=1/M w01001-Rtd@-=2/N w01018-Avg@-=3/M";
+    check(channels, &frame(2011, again), want);
+}
+
+#[test]
 fn a_value_that_is_none_costs_only_itself() {
     let said = "w01001-Rtd=7;w01018-Rtd=high;w01009-Rtd=1e999;w01018-Rtd=8;w01018-Rtd=9";
     let want = "w01001-Rtd@-=7 w01018-Rtd@-=8 w01018-Rtd:wrong_type w01009-Rtd:out_of_range \
