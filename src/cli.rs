@@ -1,6 +1,7 @@
 //! The command line.
 
 mod assess;
+mod decode;
 mod ledger;
 mod letters;
 mod limits;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::assess::Assess;
+pub use self::decode::Payload;
 pub use self::letters::Letters;
 pub use self::limits::Limits;
 pub use self::qc::Series;
@@ -178,6 +180,12 @@ pub enum Command {
     /// otherwise stands in docs/qc.md.
     #[command(after_long_help = qc::EXAMPLE)]
     Qc(Series),
+    /// Read one payload from standard input and print its readings, or why it has none.
+    ///
+    /// With --topic by the seeds, as the daemon would: channels of the device's profile, units,
+    /// marks, times. Without it everything that the payload names is shown. Exits with 1 if it
+    /// would be a dead letter. Example: `weir decode --format hj212 < frame.txt`.
+    Decode(Payload),
     /// Have past days reckoned again, as if what came late had come in time.
     ///
     /// The daemon does so itself for each day of which values came too late, once nothing can come
@@ -256,6 +264,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Limits(limits) => limits::run(&limits)?,
         Command::Assess(command) => assess::run(command)?,
         Command::Qc(command) => qc::run(&command)?,
+        Command::Decode(command) => decode::run(&command)?,
         Command::Recompute(days) => recompute::run(days).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,

@@ -3,6 +3,7 @@
 
 #[cfg(debug_assertions)]
 mod crash;
+pub mod hj212;
 pub mod json;
 pub mod number;
 pub mod time;
@@ -10,7 +11,7 @@ pub mod time;
 use jiff::tz::TimeZone;
 
 use crate::domain::observation::Reading;
-use crate::domain::registry::{Format, Profile, TopicRule};
+use crate::domain::registry::{Device, Format, Marks, Profile, TopicRule};
 use crate::domain::reject::Reason;
 use crate::domain::unit::Units;
 
@@ -19,6 +20,8 @@ use crate::domain::unit::Units;
 pub enum Plan {
     /// JSON mapped by pointers.
     Json(json::Plan),
+    /// HJ 212.
+    Hj212(hj212::Plan),
     /// The same, but for payloads on which weir breaks: for tests of what holds then.
     #[cfg(debug_assertions)]
     Crash(json::Plan),
@@ -31,6 +34,10 @@ pub struct Decoded {
     pub readings: Vec<Reading>,
     /// What could not become a reading.
     pub rejects: Vec<Refused>,
+    /// What is no reading, and nobody asked for: states of equipment, serial numbers.
+    pub unread: u32,
+    /// Frames whose check sum is not the standard's, but the one their device may send.
+    pub odd_crcs: u32,
 }
 
 /// What could not become a reading.
@@ -49,6 +56,8 @@ impl Decoded {
     pub fn clear(&mut self) {
         self.readings.clear();
         self.rejects.clear();
+        self.unread = 0;
+        self.odd_crcs = 0;
     }
 }
 
@@ -63,6 +72,10 @@ pub struct Context<'a> {
     pub zone: &'a TimeZone,
     /// The unit table.
     pub units: &'a Units,
+    /// What devices mark their values with.
+    pub marks: &'a Marks,
+    /// The device, where it is known.
+    pub device: Option<&'a Device>,
     /// The channel that the topic names, if it names one.
     pub channel: Option<&'a str>,
 }
@@ -72,6 +85,7 @@ pub struct Context<'a> {
 pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
     let compile = |format: &Format| match format {
         Format::Json => Plan::Json(json::Plan::new(rule, profile)),
+        Format::Hj212 => Plan::Hj212(hj212::Plan::new(profile)),
         #[cfg(debug_assertions)]
         Format::Crash => Plan::Crash(json::Plan::new(rule, profile)),
     };
@@ -96,6 +110,7 @@ pub fn decode(
         decoded.clear();
         let read = match plan {
             Plan::Json(plan) => plan.decode(context, payload, decoded),
+            Plan::Hj212(plan) => plan.decode(context, payload, decoded),
             #[cfg(debug_assertions)]
             Plan::Crash(plan) => {
                 crash::obey(payload);
@@ -120,6 +135,7 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
         return Err(Reason::EmptyPayload);
     }
     match rule.formats.first() {
+        Some(Format::Hj212) => hj212::device(payload),
         Some(Format::Json) | None => json::text_at(&rule.pointers.device, payload),
         #[cfg(debug_assertions)]
         Some(Format::Crash) => json::text_at(&rule.pointers.device, payload),

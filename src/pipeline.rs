@@ -47,6 +47,8 @@ use crate::pipeline::state::State;
 pub struct Processed {
     /// Observations to store, averages among them.
     pub observations: Vec<QualifiedObservation>,
+    /// What checks of instruments gave: kept apart, neither judged nor averaged.
+    pub controls: Vec<Observation>,
     /// How many values came of those of a day.
     pub coverage: Vec<Coverage>,
     /// Assessments; only those with a change are stored.
@@ -66,6 +68,7 @@ pub struct Processed {
 impl Processed {
     fn clear(&mut self) {
         self.observations.clear();
+        self.controls.clear();
         self.coverage.clear();
         self.assessments.clear();
         self.evaluations.clear();

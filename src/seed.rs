@@ -13,8 +13,10 @@ mod diff;
 mod draft;
 mod energy;
 mod grade;
+mod hj212;
 mod item;
 mod limit;
+mod mark;
 mod profile;
 mod qc;
 mod quantity;
@@ -38,6 +40,7 @@ pub(crate) use self::cell::nearest;
 pub use self::diff::{Change, ChangeKind, diff};
 pub(crate) use self::sheet::text;
 pub use self::tables::Tables;
+pub(crate) use self::topic::format;
 
 /// A fault of a table named relative to the folder of the seeds.
 fn fault_in(
@@ -81,6 +84,7 @@ pub fn compile(
     site::stations(&sheets, &mut draft);
     site::members(&sheets, &mut draft);
     site::reaches(&sheets, &mut draft);
+    mark::marks(&sheets, &mut draft);
     profile::profiles(&sheets, &mut draft);
     device::devices(&sheets, &mut draft);
     topic::topics(&sheets, &mut draft);

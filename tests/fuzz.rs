@@ -78,7 +78,7 @@ macro_rules! targets {
     };
 }
 
-targets!(config connection file inputs json line seeds snapshot topic wire);
+targets!(config connection file hj212 inputs json line seeds snapshot topic wire);
 
 #[test]
 fn every_target_is_run_and_has_a_small_corpus() {

@@ -1000,3 +1000,51 @@ fn a_river_that_flows_in_a_circle_is_refused() {
     let line = text.lines().count() + 1;
     check(&tables, &format!("seeds/reaches.csv:{line}:"));
 }
+
+#[test]
+fn marks_that_contradict_themselves_are_refused() {
+    let row = |rest: &str| format!("surface-water,M,{rest},made for a test\n");
+    let refuse = |rest: &str, want: &str| {
+        refused("device_marks.csv", "surface-water,M,", &row(rest), want);
+    };
+    refuse("fail,,,observation", "a word that says why");
+    refuse("fail,below,maintenance,observation", "it bounds nothing");
+    refuse("bad,,maintenance,observation", "`pass` or `suspect` or `fail`");
+    refuse("fail,under,maintenance,observation", "`below` or `above`");
+    refuse("fail,,Being Serviced,observation", "a word of small letters");
+    refuse("fail,,maintenance,river", "`observation` or `quality_control`");
+    let unknown = "surface-water,?,fail,,maintenance,observation,made for a test\n";
+    refused("device_marks.csv", "surface-water,M,", unknown, "`*` for every other one");
+    let twice = "surface-water,N,fail,,maintenance,observation,made for a test\n";
+    refused("device_marks.csv", "surface-water,M,", twice, "each mark of a vocabulary once");
+}
+
+#[test]
+fn what_hj_212_has_no_place_for_is_refused() {
+    let told = |tables: &Tables| -> Vec<String> {
+        compiled(tables).unwrap_err().iter().map(ToString::to_string).collect()
+    };
+    #[track_caller]
+    fn topic(row: &str, want: &str, told: impl Fn(&Tables) -> Vec<String>) {
+        let mut tables = example();
+        let mut text = String::from_utf8(tables.get("topics.csv").unwrap().to_vec()).unwrap();
+        text.push_str(row);
+        tables.put("topics.csv", text.into_bytes());
+        let told = told(&tables);
+        assert!(told.iter().any(|fault| fault.contains(want)), "{told:#?}");
+    }
+    topic("rivers,h/{place},hj212,,,,,,,,x\n", "`MN`, or nothing where", told);
+    topic("rivers,h/{place},hj212,/mn,,,,,,,x\n", "`MN`, or nothing where", told);
+    topic("rivers,h/{device},hj212,,/t,,,,,,x\n", "whose frames say it themselves", told);
+    topic("rivers,h/{device}/{channel},hj212,,,,,,,,x\n", "no `{channel}`", told);
+    let device = |options: &str| {
+        format!("rivers,sonde-01,puhe-huishan,,river-sonde,device,,{options},,,,made for a test\n")
+    };
+    let refuse = |options: &str, want: &str| {
+        refused("devices.csv", "rivers,sonde-01,", &device(options), want);
+    };
+    refuse("edition=2018", "words such as `edition=2017`");
+    refuse("crc=none", "words such as `edition=2017`");
+    refuse("fast", "words such as `edition=2017`");
+    refuse("time=start time=instant", "each option once");
+}

@@ -21,6 +21,7 @@
 
 mod backlog;
 mod fleet;
+mod formats;
 mod lasting;
 mod latency;
 mod load;
@@ -46,7 +47,7 @@ pub struct Bench {
 /// A part of the bench: the word that asks for it, and what measures it.
 type Part = (&'static str, fn(&mut Bench));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("speed", speed::ratios),
     ("stations", speed::many_stations),
     ("restart", speed::restart),
@@ -54,6 +55,7 @@ const PARTS: [Part; 9] = [
     ("backlog", backlog::catch_up),
     ("memory", ring::full),
     ("stages", stages::stages),
+    ("formats", formats::formats),
     ("evaluations", lasting::evaluations),
     ("year", lasting::year),
 ];

@@ -15,6 +15,7 @@ use crate::daemon::edition::Edition;
 use crate::daemon::in_hand::{DIED, InHand, words};
 use crate::daemon::letter::{self, Cause};
 use crate::daemon::recover;
+use crate::daemon::unknown_mark::UnknownMarks;
 use crate::domain::alert::AlertEvent;
 use crate::domain::input::{Act, Arrival, Input, Message, ReadingPlace, ReceiveFault};
 use crate::domain::ledger::{Ledger, Outcome};
@@ -153,6 +154,7 @@ pub struct Core {
     names: Names,
     settings: Settings,
     renderer: Renderer,
+    unknown_marks: UnknownMarks,
     processed: Processed,
     load: Box<Load>,
     ways: Ways,
@@ -180,6 +182,7 @@ impl Core {
     ) -> Self {
         Self {
             renderer: Renderer::new(pipeline.registry()),
+            unknown_marks: UnknownMarks::default(),
             pipeline,
             names,
             settings,
@@ -429,6 +432,7 @@ impl Core {
     fn lay(&mut self, arrival: &Arrival<'_>, old: Option<&Arc<Registry>>) {
         let Processed {
             observations,
+            controls,
             coverage,
             assessments,
             evaluations,
@@ -438,16 +442,19 @@ impl Core {
             ..
         } = &self.processed;
         let registry = old.unwrap_or(self.pipeline.registry());
+        self.unknown_marks.note(registry, observations);
         let batch = &mut self.load.batch;
         match self.settings.store {
             Store::Influx => {
                 let lines = &mut batch.lines;
-                let points = Points { observations, coverage, assessments, evaluations, alerts };
+                let points =
+                    Points { observations, controls, coverage, assessments, evaluations, alerts };
                 let count = self.renderer.render(registry, points, lines);
                 batch.line_count += count as u64;
             }
             Store::Embedded => {
                 batch.observations.extend(observations.iter().map(StoredObservation::from));
+                batch.controls.extend(controls);
             }
         }
         if !rejects.is_empty()

@@ -8,7 +8,7 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 35] = tables![
+const TABLES: [(&str, &str); 36] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
@@ -17,6 +17,7 @@ const TABLES: [(&str, &str); 35] = tables![
     "counters.csv",
     "cross_checks.csv",
     "derived.csv",
+    "device_marks.csv",
     "devices.csv",
     "factors.csv",
     "grades.csv",

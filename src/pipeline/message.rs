@@ -263,8 +263,9 @@ impl Pipeline {
         let Some(profile) = registry.profiles.get(usize::from(assignment.profile.0)) else {
             return Err(refuse(Stage::Normalize, Reason::NotInService));
         };
+        let (zone, units, marks) = (&device.zone, &registry.units, &registry.marks);
         let context =
-            decode::Context { profile, rule, zone: &device.zone, units: &registry.units, channel };
+            decode::Context { profile, rule, zone, units, marks, device: Some(device), channel };
         let plans = self.routes.plans(spoken.topic, assignment.profile);
         decode::decode(plans, context, message.payload, &mut self.decoded)
             .map_err(|reason| refuse(Stage::Decode, reason))?;
@@ -309,6 +310,10 @@ impl Pipeline {
             }
             match normalize::normalize(context, &reading) {
                 Ok(None) => {}
+                Ok(Some(observation)) if registry.marks.is_control(observation.mark) => {
+                    ledger.readings.count(Outcome::Stored);
+                    out.controls.push(observation);
+                }
                 Ok(Some(observation)) => self.observed.push(observation),
                 Err(reason) => {
                     ledger.readings.count(Outcome::Rejected);

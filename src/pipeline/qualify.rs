@@ -461,5 +461,6 @@ fn observation(datastream: &Datastream, entry: Entry) -> Observation {
         result: entry.result,
         raw: None,
         clock: entry.quality.flag(Test::Clock),
+        mark: entry.mark,
     }
 }

@@ -3,6 +3,7 @@
 use crate::domain::name::{NameKind, NetworkId, TopicId};
 use crate::domain::registry::{Format, Level, Pointers, TimeUnit, TopicRule};
 use crate::seed::draft::Draft;
+use crate::seed::hj212;
 use crate::seed::sheet::{Cells, Sheets, TOPICS};
 
 /// How the array of records is written that is the whole payload.
@@ -10,9 +11,16 @@ const WHOLE_PAYLOAD: &str = ".";
 
 /// Formats besides JSON.
 const OTHER_FORMATS: &[(&str, Format)] = &[
+    ("hj212", Format::Hj212),
     #[cfg(debug_assertions)]
     ("crash", Format::Crash),
 ];
+
+/// Finds a format by its word.
+pub(crate) fn format(word: &str) -> Option<Format> {
+    let mut words = std::iter::once(&("json", Format::Json)).chain(OTHER_FORMATS);
+    words.find(|(known, _)| *known == word).map(|(_, format)| *format)
+}
 
 /// Reads `topics.csv`.
 pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
@@ -24,8 +32,18 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         let pattern = cells.required("pattern");
         let levels = levels(&mut cells, pattern);
         let format = cells.word("format", ("json", Format::Json), OTHER_FORMATS);
-        let pointers = pointers(&mut cells, &levels);
-        let time_unit = time_unit(&mut cells);
+        let (pointers, time_unit) = if format == Format::Hj212 {
+            (hj212::pointers(&mut cells, &levels), TimeUnit::Local)
+        } else {
+            (pointers(&mut cells, &levels), time_unit(&mut cells))
+        };
+        let marks = match cells.text("marks") {
+            "" => None,
+            _ => cells.find("marks", &draft.marks),
+        };
+        if !pointers.mark.is_empty() && cells.text("marks").is_empty() {
+            cells.refuse("marks", "a vocabulary of device_marks.csv, since `mark` has a pointer,");
+        }
         let Some(network) = network else { continue };
         let overlaps = |(_, held, other): &&(u64, NetworkId, Vec<Level>)| {
             *held == network && overlap(other, &levels)
@@ -45,6 +63,7 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
             formats: vec![format],
             time_unit,
             pointers,
+            marks,
         };
         draft.registry.topics.put(id.index(), rule);
     }
@@ -80,6 +99,7 @@ fn pointers(cells: &mut Cells<'_>, levels: &[Level]) -> Pointers {
         channel: pointer(cells, "channel"),
         value: pointer(cells, "value"),
         unit: pointer(cells, "unit"),
+        mark: pointer(cells, "mark"),
     };
     if pointers.device.is_empty() && !levels.contains(&Level::Device) {
         cells.refuse("device", "a JSON pointer, since the pattern has no `{device}`,");
@@ -97,7 +117,8 @@ fn pointers(cells: &mut Cells<'_>, levels: &[Level]) -> Pointers {
     pointers
 }
 
-fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
+/// Reads a JSON pointer or an empty cell.
+pub(super) fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
     let text = cells.text(column);
     let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     if !text.is_empty() && (!text.starts_with('/') || !escaped) {

@@ -19,6 +19,7 @@ pub(crate) fn body(bytes: &[u8]) {
         formats: vec![Format::Json],
         time_unit: TimeUnit::Milliseconds,
         pointers: Pointers::default(),
+        marks: None,
     };
     let plain = |level: &Level| match level {
         Level::Literal(word) => !word.contains(['+', '#']),

@@ -313,9 +313,11 @@ impl Player {
     }
 
     fn lines(&mut self, registry: &Registry) -> String {
-        let Processed { observations, coverage, assessments, evaluations, alerts, .. } = &self.out;
+        let Processed {
+            observations, controls, coverage, assessments, evaluations, alerts, ..
+        } = &self.out;
         let mut lines = Vec::new();
-        let points = Points { observations, coverage, assessments, evaluations, alerts };
+        let points = Points { observations, controls, coverage, assessments, evaluations, alerts };
         self.renderer.render(registry, points, &mut lines);
         let text = String::from_utf8(lines).unwrap();
         for line in influxdb_line_protocol::parse_lines(&text) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::decode::{self, Context, Decoded, Plan};
 use crate::domain::input::Message;
-use crate::domain::name::{NetworkId, TopicId};
+use crate::domain::name::{MarkId, NetworkId, TopicId};
 use crate::domain::observation::ObservationResult;
 use crate::domain::registry::{Device, ProfileIndex, Registry, TopicRule, Words};
 use crate::domain::time::Timestamp;
@@ -22,6 +22,8 @@ pub(super) struct Heard {
     pub(super) unit: Box<str>,
     /// The device's own time, if it stated one.
     pub(super) device_time: Option<Timestamp>,
+    /// What it marks the value with.
+    pub(super) mark: Option<MarkId>,
 }
 
 /// Decodes what comes by, with the formats compiled once.
@@ -66,7 +68,8 @@ impl Ear {
         let plans = self.plans.entry((rule.id, assignment.profile));
         let plans = plans.or_insert_with(|| decode::plans(rule, profile));
         let (zone, channel) = (&device.zone, words.channel);
-        let context = Context { profile, rule, zone, units: &registry.units, channel };
+        let (units, marks) = (&registry.units, &registry.marks);
+        let context = Context { profile, rule, zone, units, marks, device: Some(device), channel };
         decode::decode(plans, context, message.payload, &mut self.decoded).ok()?;
         let heard = self.decoded.readings.iter().filter_map(|reading| {
             let channel = profile.channels.get(usize::from(reading.channel))?;
@@ -76,6 +79,7 @@ impl Ear {
                 result: reading.result,
                 unit: unit.map_or_else(Box::default, |unit| unit.name.clone()),
                 device_time: reading.device_time,
+                mark: reading.mark,
             })
         });
         Some(heard.collect())

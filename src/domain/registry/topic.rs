@@ -1,12 +1,15 @@
 //! What the topics of a pattern mean.
 
 use crate::domain::name::{NetworkId, TopicId};
+use crate::domain::registry::VocabularyIndex;
 
 /// A payload format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Format {
     /// JSON, mapped by the seeds.
     Json,
+    /// HJ 212, the language of Chinese monitoring stations.
+    Hj212,
     /// The same, but for payloads that break weir: for tests, and in no release.
     #[cfg(debug_assertions)]
     Crash,
@@ -80,6 +83,8 @@ pub struct Pointers {
     pub value: Box<str>,
     /// In a long record: the unit.
     pub unit: Box<str>,
+    /// The mark of a record's values: of its one value, or of all that have none of their own.
+    pub mark: Box<str>,
 }
 
 /// What the topics of a pattern mean: a row of `topics.csv`.
@@ -99,6 +104,8 @@ pub struct TopicRule {
     pub time_unit: TimeUnit,
     /// Where a format finds things.
     pub pointers: Pointers,
+    /// The vocabulary of the marks, where payloads have marks.
+    pub marks: Option<VocabularyIndex>,
 }
 
 impl TopicRule {
