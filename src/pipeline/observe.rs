@@ -62,6 +62,7 @@ impl Pipeline {
         let news = before.is_none_or(|before| before <= time);
         let mut quality = qc::begin(&observation);
         quality.set(Test::Members, members);
+        self.hear_said(datastream, time, &mut quality);
         let mut entry = Entry { time, result: observation.result, quality };
         ledger.revisions += i64::from(old.is_some());
         ledger.late += i64::from(late);

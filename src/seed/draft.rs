@@ -100,5 +100,6 @@ fn empty() -> Registry {
         air: Air::default(),
         water: WaterRules::default(),
         energy: Energy::default(),
+        calendar: Vec::new(),
     }
 }

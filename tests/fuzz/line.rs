@@ -112,6 +112,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         air: Air::default(),
         water: WaterRules::default(),
         energy: Energy::default(),
+        calendar: Vec::new(),
     }
 }
 
