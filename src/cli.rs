@@ -166,7 +166,7 @@ pub enum Command {
     /// says class V by ammonia nitrogen, 0.08 times over IV and 0.62 times over III.
     #[command(verbatim_doc_comment)]
     Assess(Assess),
-    /// Flag the values of a table by QARTOD's tests, as an analyst has them: CSV in, CSV out.
+    /// Flag the values of a table by QARTOD's tests, CSV in, CSV out; say what values don't count.
     ///
     /// The table has a column `time` and one for each series, in any order of time; an empty cell
     /// or NaN is a missing value. It comes back with a column for each test of a series, such as
@@ -178,6 +178,9 @@ pub enum Command {
     /// has a row hold where the column named by `companion` is so. The names of ioos_qc and its
     /// parameters, `spike_test` with `suspect_threshold`, are understood as well; what weir does
     /// otherwise stands in docs/qc.md.
+    ///
+    /// `weir qc invalidate`, `revoke` and `list` are about the values of a daemon at work: what a
+    /// person says of them.
     #[command(after_long_help = qc::EXAMPLE)]
     Qc(Series),
     /// Read one payload from standard input and print its readings, or why it has none.
@@ -263,7 +266,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Limits(limits) => limits::run(&limits)?,
         Command::Assess(command) => assess::run(command)?,
-        Command::Qc(command) => qc::run(&command)?,
+        Command::Qc(command) => qc::run(command).await?,
         Command::Decode(command) => decode::run(&command)?,
         Command::Recompute(days) => recompute::run(days).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,

@@ -1,5 +1,6 @@
 //! The wiring: what the commands do with the rooms.
 
+pub mod act;
 pub mod assess;
 pub mod check;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! The verbs in their order, pure: every input goes through [`Pipeline::process`], live or in
 //! replay, and everything it causes comes out of it as values. No clock, no file, no socket.
 
+pub mod act;
 mod alert;
 mod average;
 mod backlog;
@@ -61,6 +62,8 @@ pub struct Processed {
     pub rejects: Vec<Reject>,
     /// For a message: where it ended.
     pub fate: Option<Fate>,
+    /// For what a person said of values: what came of it at once.
+    pub judged: Option<act::Judged>,
     /// Whether state changed that replay must reach too; a tick that changed nothing is not kept.
     pub changed: bool,
 }
@@ -75,6 +78,7 @@ impl Processed {
         self.alerts.clear();
         self.rejects.clear();
         self.fate = None;
+        self.judged = None;
         self.changed = false;
     }
 }
@@ -158,7 +162,7 @@ impl Pipeline {
         match &arrival.input {
             Input::Message(message) => self.take_message(message, at, out),
             Input::Tick => self.tick(at, out),
-            Input::Act(act) => self.retry(act, at, out),
+            Input::Act(act) => self.act(act, at, out),
             Input::Edition(registry) => {
                 self.adopt(registry, at, out);
                 out.changed = true;

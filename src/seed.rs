@@ -4,6 +4,7 @@
 mod air;
 mod aqi;
 mod average;
+mod calendar;
 mod cell;
 mod counter;
 mod cross;
@@ -95,6 +96,7 @@ pub fn compile(
     energy::factors(&sheets, &mut draft);
     energy::targets(&sheets, &mut draft);
     energy::production(&sheets, &mut draft);
+    calendar::calendar(&sheets, &mut draft);
     average::averages(&sheets, &mut draft);
     limit::limits(&sheets, &mut draft);
     qc::tests(&sheets, &mut draft);

@@ -29,6 +29,7 @@ use crate::journal::batch::{
 use crate::journal::store::StoredObservation;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
 use crate::notify;
+use crate::pipeline::act::Judged;
 use crate::pipeline::{Fate, Pipeline, Processed, snapshot};
 
 /// A batch is handed over when it holds this many messages,
@@ -292,6 +293,12 @@ impl Core {
         if let Err(fault) = self.process(at, input) {
             tracing::error!(fault, "An input that is no message was left out.");
         }
+    }
+
+    /// Gives what came at once of what a person said last.
+    #[must_use]
+    pub fn judged(&self) -> Option<Judged> {
+        self.processed.judged
     }
 
     /// Runs a dead letter through the pipeline again; it is none any more if it ends well.

@@ -8,11 +8,12 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 36] = tables![
+const TABLES: [(&str, &str); 37] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
     "averages.csv",
+    "calendar.csv",
     "calibrations.csv",
     "counters.csv",
     "cross_checks.csv",

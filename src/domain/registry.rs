@@ -2,6 +2,7 @@
 //! the way of a reading needs no search.
 
 mod air;
+mod calendar;
 mod counter;
 mod cross;
 mod energy;
@@ -30,6 +31,7 @@ use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
+pub use self::calendar::{CalendarEntry, CalendarRow, SiteCalendar, SiteState};
 pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
 pub use self::cross::{CrossCheck, CrossKind, Neighbour, OneSided, Standing};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
@@ -345,6 +347,8 @@ pub struct Datastream {
     pub formulas: Arc<[Formula]>,
     /// The derived datastreams that are made of it.
     pub feeds: Arc<[Feed]>,
+    /// What the site's calendar says of its values.
+    pub calendar: SiteCalendar,
 }
 
 /// How a derived datastream is made for a time: a row of `derived.csv`.
@@ -405,6 +409,7 @@ impl Datastream {
             instrument_rule: None,
             formulas: Arc::default(),
             feeds: Arc::default(),
+            calendar: SiteCalendar::default(),
         }
     }
 
@@ -480,6 +485,8 @@ pub struct Registry {
     pub water: WaterRules,
     /// What energy is reckoned by.
     pub energy: Energy,
+    /// The rows of the site's calendar.
+    pub calendar: Vec<CalendarRow>,
 }
 
 impl Registry {

@@ -85,8 +85,7 @@ impl Pipeline {
     /// Runs a dead letter again: the whole message, or the one reading that was rejected. Its
     /// place in the ledger moves, under the pattern where it was counted; it is not received anew.
     pub(super) fn retry(&mut self, act: &Act<'_>, at: Moment, out: &mut Processed) {
-        out.changed = true;
-        let Act::Retry { message, reading, received, pattern, rejected } = *act;
+        let Act::Retry { message, reading, received, pattern, rejected } = *act else { return };
         let message = Message { fault: None, ..message };
         let manner = Manner { now: at, received, only: reading, live: false, backlog: None };
         let mut read = Ledger::default();
@@ -169,7 +168,11 @@ impl Pipeline {
                 let manner = Manner { now, received: *received, only: *reading, live, backlog };
                 self.read_message(&message, manner, nothing, out);
             }
-            Input::Tick | Input::Edition(_) | Input::Condition(_) | Input::Recompute(_) => {}
+            Input::Act(Act::Invalidate { .. } | Act::Revoke { .. })
+            | Input::Tick
+            | Input::Edition(_)
+            | Input::Condition(_)
+            | Input::Recompute(_) => {}
         }
         &mut self.observed
     }

@@ -63,6 +63,7 @@ impl Pipeline {
         let news = before.is_none_or(|before| before <= time);
         let mut quality = qc::begin(&observation, mark);
         quality.set(Test::Members, members);
+        self.hear_said(datastream, time, &mut quality);
         let Observation { result, mark, .. } = observation;
         let mut entry = Entry { time, result, quality, mark };
         ledger.revisions += i64::from(old.is_some());

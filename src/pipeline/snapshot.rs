@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 use crate::basin::Basin;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
+use crate::domain::invalidation::Invalidations;
 use crate::domain::name::{DatastreamId, NetworkId};
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
@@ -38,6 +39,9 @@ struct Closing {
     #[n(8)]
     #[cbor(default)]
     untold_faults: BTreeMap<AlertId, Untold>,
+    #[n(9)]
+    #[cbor(default)]
+    invalidations: Invalidations,
 }
 
 /// What can't be read back.
@@ -82,6 +86,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         untold: state.untold.clone(),
         untold_faults: state.untold_faults.clone(),
         evaluated: BTreeMap::clone(&state.evaluated),
+        invalidations: Invalidations::clone(&state.invalidations),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -123,5 +128,6 @@ pub fn restore(
     pipeline.state.untold = closing.untold;
     pipeline.state.untold_faults = closing.untold_faults;
     pipeline.state.evaluated = Arc::new(closing.evaluated);
+    pipeline.state.invalidations = Arc::new(closing.invalidations);
     Ok(pipeline)
 }

@@ -14,6 +14,7 @@ use crate::basin::Basin;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::history::{Entry, History};
+use crate::domain::invalidation::Invalidations;
 use crate::domain::name::{DatastreamId, NetworkId, RuleId};
 use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
@@ -233,6 +234,8 @@ pub struct State {
     pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
     /// The number of the last alert.
     pub alerts: u64,
+    /// What is said of spans of values.
+    pub invalidations: Arc<Invalidations>,
 }
 
 impl State {

@@ -87,6 +87,9 @@ schemas! {
     CALIBRATIONS: "calibrations.csv", false,
         ["datastream" "gain" "offset" "certificate" "from" "to" "source"],
         ["datastream" "from"];
+    CALENDAR: "calendar.csv", false,
+        ["station" "place" "kind" "from" "to" "person" "reason" "source"]
+        + ["property" "flag" "without"], ["station" "place" "property" "kind" "from"];
     DERIVED: "derived.csv", false,
         ["datastream" "expression" "from" "to" "source"], ["datastream" "from"];
     COUNTERS: "counters.csv", false,

@@ -124,6 +124,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         air: Air::default(),
         water: WaterRules::default(),
         energy: Energy::default(),
+        calendar: Vec::new(),
     }
 }
 

@@ -294,7 +294,11 @@ impl Player {
             Input::Act(Act::Retry { message, reading, received, .. }) => {
                 (message, *received, reading.is_none())
             }
-            Input::Tick | Input::Edition(_) | Input::Condition(_) | Input::Recompute(_) => return,
+            Input::Act(Act::Invalidate { .. } | Act::Revoke { .. })
+            | Input::Tick
+            | Input::Edition(_)
+            | Input::Condition(_)
+            | Input::Recompute(_) => return,
         };
         let anew = matches!(arrival.input, Input::Message(_));
         let rejects = self.out.rejects.iter().filter(|one| anew || one.channel.is_some());
@@ -409,10 +413,11 @@ impl Player {
     pub fn recompute(&mut self, at: Moment) -> Option<Reckoned> {
         let registry = self.pipeline.registry();
         let task = late::due(registry, &self.pipeline.state().stations, at)?;
+        let said = Arc::clone(&self.pipeline.state().invalidations);
         let kept = || Unpacked::new(self.kept.bytes()).map(Result::unwrap);
         // The editions before the first message that is played are those that were in force.
         let (_, Kept::Edition(first)) = kept().next()? else { panic!("no edition") };
-        let outcome = recompute(&task, &self.editions[first], |take| {
+        let outcome = recompute(&task, &self.editions[first], &said, |take| {
             for (at, kept) in kept() {
                 let before = at.wall < task.begins() && !matches!(kept, Kept::Edition(_));
                 if !before && take(&Arrival { at, input: self.input(kept) }).is_break() {
@@ -470,4 +475,5 @@ pub fn assert_same_state(a: &Pipeline, b: &Pipeline) {
     assert_eq!(a.basin, b.basin);
     assert_eq!(a.weir, b.weir);
     assert_eq!(a.alerts, b.alerts);
+    assert_eq!(a.invalidations, b.invalidations);
 }
