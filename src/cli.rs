@@ -1,6 +1,7 @@
 //! The command line.
 
 mod assess;
+mod decode;
 mod ledger;
 mod letters;
 mod limits;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::assess::Assess;
+pub use self::decode::Payload;
 pub use self::letters::Letters;
 pub use self::limits::Limits;
 pub use self::qc::Series;
@@ -164,7 +166,7 @@ pub enum Command {
     /// says class V by ammonia nitrogen, 0.08 times over IV and 0.62 times over III.
     #[command(verbatim_doc_comment)]
     Assess(Assess),
-    /// Flag the values of a table by QARTOD's tests, as an analyst has them: CSV in, CSV out.
+    /// Flag the values of a table by QARTOD's tests, CSV in, CSV out; say what values don't count.
     ///
     /// The table has a column `time` and one for each series, in any order of time; an empty cell
     /// or NaN is a missing value. It comes back with a column for each test of a series, such as
@@ -176,8 +178,17 @@ pub enum Command {
     /// has a row hold where the column named by `companion` is so. The names of ioos_qc and its
     /// parameters, `spike_test` with `suspect_threshold`, are understood as well; what weir does
     /// otherwise stands in docs/qc.md.
+    ///
+    /// `weir qc invalidate`, `revoke` and `list` are about the values of a daemon at work: what a
+    /// person says of them.
     #[command(after_long_help = qc::EXAMPLE)]
     Qc(Series),
+    /// Read one payload from standard input and print its readings, or why it has none.
+    ///
+    /// With --topic by the seeds, as the daemon would: channels of the device's profile, units,
+    /// marks, times. Without it everything that the payload names is shown. Exits with 1 if it
+    /// would be a dead letter. Example: `weir decode --format hj212 < frame.txt`.
+    Decode(Payload),
     /// Have past days reckoned again, as if what came late had come in time.
     ///
     /// The daemon does so itself for each day of which values came too late, once nothing can come
@@ -255,7 +266,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Limits(limits) => limits::run(&limits)?,
         Command::Assess(command) => assess::run(command)?,
-        Command::Qc(command) => qc::run(&command)?,
+        Command::Qc(command) => qc::run(command).await?,
+        Command::Decode(command) => decode::run(&command)?,
         Command::Recompute(days) => recompute::run(days).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,

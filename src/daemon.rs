@@ -1,11 +1,13 @@
 //! The wiring: what the commands do with the rooms.
 
+pub mod act;
 pub mod assess;
 pub mod check;
 pub mod clock;
 pub mod commit;
 pub mod conditions;
 pub mod core;
+pub mod decode;
 pub mod deliver;
 pub mod edition;
 pub mod in_hand;
@@ -24,3 +26,4 @@ pub mod table;
 pub mod tap;
 pub mod tell;
 pub mod terminal;
+mod unknown_mark;

@@ -5,6 +5,7 @@ pub mod chirpstack;
 #[cfg(debug_assertions)]
 mod crash;
 pub mod csv;
+pub mod hj212;
 pub mod json;
 pub mod line_protocol;
 mod named;
@@ -29,7 +30,7 @@ use jiff::tz::TimeZone;
 use minicbor::Encode;
 
 use crate::domain::observation::Reading;
-use crate::domain::registry::{Format, Profile, Registry, TopicRule};
+use crate::domain::registry::{Device, Format, Marks, Profile, Registry, TopicRule};
 use crate::domain::reject::Reason;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Units;
@@ -61,6 +62,8 @@ pub enum Plan {
     Shelly(shelly::Plan),
     /// Zigbee2MQTT.
     Zigbee2mqtt(zigbee2mqtt::Plan),
+    /// HJ 212.
+    Hj212(hj212::Plan),
     /// The same, but for payloads on which weir breaks: for tests of what holds then.
     #[cfg(debug_assertions)]
     Crash(json::Plan),
@@ -79,6 +82,10 @@ pub struct Decoded {
     pub past: Option<Timestamp>,
     /// Whether the device's message was taken before: a network server or a bridge sent it again.
     pub repeated: bool,
+    /// What is no reading, and nobody asked for: states of equipment, serial numbers.
+    pub unread: u32,
+    /// Frames whose check sum is not the standard's, but the one their device may send.
+    pub odd_crcs: u32,
 }
 
 /// What devices announced of themselves, without which what they send later can't be read. It is of
@@ -129,6 +136,8 @@ impl Decoded {
         self.farewell = false;
         self.past = None;
         self.repeated = false;
+        self.unread = 0;
+        self.odd_crcs = 0;
     }
 }
 
@@ -143,12 +152,16 @@ pub struct Context<'a> {
     pub zone: &'a TimeZone,
     /// The unit table.
     pub units: &'a Units,
+    /// What devices mark their values with.
+    pub marks: &'a Marks,
+    /// The device, where it is known.
+    pub device: Option<&'a Device>,
     /// The channel that the topic names, if it names one.
     pub channel: Option<&'a str>,
     /// The topic.
     pub topic: &'a str,
     /// The device, as the seeds name it.
-    pub device: &'a str,
+    pub device_name: &'a str,
     /// The kind of message that the topic names, if it names one.
     pub kind: Option<&'a str>,
     /// When the message came.
@@ -173,6 +186,7 @@ pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
         Format::Tasmota => Plan::Tasmota(tasmota::Plan),
         Format::Shelly => Plan::Shelly(shelly::Plan),
         Format::Zigbee2mqtt => Plan::Zigbee2mqtt(zigbee2mqtt::Plan),
+        Format::Hj212 => Plan::Hj212(hj212::Plan::new(profile)),
         #[cfg(debug_assertions)]
         Format::Crash => Plan::Crash(json::Plan::new(rule, profile)),
     };
@@ -211,6 +225,7 @@ pub fn decode(
             Plan::Tasmota(plan) => plan.decode(context, payload, decoded),
             Plan::Shelly(plan) => plan.decode(context, payload, decoded),
             Plan::Zigbee2mqtt(plan) => plan.decode(context, payload, decoded),
+            Plan::Hj212(plan) => plan.decode(context, payload, decoded),
             #[cfg(debug_assertions)]
             Plan::Crash(plan) => {
                 crash::obey(payload);
@@ -247,6 +262,7 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
             | Format::Tasmota
             | Format::Shelly
             | Format::Zigbee2mqtt => Err(Reason::NoDevice { pointer: Box::default() }),
+            Format::Hj212 => hj212::device(payload),
             Format::Csv => csv::device(rule, payload),
             Format::LineProtocol => line_protocol::device(rule, payload),
             Format::Telegraf => telegraf::device(rule, payload),

@@ -11,6 +11,7 @@ pub mod expression;
 pub mod fault;
 pub mod history;
 pub mod input;
+pub mod invalidation;
 pub mod judgement;
 pub mod ledger;
 pub mod name;

@@ -2,7 +2,7 @@
 //! The unit table and the calibrations are the seeds'; what can't be looked up is a reject.
 
 use crate::domain::judgement::Judgement;
-use crate::domain::observation::{Observation, ObservationResult, Period, Reading};
+use crate::domain::observation::{Observation, ObservationResult, Period, Reading, Side};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{
     Channel, ChannelStream, ClockTrust, Datastream, Device, ProfileIndex, Registry, Statistic,
@@ -49,7 +49,8 @@ pub fn normalize(context: Context<'_>, reading: &Reading) -> Result<Option<Obser
         return Err(Reason::NotInService);
     };
     let channel = context.channels.get(usize::from(reading.channel));
-    let as_sent = in_canonical_unit(context, &stream, channel, datastream, reading, time)?;
+    let said = Reading { result: said(context, channel, reading), ..*reading };
+    let as_sent = in_canonical_unit(context, &stream, channel, datastream, &said, time)?;
     let calibration = datastream.calibrations.iter().find(|one| one.validity.holds(time));
     let result = match calibration {
         None => as_sent,
@@ -67,7 +68,27 @@ pub fn normalize(context: Context<'_>, reading: &Reading) -> Result<Option<Obser
         result,
         raw,
         clock,
+        mark: reading.mark,
     }))
+}
+
+/// Gives what a device said, its mark included: a value marked as below detection or above the
+/// span is a bound. Where it states none, the channel's detection limit is; else it stays as it is.
+fn said(context: Context<'_>, channel: Option<&Channel>, reading: &Reading) -> ObservationResult {
+    let mark = reading.mark.and_then(|mark| context.registry.marks.get(mark));
+    let Some(side) = mark.and_then(|mark| mark.censoring) else { return reading.result };
+    let stated = match reading.result {
+        ObservationResult::Value(value) => Some(value).filter(|value| *value > 0.0),
+        ObservationResult::Nil(_) => None,
+        bound @ ObservationResult::Censored { .. } => return bound,
+    };
+    let known = channel.and_then(|channel| channel.detection_limit);
+    match (side, stated, known) {
+        (Side::Below, None, Some(limit)) | (Side::Below | Side::Above, Some(limit), _) => {
+            ObservationResult::Censored { side, limit }
+        }
+        (Side::Below | Side::Above, None, _) => reading.result,
+    }
 }
 
 fn in_canonical_unit(

@@ -1,6 +1,7 @@
 //! The verbs in their order, pure: every input goes through [`Pipeline::process`], live or in
 //! replay, and everything it causes comes out of it as values. No clock, no file, no socket.
 
+pub mod act;
 mod alert;
 mod average;
 mod backlog;
@@ -47,6 +48,8 @@ use crate::pipeline::state::State;
 pub struct Processed {
     /// Observations to store, averages among them.
     pub observations: Vec<QualifiedObservation>,
+    /// What checks of instruments gave: kept apart, neither judged nor averaged.
+    pub controls: Vec<Observation>,
     /// How many values came of those of a day.
     pub coverage: Vec<Coverage>,
     /// Assessments; only those with a change are stored.
@@ -59,6 +62,8 @@ pub struct Processed {
     pub rejects: Vec<Reject>,
     /// For a message: where it ended.
     pub fate: Option<Fate>,
+    /// For what a person said of values: what came of it at once.
+    pub judged: Option<act::Judged>,
     /// Whether state changed that replay must reach too; a tick that changed nothing is not kept.
     pub changed: bool,
 }
@@ -66,12 +71,14 @@ pub struct Processed {
 impl Processed {
     fn clear(&mut self) {
         self.observations.clear();
+        self.controls.clear();
         self.coverage.clear();
         self.assessments.clear();
         self.evaluations.clear();
         self.alerts.clear();
         self.rejects.clear();
         self.fate = None;
+        self.judged = None;
         self.changed = false;
     }
 }
@@ -155,7 +162,7 @@ impl Pipeline {
         match &arrival.input {
             Input::Message(message) => self.take_message(message, at, out),
             Input::Tick => self.tick(at, out),
-            Input::Act(act) => self.retry(act, at, out),
+            Input::Act(act) => self.act(act, at, out),
             Input::Edition(registry) => {
                 self.adopt(registry, at, out);
                 out.changed = true;

@@ -3,6 +3,7 @@
 
 pub mod attenuated_signal;
 pub mod climatology;
+pub mod device_mark;
 pub mod drift;
 pub mod flat_line;
 pub mod gross_range;
@@ -19,7 +20,7 @@ use minicbor::{Decode, Encode};
 
 use crate::domain::observation::{Observation, ObservationResult};
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::Qc;
+use crate::domain::registry::{Mark, Qc};
 use crate::domain::time::Timestamp;
 use crate::qc::flat_line::Run;
 
@@ -55,15 +56,17 @@ pub struct Around {
     pub attenuated_signal: Flag,
 }
 
-/// Begins the quality of an observation: what it says of itself, before anything is tested.
+/// Begins the quality of an observation: what it says of itself, before anything is tested; `mark`
+/// is what its mark means.
 #[must_use]
-pub fn begin(observation: &Observation) -> Quality {
+pub fn begin(observation: &Observation, mark: Option<&Mark>) -> Quality {
     let mut quality = Quality::only(Test::Clock, observation.clock);
     let missing = match observation.result {
         ObservationResult::Nil(_) => Flag::Missing,
         ObservationResult::Value(_) | ObservationResult::Censored { .. } => Flag::Pass,
     };
     quality.set(Test::Missing, missing);
+    quality.set(Test::DeviceMark, device_mark::test(mark, observation.result));
     quality
 }
 

@@ -4,6 +4,7 @@
 mod air;
 mod aqi;
 mod average;
+mod calendar;
 mod cell;
 mod counter;
 mod cross;
@@ -14,8 +15,10 @@ mod draft;
 mod energy;
 mod format;
 mod grade;
+mod hj212;
 mod item;
 mod limit;
+mod mark;
 mod profile;
 mod qc;
 mod quantity;
@@ -37,6 +40,7 @@ use self::sheet::Sheets;
 
 pub(crate) use self::cell::nearest;
 pub use self::diff::{Change, ChangeKind, diff};
+pub(crate) use self::format::format;
 pub(crate) use self::sheet::text;
 pub use self::tables::Tables;
 
@@ -82,6 +86,7 @@ pub fn compile(
     site::stations(&sheets, &mut draft);
     site::members(&sheets, &mut draft);
     site::reaches(&sheets, &mut draft);
+    mark::marks(&sheets, &mut draft);
     profile::profiles(&sheets, &mut draft);
     device::devices(&sheets, &mut draft);
     topic::topics(&sheets, &mut draft);
@@ -92,6 +97,7 @@ pub fn compile(
     energy::factors(&sheets, &mut draft);
     energy::targets(&sheets, &mut draft);
     energy::production(&sheets, &mut draft);
+    calendar::calendar(&sheets, &mut draft);
     average::averages(&sheets, &mut draft);
     limit::limits(&sheets, &mut draft);
     qc::tests(&sheets, &mut draft);

@@ -268,6 +268,7 @@ impl Model {
                 flag: Flag::Pass,
                 revision: false,
                 flag_only: false,
+                mark: None,
             });
         }
         let id = |number: &usize| {

@@ -115,8 +115,10 @@ fn a_breach_is_alerted_and_resolved_and_its_lines_are_well_formed() {
         // Class IV asks for at least 3 mg/L.
         let oxygen = if (20..60).contains(&minute) { "2.4" } else { "6.8" };
         assert_eq!(run.oxygen(minute, oxygen), Outcome::Stored);
-        let Processed { observations, coverage, assessments, evaluations, alerts, .. } = &run.out;
-        let points = Points { observations, coverage, assessments, evaluations, alerts };
+        let Processed {
+            observations, controls, coverage, assessments, evaluations, alerts, ..
+        } = &run.out;
+        let points = Points { observations, controls, coverage, assessments, evaluations, alerts };
         renderer.render(&registry, points, &mut lines);
         for event in alerts {
             let limit = registry.limit(event.limit.unwrap()).unwrap();

@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir::domain::evaluation::{Evaluated, Evaluation, Grade, Index};
-use weir::domain::input::{Condition, Input, Qos};
+use weir::domain::input::{Act, By, Condition, Input, Qos};
 use weir::domain::name::{DatastreamId, NetworkId};
 use weir::domain::observation::{Coverage, Period, QualifiedObservation};
+use weir::domain::quality::Flag;
 use weir::domain::registry::Registry;
 use weir::domain::time::{DAY, HOUR, MINUTE, Moment, SECOND, Timestamp};
 use weir::mqtt::publisher::Publisher;
@@ -60,6 +61,8 @@ struct Told {
     verdicts: BTreeMap<(DatastreamId, Period, Timestamp), String>,
     evaluations: BTreeMap<(Evaluated, Index, Period, Timestamp), Evaluation>,
     coverage: BTreeMap<(DatastreamId, Timestamp), Coverage>,
+    /// The flags of single values.
+    singles: BTreeMap<(DatastreamId, Timestamp), Flag>,
 }
 
 impl Run {
@@ -103,6 +106,9 @@ impl Run {
         let out = &self.player.out;
         for one in &out.observations {
             let of = one.observation;
+            if of.period == Period::Native {
+                self.told.singles.insert((of.datastream, of.phenomenon_time.start()), one.flag());
+            }
             if of.period != Period::Native {
                 let key = (of.datastream, of.period, of.phenomenon_time.start());
                 let one = QualifiedObservation { revision: false, ..*one };
@@ -292,6 +298,115 @@ proptest! {
             prop_assert_eq!(late.coverage.get(key), Some(want));
         }
         prop_assert_eq!(late.averages.len(), in_time.averages.len());
+    }
+}
+
+/// What a person says of a span of a station, in half hours from the start, when, and when it is
+/// taken back.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    station: &'static str,
+    span: (i64, i64),
+    at_hour: i64,
+    revoked_hours_later: Option<i64>,
+    suspect: bool,
+}
+
+fn said_of() -> impl Strategy<Value = Vec<Said>> {
+    let station = prop::sample::select(vec!["hunnan-air", "puhe-daoyi"]);
+    let later = prop_oneof![2 => Just(None), 1 => (1..150_i64).prop_map(Some)];
+    let one = (station, 0..190_i64, 1..30_i64, 0..200_i64, later, any::<bool>());
+    let one = one.prop_map(|(station, from, length, at_hour, revoked_hours_later, suspect)| Said {
+        station,
+        span: (from, from + length),
+        at_hour,
+        revoked_hours_later,
+        suspect,
+    });
+    prop::collection::vec(one, 1..6)
+}
+
+impl Run {
+    fn say(&mut self, id: u64, one: &Said) {
+        let stations = &self.registry.stations;
+        let station = stations.iter().find(|station| &*station.name == one.station).unwrap().id;
+        let at = |half_hours: i64| Timestamp(START + half_hours * HOUR / 2);
+        let (property, position) = (None, None);
+        let (from, to) = (at(one.span.0), at(one.span.1));
+        let flag = if one.suspect { Flag::Suspect } else { Flag::Fail };
+        let by = By { person: "Li Na", reason: "made for a test" };
+        let act = Act::Invalidate { id, station, property, position, from, to, flag, by };
+        self.input(Input::Act(act));
+    }
+}
+
+/// Plays what two devices say, and what a person does, at its time or, what stands in the end, at
+/// first.
+fn played_with(values: &[(i64, i64)], said_of: &[Said], at_first: bool) -> Told {
+    let mut run = Run::new();
+    let mut acts: BTreeMap<i64, Vec<(u64, bool)>> = BTreeMap::new();
+    for (id, one) in (1..).zip(said_of) {
+        if at_first {
+            if one.revoked_hours_later.is_none() {
+                run.say(id, one);
+            }
+            continue;
+        }
+        acts.entry(one.at_hour).or_default().push((id, false));
+        if let Some(later) = one.revoked_hours_later {
+            acts.entry(one.at_hour + later).or_default().push((id, true));
+        }
+    }
+    for hour in 0..15 * 24 {
+        run.clock(START + hour * HOUR + SECOND);
+        for device in ["air", "water"] {
+            if let Some((_, value)) = values.get(hour as usize) {
+                run.send(device, START + hour * HOUR, &said(device, hour, *value));
+            }
+        }
+        for (id, revokes) in acts.get(&hour).into_iter().flatten() {
+            let by = By { person: "Wang Wei", reason: "made for a test" };
+            match revokes {
+                true => run.input(Input::Act(Act::Revoke { id: *id, by })),
+                false => run.say(*id, &said_of[*id as usize - 1]),
+            }
+        }
+        if hour % 24 == 0 {
+            run.recompute();
+        }
+    }
+    run.clock(START + 19 * DAY);
+    run.recompute();
+    run.clock(START + 19 * DAY + 20 * MINUTE);
+    assert_eq!(run.recompute(), 0, "nothing is left");
+    run.told
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_said_at_any_time_comes_to_what_it_would_have_at_first(
+        values in delays(), said_of in said_of()
+    ) {
+        let first = played_with(&values, &said_of, true);
+        let later = played_with(&values, &said_of, false);
+        for (key, want) in &first.averages {
+            prop_assert_eq!(later.averages.get(key), Some(want));
+        }
+        for (key, want) in &first.verdicts {
+            prop_assert_eq!(later.verdicts.get(key), Some(want), "{:?}", key);
+        }
+        for (key, want) in &first.evaluations {
+            prop_assert_eq!(later.evaluations.get(key), Some(want));
+        }
+        for (key, want) in &first.coverage {
+            prop_assert_eq!(later.coverage.get(key), Some(want));
+        }
+        for (key, want) in &first.singles {
+            prop_assert_eq!(later.singles.get(key), Some(want), "{:?}", key);
+        }
+        prop_assert_eq!(later.averages.len(), first.averages.len());
     }
 }
 

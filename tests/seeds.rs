@@ -1066,3 +1066,119 @@ fn a_river_that_flows_in_a_circle_is_refused() {
     let line = text.lines().count() + 1;
     check(&tables, &format!("seeds/reaches.csv:{line}:"));
 }
+
+#[test]
+fn marks_that_contradict_themselves_are_refused() {
+    let row = |rest: &str| format!("surface-water,M,{rest},made for a test\n");
+    let refuse = |rest: &str, want: &str| {
+        refused("device_marks.csv", "surface-water,M,", &row(rest), want);
+    };
+    refuse("fail,,,observation", "a word that says why");
+    refuse("fail,below,maintenance,observation", "it bounds nothing");
+    refuse("bad,,maintenance,observation", "`pass` or `suspect` or `fail`");
+    refuse("fail,under,maintenance,observation", "`below` or `above`");
+    refuse("fail,,Being Serviced,observation", "a word of small letters");
+    refuse("fail,,maintenance,river", "`observation` or `quality_control`");
+    let unknown = "surface-water,?,fail,,maintenance,observation,made for a test\n";
+    refused("device_marks.csv", "surface-water,M,", unknown, "`*` for every other one");
+    let twice = "surface-water,N,fail,,maintenance,observation,made for a test\n";
+    refused("device_marks.csv", "surface-water,M,", twice, "each mark of a vocabulary once");
+}
+
+#[test]
+fn what_hj_212_has_no_place_for_is_refused() {
+    let told = |tables: &Tables| -> Vec<String> {
+        compiled(tables).unwrap_err().iter().map(ToString::to_string).collect()
+    };
+    #[track_caller]
+    fn topic(row: &str, want: &str, told: impl Fn(&Tables) -> Vec<String>) {
+        let mut tables = example();
+        let mut text = String::from_utf8(tables.get("topics.csv").unwrap().to_vec()).unwrap();
+        text.push_str(row);
+        tables.put("topics.csv", text.into_bytes());
+        let told = told(&tables);
+        assert!(told.iter().any(|fault| fault.contains(want)), "{told:#?}");
+    }
+    topic("rivers,h/{place},hj212,,,,,,,,x\n", "`MN`, or nothing where", told);
+    topic("rivers,h/{place},hj212,/mn,,,,,,,x\n", "`MN`, or nothing where", told);
+    topic("rivers,h/{device},hj212,,/t,,,,,,x\n", "whose frames say it themselves", told);
+    topic("rivers,h/{device}/{channel},hj212,,,,,,,,x\n", "no `{channel}`", told);
+    let device = |options: &str| {
+        format!("rivers,sonde-01,puhe-huishan,,river-sonde,device,,{options},,,,made for a test\n")
+    };
+    let refuse = |options: &str, want: &str| {
+        refused("devices.csv", "rivers,sonde-01,", &device(options), want);
+    };
+    refuse("edition=2018", "words such as `edition=2017`");
+    refuse("crc=none", "words such as `edition=2017`");
+    refuse("fast", "words such as `edition=2017`");
+    refuse("time=start time=instant", "each option once");
+}
+
+const CALENDAR: &str = "station,place,kind,from,to,person,reason,source,property,flag,without\n";
+
+fn with_calendar(rows: &str) -> Tables {
+    let mut tables = example();
+    tables.put("calendar.csv", format!("{CALENDAR}{rows}").into_bytes());
+    tables
+}
+
+#[track_caller]
+fn check_calendar(row: &str, words: &str) {
+    let faults = compiled(&with_calendar(&format!("{row}\n"))).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let there = |fault: &String| fault.starts_with("seeds/calendar.csv:2: ");
+    assert!(told.iter().any(|fault| there(fault) && fault.contains(words)), "{told:#?}");
+    assert_eq!(told.len(), 1, "one mistake is one fault: {told:#?}");
+}
+
+#[test]
+fn a_row_of_the_calendar_that_is_wrong_is_refused_with_its_line() {
+    let good = ["puhe-huishan", "", "ice", "2026-01-01", "2026-03-01", "Li Na", "frozen", "test"];
+    let with = |places: &[(usize, &str)], rest: &str| {
+        let mut cells = good.to_vec();
+        places.iter().for_each(|(place, cell)| cells[*place] = cell);
+        format!("{},{rest}", cells.join(","))
+    };
+    compiled(&with_calendar(&format!("{}\n", with(&[], "ph,,")))).unwrap();
+    check_calendar(&with(&[(0, "")], ",,"), "one of `station` and `place`");
+    check_calendar(&with(&[(1, "puhe")], ",,"), "nothing beside a station");
+    check_calendar(&with(&[(0, "puhe-huisan")], ",,"), "the nearest is `puhe-huishan`");
+    check_calendar(&with(&[(2, "snow")], ",,"), "`maintenance` or `ice` or `flood` or `works`");
+    check_calendar(&with(&[(3, "")], ",,"), "a date or a date and time in `from`");
+    check_calendar(&with(&[(4, "2025-12-31")], ",,"), "a time after `2026-01-01`");
+    check_calendar(&with(&[(5, "")], ",,"), "a text in `person`");
+    check_calendar(&with(&[(6, "")], ",,"), "a text in `reason`");
+    check_calendar(&with(&[], "gold,,"), "a property of properties.csv");
+    check_calendar(&with(&[], "pm10,,"), "a property that is measured there in `property`");
+    check_calendar(&with(&[], ",doubt,"), "`fail` or `suspect` or `none`");
+    check_calendar(&with(&[], ",,flat_line clock"), "tests, with spaces between");
+}
+
+#[test]
+fn the_calendar_of_a_place_is_that_of_every_station_in_it() {
+    use weir::domain::quality::{Flag, Test};
+    use weir::domain::time::Timestamp;
+    let rows = ",shenyang,ice,2026-01-01,2026-03-01,Li Na,frozen,test,water_temperature,,\n\
+                puhe-huishan,,flood,2026-02-01,,Wang Wei,dam opened,test,,,neighbour\n";
+    let registry = compiled(&with_calendar(rows)).unwrap();
+    let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let said = |name: &str, time: &str| {
+        let datastream = registry.datastreams.iter().find(|one| &*one.name == name).unwrap();
+        let entry = datastream.calendar.at(at(time))?;
+        Some((entry.flag, entry.without.iter().collect::<Vec<_>>()))
+    };
+    let (begin, flood) = ("2025-12-31T16:00:00Z", "2026-02-01T00:00:00+08:00");
+    let ice = (Flag::NotEvaluated, vec![Test::FlatLine, Test::AttenuatedSignal]);
+    let both = vec![Test::FlatLine, Test::AttenuatedSignal, Test::Neighbour];
+    for station in ["puhe-huishan", "puhe-daoyi"] {
+        let temperature = format!("{station}/water_temperature");
+        assert_eq!(said(&temperature, begin), Some(ice.clone()));
+        assert_eq!(said(&temperature, "2025-12-31T15:59:59Z"), None);
+    }
+    let flat = said("puhe-huishan/water_temperature", flood);
+    assert_eq!(flat, Some((Flag::NotEvaluated, both)));
+    let ph = said("puhe-huishan/ph", "2036-01-01T00:00:00Z");
+    assert_eq!(ph, Some((Flag::NotEvaluated, vec![Test::Neighbour])), "without an end");
+    assert_eq!(said("puhe-daoyi/ph", flood), None);
+}

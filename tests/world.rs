@@ -17,7 +17,7 @@ use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
 use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Ledger, Outcome};
 use weir::domain::name::{NameKind, Names, NetworkId};
-use weir::domain::observation::Period;
+use weir::domain::observation::{Observation, Period};
 use weir::domain::registry::MeterRole::Import;
 use weir::domain::registry::{Metered, Registry};
 use weir::domain::time::{MINUTE, Moment, SECOND, Timestamp};
@@ -178,7 +178,8 @@ fn metered(minutes: i64) -> (Arc<Registry>, BTreeMap<String, Vec<Entry>>) {
             }
             let name = &registry.datastream(observation.datastream).unwrap().name;
             let time = observation.phenomenon_time.start();
-            let entry = Entry { time, result: observation.result, quality: qualified.quality };
+            let Observation { result, mark, .. } = *observation;
+            let entry = Entry { time, result, quality: qualified.quality, mark };
             held.entry(name.to_string()).or_default().push(entry);
         }
     }

@@ -1,5 +1,5 @@
-//! What reading a payload costs in each format, held against what serde_json takes to read the same
-//! number of values into its `Value`: a program that asks nothing of them.
+//! What reading a payload costs in each format, held against what `serde_json` takes in the same run
+//! to read the same number of values into its `Value`: a program that asks nothing of them.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use weir::decode::{self, Announced, Context, Decoded};
-use weir::domain::name::{NetworkId, PropertyId, TopicId};
+use weir::domain::name::{DeviceId, MarkId, NetworkId, PropertyId, TopicId};
 use weir::domain::registry::{
-    Channel, Format, Level, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Channel, ClockTrust, Device, Format, Hj212, Level, Marks, Options, Pointers, Profile,
+    Statistic, TimeUnit, TopicRule, Vocabulary, VocabularyIndex,
 };
 use weir::domain::time::Timestamp;
 use weir::domain::unit::{Unit, Units};
@@ -18,16 +19,20 @@ use weir::domain::unit::{Unit, Units};
 use crate::Bench;
 use crate::table::Aim;
 
-/// How many values a payload has.
-const VALUES: usize = 12;
-/// How many payloads one look takes, and how many looks there are; the shortest counts.
+/// How many payloads one look takes, and how many looks there are; the shortest counts, since
+/// whatever else the machine does only adds.
 const PAYLOADS: u32 = 1_000;
 const LOOKS: usize = 60;
 /// 2026-05-01T00:00:00Z.
 const AT: i64 = 1_777_593_600_000;
+/// The values of a payload: as many as a station of surface water sends.
+const FACTORS: [&str; 12] = [
+    "w01001", "w01003", "w01009", "w01010", "w01014", "w01016", "w01018", "w01019", "w19011",
+    "w21001", "w21003", "w21011",
+];
+const VALUES: usize = FACTORS.len();
 
 pub fn formats(bench: &mut Bench) {
-    let value = |number: usize| 7.0 + number as f64 / 100.0;
     let wide: Vec<String> = (0..VALUES).map(|n| format!("\"c{n}\":{}", value(n))).collect();
     let wide = format!("{{\"ts\":{AT},{}}}", wide.join(","));
     let cost = shortest(|| {
@@ -39,21 +44,54 @@ pub fn formats(bench: &mut Bench) {
         let note = "times serde_json reading as many into `Value`".to_owned();
         bench.table.add(&figure, ratio, "", aim, note);
     };
+    let named = |begin: &str| -> Vec<String> {
+        (0..VALUES).map(|number| format!("{begin}{number}")).collect()
+    };
     let pointers = Pointers { time: "/ts".into(), ..Pointers::default() };
-    add("json", Shape::new(Format::Json, "/c", pointers), wide.as_bytes(), Aim::AtMost(1.2));
+    let json = Shape::new(Format::Json, &named("/c"), pointers);
+    add("json", json, wide.as_bytes(), Aim::AtMost(1.2));
+    let pointers = Pointers { device: "MN".into(), ..Pointers::default() };
+    let hj212 = Shape::new(Format::Hj212, &FACTORS.map(|name| format!("{name}-Rtd")), pointers);
+    add("hj212, each with a mark", hj212, frame().as_bytes(), Aim::AtMost(1.2));
     let records = (0..VALUES).map(|n| format!("{{\"n\":\"c{n}\",\"v\":{}}}", value(n)));
     let records: Vec<String> = records.collect();
     let pack = format!("[{{\"bt\":{},\"bu\":\"mg/L\"}},{}]", AT / 1_000, records.join(","));
-    let senml = Shape::new(Format::Senml, "c", Pointers::default());
+    let senml = Shape::new(Format::Senml, &named("c"), Pointers::default());
     add("senml", senml, pack.as_bytes(), Aim::None);
-    let mut sparkplug = Shape::new(Format::SparkplugB, "c", Pointers::default());
-    sparkplug.hear("spBv1.0/g/DBIRTH/n/d", &metrics(|n| format!("c{n}"), value));
+    let mut sparkplug = Shape::new(Format::SparkplugB, &named("c"), Pointers::default());
+    sparkplug.hear("spBv1.0/g/DBIRTH/n/d", &metrics(|n| format!("c{n}")));
     sparkplug.topic = "spBv1.0/g/DDATA/n/d";
-    add("sparkplug_b, by alias", sparkplug, &metrics(|_| String::new(), value), Aim::None);
+    add("sparkplug_b, by alias", sparkplug, &metrics(|_| String::new()), Aim::None);
+}
+
+fn value(number: usize) -> f64 {
+    7.0 + number as f64 / 100.0
+}
+
+/// Writes a frame of HJ 212 with a mark at each value.
+fn frame() -> String {
+    let items = FACTORS.iter().enumerate();
+    let items = items.map(|(at, name)| format!("{name}-Rtd={},{name}-Flag=N", value(at)));
+    let items: Vec<String> = items.collect();
+    let data = format!(
+        "QN=20260501080000001;ST=21;CN=2011;PW=123456;MN=d;Flag=8;\
+         CP=&&DataTime=20260501080000;{}&&",
+        items.join(";")
+    );
+    format!("##{:04}{data}{:04X}\r\n", data.len(), sum(data.as_bytes()))
+}
+
+/// The sum of a frame as the standard writes it.
+fn sum(data: &[u8]) -> u16 {
+    data.iter().fold(0xFFFF, |sum: u16, byte| {
+        (0..8).fold((sum >> 8) ^ u16::from(*byte), |sum, _| {
+            if sum & 1 == 1 { (sum >> 1) ^ 0xA001 } else { sum >> 1 }
+        })
+    })
 }
 
 /// Writes metrics of 64 bits with their names, where they have one, and aliases.
-fn metrics(name: impl Fn(usize) -> String, value: impl Fn(usize) -> f64) -> Vec<u8> {
+fn metrics(name: impl Fn(usize) -> String) -> Vec<u8> {
     let mut payload = vec![0x08];
     let mut at = AT.cast_unsigned();
     while at >= 0x80 {
@@ -82,24 +120,34 @@ struct Shape {
     rule: TopicRule,
     profile: Profile,
     units: Units,
+    marks: Marks,
+    device: Device,
     topic: &'static str,
     announced: Arc<Announced>,
 }
 
 impl Shape {
-    fn new(format: Format, begin: &str, pointers: Pointers) -> Self {
-        let channel = |number| Channel {
-            name: format!("{begin}{number}").into(),
+    fn new(format: Format, channels: &[String], pointers: Pointers) -> Self {
+        let channel = |name: &String| Channel {
+            name: name.as_str().into(),
             property: Some(PropertyId(0)),
             unit: None,
             scale: 1.0,
             text: false,
             statistic: Statistic::Instant,
             period_ms: None,
+            detection_limit: None,
+            mark: "".into(),
+            marks: None,
         };
         let mut units = Units::default();
         let (name, dimension) = ("mg/L".into(), "mass_concentration".into());
         units.add(Unit { name, dimension, multiply: 1.0, divide: 1.0, add: 0.0 }, &[]).unwrap();
+        let ids = [("N".into(), MarkId(1))].into();
+        let vocabulary = Vocabulary { name: "v".into(), other: MarkId(0), ids };
+        let mark = Some(VocabularyIndex(0));
+        let local = format == Format::Hj212;
+        let time_unit = if local { TimeUnit::Local } else { TimeUnit::Milliseconds };
         Self {
             rule: TopicRule {
                 id: TopicId(0),
@@ -107,27 +155,39 @@ impl Shape {
                 pattern: "water/{device}".into(),
                 levels: vec![Level::Literal("water".into()), Level::Device],
                 formats: vec![format],
-                time_unit: TimeUnit::Milliseconds,
+                time_unit,
                 pointers,
                 options: Options::default(),
+                marks: None,
             },
-            profile: Profile { name: "p".into(), channels: (0..VALUES).map(channel).collect() },
+            profile: Profile { name: "p".into(), channels: channels.iter().map(channel).collect() },
             units,
+            marks: Marks { vocabularies: vec![vocabulary], ..Marks::default() },
+            device: Device {
+                id: DeviceId(0),
+                network: NetworkId(0),
+                name: "d".into(),
+                assignments: Vec::new(),
+                clock: ClockTrust::Device,
+                zone: TimeZone::fixed(jiff::tz::offset(8)),
+                hj212: Hj212 { marks: mark, ..Hj212::default() },
+            },
             topic: "",
             announced: Arc::default(),
         }
     }
 
     fn context(&self) -> Context<'_> {
-        static ZONE: TimeZone = TimeZone::UTC;
         Context {
             profile: &self.profile,
             rule: &self.rule,
-            zone: &ZONE,
+            zone: &self.device.zone,
             units: &self.units,
+            marks: &self.marks,
+            device: Some(&self.device),
             channel: None,
             topic: self.topic,
-            device: "d",
+            device_name: &self.device.name,
             kind: None,
             received: Timestamp(AT),
             retained: false,

@@ -146,15 +146,17 @@ impl Given {
     fn decoding(&self) -> decode::Context<'_> {
         let (rule, device) = (self.rule(), self.device(0));
         let profile = &self.registry.profiles[usize::from(device.assignments[0].profile.0)];
-        let (zone, units) = (&device.zone, &self.registry.units);
+        let (zone, units, marks) = (&device.zone, &self.registry.units, &self.registry.marks);
         decode::Context {
             profile,
             rule,
             zone,
             units,
+            marks,
+            device: None,
             channel: None,
             topic: "",
-            device: "",
+            device_name: "",
             kind: None,
             received: Timestamp(START),
             retained: false,
@@ -230,7 +232,7 @@ impl Given {
         let before = number.map(|number| (time.plus(-MINUTE), number));
         let last = Some(time.plus(-MINUTE));
         let around = Around { before, last, ..Around::default() };
-        let mut quality = qc::begin(&observation);
+        let mut quality = qc::begin(&observation, None);
         qc::judge(qc, (time, &station.zone), number, &around, &mut quality);
         if let Some(flat) = qc.flat_line {
             memory.run = memory.run.next(flat, (time, number), std::iter::empty());
@@ -272,7 +274,7 @@ impl Given {
                     black_box(history.held(time, observation.result));
                 }
                 let result = observation.result;
-                history.put(Entry { time, result, quality: one.quality });
+                history.put(Entry { time, result, quality: one.quality, mark: None });
             }
         })
     }

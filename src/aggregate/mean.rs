@@ -291,6 +291,7 @@ mod tests {
             time: Timestamp(minute as i64 * 60_000),
             result: ObservationResult::Value(*value),
             quality: Quality::only(Test::GrossRange, Flag::Pass),
+            mark: None,
         };
         values.iter().enumerate().map(entry).collect()
     }

@@ -7,7 +7,7 @@ use crate::domain::alert::{AlertChange, AlertId};
 use crate::domain::assessment::{Assessment, Bound, Verdict, WaterClass};
 use crate::domain::observation::{Period, Periods};
 use crate::domain::registry::{Persistence, Registry};
-use crate::domain::time::{PhenomenonTime, Timestamp};
+use crate::domain::time::{PhenomenonTime, SECOND, Timestamp};
 
 /// What a rule asks for.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -47,6 +47,14 @@ impl Run {
             values: run.values + u32::from(run.last != at),
             last: at,
         })
+    }
+
+    /// Gives it without its last value, if that is of a time. It counts again if it comes again.
+    fn without(self, at: Timestamp) -> Self {
+        if self.last != at {
+            return self;
+        }
+        Self { values: self.values.saturating_sub(1), last: at.plus(-1), ..self }
     }
 
     /// A mean of an hour says that it lasted the hour.
@@ -96,6 +104,10 @@ pub enum Outcome {
     Clear,
     /// Nobody knows.
     Unknown,
+    /// The value counts no more, after all; earlier ones that were as bad do.
+    Void,
+    /// The value counts no more, after all, nor does any other for which the reason stands.
+    Gone,
 }
 
 /// Reads an assessment by a rule's hysteresis and warning share.
@@ -135,6 +147,10 @@ pub fn next(
     match (state, outcome) {
         // No verdict is no news: a silent sensor must not clear an alert.
         (state, Outcome::Unknown) => (state, None),
+        (State::Inactive | State::Pending(_), Outcome::Gone) => (State::Inactive, None),
+        (State::Firing { .. }, Outcome::Gone) => (State::Inactive, Some(AlertChange::Resolved)),
+        (State::Pending(run), Outcome::Void) => (State::Pending(run.without(span.start())), None),
+        (state @ (State::Inactive | State::Firing { .. }), Outcome::Void) => (state, None),
         (State::Inactive | State::Pending(_), Outcome::Exceeds | Outcome::Near) => {
             let run = Run::extended(
                 match state {
@@ -272,6 +288,25 @@ pub fn judge(
     })
 }
 
+/// Gives since when the reason of a period stands or is about to: its value and those before it
+/// exceed the limit, or are near it.
+#[must_use]
+pub fn since(
+    of: Periods,
+    period: Period,
+    (first, further): (&State, &Further),
+) -> Option<Timestamp> {
+    let state = match of.place(period)?.checked_sub(1) {
+        None => first,
+        Some(place) => further.states.get(place)?,
+    };
+    match state {
+        State::Inactive => None,
+        State::Pending(run) => Some(run.since),
+        State::Firing { since, .. } => Some(*since),
+    }
+}
+
 /// Gives the alert that fires, and since when the first of the reasons that stand lasts.
 #[must_use]
 pub fn firing(first: &State, further: &Further) -> Option<(AlertId, Timestamp)> {
@@ -304,7 +339,9 @@ impl Further {
         let level = match heard.outcome {
             Outcome::Near => Some(Level::Near),
             Outcome::Exceeds => Some(Level::Exceeds(heard.class)),
-            Outcome::Close | Outcome::Clear | Outcome::Unknown => None,
+            Outcome::Close | Outcome::Clear | Outcome::Unknown | Outcome::Void | Outcome::Gone => {
+                None
+            }
         };
         let stands = level.filter(|_| reasons.holds(heard.period));
         let since = self.told.map_or(since, |told| told.since.min(since));
@@ -331,7 +368,9 @@ impl Further {
             return None;
         }
         // An average begins before what was told of single values in it.
-        let after_last = self.last.plus(1).min(heard.span.end());
+        // A value that is taken back has the time of the one that began it.
+        let latest = heard.span.end().max(heard.span.start().plus(SECOND - 1));
+        let after_last = self.last.plus(1).min(latest);
         let at = heard.span.start().max(after_last);
         self.last = self.last.max(at);
         news.map(|change| (change, at, since))

@@ -1,4 +1,5 @@
-//! `weir qc`: what the tests of quality control say of the values of a table.
+//! `weir qc`: what the tests of quality control say of the values of a table; and what persons say
+//! of values that the daemon holds or has stored.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::cli::table;
+use crate::daemon::act::Asked;
 use crate::daemon::qc::{asked, qualify};
+use crate::daemon::socket::{self, Request};
 
 /// What a file of tests looks like.
 pub(super) const EXAMPLE: &str = "\
@@ -25,24 +28,141 @@ Tests of a column, in the file of --config:
 
 /// What is asked of `weir qc`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Series {
+    #[command(subcommand)]
+    said: Option<Said>,
+
     /// The table; standard input without, or for `-`.
     file: Option<PathBuf>,
     /// The tests of each column and their parameters.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
     /// Cells that mean that there is no value, besides empty ones and NaN, such as `-9999,NA`.
     #[arg(long, value_name = "WORDS", value_delimiter = ',', allow_hyphen_values = true)]
     missing: Vec<String>,
 }
 
-/// Judges a table and prints it with its flags.
+/// What persons say of values that the daemon holds or has stored.
+#[derive(Debug, clap::Subcommand)]
+enum Said {
+    /// Say that values of a station do not count, also of weeks ago, or of a time to come.
+    ///
+    /// They are flagged as failed by `person`, or as suspect; those that come late are, too. What
+    /// the daemon holds, 26 hours, is judged anew at once: hours, days, classes and alerts follow.
+    /// Older days are recomputed, each once it is closed, 35 hours after its end. Who said it, why
+    /// and when stands in the journal.
+    ///
+    /// Example: weir qc invalidate --station puhe-daoyi --property NH3-N --from 2026-06-01
+    /// --to 2026-06-01T08:30 --person "Li Na" --reason "standard solution out of date"
+    Invalidate {
+        /// The station.
+        #[arg(long)]
+        station: String,
+        /// Of this property only, by its name, symbol or Chinese name.
+        #[arg(long)]
+        property: Option<String>,
+        /// At this position only, such as `inlet`.
+        #[arg(long)]
+        position: Option<String>,
+        /// The first instant: a date or a date and time, in the station's zone.
+        #[arg(long, value_name = "TIME")]
+        from: String,
+        /// The first instant that counts again; a year later at most.
+        #[arg(long, value_name = "TIME")]
+        to: String,
+        /// What is made of the values.
+        #[arg(long, value_parser = ["fail", "suspect"], default_value = "fail")]
+        flag: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who says so.
+        #[arg(long, value_name = "NAME")]
+        person: String,
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
+    /// Take back what was said: values, means, classes come out as if it had not been.
+    Revoke {
+        /// Its number, as `list` prints it.
+        id: u64,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who says so.
+        #[arg(long, value_name = "NAME")]
+        person: String,
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
+    /// List what is said of values: number, station, property, span, flag, person, time, reason.
+    List {
+        /// Of this station only.
+        #[arg(long)]
+        station: Option<String>,
+        /// Also what was revoked in the last half year.
+        #[arg(long)]
+        all: bool,
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
+}
+
+/// Judges a table and prints it with its flags, or asks the daemon at work.
 ///
 /// # Errors
-/// The table or the tests can't be read, or the flags not written.
-pub(super) fn run(command: &Series) -> anyhow::Result<ExitCode> {
-    let config = command.config.display();
-    let said = std::fs::read_to_string(&command.config);
+/// The table or the tests can't be read, the flags not written, or the daemon does not answer.
+pub(super) async fn run(command: Series) -> anyhow::Result<ExitCode> {
+    match command.said {
+        Some(said) => ask(said).await,
+        None => judge(&command),
+    }
+}
+
+async fn ask(said: Said) -> anyhow::Result<ExitCode> {
+    let (config, request) = match said {
+        Said::Invalidate {
+            station,
+            property,
+            position,
+            from,
+            to,
+            flag,
+            reason,
+            person,
+            config,
+        } => {
+            let suspect = flag == "suspect";
+            let asked = Asked::Invalidate {
+                station,
+                property,
+                position,
+                from,
+                to,
+                suspect,
+                person,
+                reason,
+            };
+            (config, Request::Act(asked))
+        }
+        Said::Revoke { id, reason, person, config } => {
+            (config, Request::Act(Asked::Revoke { id, person, reason }))
+        }
+        Said::List { station, all, config } => (config, Request::Said { station, all }),
+    };
+    let config = super::read(&config)?;
+    let answered = socket::ask(&config.journal.data_folder, &request).await?;
+    super::answer(answered, "no weir is at work on this data folder; start it, then ask again")
+}
+
+fn judge(command: &Series) -> anyhow::Result<ExitCode> {
+    let file = command.config.as_deref().context("--config is missing")?;
+    let config = file.display();
+    let said = std::fs::read_to_string(file);
     let said = said.with_context(|| format!("{config} can't be read"))?;
     let file = command.file.as_deref().filter(|file| *file != Path::new("-"));
     let asked = match asked::read(&config.to_string(), &said) {

@@ -15,6 +15,7 @@ use crate::daemon::edition::Edition;
 use crate::daemon::in_hand::{DIED, InHand, words};
 use crate::daemon::letter::{self, Cause};
 use crate::daemon::recover;
+use crate::daemon::unknown_mark::UnknownMarks;
 use crate::domain::alert::AlertEvent;
 use crate::domain::input::{Act, Arrival, Input, Message, ReadingPlace, ReceiveFault};
 use crate::domain::ledger::{Ledger, Outcome};
@@ -28,6 +29,7 @@ use crate::journal::batch::{
 use crate::journal::store::StoredObservation;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
 use crate::notify;
+use crate::pipeline::act::Judged;
 use crate::pipeline::{Fate, Pipeline, Processed, snapshot};
 
 /// A batch is handed over when it holds this many messages,
@@ -153,6 +155,7 @@ pub struct Core {
     names: Names,
     settings: Settings,
     renderer: Renderer,
+    unknown_marks: UnknownMarks,
     processed: Processed,
     load: Box<Load>,
     ways: Ways,
@@ -180,6 +183,7 @@ impl Core {
     ) -> Self {
         Self {
             renderer: Renderer::new(pipeline.registry()),
+            unknown_marks: UnknownMarks::default(),
             pipeline,
             names,
             settings,
@@ -289,6 +293,12 @@ impl Core {
         if let Err(fault) = self.process(at, input) {
             tracing::error!(fault, "An input that is no message was left out.");
         }
+    }
+
+    /// Gives what came at once of what a person said last.
+    #[must_use]
+    pub fn judged(&self) -> Option<Judged> {
+        self.processed.judged
     }
 
     /// Runs a dead letter through the pipeline again; it is none any more if it ends well.
@@ -429,6 +439,7 @@ impl Core {
     fn lay(&mut self, arrival: &Arrival<'_>, old: Option<&Arc<Registry>>) {
         let Processed {
             observations,
+            controls,
             coverage,
             assessments,
             evaluations,
@@ -438,16 +449,19 @@ impl Core {
             ..
         } = &self.processed;
         let registry = old.unwrap_or(self.pipeline.registry());
+        self.unknown_marks.note(registry, observations);
         let batch = &mut self.load.batch;
         match self.settings.store {
             Store::Influx => {
                 let lines = &mut batch.lines;
-                let points = Points { observations, coverage, assessments, evaluations, alerts };
+                let points =
+                    Points { observations, controls, coverage, assessments, evaluations, alerts };
                 let count = self.renderer.render(registry, points, lines);
                 batch.line_count += count as u64;
             }
             Store::Embedded => {
                 batch.observations.extend(observations.iter().map(StoredObservation::from));
+                batch.controls.extend(controls);
             }
         }
         if !rejects.is_empty()

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, interval};
 
+use crate::daemon::act::{self, Answered, Asked};
 use crate::daemon::clock::Clock;
 use crate::daemon::conditions::Conditions;
 use crate::daemon::core::Core;
@@ -68,6 +69,8 @@ pub enum Command {
         /// Says how many ended well.
         answer: oneshot::Sender<usize>,
     },
+    /// Take in what a person says of values; the answer says what comes of it, or what is wrong.
+    Act(Box<Asked>, oneshot::Sender<Answered>),
     /// Take an edition; the answer says whether it was another one, or what is wrong with it.
     Take(Box<Edition>, oneshot::Sender<Result<bool, Vec<Fault>>>),
     /// Take in what past days come to.
@@ -155,6 +158,10 @@ impl Ingest {
                 command = commands.recv(), if shared.may_command() => match command {
                     Some(Command::Retry { letters, committed, answer }) => {
                         answer.send(shared.retry(&letters, committed)).ok();
+                    }
+                    Some(Command::Act(asked, answer)) => {
+                        let mut core = shared.core.borrow_mut();
+                        answer.send(act::act(&mut core, shared.clock.now(), &asked)).ok();
                     }
                     Some(Command::Take(edition, answer)) => {
                         answer.send(shared.take_edition(&edition)).ok();
@@ -298,6 +305,7 @@ impl Times {
                 stations: state.stations.clone(),
                 networks: state.networks.clone(),
                 evaluated: Arc::clone(&state.evaluated),
+                invalidations: Arc::clone(&state.invalidations),
             })));
         }
         if now.duration_since(self.snapshot) >= SNAPSHOT_EVERY {

@@ -17,6 +17,7 @@ use crate::daemon::run::Commands;
 use crate::daemon::status::{Status, View};
 use crate::domain::evaluation::{Evaluation, Grade};
 use crate::domain::input::Arrival;
+use crate::domain::invalidation::{Invalidation, Invalidations, Word};
 use crate::domain::name::{Names, StationId};
 use crate::domain::recompute::{POINTS_MAX, Recompute};
 use crate::domain::registry::Registry;
@@ -59,7 +60,7 @@ pub struct Recomputer {
 /// What came of a task.
 enum Played {
     /// It was played.
-    Whole(Reckoned),
+    Whole(Box<Reckoned>),
     /// Not all of its raw messages are kept.
     Gone(RawSince),
     /// weir stops.
@@ -129,7 +130,8 @@ impl Recomputer {
         let mut waiting = vec![task];
         while let Some(mut task) = waiting.pop() {
             let (folder, stop, of) = (self.data_folder.clone(), self.stop.clone(), task.clone());
-            let playing = tokio::task::spawn_blocking(move || play(&folder, &of, &stop));
+            let said = Arc::clone(&view.invalidations);
+            let playing = tokio::task::spawn_blocking(move || play(&folder, &of, &said, &stop));
             match playing.await? {
                 Ok(Played::Stopped) => return Ok(()),
                 Ok(Played::Whole(outcome)) => {
@@ -198,7 +200,7 @@ fn nothing(task: &Task) -> Recompute {
 
 /// Gives from when days can be played whole. Before the journal began nobody knows what came: a day
 /// of then would come out with the late values alone, and take the place of a better one.
-fn whole_since(since: RawSince) -> Timestamp {
+pub(super) fn whole_since(since: RawSince) -> Timestamp {
     if since.all { since.at } else { since.at.plus(WARM_UP_MS) }
 }
 
@@ -210,6 +212,7 @@ fn first_whole_day(zone: &TimeZone, since: RawSince) -> Timestamp {
 fn play(
     folder: &Path,
     task: &Task,
+    said: &Invalidations,
     stop: &watch::Receiver<bool>,
 ) -> Result<Played, Error<recover::Error>> {
     let fault = |error: journal::Error| Error::Arrivals(error.into());
@@ -229,7 +232,7 @@ fn play(
     let announced = closing.map(|closing| snapshot::announced(&closing)).transpose();
     let announced = Arc::new(announced.unwrap_or_default().unwrap_or_default());
     let mut pace = Instant::now();
-    let outcome = recompute(task, &first, &announced, |take| {
+    let outcome = recompute(task, &first, &announced, said, |take| {
         let ended = reader.inputs_after(after, |sequence, bytes| {
             if *stop.borrow() {
                 return Err(Halt::Stopped);
@@ -256,7 +259,7 @@ fn play(
         }
     });
     match outcome {
-        Ok(outcome) => Ok(Played::Whole(outcome)),
+        Ok(outcome) => Ok(Played::Whole(Box::new(outcome))),
         Err(Error::TooMany) => Err(Error::TooMany),
         Err(Error::Arrivals(None)) => Ok(Played::Stopped),
         Err(Error::Arrivals(Some(error))) => Err(Error::Arrivals(error)),
@@ -283,7 +286,7 @@ impl Editions<'_> {
 
 /// Says what came of a task, and which verdicts are other ones.
 fn tell(task: &Task, view: &View, outcome: &Reckoned) {
-    let Reckoned { recomputed, late, changed } = outcome;
+    let Reckoned { recomputed, late, said, changed } = outcome;
     tracing::info!(
         late,
         averages = recomputed.observations.len(),
@@ -291,12 +294,26 @@ fn tell(task: &Task, view: &View, outcome: &Reckoned) {
         "Recomputed: {}.",
         named(task, view)
     );
+    for one in said.iter().take(NAMED_MAX) {
+        tracing::info!("It counts what was said of these days: {}.", said_words(one));
+    }
     for one in changed.iter().take(NAMED_MAX) {
         tracing::info!("A past verdict is another one: {}", words(one, view));
     }
     if changed.len() > NAMED_MAX {
         let more = changed.len() - NAMED_MAX;
         tracing::info!("{more} more verdicts are other ones.");
+    }
+}
+
+/// Says who said what of values, or took it back.
+fn said_words(one: &Invalidation) -> String {
+    let of = |word: &Word| format!("{} ({})", word.person, word.reason);
+    match &one.revoked {
+        None => format!("invalidation {} by {}", one.id, of(&one.said)),
+        Some(revoked) => {
+            format!("invalidation {} is revoked by {}", one.id, of(revoked))
+        }
     }
 }
 
@@ -329,7 +346,7 @@ fn zone(task: &Task, view: &View) -> TimeZone {
     station.map_or(TimeZone::UTC, |station| station.zone.clone())
 }
 
-fn date(at: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn date(at: Timestamp, zone: &TimeZone) -> String {
     at.rfc3339(zone).chars().take(10).collect()
 }
 
@@ -481,7 +498,7 @@ mod tests {
             heard_ms: i64::MAX,
         };
         let (_stop, stopped) = watch::channel(false);
-        let played = play(folder.path(), &task, &stopped);
+        let played = play(folder.path(), &task, &Invalidations::default(), &stopped);
         let Ok(Played::Gone(since)) = played else { panic!("it was played") };
         assert_eq!(since, RawSince { at: Timestamp(40 * DAY), all: false });
     }

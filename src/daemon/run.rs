@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::daemon::act::{Answered, Asked};
 use crate::daemon::clock::Clock;
 use crate::daemon::commit::Committer;
 use crate::daemon::conditions::Conditions;
@@ -92,6 +93,20 @@ impl Commands {
         let (answer, answered) = oneshot::channel();
         self.give(Command::Retry { letters, committed, answer }).await?;
         answered.await.context("weir has ended")
+    }
+
+    /// Has what a person says of values taken in and committed, and says what comes of it.
+    ///
+    /// # Errors
+    /// The daemon has ended. The inner result: what is wrong with what is asked.
+    pub async fn act(&self, asked: Asked) -> anyhow::Result<Answered> {
+        let (answer, answered) = oneshot::channel();
+        self.give(Command::Act(Box::new(asked), answer)).await?;
+        let answered = answered.await.context("weir has ended")?;
+        if answered.is_ok() {
+            self.settle().await?;
+        }
+        Ok(answered)
     }
 
     /// Has an edition taken; says whether it was another one than that in force.

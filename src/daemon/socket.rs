@@ -15,10 +15,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
+use crate::daemon::act::{self, Asked};
 use crate::daemon::check;
 use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
 use crate::daemon::edition::Edition;
-use crate::daemon::recompute::Orders;
+use crate::daemon::recompute::{self, Orders};
 use crate::daemon::run::Commands;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
 use crate::journal::read::Reader;
@@ -50,6 +51,15 @@ pub enum Request {
     Apply {
         /// The folder.
         folder: PathBuf,
+    },
+    /// Say something of values, or take it back.
+    Act(Asked),
+    /// List what is said of values.
+    Said {
+        /// Of one station; of all without.
+        station: Option<String>,
+        /// Also what is revoked.
+        all: bool,
     },
     /// Recompute natural days.
     Recompute {
@@ -168,6 +178,8 @@ async fn serve_one(
         }
         Ok(Request::Retry { ids }) => retry(config, commands, &ids).await?,
         Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
+        Ok(Request::Act(asked)) => act(config, commands, asked).await?,
+        Ok(Request::Said { station, all }) => said(orders, station.as_deref(), all),
         Ok(Request::Recompute { from, to, station }) => {
             match orders.ask(&from, &to, station.as_deref()) {
                 Ok(words) => Answer::done(words),
@@ -183,6 +195,25 @@ async fn serve_one(
         stream.shutdown().await
     };
     Ok(timeout(EACH_WAY_MAX, answering).await??)
+}
+
+async fn act(config: &Config, commands: &Commands, asked: Asked) -> anyhow::Result<Answer> {
+    let done = match commands.act(asked).await? {
+        Ok(done) => done,
+        Err(faults) => return Ok(Answer::refused(faults)),
+    };
+    let since = Reader::open(&config.journal.data_folder)?.raw_since()?;
+    Ok(Answer { done: true, words: done.words(recompute::whole_since(since)) })
+}
+
+fn said(orders: &Orders, station: Option<&str>, all: bool) -> Answer {
+    match orders.status.view.load_full() {
+        Some(view) => match act::list(&view, station, all) {
+            Ok(words) => Answer { done: true, words },
+            Err(words) => Answer::refused(vec![words]),
+        },
+        None => Answer::refused(vec!["weir has only just begun; ask again in some seconds".into()]),
+    }
 }
 
 async fn retry(config: &Config, commands: &Commands, ids: &[i64]) -> anyhow::Result<Answer> {

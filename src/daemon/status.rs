@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::domain::evaluation::{Evaluated, Told};
+use crate::domain::invalidation::Invalidations;
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
 use crate::pipeline::state::{NetworkState, StationState};
@@ -25,6 +26,8 @@ pub struct View {
     pub networks: Vec<NetworkState>,
     /// What sets of stations and places came to last.
     pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
+    /// What persons say of values.
+    pub invalidations: Arc<Invalidations>,
 }
 
 /// The daemon's own state, written by its parts and read by metrics and page.

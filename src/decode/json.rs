@@ -81,6 +81,8 @@ struct Walk<'c, 'de> {
     /// Readings that wait for the time of the whole payload: from this one on, those without one.
     timeless: bool,
     unknown: usize,
+    /// The marks of single channels of the record at hand.
+    marks: Vec<(u16, &'de str)>,
 }
 
 /// What has been read of the record at hand.
@@ -91,6 +93,7 @@ struct Record<'de> {
     name: Option<&'de str>,
     value: Option<&'de str>,
     unit: Option<&'de str>,
+    mark: Option<&'de str>,
 }
 
 impl<'c, 'de> Walk<'c, 'de> {
@@ -105,6 +108,7 @@ impl<'c, 'de> Walk<'c, 'de> {
             number: 0,
             timeless: false,
             unknown: 0,
+            marks: Vec::new(),
         }
     }
 
@@ -123,7 +127,9 @@ impl<'c, 'de> Walk<'c, 'de> {
 
     fn push(&mut self, channel: u16, result: ObservationResult, unit: Option<UnitIndex>) {
         let record = self.number;
-        self.decoded.readings.push(Reading { channel, result, device_time: None, unit, record });
+        let mark = None;
+        let reading = Reading { channel, result, device_time: None, unit, record, mark };
+        self.decoded.readings.push(reading);
     }
 
     fn reject(&mut self, channel: u16, reason: Reason) {
@@ -153,6 +159,7 @@ impl<'c, 'de> Walk<'c, 'de> {
         if record.value.is_some() || record.name.is_some() {
             self.end_long_record(&record)?;
         }
+        self.mark_from(record.first, record.mark);
         match record.time.map(|raw| self.time(raw)) {
             Some(Ok(Some(at))) => self.date_from(record.first, at),
             Some(Err(reason)) => self.undate_from(record.first, &reason),
@@ -192,6 +199,24 @@ impl<'c, 'de> Walk<'c, 'de> {
             Err(reason) => self.reject(index, reason),
         }
         Ok(())
+    }
+
+    /// Marks the readings from one on: each with its own mark, or else with that of the record.
+    fn mark_from(&mut self, first: usize, of_record: Option<&'de str>) {
+        if of_record.is_none() && self.marks.is_empty() {
+            return;
+        }
+        let Context { profile, rule, marks, .. } = self.context;
+        for reading in self.decoded.readings.iter_mut().skip(first) {
+            let own = self.marks.iter().find(|(channel, _)| *channel == reading.channel);
+            let channel = profile.channels.get(usize::from(reading.channel));
+            let vocabulary = channel.and_then(|channel| channel.marks).or(rule.marks);
+            let raw = own.map(|(_, raw)| *raw).or(of_record);
+            reading.mark = raw.zip(vocabulary).and_then(|(raw, vocabulary)| {
+                text_of(raw).and_then(|text| marks.find(vocabulary, &text))
+            });
+        }
+        self.marks.clear();
     }
 
     fn unit(&self, raw: &str) -> Result<Option<UnitIndex>, Reason> {
@@ -240,6 +265,17 @@ impl<'c, 'de> Walk<'c, 'de> {
     }
 }
 
+/// Gives a mark as text: what is in a string, or a number as it stands; nothing for null and "".
+fn text_of(raw: &str) -> Option<std::borrow::Cow<'_, str>> {
+    match raw.as_bytes().first() {
+        Some(b'n') => None,
+        Some(b'"') => serde_json::from_str(raw)
+            .ok()
+            .filter(|text: &std::borrow::Cow<'_, str>| !text.trim().is_empty()),
+        Some(_) | None => Some(raw.into()),
+    }
+}
+
 /// One place of the tree, with what is to be done there.
 struct At<'w, 'p, 'c, 'de> {
     target: &'p Target,
@@ -257,7 +293,13 @@ impl<'de> DeserializeSeed<'de> for At<'_, '_, '_, 'de> {
             Target::Ignored => {
                 return <&RawValue as serde::Deserialize>::deserialize(text).and_then(shallow);
             }
-            Target::Channel(_) | Target::Time | Target::Name | Target::Value | Target::Unit => {}
+            Target::Channel(_)
+            | Target::Time
+            | Target::Name
+            | Target::Value
+            | Target::Unit
+            | Target::Mark
+            | Target::MarkOf(_) => {}
         }
         let raw = <&'de RawValue as serde::Deserialize>::deserialize(text)?;
         shallow(raw)?;
@@ -269,6 +311,8 @@ impl<'de> DeserializeSeed<'de> for At<'_, '_, '_, 'de> {
             Target::Name => walk.record.name = Some(raw),
             Target::Value => walk.record.value = Some(raw),
             Target::Unit => walk.record.unit = Some(raw),
+            Target::Mark => walk.record.mark = Some(raw),
+            Target::MarkOf(channel) => walk.marks.push((*channel, raw)),
             Target::Branch(_) | Target::Records(_) | Target::Ignored => {}
         }
         Ok(())

@@ -97,6 +97,7 @@ impl<'c, 'd> Readings<'c, 'd> {
                 device_time: said.time,
                 unit,
                 record: said.record,
+                mark: None,
             }),
             Err(reason) => self.refuse(name, said.record, reason),
         }

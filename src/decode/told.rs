@@ -1,6 +1,8 @@
 //! For the tests of formats: what a payload says, a line a reading, so that a rule and what comes
 //! of it stand side by side.
 
+use std::sync::LazyLock;
+
 use jiff::tz::TimeZone;
 
 use super::*;
@@ -36,6 +38,9 @@ impl Desk {
             text: name.contains("text"),
             statistic: Statistic::Instant,
             period_ms: None,
+            detection_limit: None,
+            mark: "".into(),
+            marks: None,
         };
         let mut units = Units::default();
         for (name, dimension) in [("mg/L", "mass_concentration"), ("Cel", "temperature")] {
@@ -52,6 +57,7 @@ impl Desk {
                 time_unit: TimeUnit::Milliseconds,
                 pointers: Pointers::default(),
                 options: Options::default(),
+                marks: None,
             },
             profile: Profile {
                 name: "test".into(),
@@ -66,16 +72,19 @@ impl Desk {
     }
 
     pub(super) fn context(&self) -> Context<'_> {
+        static MARKS: LazyLock<Marks> = LazyLock::new(Marks::default);
         static ZONE: TimeZone = TimeZone::fixed(jiff::tz::offset(8));
         Context {
             profile: &self.profile,
             rule: &self.rule,
             zone: &ZONE,
             units: &self.units,
+            marks: &MARKS,
+            device: None,
             channel: self.channel,
             kind: self.kind,
             topic: self.topic,
-            device: "device",
+            device_name: "device",
             received: Timestamp(RECEIVED),
             retained: self.retained,
         }

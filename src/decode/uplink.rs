@@ -23,7 +23,7 @@ pub(super) fn is_repeated(
 ) -> bool {
     let parts = identity.iter().map(|part| xxh3_64(part));
     let one = parts.fold(0, |all: u64, part| all.rotate_left(21) ^ part);
-    let key = (context.rule.network, Box::from(context.device));
+    let key = (context.rule.network, Box::from(context.device_name));
     if announced.uplinks.get(&key).is_some_and(|held| held.contains(&one)) {
         return true;
     }

@@ -8,15 +8,17 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 35] = tables![
+const TABLES: [(&str, &str); 37] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
     "averages.csv",
+    "calendar.csv",
     "calibrations.csv",
     "counters.csv",
     "cross_checks.csv",
     "derived.csv",
+    "device_marks.csv",
     "devices.csv",
     "factors.csv",
     "grades.csv",

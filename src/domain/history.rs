@@ -9,6 +9,7 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 
 use crate::domain::history::packed::{Packed, unpack};
+use crate::domain::name::MarkId;
 use crate::domain::observation::ObservationResult;
 use crate::domain::quality::{Flag, Quality};
 use crate::domain::time::Timestamp;
@@ -34,6 +35,9 @@ pub struct Entry {
     /// The flags of the tests on it.
     #[n(2)]
     pub quality: Quality,
+    /// What the device marked it with.
+    #[n(3)]
+    pub mark: Option<MarkId>,
 }
 
 impl Entry {
@@ -62,7 +66,7 @@ pub enum Held {
     /// Nothing.
     Nothing,
     /// The same result.
-    Same,
+    Same(Entry),
     /// Another result.
     Other(Entry),
 }
@@ -126,7 +130,7 @@ impl History {
     pub fn held(&self, time: Timestamp, result: ObservationResult) -> Held {
         match self.at_or_before(time).filter(|entry| entry.time == time) {
             None => Held::Nothing,
-            Some(entry) if same(entry.result, result) => Held::Same,
+            Some(entry) if same(entry.result, result) => Held::Same(entry),
             Some(entry) => Held::Other(entry),
         }
     }
@@ -294,7 +298,12 @@ mod tests {
 
     fn entry(time: i64, value: f64) -> Entry {
         let quality = Quality::only(Test::GrossRange, Flag::Pass);
-        Entry { time: Timestamp(time), result: ObservationResult::Value(value), quality }
+        Entry {
+            time: Timestamp(time),
+            result: ObservationResult::Value(value),
+            quality,
+            mark: None,
+        }
     }
 
     #[test]
@@ -304,7 +313,7 @@ mod tests {
             history.put(entry(minute * 60_000, 7.0 + minute as f64 / 3.0));
         }
         let (time, result) = (Timestamp(60_000), ObservationResult::Value(7.0 + 1.0 / 3.0));
-        assert_eq!(history.held(time, result), Held::Same);
+        assert!(matches!(history.held(time, result), Held::Same(_)));
         let other = ObservationResult::Value(1.0);
         assert!(matches!(history.held(time, other), Held::Other(_)));
         assert_eq!(history.held(Timestamp(60_001), result), Held::Nothing);
@@ -397,15 +406,23 @@ mod tests {
         prop_oneof![4 => Just(passed), 1 => other]
     }
 
+    /// Mostly none, as of most devices.
+    fn marks() -> impl Strategy<Value = Option<MarkId>> {
+        prop_oneof![4 => Just(None), 1 => any::<u32>().prop_map(|id| Some(MarkId(id)))]
+    }
+
     proptest! {
         #[test]
         fn a_history_is_a_map_of_time(
-            puts in proptest::collection::vec((0_i64..20 * HOUR, results(), qualities()), 0..300)
+            puts in proptest::collection::vec(
+                (0_i64..20 * HOUR, results(), qualities(), marks()),
+                0..300,
+            )
         ) {
             let mut history = History::default();
             let mut map = std::collections::BTreeMap::new();
-            for (time, result, quality) in puts {
-                let entry = Entry { time: Timestamp(time), result, quality };
+            for (time, result, quality, mark) in puts {
+                let entry = Entry { time: Timestamp(time), result, quality, mark };
                 history.put(entry);
                 map.insert(time, entry);
             }

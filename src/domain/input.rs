@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
-use crate::domain::name::{NetworkId, TopicId};
+use crate::domain::name::{NetworkId, PropertyId, StationId, TopicId};
+use crate::domain::quality::Flag;
 use crate::domain::recompute::Recompute;
 use crate::domain::registry::Registry;
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Timestamp};
 
 /// The quality of service a message was delivered with. weir subscribes at 1 at most; 2 is what
 /// an old session may still hold.
@@ -75,6 +76,41 @@ pub enum Act<'a> {
         /// Whether the ledger still counts the message itself as rejected.
         rejected: bool,
     },
+    /// Say that a span of values does not count, or is in doubt.
+    Invalidate {
+        /// The number that it gets.
+        id: u64,
+        /// The station.
+        station: StationId,
+        /// Of this property; of all without.
+        property: Option<PropertyId>,
+        /// At this position; at all without.
+        position: Option<&'a str>,
+        /// The first instant.
+        from: Timestamp,
+        /// The first instant after.
+        to: Timestamp,
+        /// What it makes of the values: fail or suspect.
+        flag: Flag,
+        /// Who says so, and why.
+        by: By<'a>,
+    },
+    /// Take that back.
+    Revoke {
+        /// Its number.
+        id: u64,
+        /// Who says so, and why.
+        by: By<'a>,
+    },
+}
+
+/// Who did something, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct By<'a> {
+    /// The person.
+    pub person: &'a str,
+    /// The reason.
+    pub reason: &'a str,
 }
 
 /// Where in a message a reading stands.

@@ -49,6 +49,8 @@ ids! {
     RuleId,
     /// A named set of stations.
     SetId,
+    /// What a device's mark means in its vocabulary.
+    MarkId,
 }
 
 /// What a name names. The words are those of the journal's table and are never changed.
@@ -65,11 +67,12 @@ pub enum NameKind {
     Limit,
     Rule,
     Set,
+    Mark,
 }
 
 impl NameKind {
     /// Every kind, in the order of their discriminants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Network,
         Self::Topic,
         Self::Property,
@@ -80,6 +83,7 @@ impl NameKind {
         Self::Limit,
         Self::Rule,
         Self::Set,
+        Self::Mark,
     ];
 
     /// Gives the word under which the journal keeps names of this kind.
@@ -96,6 +100,7 @@ impl NameKind {
             Self::Limit => "limit",
             Self::Rule => "rule",
             Self::Set => "set",
+            Self::Mark => "mark",
         }
     }
 

@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use minicbor::{Decode, Encode};
 
-use crate::domain::name::DatastreamId;
+use crate::domain::name::{DatastreamId, MarkId};
 use crate::domain::quality::{Flag, Quality};
 use crate::domain::time::{Calendar, HOUR, PhenomenonTime, Timestamp};
 use crate::domain::unit::UnitIndex;
@@ -94,6 +94,8 @@ pub struct Reading {
     pub unit: Option<UnitIndex>,
     /// The number of its record in the payload, from 0.
     pub record: u32,
+    /// What the device marks it with, if it marks it.
+    pub mark: Option<MarkId>,
 }
 
 /// Which value of a datastream this is: its own, or an average that weir made of it.
@@ -257,6 +259,9 @@ pub struct Observation {
     /// Whether the device's clock can be believed.
     #[n(5)]
     pub clock: Flag,
+    /// What the device marks it with, if it marks it.
+    #[n(6)]
+    pub mark: Option<MarkId>,
 }
 
 /// What an average was made of: values, or shorter averages.

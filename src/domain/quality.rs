@@ -180,6 +180,41 @@ const UNREADABLE: u32 = Test::Missing.bit() | Test::GrossRange.bit() | Test::Dev
 /// shows the same, they say nothing.
 const OF_CHANGE: u32 = Test::Spike.bit() | Test::RateOfChange.bit() | Test::Climatology.bit();
 
+/// A set of tests, walked in the order in which output names them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Tests(u32);
+
+impl Tests {
+    /// Puts a test in.
+    #[must_use]
+    pub fn with(self, test: Test) -> Self {
+        Self(self.0 | test.bit())
+    }
+
+    /// Puts all tests of another set in.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Says whether a test is in it.
+    #[must_use]
+    pub fn holds(self, test: Test) -> bool {
+        self.0 & test.bit() != 0
+    }
+
+    /// Walks the tests.
+    pub fn iter(self) -> impl Iterator<Item = Test> {
+        Test::ALL.into_iter().filter(move |test| self.holds(*test))
+    }
+}
+
+impl FromIterator<Test> for Tests {
+    fn from_iter<I: IntoIterator<Item = Test>>(tests: I) -> Self {
+        tests.into_iter().fold(Self::default(), Self::with)
+    }
+}
+
 /// The flags of all tests on one observation: for each flag one bit a test. A test without a bit
 /// was not evaluated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]

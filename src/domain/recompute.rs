@@ -143,6 +143,7 @@ mod tests {
             result: ObservationResult::Nil(NilReason::Incomplete),
             raw: Some(1.5),
             clock: Flag::Pass,
+            mark: None,
         };
         let extremes = Some((0.1, 0.3));
         let completeness = Some(Completeness { received: 3, valid: 2, expected: 4, extremes });

@@ -2,9 +2,12 @@
 //! the way of a reading needs no search.
 
 mod air;
+mod calendar;
 mod counter;
 mod cross;
 mod energy;
+mod hj212;
+mod mark;
 mod qc;
 mod rule;
 mod site;
@@ -28,9 +31,12 @@ use crate::domain::time::{Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
+pub use self::calendar::{CalendarEntry, CalendarRow, SiteCalendar, SiteState};
 pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
 pub use self::cross::{CrossCheck, CrossKind, Neighbour, OneSided, Standing};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
+pub use self::hj212::{Hj212, Hj212Crc, Hj212Edition, Hj212Time};
+pub use self::mark::{ANY_OTHER, Mark, MarkUse, Marks, UNKNOWN, Vocabulary, VocabularyIndex};
 pub use self::qc::{
     Attenuated, Check, Climate, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
     Thresholds, TimingGap, Tolerance, UnitMistake,
@@ -145,6 +151,13 @@ pub struct Channel {
     pub statistic: Statistic,
     /// The interval a stated statistic covers, ms.
     pub period_ms: Option<i64>,
+    /// What stands for a value that is marked as below detection without saying below what, in the
+    /// unit as sent.
+    pub detection_limit: Option<f64>,
+    /// Where its mark stands in a wide record, by JSON pointer; empty where it has none of its own.
+    pub mark: Box<str>,
+    /// The vocabulary of its marks, where it is another than the topic's.
+    pub marks: Option<VocabularyIndex>,
 }
 
 /// The channels of one kind of device.
@@ -211,6 +224,8 @@ pub struct Device {
     pub clock: ClockTrust,
     /// The zone of its local times.
     pub zone: TimeZone,
+    /// How it speaks HJ 212, if it does.
+    pub hj212: Hj212,
 }
 
 impl Device {
@@ -332,6 +347,8 @@ pub struct Datastream {
     pub formulas: Arc<[Formula]>,
     /// The derived datastreams that are made of it.
     pub feeds: Arc<[Feed]>,
+    /// What the site's calendar says of its values.
+    pub calendar: SiteCalendar,
 }
 
 /// How a derived datastream is made for a time: a row of `derived.csv`.
@@ -392,6 +409,7 @@ impl Datastream {
             instrument_rule: None,
             formulas: Arc::default(),
             feeds: Arc::default(),
+            calendar: SiteCalendar::default(),
         }
     }
 
@@ -439,6 +457,8 @@ pub struct Registry {
     pub places: Table<Place>,
     /// Stations.
     pub stations: Table<Station>,
+    /// What devices mark their values with.
+    pub marks: Marks,
     /// Profiles.
     pub profiles: Vec<Profile>,
     /// Devices.
@@ -465,6 +485,8 @@ pub struct Registry {
     pub water: WaterRules,
     /// What energy is reckoned by.
     pub energy: Energy,
+    /// The rows of the site's calendar.
+    pub calendar: Vec<CalendarRow>,
 }
 
 impl Registry {

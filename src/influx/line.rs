@@ -9,12 +9,15 @@
 //!   value. `<field>_raw`: the number before calibration where that changed it.
 //!   `<field>_censored`: `<` or `>`, the value then being the limit. `<field>_coverage`: for an
 //!   average, the share of its expected values that were valid. `<field>_min`, `<field>_max`: of an
-//!   hour that weir made, its least and greatest valid value.
+//!   hour that weir made, its least and greatest valid value. `<field>_mark`: what the device
+//!   marked the value with, where that says more than that it is good; `?` for a mark that
+//!   `device_marks.csv` does not know.
 //! - Where only the flag changes, because more is known by now, `_qc` is written alone.
-//! - A revision of a value writes `_qc`, `_raw` and `_censored` in any case, so that none of what
-//!   it revises stays beside it. One that has no value writes `_qc` 9 alone (an average its
-//!   `_coverage`, too), and the old number stays in the database: where `_qc` is 9, nobody may read
-//!   what is beside it.
+//! - A revision of a value writes `_qc`, `_raw`, `_censored` and `_mark` in any case, so that none
+//!   of what it revises stays beside it. One that has no value writes `_qc` 9 and `_mark` (an
+//!   average its `_coverage`), and the old number stays in the database: where `_qc` is 9, nobody
+//!   may read what is beside it.
+//! - What a check of an instrument gave stands apart, in `<medium>_control`, with its `_mark`.
 //! - The time is the instant, or the start of the interval, in ms.
 //!
 //! Measurements `assessment` and `alert`: see [`Renderer::render`].
@@ -30,15 +33,17 @@ use crate::domain::alert::AlertEvent;
 use crate::domain::assessment::Assessment;
 use crate::domain::evaluation::Evaluation;
 use crate::domain::name::{DatastreamId, Table};
-use crate::domain::observation::{Coverage, ObservationResult, Period, QualifiedObservation, Side};
+use crate::domain::observation::{
+    Coverage, Observation, ObservationResult, Period, QualifiedObservation, Side,
+};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry, Statistic};
 use crate::domain::time::{HOUR, MINUTE, SECOND};
 
-use self::text::{push_float, push_integer, push_measurement, push_name};
+use self::text::{push_float, push_integer, push_measurement, push_name, push_quoted};
 
 /// What is written behind a field's name.
-const FIELD_ENDINGS: [&str; 5] = ["", "_qc", "_raw", "_censored", "_coverage"];
+const FIELD_ENDINGS: [&str; 6] = ["", "_qc", "_raw", "_censored", "_coverage", "_mark"];
 
 /// How many periods there are, the native one among them.
 const PERIODS: usize = Period::AVERAGED.len() + 1;
@@ -84,6 +89,8 @@ struct Stream {
 pub struct Points<'a> {
     /// Values and averages.
     pub observations: &'a [QualifiedObservation],
+    /// What checks of instruments gave.
+    pub controls: &'a [Observation],
     /// How many values came of those of a day.
     pub coverage: &'a [Coverage],
     /// Verdicts on single values; those that changed become points.
@@ -101,6 +108,8 @@ pub struct Renderer {
     /// Measurement and tags: `water,place=puhe,station=puhe-2 `, with the space.
     heads: Texts,
     fields: Texts,
+    /// The marks that are written, in quotes.
+    marks: Table<Box<[u8]>>,
     lines: u64,
 }
 
@@ -122,7 +131,13 @@ impl Renderer {
             let stream = Stream { heads: of_period, field: fields.number(field), line: 0 };
             streams.put(datastream.id.index(), stream);
         }
-        Self { streams, heads, fields, lines: 0 }
+        let mut marks = Table::default();
+        for mark in registry.marks.marks.iter().filter(|mark| !mark.is_normal()) {
+            let mut text = Vec::new();
+            push_quoted(&mut text, &mark.text);
+            marks.put(mark.id.index(), text.into());
+        }
+        Self { streams, heads, fields, marks, lines: 0 }
     }
 
     /// Appends the points of one input to `out` and gives the number of lines. Observations that
@@ -146,6 +161,9 @@ impl Renderer {
     /// something wrong), `cause_flag`, `cause_since` where there are such.
     pub fn render(&mut self, registry: &Registry, points: Points<'_>, out: &mut Vec<u8>) -> usize {
         let mut lines = self.render_observations(points.observations, out);
+        for control in points.controls {
+            lines += usize::from(self.push_control(registry, control, out));
+        }
         for coverage in points.coverage {
             lines += usize::from(verdict::push_coverage(registry, coverage, out));
         }
@@ -161,6 +179,29 @@ impl Renderer {
             lines += 1;
         }
         lines
+    }
+
+    /// Writes what a check of an instrument gave; says whether there was anything to write.
+    fn push_control(&self, registry: &Registry, control: &Observation, out: &mut Vec<u8>) -> bool {
+        let Some(datastream) = registry.datastream(control.datastream) else { return false };
+        let Some(number) = control.result.number().filter(|number| number.is_finite()) else {
+            return false;
+        };
+        let mark = control.mark.and_then(|mark| registry.marks.get(mark));
+        let cause = mark.map_or("", |mark| &*mark.cause);
+        push_head(registry, datastream, (Some("control"), cause), out);
+        let mut field = Vec::new();
+        push_name(&mut field, &field_name(registry, datastream));
+        out.extend_from_slice(&field);
+        out.push(b'=');
+        push_float(out, number);
+        if let Some(mark) = control.mark.and_then(|mark| self.marks.get(mark.index())) {
+            out.push(b',');
+            push_key(out, &field, "_mark");
+            out.extend_from_slice(mark);
+        }
+        end_line(out, control.phenomenon_time.start().millis());
+        true
     }
 
     fn render_observations(
@@ -189,7 +230,8 @@ impl Renderer {
                 self.lines += 1;
             }
             stream.line = self.lines;
-            push_fields(out, self.fields.text(stream.field), qualified);
+            let mark = observation.mark.and_then(|mark| self.marks.get(mark.index()));
+            push_fields(out, self.fields.text(stream.field), mark.map(|mark| &**mark), qualified);
         }
         if let Some((_, at)) = open {
             end_line(out, at);
@@ -205,7 +247,12 @@ fn end_line(out: &mut Vec<u8>, at: i64) {
 }
 
 /// Writes the fields of one value, at least one, without a comma before the first.
-fn push_fields(out: &mut Vec<u8>, field: &[u8], qualified: &QualifiedObservation) {
+fn push_fields(
+    out: &mut Vec<u8>,
+    field: &[u8],
+    mark: Option<&[u8]>,
+    qualified: &QualifiedObservation,
+) {
     let observation = &qualified.observation;
     let number = observation.result.number().filter(|number| number.is_finite());
     if qualified.flag_only {
@@ -244,6 +291,13 @@ fn push_fields(out: &mut Vec<u8>, field: &[u8], qualified: &QualifiedObservation
             out.extend_from_slice(censored.as_bytes());
         }
     }
+    let native = observation.period == Period::Native;
+    let unmarked = (qualified.revision && native).then_some(&b"\"\""[..]);
+    if let Some(mark) = mark.or(unmarked) {
+        push_key(out, field, "_mark");
+        out.extend_from_slice(mark);
+        out.push(b',');
+    }
     if let Some((least, greatest)) = qualified.completeness.and_then(|made| made.extremes) {
         for (ending, number) in [("_min", least), ("_max", greatest)] {
             push_key(out, field, ending);
@@ -270,23 +324,36 @@ fn push_key(out: &mut Vec<u8>, field: &[u8], ending: &str) {
 
 /// Renders measurement and tags of a datastream's values of a period.
 fn head(registry: &Registry, datastream: &Datastream, period: Period) -> Vec<u8> {
-    let medium = registry.property(datastream.property).map_or("", |property| &property.medium);
     let mut out = Vec::new();
-    match period_name(datastream, period) {
-        Some(period) => push_measurement(&mut out, &format!("{medium}_{period}")),
-        None => push_measurement(&mut out, medium),
+    let period = period_name(datastream, period);
+    push_head(registry, datastream, (period.as_deref(), ""), &mut out);
+    out
+}
+
+/// Writes measurement and tags of a datastream; `kind` is behind the medium, if there is one, and
+/// `cause` that of a check.
+fn push_head(
+    registry: &Registry,
+    datastream: &Datastream,
+    (kind, cause): (Option<&str>, &str),
+    out: &mut Vec<u8>,
+) {
+    let medium = registry.property(datastream.property).map_or("", |property| &property.medium);
+    match kind {
+        Some(kind) => push_measurement(out, &format!("{medium}_{kind}")),
+        None => push_measurement(out, medium),
     }
     let station = registry.station(datastream.station);
     let place = station.and_then(|station| registry.places.get(station.place.index()));
     for (key, value) in [
+        ("cause", cause),
         ("place", place.map_or("", |place| &*place.name)),
         ("position", &*datastream.position),
         ("station", station.map_or("", |station| &*station.name)),
     ] {
-        push_tag(&mut out, key, value);
+        push_tag(out, key, value);
     }
     out.push(b' ');
-    out
 }
 
 /// Writes a tag; an empty value is no tag.

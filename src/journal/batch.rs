@@ -6,6 +6,7 @@ use crate::domain::alert::{AlertChange, AlertId};
 use crate::domain::input::Qos;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{Named, NetworkId, RuleId, TopicId};
+use crate::domain::observation::Observation;
 use crate::domain::reject::Stage;
 use crate::domain::time::{Moment, Timestamp};
 use crate::journal::damage::DamagedRow;
@@ -29,6 +30,8 @@ pub struct Batch {
     pub line_count: u64,
     /// The points made of them, for the embedded store.
     pub observations: Vec<StoredObservation>,
+    /// What checks of instruments gave, of the embedded store.
+    pub controls: Vec<Observation>,
     /// What the inputs add to the ledger, by pattern; `None` is "no pattern".
     pub ledger: Vec<(Option<TopicId>, Ledger)>,
     /// How many messages, and how many readings, left the rejected ones because they ended well

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
 use crate::domain::input::{
-    Act, Arrival, Condition, Input, Message, Qos, ReadingPlace, ReceiveFault,
+    Act, Arrival, By, Condition, Input, Message, Qos, ReadingPlace, ReceiveFault,
 };
-use crate::domain::name::{NetworkId, TopicId};
-use crate::domain::packed::{push_bytes, push_varint, take_bytes, take_varint};
+use crate::domain::name::{NetworkId, PropertyId, StationId, TopicId};
+use crate::domain::packed::{
+    push_bytes, push_unsigned, push_varint, take_bytes, take_unsigned, take_varint,
+};
+use crate::domain::quality::Flag;
 use crate::domain::recompute::Recompute;
 use crate::domain::time::{Moment, Timestamp};
 
@@ -22,6 +25,8 @@ mod kind {
     pub(super) const SETTLED: u8 = 7;
     pub(super) const WEIR: u8 = 8;
     pub(super) const RECOMPUTE: u8 = 16;
+    pub(super) const INVALIDATE: u8 = 17;
+    pub(super) const REVOKE: u8 = 18;
 }
 
 /// Bits of a message's head.
@@ -50,15 +55,7 @@ impl Inputs {
         match &arrival.input {
             Input::Message(message) => push_message(out, message),
             Input::Tick => {}
-            Input::Act(Act::Retry { message, reading, received, pattern, rejected }) => {
-                push_varint(out, received.wall.millis());
-                push_varint(out, received.elapsed_ms);
-                push_varint(out, pattern.map_or(-1, |pattern| i64::from(pattern.0)));
-                out.push(u8::from(*rejected));
-                push_varint(out, reading.map_or(-1, |place| i64::from(place.record)));
-                push_bytes(out, reading.map_or("", |place| place.channel).as_bytes());
-                push_message(out, message);
-            }
+            Input::Act(act) => push_act(out, act),
             Input::Edition(registry) => push_bytes(out, registry.digest.as_bytes()),
             Input::Condition(condition) => push_condition(out, *condition),
             Input::Recompute(recomputed) => push_bytes(out, &recomputed.to_bytes()),
@@ -103,6 +100,8 @@ fn kind_of(input: &Input<'_>) -> u8 {
         Input::Message(_) => kind::MESSAGE,
         Input::Tick => kind::TICK,
         Input::Act(Act::Retry { .. }) => kind::RETRY,
+        Input::Act(Act::Invalidate { .. }) => kind::INVALIDATE,
+        Input::Act(Act::Revoke { .. }) => kind::REVOKE,
         Input::Edition(_) => kind::EDITION,
         Input::Condition(Condition::Connected(_)) => kind::CONNECTED,
         Input::Condition(Condition::Disconnected(_)) => kind::DISCONNECTED,
@@ -110,6 +109,40 @@ fn kind_of(input: &Input<'_>) -> u8 {
         Input::Condition(Condition::Weir { .. }) => kind::WEIR,
         Input::Recompute(_) => kind::RECOMPUTE,
     }
+}
+
+fn push_act(out: &mut Vec<u8>, act: &Act<'_>) {
+    match act {
+        Act::Retry { message, reading, received, pattern, rejected } => {
+            push_varint(out, received.wall.millis());
+            push_varint(out, received.elapsed_ms);
+            push_varint(out, pattern.map_or(-1, |pattern| i64::from(pattern.0)));
+            out.push(u8::from(*rejected));
+            push_varint(out, reading.map_or(-1, |place| i64::from(place.record)));
+            push_bytes(out, reading.map_or("", |place| place.channel).as_bytes());
+            push_message(out, message);
+        }
+        Act::Invalidate { id, station, property, position, from, to, flag, by } => {
+            push_unsigned(out, *id);
+            push_varint(out, i64::from(station.0));
+            push_varint(out, property.map_or(-1, |property| i64::from(property.0)));
+            out.push(u8::from(position.is_some()));
+            push_bytes(out, position.unwrap_or_default().as_bytes());
+            push_varint(out, from.millis());
+            push_varint(out, to.millis());
+            out.push(flag.number());
+            push_by(out, *by);
+        }
+        Act::Revoke { id, by } => {
+            push_unsigned(out, *id);
+            push_by(out, *by);
+        }
+    }
+}
+
+fn push_by(out: &mut Vec<u8>, by: By<'_>) {
+    push_bytes(out, by.person.as_bytes());
+    push_bytes(out, by.reason.as_bytes());
 }
 
 fn push_message(out: &mut Vec<u8>, message: &Message<'_>) {
@@ -215,6 +248,11 @@ impl<'a> Unpacked<'a> {
                 let message = take_message(rest)?;
                 Kept::Act(Act::Retry { message, reading, received, pattern, rejected })
             }
+            kind::INVALIDATE => Kept::Act(take_invalidate(rest)?),
+            kind::REVOKE => {
+                let id = take_unsigned(rest)?;
+                Kept::Act(Act::Revoke { id, by: take_by(rest)? })
+            }
             kind::EDITION => Kept::Edition(take_text(rest)?),
             kind::CONNECTED => Kept::Condition(Condition::Connected(network(rest)?)),
             kind::DISCONNECTED => Kept::Condition(Condition::Disconnected(network(rest)?)),
@@ -257,6 +295,24 @@ const MILLIS_MAX: u64 = 1 << 53;
 fn moment(wall: i64, elapsed_ms: i64) -> Option<Moment> {
     let shown = wall.unsigned_abs() <= MILLIS_MAX && elapsed_ms.unsigned_abs() <= MILLIS_MAX;
     shown.then_some(Moment { wall: Timestamp(wall), elapsed_ms })
+}
+
+fn take_invalidate<'a>(rest: &mut &'a [u8]) -> Option<Act<'a>> {
+    let id = take_unsigned(rest)?;
+    let station = StationId(u32::try_from(take_varint(rest)?).ok()?);
+    let property = u32::try_from(take_varint(rest)?).ok().map(PropertyId);
+    let has_position = take_byte(rest)? != 0;
+    let position = Some(take_text(rest)?).filter(|_| has_position);
+    let (from, to) = (moment(take_varint(rest)?, 0)?.wall, moment(take_varint(rest)?, 0)?.wall);
+    let number = take_byte(rest)?;
+    let flag = [Flag::Fail, Flag::Suspect].into_iter().find(|flag| flag.number() == number)?;
+    let by = take_by(rest)?;
+    Some(Act::Invalidate { id, station, property, position, from, to, flag, by })
+}
+
+fn take_by<'a>(rest: &mut &'a [u8]) -> Option<By<'a>> {
+    let person = take_text(rest)?;
+    Some(By { person, reason: take_text(rest)? })
 }
 
 fn take_byte(rest: &mut &[u8]) -> Option<u8> {
@@ -332,6 +388,18 @@ mod tests {
         }
     }
 
+    const BY: By<'_> = By { person: "李娜", reason: "probe in the bucket" };
+
+    fn invalidate<'a>(
+        property: Option<PropertyId>,
+        position: Option<&'a str>,
+        flag: Flag,
+    ) -> Input<'a> {
+        let (id, station) = (7, StationId(3));
+        let (from, to, by) = (Timestamp(-5), Timestamp(1 << 41), BY);
+        Input::Act(Act::Invalidate { id, station, property, position, from, to, flag, by })
+    }
+
     #[test]
     fn every_kind_is_read_as_written() {
         let at = |ms| Moment { wall: Timestamp(1_700_000_000_000 + ms), elapsed_ms: ms };
@@ -357,6 +425,9 @@ mod tests {
                 pattern: None,
                 rejected: false,
             }),
+            invalidate(Some(PropertyId(9)), Some("inlet"), Flag::Fail),
+            invalidate(None, None, Flag::Suspect),
+            Input::Act(Act::Revoke { id: u64::MAX, by: BY }),
             Input::Condition(Condition::Connected(NetworkId(0))),
             Input::Condition(Condition::Disconnected(NetworkId(1))),
             Input::Condition(Condition::Settled { network: NetworkId(1), ordinal: 1 << 40 }),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
 use crate::domain::ledger::Ledger;
-use crate::domain::name::{DatastreamId, Named, NetworkId, TopicId};
+use crate::domain::name::{DatastreamId, MarkId, Named, NetworkId, TopicId};
 use crate::domain::observation::Period;
 use crate::domain::time::{Moment, Timestamp};
 use crate::journal::batch::{DeadLetter, DeadLetterId};
@@ -432,7 +432,8 @@ impl Reader {
         to: Timestamp,
     ) -> Result<Vec<StoredObservation>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT datastream, period, time, kind, number, raw, flag, revision FROM observations
+            "SELECT datastream, period, time, kind, number, raw, flag, revision, mark
+             FROM observations
              WHERE datastream = ?1 AND period = ?2 AND time >= ?3 AND time < ?4 ORDER BY time",
         )?;
         let of = params![datastream.0, period_number(period), from.millis(), to.millis()];
@@ -446,6 +447,7 @@ impl Reader {
                 flag: flag_of(row.get(6)?),
                 revision: row.get(7)?,
                 flag_only: false,
+                mark: row.get::<_, Option<u32>>(8)?.map(MarkId),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -104,6 +104,16 @@ const STEPS: &[&str] = &[
     INSERT INTO takings (sequence, taken_at, digest)
         SELECT sequence, taken_at, digest FROM editions ORDER BY sequence;
 ",
+    // What devices mark their values with, by the id of the mark's name; checks of instruments are
+    // kept apart.
+    "
+    ALTER TABLE observations ADD COLUMN mark INTEGER;
+    CREATE TABLE controls (
+        datastream INTEGER NOT NULL, time INTEGER NOT NULL, mark INTEGER NOT NULL,
+        kind INTEGER NOT NULL, number REAL, raw REAL,
+        PRIMARY KEY (datastream, time, mark)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// Marks a file as a journal of weir ("weir" in ASCII).

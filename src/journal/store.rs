@@ -2,9 +2,9 @@
 
 use rusqlite::{Transaction, params};
 
-use crate::domain::name::DatastreamId;
+use crate::domain::name::{DatastreamId, MarkId};
 use crate::domain::observation::{
-    NilReason, ObservationResult, Period, QualifiedObservation, Side,
+    NilReason, Observation, ObservationResult, Period, QualifiedObservation, Side,
 };
 use crate::domain::quality::Flag;
 use crate::domain::time::Timestamp;
@@ -30,6 +30,8 @@ pub struct StoredObservation {
     pub revision: bool,
     /// Whether nothing but the flag changes.
     pub flag_only: bool,
+    /// What its device marked it with.
+    pub mark: Option<MarkId>,
 }
 
 impl From<&QualifiedObservation> for StoredObservation {
@@ -44,6 +46,7 @@ impl From<&QualifiedObservation> for StoredObservation {
             flag: qualified.flag(),
             revision: qualified.revision,
             flag_only: qualified.flag_only,
+            mark: observation.mark,
         }
     }
 }
@@ -61,7 +64,7 @@ pub(super) fn put(transaction: &Transaction<'_>, row: &StoredObservation) -> Res
         ])?;
         return Ok(());
     }
-    let insert = "INSERT OR REPLACE INTO observations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let insert = "INSERT OR REPLACE INTO observations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     transaction.prepare_cached(insert)?.execute(params![
         row.datastream.0,
         period_number(row.period),
@@ -71,6 +74,25 @@ pub(super) fn put(transaction: &Transaction<'_>, row: &StoredObservation) -> Res
         row.raw,
         row.flag.number(),
         row.revision,
+        row.mark.map(|mark| mark.0),
+    ])?;
+    Ok(())
+}
+
+/// Writes what checks of instruments gave.
+pub(super) fn put_control(
+    transaction: &Transaction<'_>,
+    control: &Observation,
+) -> Result<(), Error> {
+    let Some(mark) = control.mark else { return Ok(()) };
+    let insert = "INSERT OR REPLACE INTO controls VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    transaction.prepare_cached(insert)?.execute(params![
+        control.datastream.0,
+        control.phenomenon_time.start().millis(),
+        mark.0,
+        result_number(control.result),
+        control.result.number(),
+        control.raw,
     ])?;
     Ok(())
 }

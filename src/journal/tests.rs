@@ -18,7 +18,7 @@ use super::{Config, Error, backup};
 use crate::domain::alert::{AlertChange, AlertId};
 use crate::domain::input::{Arrival, Input, Message, Qos};
 use crate::domain::ledger::{Ledger, Outcome};
-use crate::domain::name::{DatastreamId, NameKind, Named, NetworkId, RuleId, TopicId};
+use crate::domain::name::{DatastreamId, MarkId, NameKind, Named, NetworkId, RuleId, TopicId};
 use crate::domain::observation::{ObservationResult, Period};
 use crate::domain::quality::Flag;
 use crate::domain::reject::Stage;
@@ -514,6 +514,7 @@ fn another_result_of_one_time_takes_its_place() {
         flag: Flag::Pass,
         revision,
         flag_only: false,
+        mark: Some(MarkId(3)),
     };
     let mut first = batch(1, b"x");
     first.observations = vec![row(7.0, false), row(7.5, true)];

@@ -425,6 +425,9 @@ fn write_rows(
     for row in &batch.observations {
         store::put(transaction, row)?;
     }
+    for control in &batch.controls {
+        store::put_control(transaction, control)?;
+    }
     for (key, count) in LEFT_REJECTED.into_iter().zip(batch.left_rejected) {
         if count > 0 {
             transaction

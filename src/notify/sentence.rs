@@ -205,6 +205,12 @@ impl<'a> Scene<'a> {
         self.event.reasons.iter().filter(|period| *period != self.event.period)
     }
 
+    /// Says whether the alert ends because what it was about does not count any more: no limit is
+    /// met.
+    fn counts_no_more(&self) -> bool {
+        self.event.limit.is_none()
+    }
+
     /// Says whether the end is a revision of the very value that began it.
     fn is_taken_back(&self) -> bool {
         self.event.span.is_some_and(|span| span.start() <= self.event.since)

@@ -1,18 +1,23 @@
 //! Whether somebody is to know of a verdict: the one alert about an item, and what is said of the
 //! value that changed it.
 
+use crate::aggregate::window::Windows;
 use crate::alert::exceedance::{self, Change, Heard, Outcome, Terms};
-use crate::assess::limit;
+use crate::assess::{Last, limit};
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Before, Subject};
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::cause::TestFlags;
 use crate::domain::history::Entry;
 use crate::domain::name::RuleId;
-use crate::domain::observation::{ObservationResult, Period, Periods, QualifiedObservation};
+use crate::domain::observation::{
+    Observation, ObservationResult, Period, Periods, QualifiedObservation,
+};
+use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Registry, RuleKind};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::evaluate::windows;
+use crate::pipeline::qualify::told_again;
 use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed};
 
@@ -35,6 +40,7 @@ impl Pipeline {
         let Some(period) = reason(of, datastream, assessment.period) else { return };
         let terms = Terms { pending, keep, hysteresis, warning_share: rule.warning_share };
         let outcome = exceedance::outcome(registry, assessment, terms);
+        let outcome = self.or_gone(registry, datastream, (qualified, outcome), (of, terms));
         let (span, class) = (assessment.phenomenon_time, assessment.class);
         let heard = Heard { of, period, span, outcome, class };
         let fresh = AlertId(self.state.alerts + 1);
@@ -71,6 +77,86 @@ impl Pipeline {
         }
         self.state.alerts += u64::from(change.change == AlertChange::Fired);
         self.tell(datastream.id, event, backlog, out);
+    }
+
+    /// Gives what is to be made of no verdict on a value that counted before: whether any other is
+    /// left for which the alert's reason stands.
+    fn or_gone(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (qualified, outcome): (&QualifiedObservation, Outcome),
+        (of, terms): (Periods, Terms),
+    ) -> Outcome {
+        let period = qualified.observation.period;
+        // What a device sends anew is another value, and what nobody took back may still hold.
+        let again = qualified.flag_only || period != Period::Native && qualified.revision;
+        let stands = matches!(outcome, Outcome::Exceeds | Outcome::Near);
+        let unknown = outcome == Outcome::Unknown;
+        if !again || stands || !(unknown || qualified.flag_only) {
+            return outcome;
+        }
+        let Some(stream) = self.state.stream(datastream) else { return outcome };
+        let Some(reason) = reason(of, datastream, period) else { return outcome };
+        let state = (&stream.exceedance, &stream.further);
+        let Some(since) = exceedance::since(of, reason, state) else { return outcome };
+        let is_bad = |one: QualifiedObservation| {
+            let assessment = self.assess(registry, datastream, &one, &mut Last::default());
+            let outcome = exceedance::outcome(registry, &assessment, terms);
+            matches!(outcome, Outcome::Exceeds | Outcome::Near)
+        };
+        let as_bad = match period {
+            // They are not kept.
+            Period::EightHours | Period::DayMaxEightHours => {
+                since < qualified.observation.phenomenon_time.start()
+            }
+            Period::Native
+            | Period::Hour
+            | Period::Day
+            | Period::Month
+            | Period::Quarter
+            | Period::Year => Self::left(stream, datastream, period, since).any(is_bad),
+        };
+        match (as_bad, unknown) {
+            (false, _) => Outcome::Gone,
+            (true, true) => Outcome::Void,
+            (true, false) => outcome,
+        }
+    }
+
+    /// Walks the values of a period since a time that count, the newest first.
+    fn left<'a>(
+        stream: &'a StreamState,
+        datastream: &'a Datastream,
+        period: Period,
+        since: Timestamp,
+    ) -> Box<dyn Iterator<Item = QualifiedObservation> + 'a> {
+        if period == Period::Native {
+            let held = stream.history.since(since).into_iter().rev().filter(Entry::is_usable);
+            return Box::new(held.map(|entry| told_again(datastream, entry)));
+        }
+        let kept = windows(stream, period).into_iter().flat_map(Windows::kept);
+        let valued = kept.filter(move |kept| since <= kept.start);
+        Box::new(valued.filter_map(move |kept| {
+            let (start, result) = (kept.start, ObservationResult::Value(kept.value?));
+            let observation = Observation {
+                datastream: datastream.id,
+                period,
+                phenomenon_time: PhenomenonTime::Instant(start),
+                result,
+                raw: None,
+                clock: Flag::NotEvaluated,
+                mark: None,
+            };
+            let flag = if kept.suspect { Flag::Suspect } else { Flag::Pass };
+            Some(QualifiedObservation {
+                observation,
+                quality: Quality::only(Test::Members, flag),
+                revision: true,
+                completeness: None,
+                flag_only: false,
+            })
+        }))
     }
 
     /// Gives the value before one of the same period: the sample, the hour, the day before.

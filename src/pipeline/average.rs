@@ -191,6 +191,7 @@ impl Pipeline {
             result,
             raw: None,
             clock: Flag::NotEvaluated,
+            mark: None,
         };
         let Place { revision, newest } = given.place;
         let completeness = Some(given.completeness);

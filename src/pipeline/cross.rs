@@ -1,6 +1,8 @@
 //! What other series say of a value: other properties of its station, the next station up and down
 //! the river, the calibration that came later.
 
+use std::collections::BTreeSet;
+
 use crate::domain::history::Entry;
 use crate::domain::name::DatastreamId;
 use crate::domain::observation::{Observation, ObservationResult};
@@ -77,6 +79,33 @@ impl Pipeline {
             if doubted.is_some_and(|doubted| from <= doubted) {
                 self.requalify(registry, other, (from, to), telling, out);
             }
+        }
+    }
+
+    /// Has those judged anew of whom a span tells more, some of whose values are told anew.
+    pub(super) fn inform_of_span(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (from, to): (Timestamp, Timestamp),
+        telling: Telling,
+        out: &mut Processed,
+    ) {
+        let standing = &datastream.standing;
+        let judged = standing.informs.iter().flat_map(|check| check.judges.iter());
+        let stands_until = to.plus(datastream.stands_for_ms()).plus(1);
+        let others: BTreeSet<DatastreamId> = judged.copied().collect();
+        let beside = others.into_iter().map(|id| (id, (from, stands_until)));
+        let upstream = standing.neighbours.iter().map(|neighbour| {
+            let ((first, _), (_, last)) = (when(*neighbour, from), when(*neighbour, to));
+            (neighbour.datastream, (first, last))
+        });
+        for (id, (from, to)) in beside.chain(upstream) {
+            let Some(other) = registry.datastream(id).filter(|_| id != datastream.id) else {
+                continue;
+            };
+            let span = (from.max(self.held_since(other, telling.now)), to);
+            self.requalify(registry, other, span, telling, out);
         }
     }
 

@@ -77,6 +77,7 @@ impl Pipeline {
                 result,
                 raw: None,
                 clock: Flag::NotEvaluated,
+                mark: None,
             };
             // The ledger counts what devices sent.
             let hearing = Hearing { live: false, members, ..hearing };
@@ -128,7 +129,7 @@ pub(super) fn held_derived(stream: &StreamState, observation: &Observation, memb
     let entry = stream.history.at_or_before(time).filter(|entry| entry.time == time);
     let Some(entry) = entry else { return Held::Nothing };
     let same = entry.result == observation.result && entry.quality.flag(Test::Members) == members;
-    if same { Held::Same } else { Held::Other(entry) }
+    if same { Held::Same(entry) } else { Held::Other(entry) }
 }
 
 fn leader<'a>(registry: &'a Registry, formula: &Formula) -> Option<&'a Datastream> {

@@ -11,9 +11,11 @@ use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
 use crate::domain::cause::TestFlags;
 use crate::domain::name::{DatastreamId, RuleId, StationId};
 use crate::domain::observation::Periods;
+use crate::domain::quality::Flag;
 use crate::domain::registry::{Registry, RuleKind, Station};
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::evaluate;
+use crate::pipeline::observe::Hearing;
 use crate::pipeline::route::Routes;
 use crate::pipeline::state::{State, StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed, weir_rule};
@@ -69,12 +71,37 @@ impl Pipeline {
         }
         self.routes = Routes::new(registry);
         self.plans = evaluate::plans(registry);
-        self.registry = Arc::clone(registry);
+        let before = std::mem::replace(&mut self.registry, Arc::clone(registry));
         self.silence_due_ms = vec![0; registry.stations.len()];
         self.averages_due = self.state.stations.iter().flatten().fold(None, |due, station| {
             let of_station = station.streams.iter().filter_map(|stream| stream.due()).min();
             [due, of_station].into_iter().flatten().min()
         });
+        self.hear_calendar(&before, registry, at, out);
+    }
+
+    /// Judges what the ring holds anew where the site's calendar says something else now.
+    fn hear_calendar(
+        &mut self,
+        before: &Registry,
+        registry: &Registry,
+        at: Moment,
+        out: &mut Processed,
+    ) {
+        let (backlog, members) = (None, Flag::NotEvaluated);
+        let hearing = Hearing { now: at, live: false, backlog, members };
+        let told = out.observations.len();
+        for datastream in registry.datastreams.iter() {
+            let known = before.datastream(datastream.id);
+            let differs = known.and_then(|known| known.calendar.differs(&datastream.calendar));
+            let Some((from, to)) = differs else { continue };
+            let span = (from.max(self.held_since(datastream, at)), to);
+            self.judge_span(registry, datastream, span, at, out);
+        }
+        if out.observations.len() > told {
+            self.derive(registry, hearing, out);
+            self.evaluate_assessed(registry, out);
+        }
     }
 }
 

@@ -148,18 +148,31 @@ impl Pipeline {
         time: Timestamp,
         now: Moment,
     ) {
-        let Some(station) = registry.station(datastream.station) else { return };
+        self.note_late_span(registry, datastream, (time, time), now);
+    }
+
+    /// Notes to which days a span belongs of which what is known came too late for the live state;
+    /// its last instant belongs to it. Gives the days.
+    pub(super) fn note_late_span(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (time, last): (Timestamp, Timestamp),
+        now: Moment,
+    ) -> Option<(Timestamp, Timestamp)> {
+        let station = registry.station(datastream.station)?;
         // A sample stands for what is there until the next one is due.
         let until = match datastream.sampling {
-            Sampling::Sampled { .. } => time.plus(datastream.stands_for_ms()),
-            Sampling::Continuous => time,
+            Sampling::Sampled { .. } => last.plus(datastream.stands_for_ms()),
+            Sampling::Continuous => last,
         };
         let day = |at: Timestamp| at.calendar(&station.zone, Calendar::Day);
-        let (Some((from, _)), Some((_, to))) = (day(time), day(until)) else { return };
+        let ((from, _), (_, to)) = (day(time)?, day(until)?);
         let (since_ms, noted_ms) = (now.elapsed_ms, now.elapsed_ms);
         if let Some(state) = self.station_mut(datastream.station) {
             note(&mut state.late, LateDays { from, to, since_ms, noted_ms });
         }
+        Some((from, to))
     }
 
     /// Takes in what a recomputation made of past days.

@@ -87,8 +87,7 @@ impl Pipeline {
     /// Runs a dead letter again: the whole message, or the one reading that was rejected. Its
     /// place in the ledger moves, under the pattern where it was counted; it is not received anew.
     pub(super) fn retry(&mut self, act: &Act<'_>, at: Moment, out: &mut Processed) {
-        out.changed = true;
-        let Act::Retry { message, reading, received, pattern, rejected } = *act;
+        let Act::Retry { message, reading, received, pattern, rejected } = *act else { return };
         let message = Message { fault: None, ..message };
         let manner =
             Manner { now: at, received, only: reading, live: false, again: true, backlog: None };
@@ -174,7 +173,11 @@ impl Pipeline {
                     Manner { now, received: *received, only: *reading, live, again: true, backlog };
                 self.read_message(&message, manner, nothing, out);
             }
-            Input::Tick | Input::Edition(_) | Input::Condition(_) | Input::Recompute(_) => {}
+            Input::Act(Act::Invalidate { .. } | Act::Revoke { .. })
+            | Input::Tick
+            | Input::Edition(_)
+            | Input::Condition(_)
+            | Input::Recompute(_) => {}
         }
         &mut self.observed
     }
@@ -272,9 +275,11 @@ impl Pipeline {
             rule,
             zone: &device.zone,
             units: &registry.units,
+            marks: &registry.marks,
+            device: Some(device),
             channel: named.channel.as_deref(),
-            device: &device.name,
             topic: std::str::from_utf8(message.topic).unwrap_or_default(),
+            device_name: &device.name,
             kind: named.kind.as_deref(),
             received: received.wall,
             retained: message.retain,
@@ -328,6 +333,10 @@ impl Pipeline {
             match normalize::normalize(context, &reading) {
                 Ok(None) => {}
                 Ok(Some(_)) if self.decoded.repeated => ledger.readings.count(Outcome::Duplicate),
+                Ok(Some(observation)) if registry.marks.is_control(observation.mark) => {
+                    ledger.readings.count(Outcome::Stored);
+                    out.controls.push(observation);
+                }
                 Ok(Some(observation)) => self.observed.push(observation),
                 Err(reason) => {
                     ledger.readings.count(Outcome::Rejected);

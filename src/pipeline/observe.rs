@@ -8,7 +8,7 @@ use crate::domain::ledger::{Ledger, Outcome};
 use crate::domain::name::{RuleId, StationId};
 use crate::domain::observation::{Observation, QualifiedObservation};
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::{Datastream, Registry, Sampling};
+use crate::domain::registry::{Datastream, Mark, Registry, Sampling};
 use crate::domain::time::{HOUR, Moment, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::derive::held_derived;
@@ -47,22 +47,25 @@ impl Pipeline {
             self.hear(datastream, now, out);
         }
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
+        let mark = observation.mark.and_then(|mark| registry.marks.get(mark));
         let held = match late {
             true => Held::Nothing,
             false if !datastream.formulas.is_empty() => held_derived(stream, &observation, members),
-            false => held(stream, datastream, &observation),
+            false => held(stream, datastream, &observation, mark),
         };
         let old = match held {
-            Held::Same => return Outcome::Duplicate,
+            Held::Same(_) => return Outcome::Duplicate,
             Held::Other(old) => Some(old),
             Held::Nothing => None,
         };
         let newer = stream.history.newest().is_none_or(|held| held.time < time);
         let before = newest(stream, registry, &observation, now.wall);
         let news = before.is_none_or(|before| before <= time);
-        let mut quality = qc::begin(&observation);
+        let mut quality = qc::begin(&observation, mark);
         quality.set(Test::Members, members);
-        let mut entry = Entry { time, result: observation.result, quality };
+        self.hear_said(datastream, time, &mut quality);
+        let Observation { result, mark, .. } = observation;
+        let mut entry = Entry { time, result, quality, mark };
         ledger.revisions += i64::from(old.is_some());
         ledger.late += i64::from(late);
         if late {
@@ -185,22 +188,36 @@ fn resolved(
 }
 
 /// Says what a datastream holds of an observation. What a logger repeats of a sample before the
-/// next one is due is that sample.
-fn held(stream: &StreamState, datastream: &Datastream, observation: &Observation) -> Held {
+/// next one is due is that sample. The same value is another once its device judges it otherwise.
+fn held(
+    stream: &StreamState,
+    datastream: &Datastream,
+    observation: &Observation,
+    mark: Option<&Mark>,
+) -> Held {
     let time = observation.phenomenon_time.start();
+    let flag = qc::device_mark::test(mark, observation.result);
     // Nearly every observation is newer than all before it.
     let last = stream.history.newest();
     let newer = last.is_none_or(|last| last.time < time);
     if let Sampling::Sampled { cycle_ms, .. } = datastream.sampling {
         let sample = if newer { last } else { stream.history.at_or_before(time) };
-        let repeats = sample.is_some_and(|sample| {
-            sample.result == observation.result && time.since(sample.time) < cycle_ms
-        });
-        if repeats {
-            return Held::Same;
+        let repeats = |sample: &Entry| {
+            let judged = sample.quality.flag(Test::DeviceMark) != flag;
+            let another = judged && sample.time == time;
+            sample.result == observation.result && time.since(sample.time) < cycle_ms && !another
+        };
+        if let Some(sample) = sample.filter(repeats) {
+            return Held::Same(sample);
         }
     }
-    if newer { Held::Nothing } else { stream.history.held(time, observation.result) }
+    if newer {
+        return Held::Nothing;
+    }
+    match stream.history.held(time, observation.result) {
+        Held::Same(entry) if entry.quality.flag(Test::DeviceMark) != flag => Held::Other(entry),
+        held @ (Held::Same(_) | Held::Nothing | Held::Other(_)) => held,
+    }
 }
 
 /// Gives the time of the newest observation, which an older one is no news after. A time that

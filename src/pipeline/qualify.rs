@@ -72,6 +72,7 @@ impl Pipeline {
             series,
             quality,
         );
+        leave_out(datastream, time, quality);
         let value = Entry { quality: *quality, ..entry }.beside();
         let memory = if last.is_some() { stream.qc } else { Memory::default() };
         judged.memory = remembered(&stream.qc, time, quality);
@@ -84,9 +85,11 @@ impl Pipeline {
             }
             judged.memory.run = run;
         }
+        leave_out(datastream, time, quality);
         if let (Some(spike), Some(last)) = (qc.spike, last) {
             let flag = spike::test(spike, [memory.before, last.beside(), value]);
-            let known = with_spike(last, flag);
+            let mut known = with_spike(last, flag);
+            leave_out(datastream, last.time, &mut known.quality);
             judged.last = (known.quality != last.quality).then_some(known);
         }
         judged
@@ -110,6 +113,7 @@ impl Pipeline {
         }
         // Nothing says whether it changed.
         quality.set(Test::RateOfChange, Flag::NotEvaluated);
+        leave_out(datastream, entry.time, &mut quality);
         quality
     }
 
@@ -139,10 +143,12 @@ impl Pipeline {
         // What tells of a value alone comes first: one that fails by it is no neighbour.
         for entry in held.iter_mut().filter(|entry| from <= entry.time && entry.time < to) {
             entry.quality = cleared(entry.quality);
+            self.hear_said(datastream, entry.time, &mut entry.quality);
             let (number, nothing) = (entry.result.number(), Around::default());
             qc::judge(qc, (entry.time, zone), number, &nothing, &mut entry.quality);
             let (so_far, alone) = (*entry, InSeries::default());
             self.judge_by_others(registry, datastream, so_far, alone, &mut entry.quality);
+            leave_out(datastream, entry.time, &mut entry.quality);
         }
         let mut run = Run::default();
         let mut level = usual_before(datastream, stream, begin);
@@ -174,7 +180,8 @@ impl Pipeline {
             self.judge_by_others(registry, datastream, entry, series, &mut quality);
             let spike = quality.flag(Test::Spike);
             quality.set(Test::Spike, Flag::NotEvaluated);
-            let known = with_spike(Entry { quality, ..entry }, spike);
+            let mut known = with_spike(Entry { quality, ..entry }, spike);
+            leave_out(datastream, entry.time, &mut known.quality);
             level = usual(&known).or(level);
             memory = Memory { before: series.before, run, ..stream.qc };
             if let Some(place) = held.get_mut(at) {
@@ -317,19 +324,27 @@ impl Pipeline {
         if !told {
             return;
         }
-        let qualified = QualifiedObservation {
-            observation: observation(datastream, entry),
-            quality: entry.quality,
-            revision: true,
-            completeness: None,
-            flag_only: true,
-        };
+        let qualified = told_again(datastream, entry);
         out.observations.push(qualified);
         self.touch(registry, datastream, entry.time);
         if newest {
             self.judge(registry, datastream, &qualified, backlog, out);
             self.instrument(registry, datastream, &qualified, telling, out);
         }
+    }
+
+    /// Sets what persons say of a value, and what the site's calendar does.
+    pub(super) fn hear_said(
+        &self,
+        datastream: &Datastream,
+        time: Timestamp,
+        quality: &mut Quality,
+    ) {
+        let state = datastream.calendar.at(time).map_or(Flag::NotEvaluated, |entry| entry.flag);
+        quality.set(Test::SiteCalendar, state);
+        let said = self.state.invalidations.standing(datastream, time);
+        let worst = said.fold(Flag::NotEvaluated, |worst, one| worst.or_worse(one.flag));
+        quality.set(Test::Person, worst);
     }
 
     /// Gives what the climatology's companion says at a time.
@@ -352,6 +367,13 @@ impl Pipeline {
         let mut values: Vec<f64> = held.iter().filter_map(Entry::beside).collect();
         values.push(own);
         attenuated_signal::test(asked, &values)
+    }
+}
+
+/// Takes out what tests say that the site's calendar leaves out.
+fn leave_out(datastream: &Datastream, time: Timestamp, quality: &mut Quality) {
+    if let Some(entry) = datastream.calendar.at(time) {
+        entry.without.iter().for_each(|test| quality.set(test, Flag::NotEvaluated));
     }
 }
 
@@ -444,6 +466,17 @@ fn with_spike(entry: Entry, flag: Flag) -> Entry {
     }
 }
 
+/// Gives an entry of the ring as it is told once more.
+pub(super) fn told_again(datastream: &Datastream, entry: Entry) -> QualifiedObservation {
+    QualifiedObservation {
+        observation: observation(datastream, entry),
+        quality: entry.quality,
+        revision: true,
+        completeness: None,
+        flag_only: true,
+    }
+}
+
 /// Gives the observation that an entry of the ring was.
 fn observation(datastream: &Datastream, entry: Entry) -> Observation {
     let phenomenon_time = match (datastream.statistic, datastream.period_ms) {
@@ -461,5 +494,6 @@ fn observation(datastream: &Datastream, entry: Entry) -> Observation {
         result: entry.result,
         raw: None,
         clock: entry.quality.flag(Test::Clock),
+        mark: entry.mark,
     }
 }

@@ -3,6 +3,8 @@
 //! to two pipelines that begin anew, one as it was and one as it should have been. Where the two
 //! differ something is to be told.
 
+mod said;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,7 +12,8 @@ use std::sync::Arc;
 use crate::decode::Announced;
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::evaluation::{Evaluated, Evaluation, Index, Told};
-use crate::domain::input::{Arrival, Input};
+use crate::domain::input::{Act, Arrival, Input};
+use crate::domain::invalidation::{Invalidation, Invalidations};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{DatastreamId, StationId};
 use crate::domain::observation::{Coverage, Observation, Period, QualifiedObservation};
@@ -20,6 +23,7 @@ use crate::domain::registry::Registry;
 use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::late::{closed_after_ms, concerns};
 use crate::pipeline::observe::Hearing;
+use crate::pipeline::recompute::said::Said;
 use crate::pipeline::{Pipeline, Processed};
 
 /// How long before the days the playing begins: the longest that an average, a sample that stands
@@ -27,6 +31,9 @@ use crate::pipeline::{Pipeline, Processed};
 pub const WARM_UP_MS: i64 = 26 * HOUR;
 /// How many values that came late are held in memory.
 pub const LATE_MAX: usize = 1 << 20;
+/// How many single values of each side are held of which a person said something; the flags of
+/// those beyond stay as they were stored.
+pub const SAID_MAX: usize = 1 << 18;
 
 /// What is to be recomputed: closed days of some stations.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,6 +55,8 @@ pub struct Reckoned {
     pub recomputed: Recompute,
     /// How many values were counted that had come late.
     pub late: usize,
+    /// What persons said of these days that was not counted before, or was and is taken back.
+    pub said: Vec<Invalidation>,
     /// Verdicts that are other ones now.
     pub changed: Vec<Changed>,
 }
@@ -84,7 +93,7 @@ pub enum Error<E> {
 
 /// Recomputes days. `arrivals` hands on all that arrived since [`Task::begins`], in order, until
 /// it is told to stop; `edition` was in force before the first of them, and `announced` is what
-/// devices had announced.
+/// devices had announced. `said` is what persons have said of values until [`Task::heard_ms`].
 ///
 /// # Errors
 /// What came late is too much to be held, or what arrived can't be read.
@@ -92,16 +101,18 @@ pub fn recompute<E>(
     task: &Task,
     edition: &Arc<Registry>,
     announced: &Arc<Announced>,
+    said: &Invalidations,
     mut arrivals: impl FnMut(&mut dyn FnMut(&Arrival<'_>) -> ControlFlow<()>) -> Result<(), E>,
 ) -> Result<Reckoned, Error<E>> {
-    let mut search = Search::new(task, edition, announced);
+    let mut search = Search::new(task, edition, announced, said);
     arrivals(&mut |arrival| search.take(arrival)).map_err(Error::Arrivals)?;
-    let late = search.found().ok_or(Error::TooMany)?;
+    let (late, said) = search.found().ok_or(Error::TooMany)?;
     let count = late.iter().filter(|one| task.covers(one.span())).count();
-    let mut stage = Stage::new(task, edition, announced, late);
+    let mut stage = Stage::new(task, edition, announced, late, &said);
     arrivals(&mut |arrival| stage.take(arrival)).map_err(Error::Arrivals)?;
     let (recomputed, changed) = stage.end();
-    Ok(Reckoned { recomputed, late: count, changed })
+    let fresh = said.into_iter().filter(|one| one.is_news(task)).map(|one| one.said);
+    Ok(Reckoned { recomputed, late: count, said: fresh.collect(), changed })
 }
 
 impl Task {
@@ -204,13 +215,25 @@ struct Search<'t> {
     reader: Reader<'t>,
     ends: Timestamp,
     late: Vec<Late>,
+    said: Vec<Said>,
     input: usize,
 }
 
 impl<'t> Search<'t> {
-    fn new(task: &'t Task, edition: &Arc<Registry>, announced: &Arc<Announced>) -> Self {
+    fn new(
+        task: &'t Task,
+        edition: &Arc<Registry>,
+        announced: &Arc<Announced>,
+        said: &Invalidations,
+    ) -> Self {
         let ends = task.to.plus(closed_after_ms(&edition.judgement));
-        Self { reader: Reader::new(task, edition, announced), ends, late: Vec::new(), input: 0 }
+        let reader = Reader::new(task, edition, announced);
+        let begins = task.begins();
+        let of_days = said.iter().filter(|one| {
+            reader.concerned.contains(&one.scope.station) && one.touches(begins, ends)
+        });
+        let said = of_days.map(|one| Said::new(one, begins)).collect();
+        Self { reader, ends, late: Vec::new(), said, input: 0 }
     }
 
     fn take(&mut self, arrival: &Arrival<'_>) -> ControlFlow<()> {
@@ -227,6 +250,7 @@ impl<'t> Search<'t> {
                 one.arrived_ms < heard_ms && concerns(before, one.station, one.span().start())
             };
             self.late.iter_mut().filter(counted).for_each(|one| one.told = true);
+            self.said.iter_mut().for_each(|one| one.count(before, heard_ms));
         }
         for (observation, station, late) in self.reader.read(arrival) {
             let (input, told) = (self.input, false);
@@ -238,10 +262,11 @@ impl<'t> Search<'t> {
         ControlFlow::Continue(())
     }
 
-    /// Gives it in the order in which it would have come; nothing if it is too much.
-    fn found(mut self) -> Option<VecDeque<Late>> {
+    /// Gives it in the order in which it would have come, and what was said; nothing if it is too
+    /// much.
+    fn found(mut self) -> Option<(VecDeque<Late>, Vec<Said>)> {
         self.late.sort_by_key(|one| (one.in_time(), one.input));
-        (self.late.len() <= LATE_MAX).then(|| self.late.into())
+        (self.late.len() <= LATE_MAX).then(|| (self.late.into(), self.said))
     }
 }
 
@@ -259,12 +284,35 @@ struct Side {
     pipeline: Pipeline,
     out: Processed,
     results: Results,
+    /// All that was ever said of the days: the single values that it is of are looked at.
+    said: Arc<Invalidations>,
+    /// How many of them there are.
+    single: usize,
 }
 
 impl Side {
-    fn new(edition: &Arc<Registry>) -> Self {
-        let pipeline = Pipeline::new(Arc::clone(edition), Moment::default());
-        Self { pipeline, out: Processed::default(), results: Results::default() }
+    /// Begins with what was known from the first on.
+    fn new(
+        edition: &Arc<Registry>,
+        said: &Arc<Invalidations>,
+        known: impl Iterator<Item = Invalidation>,
+    ) -> Self {
+        let mut pipeline = Pipeline::new(Arc::clone(edition), Moment::default());
+        let mut from_first = Invalidations::default();
+        known.for_each(|one| {
+            from_first.add(one);
+        });
+        pipeline.state.invalidations = Arc::new(from_first);
+        let (out, results) = (Processed::default(), Results::default());
+        Self { pipeline, out, results, said: Arc::clone(said), single: 0 }
+    }
+
+    /// Has a person say something at its time, unless it was known from the first on.
+    fn act(&mut self, task: &Task, act: &Act<'_>, at: Timestamp) {
+        self.run_until(task, at);
+        self.out.clear();
+        self.pipeline.act(act, moment(at), &mut self.out);
+        self.collect(task);
     }
 
     /// Gives out what is due until a time, each at the moment when it is due.
@@ -304,10 +352,11 @@ impl Side {
     }
 
     /// Keeps what is of the days: averages up to a day and what is made of them, and derived
-    /// values. A device's own values were stored when they came; nothing is said of their verdicts,
-    /// as of any value that comes after a newer one. What is made of days is the live state's.
+    /// values. A device's own values were stored when they came, and are looked at where a person
+    /// said something of them; nothing is said of their verdicts, as of any value that comes after
+    /// a newer one. What is made of days is the live state's.
     fn collect(&mut self, task: &Task) {
-        let Self { pipeline, out, results } = self;
+        let Self { pipeline, out, results, said, single } = self;
         let registry = pipeline.registry();
         let datastream = |id| {
             let of_task = |station| task.stations.contains(station);
@@ -315,11 +364,24 @@ impl Side {
         };
         for one in &out.observations {
             let Observation { datastream: id, period, phenomenon_time: time, .. } = one.observation;
-            let wanted =
-                |derived: bool| if period == Period::Native { derived } else { is_short(period) };
-            if task.covers(time) && datastream(id).is_some_and(|of| wanted(!of.formulas.is_empty()))
-            {
-                results.observations.insert((id, period, time.start()), *one);
+            let Some(of) = datastream(id).filter(|_| task.covers(time)) else { continue };
+            let key = (id, period, time.start());
+            let wanted = if period != Period::Native {
+                is_short(period)
+            } else if of.formulas.is_empty() {
+                let is_said = said.of(of, time.start()).next().is_some();
+                let held = results.observations.contains_key(&key);
+                *single += usize::from(is_said && !held);
+                is_said && (held || *single <= SAID_MAX)
+            } else {
+                true
+            };
+            match results.observations.get_mut(&key).filter(|_| one.flag_only) {
+                Some(held) => held.quality = one.quality,
+                None if wanted => {
+                    results.observations.insert(key, *one);
+                }
+                None => {}
             }
         }
         for one in &out.assessments {
@@ -388,10 +450,19 @@ impl<'t> Stage<'t> {
         edition: &Arc<Registry>,
         announced: &Arc<Announced>,
         late: VecDeque<Late>,
+        said: &[Said],
     ) -> Self {
         let ends = task.to.plus(closed_after_ms(&edition.judgement));
         let reader = Reader::new(task, edition, announced);
-        Self { reader, ends, late, told: Side::new(edition), in_time: Side::new(edition) }
+        let mut all = Invalidations::default();
+        for one in said {
+            all.add(one.said.clone());
+        }
+        let all = Arc::new(all);
+        let told = Side::new(edition, &all, said::told(said));
+        let stands = said.iter().filter(|one| one.said.revoked.is_none());
+        let in_time = Side::new(edition, &all, stands.map(|one| one.said.clone()));
+        Self { reader, ends, late, told, in_time }
     }
 
     fn take(&mut self, arrival: &Arrival<'_>) -> ControlFlow<()> {
@@ -405,6 +476,9 @@ impl<'t> Stage<'t> {
         if let Input::Edition(registry) = &arrival.input {
             self.told.adopt(task, registry, at);
             self.in_time.adopt(task, registry, at);
+        }
+        if let Input::Act(act @ (Act::Invalidate { .. } | Act::Revoke { .. })) = &arrival.input {
+            self.told.act(task, act, at);
         }
         let in_time = read.into_iter().filter(|(_, _, late)| !late);
         let observations: Vec<Observation> = in_time.map(|(observation, ..)| observation).collect();
@@ -452,7 +526,9 @@ fn differences(task: &Task, told: Results, in_time: Results) -> (Recompute, Vec<
         let one = QualifiedObservation { revision: true, ..one };
         let before = told.observations.get(&key);
         if before.map(|before| QualifiedObservation { revision: true, ..*before }) != Some(one) {
-            recomputed.observations.push(one);
+            let observed = before.map(|before| before.observation);
+            let flag_only = key.1 == Period::Native && observed == Some(one.observation);
+            recomputed.observations.push(QualifiedObservation { flag_only, ..one });
         }
     }
     for (key, (coverage, day)) in in_time.coverage {

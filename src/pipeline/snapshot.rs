@@ -10,6 +10,7 @@ use crate::basin::Basin;
 use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
+use crate::domain::invalidation::Invalidations;
 use crate::domain::name::{DatastreamId, NetworkId};
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
@@ -40,6 +41,9 @@ struct Closing {
     #[cbor(default)]
     untold_faults: BTreeMap<AlertId, Untold>,
     #[n(9)]
+    #[cbor(default)]
+    invalidations: Invalidations,
+    #[n(10)]
     #[cbor(default)]
     announced: Announced,
 }
@@ -86,6 +90,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         untold: state.untold.clone(),
         untold_faults: state.untold_faults.clone(),
         evaluated: BTreeMap::clone(&state.evaluated),
+        invalidations: Invalidations::clone(&state.invalidations),
         announced: Announced::clone(&state.announced),
     };
     let mut bytes = Vec::new();
@@ -137,6 +142,7 @@ pub fn restore(
     pipeline.state.untold = closing.untold;
     pipeline.state.untold_faults = closing.untold_faults;
     pipeline.state.evaluated = Arc::new(closing.evaluated);
+    pipeline.state.invalidations = Arc::new(closing.invalidations);
     pipeline.state.announced = Arc::new(closing.announced);
     Ok(pipeline)
 }

@@ -15,6 +15,7 @@ use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::history::{Entry, History};
+use crate::domain::invalidation::Invalidations;
 use crate::domain::name::{DatastreamId, NetworkId, RuleId};
 use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
@@ -236,6 +237,8 @@ pub struct State {
     pub announced: Arc<Announced>,
     /// The number of the last alert.
     pub alerts: u64,
+    /// What is said of spans of values.
+    pub invalidations: Arc<Invalidations>,
 }
 
 impl State {

@@ -8,6 +8,7 @@ use crate::domain::time::Validity;
 use crate::seed::cell::nearest;
 use crate::seed::draft::Draft;
 use crate::seed::fault_in;
+use crate::seed::hj212;
 use crate::seed::sheet::{DEVICES, Sheet, Sheets, quoted};
 
 /// A row of `devices.csv`: a device at a station for a time.
@@ -42,7 +43,7 @@ pub(super) fn devices(sheets: &Sheets, draft: &mut Draft) {
             ("device", ClockTrust::Device),
             &[("arrival_if_off", ClockTrust::ArrivalIfOff), ("arrival", ClockTrust::Arrival)],
         );
-        cells.empty(&["options"], "a device: no format of this release has options");
+        let hj212 = hj212::options(&mut cells, &draft.registry.marks);
         let there = draft.registry.station(station.unwrap_or(StationId(0)));
         let there = there.map_or_else(crate::seed::draft::china, |station| station.zone.clone());
         let zone = cells.zone(there.clone());
@@ -60,10 +61,12 @@ pub(super) fn devices(sheets: &Sheets, draft: &mut Draft) {
             assignments: Vec::new(),
             clock,
             zone: zone.clone(),
+            hj212,
         };
         if let Some(held) = draft.registry.devices.get(id.index()) {
-            if held.clock != clock || held.zone != zone {
-                cells.refuse("device", "the same clock and zone in every row of a device");
+            if held.clock != clock || held.zone != zone || held.hj212 != hj212 {
+                let expected = "the same clock, zone and options in every row of a device";
+                cells.refuse("device", expected);
             }
         } else {
             draft.registry.devices.put(id.index(), device);

@@ -9,7 +9,9 @@ use jiff::tz::TimeZone;
 use crate::domain::fault::Fault;
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{DatastreamId, Names, NetworkId, PlaceId, PropertyId, StationId, Table};
-use crate::domain::registry::{Air, Energy, ProfileIndex, Registry, WaterRules};
+use crate::domain::registry::{
+    Air, Energy, Marks, ProfileIndex, Registry, VocabularyIndex, WaterRules,
+};
 use crate::domain::unit::Units;
 use crate::seed::device::Standing;
 use crate::seed::profile::Sender;
@@ -42,6 +44,7 @@ pub(super) struct Draft {
     pub(super) properties: Known<PropertyId>,
     pub(super) places: Known<PlaceId>,
     pub(super) stations: Known<StationId>,
+    pub(super) marks: Known<VocabularyIndex>,
     pub(super) profiles: Known<ProfileIndex>,
     pub(super) datastreams: Known<DatastreamId>,
     /// What the channels of each profile send, as [`Registry::profiles`].
@@ -60,6 +63,7 @@ impl Draft {
             properties: Known::new("a property of properties.csv"),
             places: Known::new("a place of places.csv"),
             stations: Known::new("a station of stations.csv"),
+            marks: Known::new("a vocabulary of device_marks.csv"),
             profiles: Known::new("a profile of profiles.csv"),
             datastreams: Known::new("a datastream of devices.csv and profiles.csv"),
             senders: Vec::new(),
@@ -87,6 +91,7 @@ fn empty() -> Registry {
         properties: Table::default(),
         places: Table::default(),
         stations: Table::default(),
+        marks: Marks::default(),
         profiles: Vec::new(),
         devices: Table::default(),
         device_ids: HashMap::new(),
@@ -100,5 +105,6 @@ fn empty() -> Registry {
         air: Air::default(),
         water: WaterRules::default(),
         energy: Energy::default(),
+        calendar: Vec::new(),
     }
 }

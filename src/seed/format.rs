@@ -2,11 +2,13 @@
 //! for.
 
 use crate::domain::registry::{Format, Level, Options, Pointers, TimeUnit};
+use crate::seed::hj212;
 use crate::seed::sheet::Cells;
 
 /// The formats by their words.
 const FORMATS: &[(&str, Format)] = &[
     ("json", Format::Json),
+    ("hj212", Format::Hj212),
     ("plain", Format::Plain),
     ("csv", Format::Csv),
     ("line_protocol", Format::LineProtocol),
@@ -22,9 +24,17 @@ const FORMATS: &[(&str, Format)] = &[
     ("crash", Format::Crash),
 ];
 /// The cells that say where a format finds things.
-const PLACES: [&str; 6] = ["device", "time", "each", "channel", "value", "unit"];
+const PLACES: [&str; 8] = ["device", "time", "each", "channel", "value", "unit", "mark", "marks"];
+/// Those, and the unit of times, where the device alone may have a place.
+const NOT_DEVICE: [&str; 8] =
+    ["time", "time_unit", "each", "channel", "value", "unit", "mark", "marks"];
 /// How the array of records is written that is the whole payload.
 const WHOLE_PAYLOAD: &str = ".";
+
+/// Finds a format by its word.
+pub(crate) fn format(word: &str) -> Option<Format> {
+    FORMATS.iter().find(|(known, _)| *known == word).map(|(_, format)| *format)
+}
 
 /// What the cells of a row mean to its formats.
 #[derive(Debug)]
@@ -45,6 +55,7 @@ pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
         Format::Json => json(cells, levels),
         #[cfg(debug_assertions)]
         Format::Crash => json(cells, levels),
+        Format::Hj212 => (hj212::pointers(cells, levels), TimeUnit::Local),
         Format::Plain => plain(cells, levels),
         Format::Csv => rows(cells, levels),
         Format::LineProtocol => tagged(cells, levels, ("ns", TimeUnit::Nanoseconds)),
@@ -62,8 +73,8 @@ pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
 fn formats(cells: &mut Cells<'_>) -> Vec<Format> {
     let mut found = Vec::new();
     for word in cells.text("format").split_whitespace() {
-        match FORMATS.iter().find(|(name, _)| *name == word) {
-            Some((_, format)) if !found.contains(format) => found.push(*format),
+        match format(word) {
+            Some(format) if !found.contains(&format) => found.push(format),
             Some(_) => cells.refuse("format", "each format once"),
             None => {}
         }
@@ -77,7 +88,7 @@ fn formats(cells: &mut Cells<'_>) -> Vec<Format> {
 }
 
 fn unknown(word: &str) -> bool {
-    FORMATS.iter().all(|(name, _)| *name != word)
+    format(word).is_none()
 }
 
 fn json(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
@@ -93,6 +104,7 @@ fn json(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
         channel: pointer(cells, "channel"),
         value: pointer(cells, "value"),
         unit: pointer(cells, "unit"),
+        mark: pointer(cells, "mark"),
     };
     named_device(cells, levels, "a JSON pointer");
     long_record(cells, levels, &pointers, "a JSON pointer");
@@ -120,8 +132,9 @@ fn rows(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
         channel: cells.text("channel").into(),
         value: cells.text("value").into(),
         unit: cells.text("unit").into(),
+        mark: Box::default(),
     };
-    cells.empty(&["each"], "CSV");
+    cells.empty(&["each", "mark", "marks"], "CSV");
     named_device(cells, levels, "a column");
     long_record(cells, levels, &pointers, "a column");
     if levels.contains(&Level::Channel) && pointers.value.is_empty() {
@@ -137,7 +150,7 @@ fn tagged(
     usual: (&str, TimeUnit),
 ) -> (Pointers, TimeUnit) {
     let format = cells.text("format");
-    cells.empty(&["time", "each", "value", "unit"], format);
+    cells.empty(&["time", "each", "value", "unit", "mark", "marks"], format);
     let device = cells.text("device").into();
     let channel = cells.text("channel").into();
     named_device(cells, levels, "a tag");
@@ -161,7 +174,7 @@ fn tagged(
 
 /// All stands in the payload; the base name may be the device's.
 fn senml(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
-    cells.empty(&["time", "time_unit", "each", "channel", "value", "unit"], "SenML");
+    cells.empty(&NOT_DEVICE, "SenML");
     if !matches!(cells.text("device"), "" | "bn") {
         cells.refuse("device", "`bn`, if the base name is the device's name, or nothing");
     }
@@ -199,7 +212,7 @@ fn sparkplug_b(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) 
 /// The shape is the format's own; the device may be named by a pointer.
 fn fixed(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
     let format = cells.text("format");
-    cells.empty(&["time", "time_unit", "each", "channel", "value", "unit"], format);
+    cells.empty(&NOT_DEVICE, format);
     named_device(cells, levels, "a JSON pointer");
     if levels.contains(&Level::Channel) {
         cells.refuse("pattern", format_args!("no `{{channel}}` for {format}"));
@@ -241,7 +254,8 @@ fn long_record(cells: &mut Cells<'_>, levels: &[Level], pointers: &Pointers, wha
     }
 }
 
-fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
+/// Reads a JSON pointer or an empty cell.
+pub(super) fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
     let text = cells.text(column);
     let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     if !text.is_empty() && (!text.starts_with('/') || !escaped) {

@@ -1,10 +1,13 @@
 //! What a kind of device sends, channel by channel.
 
 use crate::domain::name::{DatastreamId, PropertyId};
-use crate::domain::registry::{Channel, ChannelStream, Profile, ProfileIndex, Sampling, Statistic};
+use crate::domain::registry::{
+    Channel, ChannelStream, Profile, ProfileIndex, Sampling, Statistic, VocabularyIndex,
+};
 use crate::domain::time::HOUR;
 use crate::domain::unit::Conversion;
-use crate::seed::draft::Draft;
+use crate::seed::draft::{Draft, Known};
+use crate::seed::format::pointer;
 use crate::seed::quantity::{Units, unit};
 use crate::seed::sheet::{Cells, PROFILES, Sheets, UNITS};
 
@@ -78,7 +81,7 @@ pub(super) fn profiles(sheets: &Sheets, draft: &mut Draft) {
             _ => cells.find("property", &draft.properties),
         };
         let units = Units { units: &draft.registry.units, whole };
-        let mut channel = channel(&mut cells, property, &units);
+        let mut channel = channel(&mut cells, property, &units, &draft.marks);
         if let Some(property) = property {
             let canonical = draft.registry.properties.get(property.index());
             let mut sender = sender(&mut cells, property, &channel);
@@ -112,7 +115,12 @@ pub(super) fn profiles(sheets: &Sheets, draft: &mut Draft) {
     }
 }
 
-fn channel(cells: &mut Cells<'_>, property: Option<PropertyId>, units: &Units<'_>) -> Channel {
+fn channel(
+    cells: &mut Cells<'_>,
+    property: Option<PropertyId>,
+    units: &Units<'_>,
+    marks: &Known<VocabularyIndex>,
+) -> Channel {
     let name = cells.required("channel").into();
     let mut channel = Channel {
         name,
@@ -122,8 +130,12 @@ fn channel(cells: &mut Cells<'_>, property: Option<PropertyId>, units: &Units<'_
         text: false,
         statistic: Statistic::Instant,
         period_ms: None,
+        detection_limit: None,
+        mark: "".into(),
+        marks: None,
     };
     if property.is_none() {
+        cells.empty(&["mark", "marks"], "a channel that is ignored");
         return channel;
     }
     channel.unit = unit(cells, "unit", units);
@@ -132,8 +144,23 @@ fn channel(cells: &mut Cells<'_>, property: Option<PropertyId>, units: &Units<'_
         cells.refuse("scale", "a number other than zero");
         channel.scale = 1.0;
     }
+    channel.detection_limit = detection_limit(cells).map(|limit| limit / channel.scale);
+    channel.mark = pointer(cells, "mark");
+    if !cells.text("marks").is_empty() {
+        channel.marks = cells.find("marks", marks);
+    }
     channel.text = cells.word("as", ("number", false), &[("text", true)]);
     channel
+}
+
+/// Reads the detection limit, which is in the unit of the channel.
+fn detection_limit(cells: &mut Cells<'_>) -> Option<f64> {
+    let limit = cells.optional_number("detection_limit")?;
+    if limit <= 0.0 {
+        cells.refuse("detection_limit", "a number above zero");
+        return None;
+    }
+    Some(limit)
 }
 
 fn sender(cells: &mut Cells<'_>, property: PropertyId, channel: &Channel) -> Sender {
@@ -171,7 +198,6 @@ fn sender(cells: &mut Cells<'_>, property: PropertyId, channel: &Channel) -> Sen
         Statistic::Mean => Some(cells.duration("period")),
         Statistic::Min | Statistic::Max | Statistic::Total => cells.optional_duration("period"),
     };
-    cells.optional_number("detection_limit");
     let states_hour = statistic == Statistic::Mean && period_ms == Some(HOUR);
     let official = cells.word("official", ("", true), &[("device", true), ("weir", false)]);
     if !states_hour {

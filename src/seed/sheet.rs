@@ -71,19 +71,25 @@ schemas! {
     REACHES: "reaches.csv", false,
         ["upstream" "downstream" "minutes_low" "minutes_high" "source"],
         ["upstream" "downstream"];
+    DEVICE_MARKS: "device_marks.csv", false,
+        ["vocabulary" "mark" "quality" "censoring" "cause" "use" "source"],
+        ["vocabulary" "mark"];
     PROFILES: "profiles.csv", true,
         ["profile" "sensor" "property" "position" "channel" "unit" "scale" "as" "sampling"
          "cycle" "delay" "statistic" "period" "expected_every" "detection_limit" "source"]
-        + ["official"], ["profile" "channel"];
+        + ["official" "mark" "marks"], ["profile" "channel"];
     DEVICES: "devices.csv", true,
         ["network" "device" "station" "position" "profile" "clock" "zone" "options" "gateway"
          "from" "to" "source"], ["network" "device" "from"];
     TOPICS: "topics.csv", true,
         ["network" "pattern" "format" "device" "time" "time_unit" "each" "channel" "value"
-         "unit" "source"] + ["options"], ["network" "pattern"];
+         "unit" "source"] + ["options" "mark" "marks"], ["network" "pattern"];
     CALIBRATIONS: "calibrations.csv", false,
         ["datastream" "gain" "offset" "certificate" "from" "to" "source"],
         ["datastream" "from"];
+    CALENDAR: "calendar.csv", false,
+        ["station" "place" "kind" "from" "to" "person" "reason" "source"]
+        + ["property" "flag" "without"], ["station" "place" "property" "kind" "from"];
     DERIVED: "derived.csv", false,
         ["datastream" "expression" "from" "to" "source"], ["datastream" "from"];
     COUNTERS: "counters.csv", false,

@@ -16,6 +16,13 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         let pattern = cells.required("pattern");
         let levels = levels(&mut cells, pattern);
         let Meaning { formats, pointers, time_unit, options } = meaning(&mut cells, &levels);
+        let marks = match cells.text("marks") {
+            "" => None,
+            _ => cells.find("marks", &draft.marks),
+        };
+        if !pointers.mark.is_empty() && cells.text("marks").is_empty() {
+            cells.refuse("marks", "a vocabulary of device_marks.csv, since `mark` has a pointer,");
+        }
         let Some(network) = network else { continue };
         let overlaps = |(_, held, other): &&(u64, NetworkId, Vec<Level>)| {
             *held == network && overlap(other, &levels)
@@ -36,6 +43,7 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
             time_unit,
             pointers,
             options,
+            marks,
         };
         draft.registry.topics.put(id.index(), rule);
     }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use weir::decode::{self, Announced, Context, Decoded, Plan, packed};
 use weir::domain::name::{NetworkId, PropertyId, TopicId};
 use weir::domain::registry::{
-    Channel, Format, Level, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Channel, Format, Level, Marks, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
 };
 use weir::domain::time::Timestamp;
 use weir::domain::unit::{Unit, Units};
@@ -27,6 +27,7 @@ struct Shape {
 impl Shape {
     fn context(&self) -> Context<'_> {
         static ZONE: TimeZone = TimeZone::UTC;
+        static MARKS: LazyLock<Marks> = LazyLock::new(Marks::default);
         static UNITS: LazyLock<Units> = LazyLock::new(|| {
             let mut units = Units::default();
             let (name, dimension) = ("mg/L".into(), "mass_concentration".into());
@@ -38,9 +39,11 @@ impl Shape {
             rule: &self.rule,
             zone: &ZONE,
             units: &UNITS,
+            marks: &MARKS,
+            device: None,
             channel: Some("ph"),
             topic: self.topic,
-            device: "d",
+            device_name: "d",
             kind: self.kind,
             received: Timestamp(1_777_593_600_000),
             retained: false,
@@ -63,6 +66,9 @@ fn shape(format: Format, pointers: Pointers, time_unit: TimeUnit) -> Shape {
         text: name.contains("text"),
         statistic: Statistic::Instant,
         period_ms: None,
+        detection_limit: None,
+        mark: "".into(),
+        marks: None,
     };
     let profile = Profile { name: "p".into(), channels: CHANNELS.iter().map(of_name).collect() };
     let rule = TopicRule {
@@ -74,6 +80,7 @@ fn shape(format: Format, pointers: Pointers, time_unit: TimeUnit) -> Shape {
         time_unit,
         pointers,
         options: Options::default(),
+        marks: None,
     };
     Shape {
         plans: decode::plans(&rule, &profile),
@@ -93,6 +100,7 @@ fn cells(device: &str, time: &str, channel: &str, value: &str) -> Pointers {
         value: value.into(),
         unit: if value.is_empty() { "".into() } else { "u".into() },
         each: None,
+        mark: "".into(),
     }
 }
 

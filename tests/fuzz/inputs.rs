@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use weir::domain::input::{Arrival, Input};
+use weir::domain::input::{Act, Arrival, Input};
 use weir::domain::time::Moment;
 use weir::journal::inputs::{Inputs, Kept, Torn, Unpacked};
 use weir::pipeline::{Pipeline, Processed};
@@ -56,7 +56,7 @@ fn replay(kept: &[(Moment, Kept<'_>)]) {
     let mut processed = Processed::default();
     for (at, kept) in kept {
         let Some(input) = input(kept) else { continue };
-        let is_message = matches!(input, Input::Message(_) | Input::Act(_));
+        let is_message = matches!(input, Input::Message(_) | Input::Act(Act::Retry { .. }));
         pipeline.process(&Arrival { at: *at, input }, &mut processed);
         assert_eq!(processed.fate.is_some(), is_message, "every message ends somewhere");
     }

@@ -4,9 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::tz::TimeZone;
 use weir::decode::{self, Context, Decoded, Plan, packed};
-use weir::domain::name::{NetworkId, PropertyId, TopicId};
+use weir::domain::name::{MarkId, NetworkId, PropertyId, TopicId};
 use weir::domain::registry::{
-    Channel, Format, Level, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Channel, Format, Level, Marks, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Vocabulary, VocabularyIndex,
 };
 use weir::domain::time::Timestamp;
 use weir::domain::unit::{Unit, Units};
@@ -31,7 +32,12 @@ const TIMES: [TimeUnit; 6] = [
 
 /// Wide, wide and deep in an array of records, long, and one value a topic; in every time.
 static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
-    let wide = Pointers { time: "/ts".into(), device: "/id".into(), ..Pointers::default() };
+    let wide = Pointers {
+        time: "/ts".into(),
+        device: "/id".into(),
+        mark: "/m".into(),
+        ..Pointers::default()
+    };
     let records = Pointers { each: Some("/data/list".into()), ..wide.clone() };
     let long = Pointers {
         time: "/t".into(),
@@ -39,6 +45,7 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
         channel: "/n".into(),
         value: "/v".into(),
         unit: "/u".into(),
+        mark: "/m".into(),
         ..Pointers::default()
     };
     let of_topic = Pointers::default();
@@ -68,6 +75,9 @@ fn shape(
         text: name.contains("text"),
         statistic: Statistic::Instant,
         period_ms: None,
+        detection_limit: None,
+        mark: if *name == "/ph" { "/a/mark".into() } else { "".into() },
+        marks: None,
     };
     let profile = Profile { name: "p".into(), channels: names.iter().map(of_name).collect() };
     let mut levels = vec![Level::Literal("water".into()), Level::Device];
@@ -81,6 +91,7 @@ fn shape(
         time_unit,
         pointers,
         options: Options::default(),
+        marks: Some(VocabularyIndex(0)),
     };
     Shape { plans: decode::plans(&rule, &profile), rule, profile, channel }
 }
@@ -92,6 +103,14 @@ pub(crate) fn body(bytes: &[u8]) {
         units.add(Unit { name, dimension, multiply: 1.0, divide: 1.0, add: 0.0 }, &[]).unwrap();
         units
     });
+    static MARKS: LazyLock<Marks> = LazyLock::new(|| Marks {
+        vocabularies: vec![Vocabulary {
+            name: "v".into(),
+            other: MarkId(0),
+            ids: [("M".into(), MarkId(1))].into(),
+        }],
+        ..Marks::default()
+    });
     let mut feed = Feed(bytes);
     let shape = &SHAPES[usize::from(feed.byte()) % SHAPES.len()];
     let payload = feed.0;
@@ -100,9 +119,11 @@ pub(crate) fn body(bytes: &[u8]) {
         rule: &shape.rule,
         zone: &TimeZone::UTC,
         units: &UNITS,
+        marks: &MARKS,
+        device: None,
         channel: shape.channel,
         topic: "",
-        device: "",
+        device_name: "",
         kind: None,
         received: Timestamp(0),
         retained: false,

@@ -7,14 +7,16 @@ use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 use weir::domain::alert::{AlertChange, AlertEvent, AlertId, Before, Subject};
 use weir::domain::assessment::{Assessment, Limit, Verdict, WaterClass};
 use weir::domain::judgement::Judgement;
-use weir::domain::name::{DatastreamId, LimitId, PlaceId, PropertyId, RuleId, StationId, Table};
+use weir::domain::name::{
+    DatastreamId, LimitId, MarkId, PlaceId, PropertyId, RuleId, StationId, Table,
+};
 use weir::domain::observation::{
     Completeness, NilReason, Observation, ObservationResult, Period, QualifiedObservation, Side,
 };
 use weir::domain::quality::{Flag, Quality, Test};
 use weir::domain::registry::{
-    Air, Datastream, Energy, ObservedProperty, Place, Registry, Rule, Station, Statistic,
-    WaterRules,
+    Air, Datastream, Energy, Mark, MarkUse, Marks, ObservedProperty, Place, Registry, Rule,
+    Station, Statistic, WaterRules,
 };
 use weir::domain::time::{PhenomenonTime, Timestamp};
 use weir::domain::unit::Units;
@@ -82,6 +84,15 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         ..model.limit.clone()
     };
     let digest = name();
+    let mark = Mark {
+        id: MarkId(0),
+        vocabulary: "v".into(),
+        text: feed.text().into(),
+        quality: Flag::Fail,
+        censoring: None,
+        cause: "fault".into(),
+        usage: MarkUse::Observation,
+    };
     let streams = (0..2).map(|id| Datastream {
         id: DatastreamId(id),
         station: StationId(0),
@@ -100,6 +111,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         properties,
         places: table(vec![place]),
         stations: table(vec![station]),
+        marks: Marks { marks: table(vec![mark]), ..Marks::default() },
         profiles: Vec::new(),
         devices: Table::default(),
         device_ids: HashMap::new(),
@@ -112,6 +124,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         air: Air::default(),
         water: WaterRules::default(),
         energy: Energy::default(),
+        calendar: Vec::new(),
     }
 }
 
@@ -144,6 +157,7 @@ fn observation(feed: &mut Feed<'_>) -> QualifiedObservation {
             result,
             raw: (how & 32 != 0).then_some(number / 3.0),
             clock: Flag::Pass,
+            mark: (how & 2 == 0).then_some(MarkId(0)),
         },
         quality,
         revision: how & 0x80 != 0,
@@ -332,6 +346,12 @@ fn check_values(
             if let Some(side) = side {
                 assert!(matches!(next("_censored"), FieldValue::String(text) if &*text == side));
             }
+        }
+        let mark = qualified.observation.mark.and_then(|mark| registry.marks.get(mark));
+        let native = qualified.observation.period == Period::Native;
+        let unmarked = (qualified.revision && native).then(String::new);
+        if let Some(text) = mark.map(|mark| quoted(&mark.text)).or(unmarked) {
+            assert!(matches!(next("_mark"), FieldValue::String(mark) if *mark == *text));
         }
         if qualified.completeness.is_some_and(|of| of.expected > 0) {
             assert!(matches!(next("_coverage"), FieldValue::F64(share) if share <= 1.0));

@@ -19,7 +19,7 @@ const FAULT_MAX: usize = 16 << 10;
 
 /// Tables by the number that a case begins with. It is never another's, or the cases in the corpus
 /// would mean something else: a new table goes to the end.
-const NUMBERED: [&str; 27] = [
+const NUMBERED: [&str; 30] = [
     "averages.csv",
     "calibrations.csv",
     "devices.csv",
@@ -47,6 +47,9 @@ const NUMBERED: [&str; 27] = [
     "factors.csv",
     "production.csv",
     "targets.csv",
+    "cross_checks.csv",
+    "device_marks.csv",
+    "calendar.csv",
 ];
 
 /// Lays bytes over the sound tables: the whole of one, rows behind its head, or more rows.

@@ -25,6 +25,7 @@ pub(crate) fn body(bytes: &[u8]) {
         time_unit: TimeUnit::Milliseconds,
         pointers: Pointers::default(),
         options: Options::default(),
+        marks: None,
     };
     let plain = |level: &Level| match level {
         Level::Literal(word) => !word.contains(['+', '#']),

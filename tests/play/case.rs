@@ -8,8 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use weir::domain::input::{Condition, Input, Qos};
+use weir::domain::input::{Act, By, Condition, Input, Qos};
+use weir::domain::quality::Flag;
 use weir::domain::time::{Moment, SECOND, Timestamp};
+use weir::pipeline::act::Judged;
 use weir::pipeline::recompute::Reckoned;
 use weir::seed::Tables;
 
@@ -36,6 +38,10 @@ struct Line<'a> {
     edition: Option<String>,
     /// The number of the dead letter that is run again, counted from 1.
     retry: Option<usize>,
+    /// A person says that values do not count, or are in doubt.
+    invalidate: Option<Invalidate>,
+    /// A person takes that back.
+    revoke: Option<Revoke>,
     /// Days of which values came late are recomputed, as far as they are due.
     #[serde(default)]
     recompute: bool,
@@ -52,6 +58,28 @@ struct Line<'a> {
     #[serde(default)]
     retain: bool,
     qos: Option<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invalidate {
+    station: String,
+    property: Option<String>,
+    /// RFC 3339.
+    from: String,
+    to: String,
+    #[serde(default)]
+    suspect: bool,
+    person: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoke {
+    id: u64,
+    person: String,
+    reason: String,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -186,14 +214,26 @@ impl Stage {
             let words = if self.player.letters[number - 1].open { "stays" } else { "ended well" };
             writeln!(self.player.told, "  it {words}").unwrap();
         }
+        if let Some(said) = &line.invalidate {
+            self.invalidate(said);
+        }
+        if let Some(Revoke { id, person, reason }) = &line.revoke {
+            let (id, by) = (*id, By { person, reason });
+            self.act(Act::Revoke { id, by }, &format!("{person} revokes {id}: {reason}"));
+        }
         if line.recompute {
             let before = self.player.told.len();
             let words = match self.player.recompute(self.at) {
                 None => "nothing is to be recomputed".to_owned(),
-                Some(Reckoned { late, changed, .. }) => {
+                Some(Reckoned { late, changed, said, .. }) => {
+                    let by = said.iter().map(|one| {
+                        let word = one.revoked.as_ref().unwrap_or(&one.said);
+                        format!(", by {}", word.person)
+                    });
                     format!(
-                        "recomputed with {late} late values: {} verdicts changed",
-                        changed.len()
+                        "recomputed with {late} late values: {} verdicts changed{}",
+                        changed.len(),
+                        by.collect::<String>()
                     )
                 }
             };
@@ -204,6 +244,41 @@ impl Stage {
             let sent = self.sent(line, topic, network);
             self.send(&sent, topic);
         }
+    }
+
+    fn invalidate(&mut self, said: &Invalidate) {
+        let Invalidate { station, property, from, to, suspect, person, reason } = said;
+        let pipeline = &self.player.pipeline;
+        let registry = pipeline.registry();
+        let id = pipeline.state().invalidations.next();
+        let station_id = registry.stations.iter().find(|one| *one.name == **station).unwrap().id;
+        let property_id = |name: &String| registry.property_called(name).unwrap().id;
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        let act = Act::Invalidate {
+            id,
+            station: station_id,
+            property: property.as_ref().map(property_id),
+            position: None,
+            from: at(from),
+            to: at(to),
+            flag: if *suspect { Flag::Suspect } else { Flag::Fail },
+            by: By { person, reason },
+        };
+        let of = property.as_ref().map_or_else(String::new, |property| format!("/{property}"));
+        self.act(act, &format!("{person} says of {station}{of}, {from} to {to}: {reason}"));
+    }
+
+    fn act(&mut self, act: Act<'_>, words: &str) {
+        let before = self.player.told.len();
+        self.player.take(self.at, Input::Act(act));
+        let Judged { values, days } = self.player.out.judged.unwrap_or_default();
+        let later = days.map_or_else(String::new, |(from, to)| {
+            let clock = |at: Timestamp| self.player.clock(Moment { wall: at, elapsed_ms: 0 });
+            format!(", days from {} to before {} later", clock(from), clock(to))
+        });
+        let clock = self.player.clock(self.at);
+        let said = format!("{clock} {words}\n  {values} values are judged anew{later}\n");
+        self.player.told.insert_str(before, &said);
     }
 
     fn sent(

@@ -294,7 +294,11 @@ impl Player {
             Input::Act(Act::Retry { message, reading, received, .. }) => {
                 (message, *received, reading.is_none())
             }
-            Input::Tick | Input::Edition(_) | Input::Condition(_) | Input::Recompute(_) => return,
+            Input::Act(Act::Invalidate { .. } | Act::Revoke { .. })
+            | Input::Tick
+            | Input::Edition(_)
+            | Input::Condition(_)
+            | Input::Recompute(_) => return,
         };
         let anew = matches!(arrival.input, Input::Message(_));
         let rejects = self.out.rejects.iter().filter(|one| anew || one.channel.is_some());
@@ -313,9 +317,11 @@ impl Player {
     }
 
     fn lines(&mut self, registry: &Registry) -> String {
-        let Processed { observations, coverage, assessments, evaluations, alerts, .. } = &self.out;
+        let Processed {
+            observations, controls, coverage, assessments, evaluations, alerts, ..
+        } = &self.out;
         let mut lines = Vec::new();
-        let points = Points { observations, coverage, assessments, evaluations, alerts };
+        let points = Points { observations, controls, coverage, assessments, evaluations, alerts };
         self.renderer.render(registry, points, &mut lines);
         let text = String::from_utf8(lines).unwrap();
         for line in influxdb_line_protocol::parse_lines(&text) {
@@ -407,19 +413,20 @@ impl Player {
     pub fn recompute(&mut self, at: Moment) -> Option<Reckoned> {
         let registry = self.pipeline.registry();
         let task = late::due(registry, &self.pipeline.state().stations, at)?;
+        let said = Arc::clone(&self.pipeline.state().invalidations);
         let kept = || Unpacked::new(self.kept.bytes()).map(Result::unwrap);
         // The editions before the first message that is played are those that were in force.
         let (_, Kept::Edition(first)) = kept().next()? else { panic!("no edition") };
-        let outcome =
-            recompute(&task, &self.editions[first], &self.pipeline.state().announced, |take| {
-                for (at, kept) in kept() {
-                    let before = at.wall < task.begins() && !matches!(kept, Kept::Edition(_));
-                    if !before && take(&Arrival { at, input: self.input(kept) }).is_break() {
-                        break;
-                    }
+        let announced = &self.pipeline.state().announced;
+        let outcome = recompute(&task, &self.editions[first], announced, &said, |take| {
+            for (at, kept) in kept() {
+                let before = at.wall < task.begins() && !matches!(kept, Kept::Edition(_));
+                if !before && take(&Arrival { at, input: self.input(kept) }).is_break() {
+                    break;
                 }
-                Ok::<(), Infallible>(())
-            });
+            }
+            Ok::<(), Infallible>(())
+        });
         let outcome = outcome.unwrap();
         for part in outcome.recomputed.clone().parts(POINTS_MAX) {
             self.take(at, Input::Recompute(Arc::new(part)));
@@ -470,4 +477,5 @@ pub fn assert_same_state(a: &Pipeline, b: &Pipeline) {
     assert_eq!(a.weir, b.weir);
     assert_eq!(a.announced, b.announced);
     assert_eq!(a.alerts, b.alerts);
+    assert_eq!(a.invalidations, b.invalidations);
 }

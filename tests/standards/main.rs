@@ -109,6 +109,7 @@ fn judged(
         result: ObservationResult::Value(value),
         raw: None,
         clock: Flag::NotEvaluated,
+        mark: None,
     };
     let quality = Quality::default();
     let qualified = QualifiedObservation {

@@ -23,6 +23,7 @@ fn minutes(count: i64, value: impl Fn(i64) -> f64) -> Vec<Entry> {
         time: Timestamp(minute * MINUTE),
         result: ObservationResult::Value(value(minute)),
         quality: Quality::only(Test::GrossRange, Flag::Pass),
+        mark: None,
     };
     (0..count).map(entry).collect()
 }

@@ -41,6 +41,7 @@ fn entry(minute: i64, value: f64) -> Entry {
         time: at(minute),
         result: ObservationResult::Value(value),
         quality: Quality::only(Test::GrossRange, Flag::Pass),
+        mark: None,
     }
 }
 
@@ -202,7 +203,12 @@ fn a_rise_faster_than_any_meter_is_suspect() {
 #[test]
 fn failed_and_absent_readings_are_skipped_and_suspect_ones_said() {
     let with = |flag, result| {
-        let odd = Entry { time: at(1), result, quality: Quality::only(Test::GrossRange, flag) };
+        let odd = Entry {
+            time: at(1),
+            result,
+            quality: Quality::only(Test::GrossRange, flag),
+            mark: None,
+        };
         let entries = [entry(0, 10.0), odd, entry(2, 10.2)];
         consumption(entries.into_iter(), (at(0), at(2)), &plain())
     };
@@ -243,7 +249,12 @@ fn readings() -> impl Strategy<Value = (Vec<Entry>, i64)> {
 
 fn entry_of(millis: i64, steps: i64) -> Entry {
     let result = ObservationResult::Value(steps as f64 / 10.0);
-    Entry { time: Timestamp(millis), result, quality: Quality::only(Test::GrossRange, Flag::Pass) }
+    Entry {
+        time: Timestamp(millis),
+        result,
+        quality: Quality::only(Test::GrossRange, Flag::Pass),
+        mark: None,
+    }
 }
 
 proptest! {
@@ -301,6 +312,7 @@ proptest! {
             time: at(*minute),
             result: ObservationResult::Value(*value),
             quality: Quality::only(Test::GrossRange, flags[*flag]),
+            mark: None,
         });
         let hour = consumption(entries, (at(60), at(120)), &counter(rows));
         prop_assert!(hour.parts >= 0);

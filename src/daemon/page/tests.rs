@@ -60,6 +60,7 @@ fn view(more: usize) -> View {
         stations: state.stations.clone(),
         networks: Vec::new(),
         evaluated: Arc::clone(&state.evaluated),
+        invalidations: Arc::clone(&state.invalidations),
     }
 }
 

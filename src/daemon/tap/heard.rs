@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::decode::{self, Announced, Context, Decoded, Plan};
 use crate::domain::input::Message;
-use crate::domain::name::{NetworkId, TopicId};
+use crate::domain::name::{MarkId, NetworkId, TopicId};
 use crate::domain::observation::ObservationResult;
 use crate::domain::registry::{Device, ProfileIndex, Registry, TopicRule, Words};
 use crate::domain::time::Timestamp;
@@ -22,6 +22,8 @@ pub(super) struct Heard {
     pub(super) unit: Box<str>,
     /// The device's own time, if it stated one.
     pub(super) device_time: Option<Timestamp>,
+    /// What it marks the value with.
+    pub(super) mark: Option<MarkId>,
 }
 
 /// Decodes what comes by, with the formats compiled once.
@@ -77,9 +79,11 @@ impl Ear {
             rule,
             zone: &device.zone,
             units: &registry.units,
+            marks: &registry.marks,
+            device: Some(device),
             channel: words.channel,
             topic,
-            device: &device.name,
+            device_name: &device.name,
             kind: words.kind,
             received: at,
             retained: message.retain,
@@ -94,6 +98,7 @@ impl Ear {
                 result: reading.result,
                 unit: unit.map_or_else(Box::default, |unit| unit.name.clone()),
                 device_time: reading.device_time,
+                mark: reading.mark,
             })
         });
         Some(heard.collect())

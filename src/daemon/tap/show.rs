@@ -13,8 +13,10 @@ use crate::daemon::terminal::plain;
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::evaluation::Evaluation;
 use crate::domain::input::{Arrival, Input, Message, Qos};
-use crate::domain::name::NetworkId;
-use crate::domain::observation::{NilReason, ObservationResult, QualifiedObservation, Side};
+use crate::domain::name::{MarkId, NetworkId};
+use crate::domain::observation::{
+    NilReason, Observation, ObservationResult, QualifiedObservation, Side,
+};
 use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::Registry;
 use crate::pipeline::{Pipeline, Processed};
@@ -78,6 +80,7 @@ impl Tap {
                 "channel": &*heard.channel,
                 "value": heard.result.number(),
                 "unit": &*heard.unit,
+                "mark": heard.mark.map(|mark| marked(registry, mark)),
                 "device_time_ms": heard.device_time.map(|time| time.millis()),
             })
         });
@@ -92,6 +95,7 @@ impl Tap {
                 "unit": registry.unit_name(property),
                 "flag": qualified.flag().number(),
                 "flags": flags(qualified),
+                "mark": qualified.observation.mark.map(|mark| marked(registry, mark)),
                 "revision": qualified.revision,
                 "verdict": assessment.map(|assessment| verdict(registry, assessment.verdict)),
             }))
@@ -151,14 +155,21 @@ impl Tap {
                 || "no time of its own".to_owned(),
                 |time| time.rfc3339(&TimeZone::UTC),
             );
-            let said =
-                format!("{} = {} {}, {time}", heard.channel, number(heard.result), heard.unit);
+            let registry = self.pipeline.registry();
+            let mark = heard
+                .mark
+                .map_or_else(String::new, |mark| format!(", mark {}", marked(registry, mark)));
+            let (value, unit) = (number(heard.result), &heard.unit);
+            let said = format!("{} = {value} {unit}{mark}, {time}", heard.channel);
             text.push_str(&format!("  {dim}said{end} {}\n", plain(&said)));
         }
         for qualified in &self.out.observations {
             let (line, marked) = self.observation(qualified);
             let mark = if marked { red } else { "" };
             text.push_str(&format!("  {mark}{}{end}\n", plain(&line)));
+        }
+        for control in &self.out.controls {
+            text.push_str(&format!("  {dim}{}{end}\n", plain(&self.control(control))));
         }
         for evaluation in &self.evaluations {
             let (line, marked) = evaluated::line(self.pipeline.registry(), evaluation);
@@ -170,10 +181,19 @@ impl Tap {
             let line = format!("{channel} rejected: {}", reject.reason);
             text.push_str(&format!("  {red}{}{end}\n", plain(&line)));
         }
-        if self.out.observations.is_empty() && self.out.rejects.is_empty() {
+        let nothing = self.out.observations.is_empty() && self.out.controls.is_empty();
+        if nothing && self.out.rejects.is_empty() {
             text.push_str("  held already, or nothing to read in it\n");
         }
         text
+    }
+
+    /// Gives the line of what a check of an instrument gave.
+    fn control(&self, control: &Observation) -> String {
+        let registry = self.pipeline.registry();
+        let name = registry.datastream(control.datastream).map_or("", |stream| &*stream.name);
+        let mark = control.mark.map_or_else(String::new, |mark| marked(registry, mark));
+        format!("{name} {}, a check of the instrument: {mark}", number(control.result))
     }
 
     /// Gives the line of an observation, and whether somebody should look at it.
@@ -213,6 +233,14 @@ fn number(result: ObservationResult) -> String {
             "no value: the expression gives none".to_owned()
         }
     }
+}
+
+/// Gives a mark with its cause and vocabulary.
+fn marked(registry: &Registry, mark: MarkId) -> String {
+    registry.marks.get(mark).map_or_else(String::new, |mark| match &*mark.cause {
+        "" => format!("{} of {}", mark.text, mark.vocabulary),
+        cause => format!("{} ({cause}) of {}", mark.text, mark.vocabulary),
+    })
 }
 
 /// Gives the flag of each test that ran.

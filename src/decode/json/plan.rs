@@ -22,6 +22,10 @@ pub(super) enum Target {
     Value,
     /// In a long record: the unit.
     Unit,
+    /// The mark of the record's values, or of the payload's.
+    Mark,
+    /// In a wide record: the mark of this channel.
+    MarkOf(u16),
 }
 
 /// The known keys of one object.
@@ -67,6 +71,7 @@ impl Plan {
                 (&*pointers.value, Target::Value),
                 (&*pointers.unit, Target::Unit),
                 (&*pointers.time, Target::Time),
+                (&*pointers.mark, Target::Mark),
             ];
             tree(leaves, false)
         } else {
@@ -77,8 +82,13 @@ impl Plan {
                 };
                 (&*channel.name, target)
             });
-            let mut leaves = vec![(&*pointers.time, Target::Time)];
+            let mut leaves = vec![(&*pointers.time, Target::Time), (&*pointers.mark, Target::Mark)];
             leaves.extend(channels);
+            let marked = profile.channels.iter().enumerate();
+            leaves.extend(marked.map(|(index, channel)| {
+                let target = Target::MarkOf(u16::try_from(index).unwrap_or(u16::MAX));
+                (&*channel.mark, target)
+            }));
             leaves.push((&*pointers.device, Target::Ignored));
             tree(leaves, true)
         };

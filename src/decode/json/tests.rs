@@ -7,10 +7,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decode;
-use crate::domain::name::{NetworkId, PropertyId, TopicId};
+use crate::domain::name::{MarkId, NetworkId, PropertyId, TopicId};
 use crate::domain::observation::Side;
 use crate::domain::registry::{
-    Channel, Format, Level, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Channel, Format, Level, Marks, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Vocabulary, VocabularyIndex,
 };
 use crate::domain::unit::{Unit, Units};
 
@@ -23,6 +24,9 @@ fn profile(names: &[&str]) -> Profile {
         text: name.contains("text"),
         statistic: Statistic::Instant,
         period_ms: None,
+        detection_limit: None,
+        mark: if *name == "/ph" { "/flags/ph".into() } else { "".into() },
+        marks: None,
     };
     Profile { name: "test".into(), channels: names.iter().map(channel).collect() }
 }
@@ -37,7 +41,15 @@ fn rule(pointers: Pointers) -> TopicRule {
         time_unit: TimeUnit::Milliseconds,
         pointers,
         options: Options::default(),
+        marks: Some(VocabularyIndex(0)),
     }
+}
+
+/// Letters and numbers: `M` is 1, `7` is 2, everything else 0.
+fn marks() -> Marks {
+    let ids = [("M".into(), MarkId(1)), ("7".into(), MarkId(2))].into();
+    let vocabulary = Vocabulary { name: "v".into(), other: MarkId(0), ids };
+    Marks { vocabularies: vec![vocabulary], ..Marks::default() }
 }
 
 type Read = (Vec<Reading>, Vec<(String, String)>);
@@ -53,9 +65,11 @@ fn decode_with(pointers: Pointers, channels: &[&str], payload: &[u8]) -> Result<
         rule: &rule,
         zone: &TimeZone::UTC,
         units: &units,
+        marks: &marks(),
+        device: None,
         channel: None,
         topic: "",
-        device: "",
+        device_name: "",
         kind: None,
         received: Timestamp(0),
         retained: false,
@@ -132,6 +146,42 @@ fn channels_may_be_nested_and_indexed() {
         r#"{"head":{"ts":9},"a":{"b":{"ph":7}},"u":[220,230,240]}"#,
         "0@9=7 1@9=220 2@9=240",
     );
+}
+
+/// Reads and gives the mark of each reading, `-` for none.
+#[track_caller]
+fn marked(pointers: Pointers, channels: &[&str], payload: &str, want: &str) {
+    let (readings, _) = decode_with(pointers, channels, payload.as_bytes()).unwrap();
+    let mark = |reading: &Reading| reading.mark.map_or("-".to_owned(), |mark| mark.0.to_string());
+    assert_eq!(readings.iter().map(mark).collect::<Vec<_>>().join(" "), want);
+}
+
+#[test]
+fn a_wide_records_mark_is_of_all_values_that_have_none_of_their_own() {
+    let of_record = Pointers { mark: "/err".into(), ..wide() };
+    let channels = &["/ph", "/do"];
+    let both = r#"{"err":7,"ph":1,"do":2,"flags":{"ph":"M"}}"#;
+    marked(of_record.clone(), channels, both, "1 2");
+    marked(of_record, channels, r#"{"ph":1,"do":2,"err":"7"}"#, "2 2");
+    marked(wide(), channels, r#"{"flags":{"ph":"M"},"ph":1,"do":2}"#, "1 -");
+}
+
+#[test]
+fn a_long_record_has_the_mark_that_stands_in_it() {
+    let pointers = Pointers { mark: "/f".into(), ..long() };
+    let records = r#"{"n":"ph","v":1,"f":"M"},{"n":"ph","v":2},{"n":"ph","v":3,"f":"N"}"#;
+    marked(pointers, &["ph"], &format!("{{\"data\":[{records}]}}"), "1 - 0");
+}
+
+#[test]
+fn null_and_nothing_are_no_mark_and_anything_else_is_an_unknown_one() {
+    let pointers = Pointers { mark: "/err".into(), ..wide() };
+    for (mark, want) in
+        [("null", "-"), ("\" \"", "-"), ("[7]", "0"), ("true", "0"), ("\" M \"", "1")]
+    {
+        let payload = format!("{{\"err\":{mark},\"do\":2}}");
+        marked(pointers.clone(), &["/do"], &payload, want);
+    }
 }
 
 #[test]

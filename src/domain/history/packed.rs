@@ -5,6 +5,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::domain::history::Entry;
+use crate::domain::name::MarkId;
 use crate::domain::observation::{NilReason, ObservationResult, Side};
 use crate::domain::packed::{
     folded, push_unsigned, push_varint, take_unsigned, take_varint, unfolded,
@@ -52,22 +53,33 @@ struct Tag {
     decimals: u8,
     #[n(2)]
     quality: Quality,
+    #[n(3)]
+    mark: Option<MarkId>,
 }
 
 /// The bit of a tag's number that says that flags follow; else they are as before.
 const FLAGS_FOLLOW: u64 = 1 << 6;
+/// The bit that says that a mark follows, or none; else it is as before.
+const MARK_FOLLOWS: u64 = 1 << 7;
 
 impl Tag {
     /// Writes it against the one before it.
     fn write(self, before: Self, out: &mut impl Extend<u8>) {
-        let number = u64::from(self.kind) | u64::from(self.decimals) << 3;
-        if self.quality == before.quality {
-            push_unsigned(out, number << 1 | 1);
-        } else {
-            push_unsigned(out, (number | FLAGS_FOLLOW) << 1 | 1);
+        let mut number = u64::from(self.kind) | u64::from(self.decimals) << 3;
+        if self.quality != before.quality {
+            number |= FLAGS_FOLLOW;
+        }
+        if self.mark != before.mark {
+            number |= MARK_FOLLOWS;
+        }
+        push_unsigned(out, number << 1 | 1);
+        if number & FLAGS_FOLLOW != 0 {
             for plane in self.quality.planes() {
                 push_unsigned(out, u64::from(plane));
             }
+        }
+        if number & MARK_FOLLOWS != 0 {
+            push_unsigned(out, self.mark.map_or(0, |mark| u64::from(mark.0) + 1));
         }
     }
 
@@ -82,7 +94,12 @@ impl Tag {
             }
             quality = Quality::from_planes(planes);
         }
-        Some(Self { kind: bits(0), decimals: bits(3), quality })
+        let mut mark = self.mark;
+        if number & MARK_FOLLOWS != 0 {
+            let written = take_unsigned(rest)?;
+            mark = written.checked_sub(1).and_then(|id| u32::try_from(id).ok()).map(MarkId);
+        }
+        Some(Self { kind: bits(0), decimals: bits(3), quality, mark })
     }
 }
 
@@ -108,8 +125,8 @@ pub(super) struct Packed {
     last: Last,
 }
 
-/// The longest entry: a tag with its flags, a change of step, and a number.
-const ENTRY_BYTES_MAX: usize = 2 + 4 * 5 + 10 + 10;
+/// The longest entry: a tag with its flags and its mark, a change of step, and a number.
+const ENTRY_BYTES_MAX: usize = 2 + 4 * 5 + 5 + 10 + 10;
 /// How many bytes the tail holds: a dozen of ordinary values and one of any other kind.
 const TAIL_BYTES: usize = 62;
 
@@ -183,7 +200,7 @@ impl Packed {
         let (time, begun) = (entry.time.millis(), self.count > 0);
         let step = if begun { time.wrapping_sub(self.last.time) } else { 0 };
         let ((kind, decimals), number) = self.kind(entry.result);
-        let tag = Tag { kind, decimals, quality: entry.quality };
+        let tag = Tag { kind, decimals, quality: entry.quality, mark: entry.mark };
         let whole = (kind == kind::DECIMAL).then(|| scaled(number.unwrap_or_default(), decimals));
         if self.tail.room() < ENTRY_BYTES_MAX {
             self.bytes.extend_from_slice(self.tail.written());
@@ -293,7 +310,8 @@ fn take(rest: &mut &[u8], last: Option<Last>) -> Option<(Entry, Last)> {
         kind::UNDEFINED => ObservationResult::Nil(NilReason::Undefined),
         _ => ObservationResult::Nil(NilReason::Missing),
     };
-    Some((Entry { time: Timestamp(next.time), result, quality: next.tag.quality }, next))
+    let Tag { quality, mark, .. } = next.tag;
+    Some((Entry { time: Timestamp(next.time), result, quality, mark }, next))
 }
 
 fn take_f64(from: &mut &[u8]) -> Option<f64> {

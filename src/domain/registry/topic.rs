@@ -1,6 +1,7 @@
 //! What the topics of a pattern mean.
 
 use crate::domain::name::{NetworkId, TopicId};
+use crate::domain::registry::VocabularyIndex;
 
 /// A payload format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -29,6 +30,8 @@ pub enum Format {
     Shelly,
     /// Zigbee2MQTT, a bridge.
     Zigbee2mqtt,
+    /// HJ 212, the language of Chinese monitoring stations.
+    Hj212,
     /// The same, but for payloads that break weir: for tests, and in no release.
     #[cfg(debug_assertions)]
     Crash,
@@ -109,6 +112,8 @@ pub struct Pointers {
     pub value: Box<str>,
     /// In a long record: the unit.
     pub unit: Box<str>,
+    /// The mark of a record's values: of its one value, or of all that have none of their own.
+    pub mark: Box<str>,
 }
 
 /// What else a format is told: `options` of `topics.csv`.
@@ -145,6 +150,8 @@ pub struct TopicRule {
     pub pointers: Pointers,
     /// What else the formats are told.
     pub options: Options,
+    /// The vocabulary of the marks, where payloads have marks.
+    pub marks: Option<VocabularyIndex>,
 }
 
 impl TopicRule {

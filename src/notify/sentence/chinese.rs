@@ -35,6 +35,12 @@ impl Scene<'_> {
             (AlertChange::Changed, Topic::Exceedance) => {
                 format!("{who}（续报）：{}；自{since}起", self.exceeds_zh())
             }
+            (AlertChange::Resolved, Topic::Exceedance) if self.counts_no_more() => {
+                format!(
+                    "{who}：{}已判无效，自{since}起的报警无有效数据支持，予以撤回",
+                    self.said_zh()
+                )
+            }
             (AlertChange::Resolved, Topic::Exceedance) => format!(
                 "{who}：{}，不再{}{}；{}",
                 self.said_zh(),

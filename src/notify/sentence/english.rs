@@ -33,6 +33,11 @@ impl Scene<'_> {
             (AlertChange::Fired | AlertChange::Changed, Topic::Exceedance) => {
                 format!("{who}{}, since {since}", self.exceeds())
             }
+            (AlertChange::Resolved, Topic::Exceedance) if self.counts_no_more() => format!(
+                "{who}: {} does not count any more, nor does any other value of the alert since \
+                 {since}; it is taken back",
+                self.said()
+            ),
             (AlertChange::Resolved, Topic::Exceedance) => format!(
                 "{who}: {}, no longer {} {}; {}",
                 self.said(),

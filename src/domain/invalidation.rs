@@ -1,0 +1,307 @@
+//! What persons say of values once these are measured, or before: that a span of them does not
+//! count, or is in doubt. It is said of a station, and may be revoked.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::name::{PropertyId, StationId};
+use crate::domain::quality::Flag;
+use crate::domain::registry::Datastream;
+use crate::domain::time::{DAY, Moment, Timestamp};
+
+/// How many invalidations are held, revoked ones among them.
+pub const INVALIDATIONS_MAX: usize = 10_000;
+/// How long one that was revoked is held.
+pub const REVOKED_KEPT_MS: i64 = 183 * DAY;
+/// How long after its end one that stands is held: as long as months and years are.
+pub const ENDED_KEPT_MS: i64 = 800 * DAY;
+/// How long a span may be.
+pub const SPAN_MAX_MS: i64 = 366 * DAY;
+/// How long a person's name may be, bytes.
+pub const PERSON_BYTES_MAX: usize = 100;
+/// How long a reason may be, bytes.
+pub const REASON_BYTES_MAX: usize = 500;
+
+/// Of which values of a station something is said.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Scope {
+    /// The station.
+    #[n(0)]
+    pub station: StationId,
+    /// Of this property; of all without.
+    #[n(1)]
+    pub property: Option<PropertyId>,
+    /// At this position; at all without.
+    #[n(2)]
+    pub position: Option<String>,
+}
+
+impl Scope {
+    /// Says whether the values of a datastream are meant, also of one that came to the station
+    /// later.
+    #[must_use]
+    pub fn covers(&self, datastream: &Datastream) -> bool {
+        self.station == datastream.station
+            && self.property.is_none_or(|property| property == datastream.property)
+            && self.position.as_deref().is_none_or(|position| *position == *datastream.position)
+    }
+}
+
+/// Who said something, why and when.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Word {
+    /// Who.
+    #[n(0)]
+    pub person: String,
+    /// Why.
+    #[n(1)]
+    pub reason: String,
+    /// When.
+    #[n(2)]
+    pub at: Moment,
+}
+
+/// A span of values that does not count, or is in doubt.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Invalidation {
+    /// Its number, by which it is revoked.
+    #[n(0)]
+    pub id: u64,
+    /// Of which values.
+    #[n(1)]
+    pub scope: Scope,
+    /// The first instant.
+    #[n(2)]
+    pub from: Timestamp,
+    /// The first instant after.
+    #[n(3)]
+    pub to: Timestamp,
+    /// What it makes of them: fail or suspect.
+    #[n(4)]
+    pub flag: Flag,
+    /// Who said it.
+    #[n(5)]
+    pub said: Word,
+    /// Who took it back, if somebody did.
+    #[n(6)]
+    pub revoked: Option<Word>,
+}
+
+impl Invalidation {
+    /// Says whether it is about the value of a datastream that begins at a time. What a device
+    /// states of an interval is about every instant of it.
+    #[must_use]
+    pub fn is_about(&self, datastream: &Datastream, time: Timestamp) -> bool {
+        let last = time.plus((datastream.period_ms.unwrap_or(0) - 1).max(0));
+        time < self.to && self.from <= last && self.scope.covers(datastream)
+    }
+
+    /// Says whether it is about a part of a span.
+    #[must_use]
+    pub fn touches(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.from < to && from < self.to
+    }
+
+    fn is_kept(&self, now: Timestamp) -> bool {
+        match &self.revoked {
+            Some(revoked) => now.since(revoked.at.wall) <= REVOKED_KEPT_MS,
+            None => now.since(self.to) <= ENDED_KEPT_MS,
+        }
+    }
+}
+
+/// All that is said of values, by station.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub struct Invalidations {
+    /// The number of the last one.
+    #[n(0)]
+    last: u64,
+    /// Those of each station, in the order of their ends.
+    #[n(1)]
+    of: BTreeMap<StationId, Vec<Invalidation>>,
+}
+
+impl Invalidations {
+    /// Gives the number that the next one gets.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.last.saturating_add(1)
+    }
+
+    /// Gives how many are held.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.of.values().map(Vec::len).sum()
+    }
+
+    /// Walks them, by station.
+    pub fn iter(&self) -> impl Iterator<Item = &Invalidation> {
+        self.of.values().flatten()
+    }
+
+    /// Gives one by its number.
+    #[must_use]
+    pub fn get(&self, id: u64) -> Option<&Invalidation> {
+        self.iter().find(|one| one.id == id)
+    }
+
+    /// Says whether one more finds room: there are fewer than the most, or one of them is revoked.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.count() < INVALIDATIONS_MAX || self.iter().any(|one| one.revoked.is_some())
+    }
+
+    /// Takes one in, at the most for the one that was revoked first; no number twice. Says whether
+    /// it was taken.
+    pub fn add(&mut self, one: Invalidation) -> bool {
+        if !self.has_room() || self.get(one.id).is_some() {
+            return false;
+        }
+        if self.count() >= INVALIDATIONS_MAX {
+            let revoked = |one: &&Invalidation| one.revoked.is_some();
+            let at = |one: &&Invalidation| one.revoked.as_ref().map(|word| word.at.elapsed_ms);
+            let first = self.iter().filter(revoked).min_by_key(at).map(|one| one.id);
+            self.of.values_mut().for_each(|of| of.retain(|one| Some(one.id) != first));
+        }
+        self.last = self.last.max(one.id);
+        let of = self.of.entry(one.scope.station).or_default();
+        of.insert(of.partition_point(|held| held.to <= one.to), one);
+        true
+    }
+
+    /// Notes that one is taken back; gives it if it stood until now.
+    pub fn revoke(&mut self, id: u64, word: Word) -> Option<&Invalidation> {
+        let mut all = self.of.values_mut().flatten();
+        let one = all.find(|one| one.id == id && one.revoked.is_none())?;
+        one.revoked = Some(word);
+        Some(one)
+    }
+
+    /// Forgets those that nobody needs any more.
+    pub fn forget(&mut self, now: Timestamp) {
+        self.of.values_mut().for_each(|of| of.retain(|one| one.is_kept(now)));
+        self.of.retain(|_, of| !of.is_empty());
+    }
+
+    /// Gives what stands about the value of a datastream that begins at a time.
+    pub fn standing(
+        &self,
+        datastream: &Datastream,
+        time: Timestamp,
+    ) -> impl Iterator<Item = &Invalidation> {
+        self.of(datastream, time).filter(|one| one.revoked.is_none())
+    }
+
+    /// Gives what was ever said of it.
+    pub fn of(
+        &self,
+        datastream: &Datastream,
+        time: Timestamp,
+    ) -> impl Iterator<Item = &Invalidation> {
+        let of = self.of.get(&datastream.station).map_or(&[] as &[Invalidation], Vec::as_slice);
+        // Most are over.
+        let ended = of.partition_point(|one| one.to <= time);
+        let rest = of.get(ended..).unwrap_or_default();
+        rest.iter().filter(move |one| one.is_about(datastream, time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::DatastreamId;
+
+    fn one(id: u64, from: i64, to: i64) -> Invalidation {
+        let scope = Scope { station: StationId(3), property: None, position: None };
+        let said = Word {
+            person: "Li Na".to_owned(),
+            reason: "probe in the bucket".to_owned(),
+            at: Moment::default(),
+        };
+        let (from, to) = (Timestamp(from), Timestamp(to));
+        let (flag, revoked) = (Flag::Fail, None);
+        Invalidation { id, scope, from, to, flag, said, revoked }
+    }
+
+    fn stream(position: &str, property: u32) -> Datastream {
+        let of = (position, PropertyId(property));
+        Datastream::plain(DatastreamId(0), "a/b", StationId(3), of)
+    }
+
+    fn word(at: i64) -> Word {
+        let at = Moment { wall: Timestamp(at), elapsed_ms: at };
+        Word { person: "Wang".to_owned(), reason: "it was the other probe".to_owned(), at }
+    }
+
+    #[track_caller]
+    fn check(said: &Invalidations, time: i64, want: &[u64]) {
+        let datastream = stream("", 1);
+        let standing = said.standing(&datastream, Timestamp(time));
+        assert_eq!(standing.map(|one| one.id).collect::<Vec<_>>(), want, "at {time}");
+    }
+
+    #[test]
+    fn a_span_is_half_open_and_several_may_hold_at_once() {
+        let mut said = Invalidations::default();
+        for (id, from, to) in [(1, 10, 30), (2, 20, 25), (3, 0, 10)] {
+            assert_eq!(said.next(), id);
+            assert!(said.add(one(id, from, to)));
+        }
+        check(&said, 9, &[3]);
+        check(&said, 10, &[1]);
+        check(&said, 20, &[2, 1]);
+        check(&said, 25, &[1]);
+        check(&said, 29, &[1]);
+        check(&said, 30, &[]);
+        assert!(!said.add(one(2, 0, 99)), "a number is given once");
+        assert!(said.revoke(1, word(40)).is_some() && said.revoke(1, word(41)).is_none());
+        check(&said, 12, &[]);
+        check(&said, 22, &[2]);
+        let bytes = minicbor::to_vec(&said).unwrap();
+        assert_eq!(minicbor::decode::<Invalidations>(&bytes).unwrap(), said);
+    }
+
+    #[test]
+    fn what_is_said_of_an_instant_is_said_of_every_interval_that_holds_it() {
+        let hourly = Datastream { period_ms: Some(100), ..stream("", 1) };
+        for start in [0, 99, 100, 110, 149, 150, 199, 249, 250] {
+            let about = one(1, 199, 250).is_about(&hourly, Timestamp(start));
+            assert_eq!(about, (100..250).contains(&start), "{start}");
+            let about = one(1, 110, 150).is_about(&stream("", 1), Timestamp(start));
+            assert_eq!(about, (110..150).contains(&start), "{start}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_a_station_a_property_of_it_or_a_position() {
+        let all = one(1, 0, 1).scope;
+        let ph = Scope { property: Some(PropertyId(1)), ..all.clone() };
+        let inlet = Scope { position: Some("inlet".to_owned()), ..all.clone() };
+        for (scope, want) in [(&all, [true; 3]), (&ph, [true, true, false])] {
+            let streams = [stream("", 1), stream("inlet", 1), stream("", 2)];
+            assert_eq!(streams.map(|stream| scope.covers(&stream)), want);
+        }
+        assert!(inlet.covers(&stream("inlet", 7)) && !inlet.covers(&stream("", 7)));
+        let elsewhere = Datastream { station: StationId(4), ..stream("", 1) };
+        assert!(!all.covers(&elsewhere));
+    }
+
+    #[test]
+    fn beyond_the_most_none_is_taken_unless_one_is_revoked_or_old() {
+        let mut said = Invalidations::default();
+        for id in 1..=INVALIDATIONS_MAX as u64 {
+            assert!(said.add(one(id, 0, 1)));
+        }
+        assert!(!said.add(one(said.next(), 0, 1)) && !said.has_room());
+        said.revoke(8, word(2));
+        said.revoke(7, word(1));
+        assert!(said.add(one(said.next(), 0, 1)), "for the one that was revoked first");
+        assert!(said.get(7).is_none() && said.get(8).is_some());
+        said.forget(Timestamp(REVOKED_KEPT_MS + 3));
+        assert_eq!(said.count(), INVALIDATIONS_MAX - 1);
+        assert!(said.add(one(said.next(), 0, 1)));
+        said.forget(Timestamp(ENDED_KEPT_MS + 2));
+        assert_eq!((said.count(), said.next()), (0, INVALIDATIONS_MAX as u64 + 3));
+    }
+}

@@ -1,0 +1,175 @@
+//! What persons do: run a dead letter again, say that a span of values does not count, take that
+//! back. What the ring holds is judged anew at once; older days wait to be recomputed.
+
+use std::sync::Arc;
+
+use crate::domain::input::{Act, By};
+use crate::domain::invalidation::{Invalidation, Invalidations, SPAN_MAX_MS, Scope, Word};
+use crate::domain::quality::Flag;
+use crate::domain::registry::{Datastream, Registry};
+use crate::domain::time::{Calendar, DAY, HOUR, Moment, Timestamp};
+use crate::pipeline::average::{HOURS_KEPT_MS, earlier};
+use crate::pipeline::observe::Hearing;
+use crate::pipeline::qualify::{Telling, told_again};
+use crate::pipeline::{Pipeline, Processed};
+
+/// What came at once of what a person said of values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Judged {
+    /// How many values are of another quality now.
+    pub values: usize,
+    /// Which days are recomputed once they are closed: the first instant of the first, and the
+    /// first after the last.
+    pub days: Option<(Timestamp, Timestamp)>,
+}
+
+/// How old the beginning of a day may be of which all hours are kept, and the seven before it;
+/// the last hour is for the time until they are given out.
+const HOURS_WHOLE_MS: i64 = HOURS_KEPT_MS - 8 * HOUR;
+
+impl Pipeline {
+    pub(super) fn act(&mut self, act: &Act<'_>, at: Moment, out: &mut Processed) {
+        out.changed = true;
+        match *act {
+            Act::Retry { .. } => self.retry(act, at, out),
+            Act::Invalidate { id, station, property, position, from, to, flag, by } => {
+                let position = position.map(str::to_owned);
+                let scope = Scope { station, property, position };
+                let (said, revoked) = (word(by, at), None);
+                let one = Invalidation { id, scope, from, to, flag, said, revoked };
+                self.invalidate(one, at, out);
+            }
+            Act::Revoke { id, by } => {
+                let revoked = self.said_mut(at).revoke(id, word(by, at)).cloned();
+                if let Some(one) = revoked {
+                    self.judge_said(&one, at, out);
+                }
+            }
+        }
+    }
+
+    fn invalidate(&mut self, one: Invalidation, at: Moment, out: &mut Processed) {
+        let length = one.to.since(one.from);
+        if 0 < length && length <= SPAN_MAX_MS && self.said_mut(at).add(one.clone()) {
+            self.judge_said(&one, at, out);
+        }
+    }
+
+    fn said_mut(&mut self, at: Moment) -> &mut Invalidations {
+        let said = Arc::make_mut(&mut self.state.invalidations);
+        said.forget(at.wall);
+        said
+    }
+
+    /// Judges anew what something is said of that was not said before.
+    fn judge_said(&mut self, one: &Invalidation, at: Moment, out: &mut Processed) {
+        let registry = Arc::clone(&self.registry);
+        let mut judged = Judged::default();
+        let station = registry.station(one.scope.station);
+        let ids = station.into_iter().flat_map(|station| &station.datastreams);
+        let streams = ids.filter_map(|id| registry.datastream(*id));
+        for datastream in streams.filter(|datastream| one.scope.covers(datastream)) {
+            let stated_ms = datastream.period_ms.unwrap_or(0);
+            let from = one.from.plus(-stated_ms);
+            let live = self.held_since(datastream, at);
+            let told = out.observations.len();
+            self.judge_span(&registry, datastream, (from.max(live), one.to), at, out);
+            judged.values += out.observations.len() - told;
+            if from >= live {
+                continue;
+            }
+            let old = (from, one.to.min(live));
+            if one.revoked.is_none() && one.flag == Flag::Fail {
+                self.fail_hours(&registry, datastream, (one.from, old.1), at.wall);
+            }
+            let span = (old.0, old.1.plus(-1));
+            let days = self.note_late_span(&registry, datastream, span, at);
+            judged.days = joined(judged.days, days);
+        }
+        let (backlog, members) = (None, Flag::NotEvaluated);
+        self.derive(&registry, Hearing { now: at, live: false, backlog, members }, out);
+        self.evaluate_assessed(&registry, out);
+        out.judged = Some(judged);
+    }
+
+    /// Judges what the ring holds of a span anew, and the values on both sides of it, which stood
+    /// beside them; the newest is held against limits again.
+    pub(super) fn judge_span(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (from, to): (Timestamp, Timestamp),
+        at: Moment,
+        out: &mut Processed,
+    ) {
+        let Some(stream) = self.state.stream(datastream).filter(|_| from < to) else { return };
+        let before = stream.history.at_or_before(from.plus(-1)).map_or(from, |entry| entry.time);
+        let after = stream.history.after(to.plus(-1)).map_or(to, |entry| entry.time.plus(1));
+        let begin = before.max(self.held_since(datastream, at)).min(from);
+        let told = out.observations.len();
+        let telling = Telling { now: at, backlog: None };
+        self.requalify(registry, datastream, (begin, after), telling, out);
+        // What an alert began with may be older than the newest.
+        let newest = self.state.stream(datastream).and_then(|stream| stream.newest);
+        let Some(newest) = newest.filter(|_| out.observations.len() > told) else { return };
+        let last = out.observations.last().map(|one| one.observation.phenomenon_time.start());
+        if last != Some(newest.time) {
+            let qualified = told_again(datastream, newest);
+            self.judge(registry, datastream, &qualified, None, out);
+        }
+        self.inform_of_span(registry, datastream, (from, to), telling, out);
+    }
+
+    /// Has the hours given out again that lie in a span as a whole, all of whose values failed, and
+    /// of which the ring may hold a part or nothing: none of its values counts, whatever it was.
+    /// Their day is made of its other hours, and running means of hours before it: without one of
+    /// these, nothing would be better than something wrong.
+    fn fail_hours(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (from, to): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) {
+        let Some(station) = registry.station(datastream.station) else { return };
+        // A meter's hour is a difference of readings, not a sum of them.
+        if registry.energy.counters.contains_key(&datastream.id) {
+            return;
+        }
+        let whole = now.plus(DAY - HOURS_WHOLE_MS).calendar(&station.zone, Calendar::Day);
+        let Some((first_day, _)) = whole else { return };
+        let begin = from.max(first_day);
+        let mut hour = begin.plus(HOUR - 1).hour_start(&station.zone);
+        while hour.plus(HOUR) <= to {
+            let (failed, _) = self.judge_held(registry, datastream, (hour, hour.plus(HOUR)), None);
+            let Some(stream) = self.stream_mut(datastream) else { return };
+            if stream.hours.at(hour).is_some() {
+                failed.into_iter().for_each(|entry| stream.history.put(entry));
+                stream.hours.mark(hour, false, |_, _| now);
+                self.averages_due = earlier(self.averages_due, Some(now));
+            }
+            hour = hour.plus(HOUR);
+        }
+    }
+
+    /// Gives the first hour of which the ring holds every value that came.
+    pub(super) fn held_since(&self, datastream: &Datastream, at: Moment) -> Timestamp {
+        let horizon = at.wall.plus(-self.registry.judgement.lateness_horizon_ms);
+        let station = self.registry.station(datastream.station);
+        station.map_or(horizon, |station| horizon.hour_start(&station.zone))
+    }
+}
+
+fn word(By { person, reason }: By<'_>, at: Moment) -> Word {
+    Word { person: person.to_owned(), reason: reason.to_owned(), at }
+}
+
+fn joined(
+    a: Option<(Timestamp, Timestamp)>,
+    b: Option<(Timestamp, Timestamp)>,
+) -> Option<(Timestamp, Timestamp)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,93 @@
+//! What persons said of values, and for which spans that was told before days are played again.
+
+use crate::domain::invalidation::Invalidation;
+use crate::domain::recompute::Recompute;
+use crate::domain::time::Timestamp;
+use crate::pipeline::recompute::Task;
+
+/// A span, half-open.
+type Span = (Timestamp, Timestamp);
+
+/// What a person said of values, and what of it was told.
+pub(super) struct Said {
+    pub(super) said: Invalidation,
+    /// For which spans it stood when they were told last; what was said while the days are played
+    /// is played, and not among them.
+    told: Vec<Span>,
+}
+
+impl Said {
+    /// Begins with what was known before a time.
+    pub(super) fn new(said: &Invalidation, begins: Timestamp) -> Self {
+        let revoked = said.revoked.as_ref().is_some_and(|revoked| revoked.at.wall < begins);
+        let stood = said.said.at.wall < begins && !revoked;
+        let told = if stood { vec![(said.from, said.to)] } else { Vec::new() };
+        Self { said: said.clone(), told }
+    }
+
+    /// Notes that an earlier recomputation counted what had been said until a time.
+    pub(super) fn count(&mut self, before: &Recompute, heard_ms: i64) {
+        let said = &self.said;
+        let span = (said.from.max(before.from), said.to.min(before.to));
+        let mine = before.stations.contains(&said.scope.station) && span.0 < span.1;
+        if !mine || said.said.at.elapsed_ms >= heard_ms {
+            return;
+        }
+        self.told = without(&self.told, span);
+        if said.revoked.as_ref().is_none_or(|revoked| revoked.at.elapsed_ms >= heard_ms) {
+            self.told.push(span);
+        }
+    }
+
+    /// Says whether it makes a difference to the days.
+    pub(super) fn is_news(&self, task: &Task) -> bool {
+        let (from, to) = (self.said.from.max(task.from), self.said.to.min(task.to));
+        if !task.stations.contains(&self.said.scope.station) || to <= from {
+            return false;
+        }
+        match self.said.revoked {
+            None => !self
+                .told
+                .iter()
+                .fold(vec![(from, to)], |left, told| without(&left, *told))
+                .is_empty(),
+            Some(_) => self.told.iter().any(|told| told.0 < to && from < told.1),
+        }
+    }
+}
+
+/// Gives what was told before anything is played. A part of a span gets a number that nobody has:
+/// what is said of the whole may still come while the days are played.
+pub(super) fn told(said: &[Said]) -> impl Iterator<Item = Invalidation> {
+    let told = said.iter().flat_map(|one| one.told.iter().map(move |span| (&one.said, *span)));
+    (0..).zip(told).map(|(number, (said, (from, to)))| {
+        let whole = (from, to) == (said.from, said.to);
+        let id = if whole { said.id } else { u64::MAX - number };
+        Invalidation { id, from, to, revoked: None, ..said.clone() }
+    })
+}
+
+fn without(spans: &[Span], out: Span) -> Vec<Span> {
+    let parts =
+        spans.iter().flat_map(|(from, to)| [(*from, out.0.min(*to)), (out.1.max(*from), *to)]);
+    parts.filter(|(from, to)| from < to).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_taken_out_of_others() {
+        let span = |from: i64, to: i64| (Timestamp(from), Timestamp(to));
+        #[track_caller]
+        fn check(out: Span, want: &[Span]) {
+            let held = [(Timestamp(0), Timestamp(10)), (Timestamp(20), Timestamp(30))];
+            assert_eq!(without(&held, out), want);
+        }
+        check(span(-5, 40), &[]);
+        check(span(10, 20), &[span(0, 10), span(20, 30)]);
+        check(span(5, 25), &[span(0, 5), span(25, 30)]);
+        check(span(22, 24), &[span(0, 10), span(20, 22), span(24, 30)]);
+    }
+}
