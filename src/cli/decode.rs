@@ -17,7 +17,7 @@ const PAYLOAD_BYTES_MAX: u64 = 64 << 20;
 /// What is asked of `weir decode`.
 #[derive(Debug, clap::Args)]
 pub struct Payload {
-    /// The format, as in topics.csv: `json`, `hj212`; that of the topic without.
+    /// The format, as in topics.csv, such as `json` or `hj212`; that of the topic without.
     #[arg(long, value_name = "FORMAT", value_parser = format, required_unless_present = "topic")]
     format: Option<Format>,
     /// The topic it came on, by which the seeds know the device and its profile.
