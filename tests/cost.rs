@@ -47,8 +47,9 @@ const ALLOCATIONS_MAX: f64 = 0.18;
 const JOURNAL_BYTES_MAX: f64 = 21.0;
 /// The same of a meter's message: 0.054.
 const METER_ALLOCATIONS_MAX: f64 = 0.06;
-/// How much oftener a message of eight values may ask for memory because they are tested: 0.015,
-/// for what the ring packs, which is longer by the tests' flags. A test itself asks for none.
+/// How much oftener a message of eight values may ask for memory because they are tested: all tests
+/// together 0.015, and none where gross range, spike, rate, flat line, zeros, unit or neighbour is
+/// the only one.
 const QC_ALLOCATIONS_MAX: f64 = 0.02;
 /// What quality control remembers of a datastream beside its ring.
 const QC_BYTES_MAX: usize = 72;
