@@ -179,6 +179,11 @@ pub enum Command {
     /// parameters, `spike_test` with `suspect_threshold`, are understood as well; what weir does
     /// otherwise stands in docs/qc.md.
     ///
+    /// With `--station` the tests are those of the seeds, and `--config` is the configuration of
+    /// weir: each row is taken as a message of the station, one after the other in order of time,
+    /// and flagged as the daemon would. A column is a property of the station, `position/property`
+    /// where it has several, in the property's own unit or with another in brackets.
+    ///
     /// `weir qc invalidate`, `revoke` and `list` are about the values of a daemon at work: what a
     /// person says of them.
     #[command(after_long_help = qc::EXAMPLE)]

@@ -105,6 +105,7 @@ pub fn compile(
     grade::grades(&sheets, &mut draft);
     cross::checks(&sheets, &mut draft);
     cross::neighbours(&mut draft);
+    cross::companions(&mut draft);
     rule::rules(&sheets, &mut draft);
     if !draft.faults.is_empty() {
         return Err(draft.faults);

@@ -6,15 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use jiff::tz::TimeZone;
 
 use crate::cli::table;
 use crate::daemon::act::Asked;
+use crate::daemon::check;
+use crate::daemon::qc::station::{self, OfStation};
 use crate::daemon::qc::{asked, qualify};
 use crate::daemon::socket::{self, Request};
 
+/// The configuration of weir where none is named.
+const WEIR: &str = "config/weir.toml";
+
 /// What a file of tests looks like.
 pub(super) const EXAMPLE: &str = "\
-Tests of a column, in the file of --config:
+Tests of a column, in the file of --config, without --station:
 
   zone = \"+08:00\"
   [ph]
@@ -24,7 +30,14 @@ Tests of a column, in the file of --config:
   flat_line = { suspect = \"12h\", fail = \"24h\", tolerance = 0.01 }
   attenuated_signal = { suspect = 0.1, check = \"range\", over = \"24h\", needs = 10 }
   timing_gap = { fail = \"2h\" }
-  climatology = [{ season = \"month\", parts = [1, 2], suspect = [6.5, 8.5] }]";
+  climatology = [{ season = \"month\", parts = [1, 2], suspect = [6.5, 8.5] }]
+
+A year of a station's logger, by the seeds of an installation:
+
+  weir qc --station puhe-huishan --config config/weir.toml --missing=-9999 < sonde.csv
+
+  time,water_temperature,conductivity[mS/cm],dissolved_oxygen,note
+  2026-03-01 08:00,4.1,0.512,9.8,   (with --keep note)";
 
 /// What is asked of `weir qc`.
 #[derive(Debug, clap::Args)]
@@ -35,9 +48,20 @@ pub struct Series {
 
     /// The table; standard input without, or for `-`.
     file: Option<PathBuf>,
-    /// The tests of each column and their parameters.
-    #[arg(long, value_name = "FILE", required = true)]
+    /// The tests of each column and their parameters; with --station the configuration of weir
+    /// whose seeds are read, without it config/weir.toml.
+    #[arg(long, value_name = "FILE", required_unless_present = "station")]
     config: Option<PathBuf>,
+    /// The station of the seeds whose values they are: they are judged as if it had sent them.
+    #[arg(long, value_name = "STATION")]
+    station: Option<String>,
+    /// The zone of times that state none, such as -07:00; without it the station's own.
+    #[arg(long, value_name = "ZONE", requires = "station", allow_hyphen_values = true,
+          value_parser = zone)]
+    zone: Option<TimeZone>,
+    /// Columns that are given back and not judged.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "station")]
+    keep: Vec<String>,
     /// Cells that mean that there is no value, besides empty ones and NaN, such as `-9999,NA`.
     #[arg(long, value_name = "WORDS", value_delimiter = ',', allow_hyphen_values = true)]
     missing: Vec<String>,
@@ -119,7 +143,7 @@ enum Said {
 pub(super) async fn run(command: Series) -> anyhow::Result<ExitCode> {
     match command.said {
         Some(said) => ask(said).await,
-        None => judge(&command),
+        None => judge(command),
     }
 }
 
@@ -159,18 +183,32 @@ async fn ask(said: Said) -> anyhow::Result<ExitCode> {
     super::answer(answered, "no weir is at work on this data folder; start it, then ask again")
 }
 
-fn judge(command: &Series) -> anyhow::Result<ExitCode> {
-    let file = command.config.as_deref().context("--config is missing")?;
-    let config = file.display();
-    let said = std::fs::read_to_string(file);
-    let said = said.with_context(|| format!("{config} can't be read"))?;
-    let file = command.file.as_deref().filter(|file| *file != Path::new("-"));
-    let asked = match asked::read(&config.to_string(), &said) {
-        Ok(asked) => asked,
-        Err(faults) => return table::refuse(&faults),
+fn zone(text: &str) -> Result<TimeZone, &'static str> {
+    asked::zone_of(text).ok_or("an offset such as +08:00, or a name such as Asia/Shanghai")
+}
+
+fn judge(command: Series) -> anyhow::Result<ExitCode> {
+    let Series { file, config, station, zone, keep, missing, .. } = command;
+    let config = config.unwrap_or_else(|| PathBuf::from(WEIR));
+    let file = file.as_deref().filter(|file| *file != Path::new("-"));
+    let flags = if let Some(station) = station {
+        let sound = match check::edition(&config) {
+            Ok(sound) => sound,
+            Err(faults) => return Ok(super::tell(&faults)?),
+        };
+        let asked = OfStation { file: table::name(file), station, missing, keep, zone };
+        station::qualify(&sound.registry, &asked, &table::read(file)?)
+    } else {
+        let shown = config.display().to_string();
+        let said = std::fs::read_to_string(&config);
+        let said = said.with_context(|| format!("{shown} can't be read"))?;
+        let asked = match asked::read(&shown, &said) {
+            Ok(asked) => asked,
+            Err(faults) => return table::refuse(&faults),
+        };
+        qualify(&asked, &missing, &table::name(file), &table::read(file)?)
     };
-    let bytes = table::read(file)?;
-    match qualify(&asked, &command.missing, &table::name(file), &bytes) {
+    match flags {
         Ok(flags) => {
             io::stdout().lock().write_all(&flags)?;
             Ok(ExitCode::SUCCESS)

@@ -193,7 +193,7 @@ impl Reading<'_> {
         let registry = self.registry;
         let (name, unit) = match registry.property_called(head) {
             Some(_) => (head, ""),
-            None => in_brackets(head).unwrap_or((head, "")),
+            None => table::in_brackets(head).unwrap_or((head, "")),
         };
         let Some(property) = registry.property_called(name) else {
             let names = registry.properties.iter().map(|one| &*one.name);
@@ -205,15 +205,7 @@ impl Reading<'_> {
             self.faults.add(Some(1), format!("column `{head}`"), expected);
             return None;
         };
-        let units = &registry.units;
-        let unit = if unit.is_empty() { Some(property.unit) } else { units.find(unit) };
-        let found = unit.and_then(|unit| {
-            let plain = units.conversion(unit, property.unit).map(|one| (one, false));
-            plain.or_else(|| {
-                let mass = registry.air.molar_mass(property.id)?;
-                Some((units.by_volume(unit, property.unit, mass)?, true))
-            })
-        });
+        let found = table::conversion(registry, property, unit);
         let Some((conversion, by_volume)) = found else {
             let expected = format!("a unit like {} in brackets", registry.unit_name(property));
             self.faults.add(Some(1), format!("column `{head}`"), expected);
@@ -435,15 +427,6 @@ impl Reading<'_> {
             }
         }
     }
-}
-
-/// Takes a unit in brackets of any kind from the end of a head.
-fn in_brackets(head: &str) -> Option<(&str, &str)> {
-    let pairs = [('[', ']'), ('(', ')'), ('（', '）')];
-    let (name, unit) = pairs.into_iter().find_map(|(open, close)| {
-        head.strip_suffix(close).and_then(|head| head.rsplit_once(open))
-    })?;
-    Some((name.trim(), unit.trim()))
 }
 
 /// Writes a row that no index is in force for.

@@ -1,13 +1,18 @@
 //! `weir qc`: what the tests of quality control say of the values of a table, by the very functions
-//! that judge what stations measure ([`crate::pipeline::series`]).
+//! that judge what stations measure: each series by itself ([`crate::pipeline::series`]), or all of
+//! a station by its seeds ([`station`]).
 
 pub mod asked;
+pub mod station;
+
+use jiff::tz::TimeZone;
 
 use crate::daemon::qc::asked::{Asked, Column};
 use crate::daemon::table::{self, Faults};
 use crate::decode::number;
 use crate::domain::fault::Fault;
-use crate::domain::quality::Quality;
+use crate::domain::observation::ObservationResult;
+use crate::domain::quality::{Quality, Test};
 use crate::domain::time::Timestamp;
 use crate::pipeline::series::{Point, judge};
 
@@ -18,6 +23,13 @@ const ROLLED_UP: &str = "qc";
 struct Table {
     head: csv::StringRecord,
     rows: Vec<csv::StringRecord>,
+}
+
+/// A column and the flags of its tests, row by row.
+struct Judged {
+    at: usize,
+    tests: Vec<Test>,
+    flags: Vec<Quality>,
 }
 
 /// A table on its way to its flags.
@@ -53,7 +65,7 @@ impl Reading<'_> {
             return None;
         };
         let times: Vec<Timestamp> =
-            table.rows.iter().filter_map(|row| self.time(asked, row, time)).collect();
+            table.rows.iter().filter_map(|row| self.time(&asked.zone, row, time)).collect();
         let mut judged = Vec::with_capacity(asked.columns.len());
         for (name, column) in &asked.columns {
             let companion = column.companion.as_deref();
@@ -71,7 +83,8 @@ impl Reading<'_> {
             let companions = companion.and_then(at).map(|at| self.values(&table, at));
             if self.faults.is_empty() {
                 let companions = companions.unwrap_or_default();
-                judged.push((of, column, flags(asked, column, &times, &values, &companions)));
+                let flags = flags(asked, column, &times, &values, &companions);
+                judged.push(Judged { at: of, tests: column.qc.asked().collect(), flags });
             }
         }
         if self.faults.is_empty() { table.written(&judged) } else { None }
@@ -92,9 +105,14 @@ impl Reading<'_> {
         self.faults.is_empty().then_some(Table { head, rows })
     }
 
-    fn time(&mut self, asked: &Asked, row: &csv::StringRecord, column: usize) -> Option<Timestamp> {
+    fn time(
+        &mut self,
+        zone: &TimeZone,
+        row: &csv::StringRecord,
+        column: usize,
+    ) -> Option<Timestamp> {
         let said = row.get(column).unwrap_or_default();
-        let at = table::time(said, &asked.zone);
+        let at = table::time(said, zone);
         if at.is_none() && !self.faults.is_full() {
             self.faults.no_time(row.position().map(csv::Position::line), said);
         }
@@ -103,7 +121,13 @@ impl Reading<'_> {
 
     /// Reads the values of a column; of a censored one its limit.
     fn values(&mut self, table: &Table, column: usize) -> Vec<Option<f64>> {
-        let mut values = Vec::with_capacity(table.rows.len());
+        let results = self.results(table, column);
+        results.into_iter().map(|result| result?.number()).collect()
+    }
+
+    /// Reads the results of a column; nothing where one can't be read.
+    fn results(&mut self, table: &Table, column: usize) -> Vec<Option<ObservationResult>> {
+        let mut results = Vec::with_capacity(table.rows.len());
         for row in &table.rows {
             let cell = row.get(column).unwrap_or_default();
             let is_missing =
@@ -116,9 +140,9 @@ impl Reading<'_> {
                                 --missing names other words for it";
                 self.faults.add(line, format!("`{cell}` in column `{name}`"), expected);
             }
-            values.push(read.and_then(|result| result.number()));
+            results.push(read);
         }
-        values
+        results
     }
 }
 
@@ -152,20 +176,20 @@ fn flags(
 
 impl Table {
     /// Writes the rows with the flags of some columns behind them.
-    fn written(&self, judged: &[(usize, &Column, Vec<Quality>)]) -> Option<Vec<u8>> {
+    fn written(&self, judged: &[Judged]) -> Option<Vec<u8>> {
         let mut out = csv::Writer::from_writer(Vec::new());
         let mut head: Vec<String> = self.head.iter().map(str::to_owned).collect();
-        for (of, column, _) in judged {
-            let name = self.head.get(*of).unwrap_or_default();
-            head.extend(column.qc.asked().map(|test| format!("{name}_{}", test.name())));
+        for Judged { at, tests, .. } in judged {
+            let name = self.head.get(*at).unwrap_or_default();
+            head.extend(tests.iter().map(|test| format!("{name}_{}", test.name())));
             head.push(format!("{name}_{ROLLED_UP}"));
         }
         out.write_record(&head).ok()?;
         for (at, row) in self.rows.iter().enumerate() {
             let mut cells: Vec<String> = row.iter().map(str::to_owned).collect();
-            for (_, column, flags) in judged {
+            for Judged { tests, flags, .. } in judged {
                 let quality = flags.get(at).copied().unwrap_or_default();
-                let each = column.qc.asked().map(|test| quality.flag(test));
+                let each = tests.iter().map(|test| quality.flag(*test));
                 let all = each.chain([quality.roll_up()]);
                 cells.extend(all.map(|flag| flag.number().to_string()));
             }

@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::decode::time::local;
 use crate::domain::fault::Fault;
+use crate::domain::registry::{ObservedProperty, Registry};
 use crate::domain::time::Timestamp;
+use crate::domain::unit::Conversion;
 use crate::seed::text;
 
 /// The longest table that is read.
@@ -103,4 +105,29 @@ impl Faults {
 /// Reads a time as people and loggers write it, in a zone unless it says another.
 pub(super) fn time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     Timestamp::of_text_or_offset(text, zone).or_else(|| local(text, zone))
+}
+
+/// Takes a unit in brackets of any kind from the end of a head.
+pub(super) fn in_brackets(head: &str) -> Option<(&str, &str)> {
+    let pairs = [('[', ']'), ('(', ')'), ('（', '）')];
+    let (name, unit) = pairs.into_iter().find_map(|(open, close)| {
+        head.strip_suffix(close).and_then(|head| head.rsplit_once(open))
+    })?;
+    Some((name.trim(), unit.trim()))
+}
+
+/// Gives how values in a unit become those of a property's own, the same for none; and whether what
+/// comes of it is still to be divided by the molar volume of its time.
+pub(super) fn conversion(
+    registry: &Registry,
+    property: &ObservedProperty,
+    unit: &str,
+) -> Option<(Conversion, bool)> {
+    let units = &registry.units;
+    let unit = if unit.is_empty() { property.unit } else { units.find(unit)? };
+    let plain = units.conversion(unit, property.unit).map(|one| (one, false));
+    plain.or_else(|| {
+        let mass = registry.air.molar_mass(property.id)?;
+        Some((units.by_volume(unit, property.unit, mass)?, true))
+    })
 }

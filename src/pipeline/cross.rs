@@ -66,18 +66,52 @@ impl Pipeline {
             for id in check.judges.iter().filter(|id| **id != datastream.id) {
                 let Some(judged) = registry.datastream(*id) else { continue };
                 let stands = (entry.time, datastream.stands_for_ms());
-                if let Some(span) = self.told_otherwise(registry, check, judged, stands) {
+                if let Some(span) =
+                    self.told_otherwise(registry, (check, datastream), judged, stands)
+                {
                     self.requalify(registry, judged, span, telling, out);
                 }
+            }
+        }
+        self.inform_far(registry, datastream, (entry.time, entry.time), telling, out);
+    }
+
+    /// Has those judged anew that what was observed from one time to another stands beside: whose
+    /// climatology goes by it, and what jumped at a neighbour when its water was there.
+    pub(super) fn inform_far(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (from, to): (Timestamp, Timestamp),
+        telling: Telling,
+        out: &mut Processed,
+    ) {
+        let stands_ms = datastream.stands_for_ms();
+        for id in datastream.standing.accompanies.iter() {
+            let Some(judged) = registry.datastream(*id) else { continue };
+            let newest = self.state.stream(judged).and_then(|stream| stream.history.newest());
+            if newest.is_some_and(|newest| from <= newest.time) {
+                let span = (from, to.plus(stands_ms).plus(1));
+                self.requalify(registry, judged, span, telling, out);
             }
         }
         for neighbour in datastream.standing.neighbours.iter() {
             let Some(other) = registry.datastream(neighbour.datastream) else { continue };
             let doubted = self.state.stream(other).and_then(|stream| stream.qc.doubted);
-            // What is here now was there so much earlier.
-            let (from, to) = when(*neighbour, entry.time);
-            if doubted.is_some_and(|doubted| from <= doubted) {
-                self.requalify(registry, other, (from, to), telling, out);
+            // Nearly always nothing was doubted for a day.
+            let oldest = from.plus(-registry.judgement.lateness_horizon_ms);
+            if doubted.is_none_or(|doubted| doubted < when(*neighbour, oldest).0) {
+                continue;
+            }
+            // By now it is known, too, what stood here in a gap before it.
+            let history = self.state.stream(datastream).map(|stream| &stream.history);
+            let before = history.and_then(|history| history.at_or_before(from.plus(-1)));
+            // What is here now was there so much earlier, and stands for a while.
+            let (begin, _) = when(*neighbour, before.map_or(from, |before| before.time));
+            let (_, end) = when(*neighbour, to);
+            let span = (begin.plus(-stands_ms), end.plus(stands_ms));
+            if doubted.is_some_and(|doubted| span.0 <= doubted) {
+                self.requalify(registry, other, span, telling, out);
             }
         }
     }
@@ -114,11 +148,25 @@ impl Pipeline {
     fn told_otherwise(
         &self,
         registry: &Registry,
-        check: &CrossCheck,
+        (check, by): (&CrossCheck, &Datastream),
         judged: &Datastream,
         (time, stands_ms): (Timestamp, i64),
     ) -> Option<(Timestamp, Timestamp)> {
-        let newest = self.state.stream(judged)?.history.newest()?;
+        let history = &self.state.stream(judged)?.history;
+        let newest = history.newest()?;
+        if let CrossKind::Repeats { samples } = check.kind {
+            // It is of a cycle that begins a little earlier or later, and so many samples are held
+            // against it.
+            let half_ms = judged.interval_ms() / 2;
+            let samples_of = &self.state.stream(by)?.history;
+            let mut last = time;
+            for _ in 1..samples {
+                last = samples_of.after(last).map_or(last, |after| after.time);
+            }
+            let last = last.plus(half_ms);
+            let from = time.plus(-half_ms);
+            return (from <= newest.time).then_some((from, last.plus(1)));
+        }
         if newest.time < time {
             return None;
         }
@@ -250,9 +298,17 @@ impl Pipeline {
         let mut last = vec![result];
         let mut at = time;
         while let Some(stream) = self.state.stream(item).filter(|_| last.len() < samples) {
-            let Some(before) = stream.history.at_or_before(at.plus(-1)) else { break };
-            last.push(before.result);
-            at = before.time;
+            let held = stream.history.at_or_before(at.plus(-1));
+            let held = held.map(|before| (before.time, before.result));
+            // What the message brings, the ring may not have taken in yet.
+            let start = |one: &Observation| one.phenomenon_time.start();
+            let brought = self.observed.iter();
+            let brought = brought.filter(|one| one.datastream == item.id && start(one) < at);
+            let brought = brought.map(|one| (start(one), one.result));
+            let before = held.into_iter().chain(brought).max_by_key(|(time, _)| *time);
+            let Some((time, before)) = before else { break };
+            last.push(before);
+            at = time;
         }
         last
     }

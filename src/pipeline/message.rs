@@ -358,6 +358,15 @@ impl Pipeline {
         self.store_observed(hearing, ledger, out);
     }
 
+    /// Takes in what was observed at a station, as if one message had brought it: what a table has
+    /// in a row.
+    pub fn take_row(&mut self, row: &[Observation], at: Moment, out: &mut Processed) {
+        out.clear();
+        let members = Flag::NotEvaluated;
+        let hearing = Hearing { now: at, live: false, backlog: None, members };
+        self.store(row, hearing, &mut Ledger::default(), out);
+    }
+
     /// Stores the observations of one message, and works out what is made of them.
     pub(super) fn store(
         &mut self,

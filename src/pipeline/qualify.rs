@@ -6,7 +6,7 @@
 use crate::domain::history::Entry;
 use crate::domain::observation::{Observation, Period, QualifiedObservation};
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::{Datastream, Registry, Statistic};
+use crate::domain::registry::{Datastream, Qc, Registry, Statistic};
 use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::cross::InSeries;
@@ -55,7 +55,7 @@ impl Pipeline {
             before: last.and_then(|last| Some((last.time, last.beside()?))),
             last: stream.history.newest().map(|last| last.time),
             companion: self.companion(registry, datastream, time),
-            attenuated_signal: self.attenuated(datastream, stream, entry),
+            attenuated_signal: attenuated(qc, entry, &signal(qc, stream, time)),
             ..Around::default()
         };
         let quality = &mut judged.quality;
@@ -75,7 +75,7 @@ impl Pipeline {
         leave_out(datastream, time, quality);
         let value = Entry { quality: *quality, ..entry }.beside();
         let memory = if last.is_some() { stream.qc } else { Memory::default() };
-        judged.memory = remembered(&stream.qc, time, quality);
+        judged.memory.doubted = doubted(stream.qc.doubted, time, quality);
         judged.memory.before = around.before.map(|(_, before)| before);
         if let Some(flat) = qc.flat_line {
             let back = adjoining(datastream, time, stream.history.newest_first());
@@ -87,7 +87,7 @@ impl Pipeline {
         }
         leave_out(datastream, time, quality);
         if let (Some(spike), Some(last)) = (qc.spike, last) {
-            let flag = spike::test(spike, [memory.before, last.beside(), value]);
+            let flag = spike::test(spike, [memory.before, last.result.number(), value]);
             let mut known = with_spike(last, flag);
             leave_out(datastream, last.time, &mut known.quality);
             judged.last = (known.quality != last.quality).then_some(known);
@@ -132,6 +132,7 @@ impl Pipeline {
         else {
             return (judged, memory);
         };
+        memory.doubted = stream.qc.doubted;
         let (qc, zone) = (&*datastream.qc, &station.zone);
         let begin = from.plus(-look_back_ms(datastream));
         let end = to.plus(datastream.stands_for_ms().saturating_add(1));
@@ -183,7 +184,8 @@ impl Pipeline {
             let mut known = with_spike(Entry { quality, ..entry }, spike);
             leave_out(datastream, entry.time, &mut known.quality);
             level = usual(&known).or(level);
-            memory = Memory { before: series.before, run, ..stream.qc };
+            memory = Memory { before: series.before, run, doubted: memory.doubted };
+            memory.doubted = doubted(memory.doubted, entry.time, &known.quality);
             if let Some(place) = held.get_mut(at) {
                 *place = known;
             }
@@ -206,14 +208,16 @@ impl Pipeline {
         let after = held.get(at + 1);
         let last = before.filter(|last| stands_beside(datastream, last.time, entry.time)).copied();
         let next = after.filter(|next| stands_beside(datastream, entry.time, next.time));
-        let stream = self.state.stream(datastream);
         let around = Around {
             before: last.and_then(|last| Some((last.time, last.beside()?))),
             after: next.and_then(Entry::beside),
             last: before.map(|last| last.time),
             companion: self.companion(registry, datastream, entry.time),
-            attenuated_signal: stream
-                .map_or(Flag::NotEvaluated, |stream| self.attenuated(datastream, stream, *entry)),
+            attenuated_signal: attenuated(
+                &datastream.qc,
+                *entry,
+                held.get(..at).unwrap_or_default(),
+            ),
             flat_line: Flag::NotEvaluated,
         };
         (around, last)
@@ -234,14 +238,30 @@ impl Pipeline {
         let before = stream.history.at_or_before(span.0.plus(-1)).map(|before| before.time);
         let after = stream.history.after(span.1.plus(-1)).map(|after| after.time.plus(1));
         let span = (before.unwrap_or(span.0), after.unwrap_or(span.1));
-        let (judged, memory) = self.judge_held(registry, datastream, span, None);
-        let Some(last) = judged.last().map(|last| last.time) else { return };
+        let Some(newest) = stream.history.newest().map(|newest| newest.time) else { return };
+        let (mut judged, mut memory) = self.judge_held(registry, datastream, span, None);
+        let other = |one: &Entry| {
+            let held = stream.history.at_or_before(one.time);
+            held.is_none_or(|held| held.beside() != one.beside())
+        };
+        let stands = judged.iter().any(other);
+        let on = stands || judged.last().is_some_and(|last| self.goes_on(datastream, last));
+        if on && judged.last().is_some_and(|last| last.time < newest) {
+            let all = (span.0, newest.plus(1));
+            (judged, memory) = self.judge_held(registry, datastream, all, None);
+        }
+        let Some((first, last)) = judged.first().zip(judged.last()) else { return };
+        let (begin, last) = (first.time, last.time);
         for entry in judged {
             self.tell_flag(registry, datastream, entry, telling, out);
         }
         let Some(stream) = self.stream_mut(datastream) else { return };
-        if stream.history.newest().is_some_and(|newest| newest.time == last) {
+        stream.qc.doubted = memory.doubted;
+        if newest == last {
             stream.qc = memory;
+        }
+        if stands {
+            self.inform_far(registry, datastream, (begin, last), telling, out);
         }
     }
 
@@ -260,16 +280,17 @@ impl Pipeline {
         let after = stream.history.after(entry.time);
         let newest = stream.history.newest().map_or(entry.time, |newest| newest.time);
         let from = before.map_or(entry.time, |before| before.time);
-        let until = match after {
-            Some(after) if !may_be_flat(datastream, [before, Some(entry), Some(after)]) => {
-                after.time
-            }
-            Some(_) | None => newest,
-        };
+        // What follows looks back over its window.
+        let over_ms = datastream.qc.attenuated_signal.and_then(|asked| asked.over_ms).unwrap_or(0);
+        let window = stream.history.at_or_before(entry.time.plus(over_ms)).map(|last| last.time);
+        let mut until = window.max(after.map(|after| after.time)).unwrap_or(newest).max(entry.time);
         let (mut judged, mut memory) =
             self.judge_held(registry, datastream, (from, until.plus(1)), Some(entry));
-        let mut until = until;
-        if until != newest && judged.last().is_some_and(|last| self.goes_on(datastream, last)) {
+        let of = |time: Timestamp| judged.iter().find(|one| one.time == time).copied();
+        let around = [before, Some(entry), after].map(|one| of(one?.time));
+        let on = goes_far(datastream, around)
+            || judged.last().is_some_and(|last| self.goes_on(datastream, last));
+        if on && until != newest {
             until = newest;
             (judged, memory) =
                 self.judge_held(registry, datastream, (from, until.plus(1)), Some(entry));
@@ -282,8 +303,11 @@ impl Pipeline {
                 self.tell_flag(registry, datastream, one, telling, out);
             }
         }
-        if let Some(stream) = self.stream_mut(datastream).filter(|_| until == newest) {
-            stream.qc = memory;
+        if let Some(stream) = self.stream_mut(datastream) {
+            stream.qc.doubted = memory.doubted;
+            if until == newest {
+                stream.qc = memory;
+            }
         }
         quality
     }
@@ -354,20 +378,28 @@ impl Pipeline {
         datastream: &Datastream,
         time: Timestamp,
     ) -> Option<f64> {
-        let companion = datastream.qc.companion?;
-        self.beside(registry, datastream, PhenomenonTime::Instant(time), companion)
+        let companion = registry.datastream(datastream.standing.companion?)?;
+        let held = self.state.stream(companion)?.history.at_or_before(time)?;
+        let stands = time.since(held.time) <= companion.stands_for_ms();
+        held.beside().filter(|_| stands)
     }
+}
 
-    /// Runs the attenuated signal test, which looks back over its window each time.
-    fn attenuated(&self, datastream: &Datastream, stream: &StreamState, entry: Entry) -> Flag {
-        let Some(asked) = datastream.qc.attenuated_signal else { return Flag::NotEvaluated };
-        let Some(own) = entry.result.number() else { return Flag::NotEvaluated };
-        let from = entry.time.plus(1 - asked.over_ms.unwrap_or(0));
-        let held = stream.history.between(from, entry.time);
-        let mut values: Vec<f64> = held.iter().filter_map(Entry::beside).collect();
-        values.push(own);
-        attenuated_signal::test(asked, &values)
-    }
+/// Runs the attenuated signal test, which looks back over its window each time.
+fn attenuated(qc: &Qc, entry: Entry, before: &[Entry]) -> Flag {
+    let Some(asked) = qc.attenuated_signal else { return Flag::NotEvaluated };
+    let Some(own) = entry.result.number() else { return Flag::NotEvaluated };
+    let from = entry.time.plus(1 - asked.over_ms.unwrap_or(0));
+    let inside = before.iter().filter(|one| from <= one.time);
+    let mut values: Vec<f64> = inside.filter_map(Entry::beside).collect();
+    values.push(own);
+    attenuated_signal::test(asked, &values)
+}
+
+/// Gives what an attenuated signal is told by before a value.
+fn signal(qc: &Qc, stream: &StreamState, time: Timestamp) -> Vec<Entry> {
+    let over_ms = qc.attenuated_signal.and_then(|asked| asked.over_ms);
+    over_ms.map_or_else(Vec::new, |over_ms| stream.history.between(time.plus(1 - over_ms), time))
 }
 
 /// Takes out what tests say that the site's calendar leaves out.
@@ -412,14 +444,12 @@ fn usual(entry: &Entry) -> Option<f64> {
     entry.beside().filter(|number| *number > 0.0 && !doubted)
 }
 
-/// Gives what is remembered beside the series itself once a value is judged.
-fn remembered(so_far: &Memory, time: Timestamp, quality: &Quality) -> Memory {
-    let mut memory = Memory { doubted: so_far.doubted, ..Memory::default() };
+/// Gives when a value was last doubted that a neighbour may bear out, once one more is judged.
+fn doubted(so_far: Option<Timestamp>, time: Timestamp, quality: &Quality) -> Option<Timestamp> {
     let doubts = [Test::Neighbour, Test::RateOfChange, Test::Climatology];
-    if doubts.into_iter().any(|test| quality.flag(test) == Flag::Suspect) {
-        memory.doubted = Some(time);
-    }
-    memory
+    let doubts = doubts.into_iter().any(|test| quality.flag(test) == Flag::Suspect);
+    let borne_out = quality.flag(Test::Neighbour) == Flag::Pass;
+    if doubts || borne_out { so_far.max(Some(time)) } else { so_far }
 }
 
 /// Gives the values before a time as far as no gap is between them, the newest first.
@@ -441,12 +471,19 @@ fn adjoining(
 fn look_back_ms(datastream: &Datastream) -> i64 {
     let flat = datastream.qc.flat_line;
     let lines = flat.into_iter().flat_map(|flat| [flat.suspect_ms, flat.fail_ms]).flatten();
+    let lines = lines.chain(datastream.qc.attenuated_signal.and_then(|asked| asked.over_ms));
     let stands_ms = datastream.stands_for_ms();
-    lines.max().unwrap_or(0).saturating_add(stands_ms).saturating_add(1)
+    // A line has three values, however short it may be.
+    lines.max().unwrap_or(0).max(stands_ms).saturating_add(stands_ms).saturating_add(1)
 }
 
-/// Says whether three values could be of one flat line, which then goes on behind them.
-fn may_be_flat(datastream: &Datastream, around: [Option<Entry>; 3]) -> bool {
+/// Says whether what the second of three values tells may go on behind the third: where they
+/// could be of one flat line, or the third leaves the usual level as it was.
+fn goes_far(datastream: &Datastream, around: [Option<Entry>; 3]) -> bool {
+    let [_, _, after] = &around;
+    if datastream.qc.unit_mistake.is_some() && after.as_ref().and_then(usual).is_none() {
+        return true;
+    }
     let Some(flat) = datastream.qc.flat_line else { return false };
     let [before, own, after] = around.map(|entry| entry.and_then(|entry| entry.beside()));
     let Some(after) = after else { return true };
@@ -460,9 +497,9 @@ fn with_spike(entry: Entry, flag: Flag) -> Entry {
     let mut known = entry;
     known.quality.set(Test::Spike, flag);
     match flag {
-        Flag::Suspect | Flag::Fail => known,
+        Flag::Suspect | Flag::Fail | Flag::Missing => known,
         Flag::Pass if known.flag() != entry.flag() => known,
-        Flag::Pass | Flag::NotEvaluated | Flag::Missing => entry,
+        Flag::Pass | Flag::NotEvaluated => entry,
     }
 }
 

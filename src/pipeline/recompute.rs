@@ -353,7 +353,7 @@ impl Side {
 
     /// Keeps what is of the days: averages up to a day and what is made of them, and derived
     /// values. A device's own values were stored when they came, and are looked at where a person
-    /// said something of them; nothing is said of their verdicts, as of any value that comes after
+    /// said something of them or of one beside them; nothing is said of their verdicts, as of any value that comes after
     /// a newer one. What is made of days is the live state's.
     fn collect(&mut self, task: &Task) {
         let Self { pipeline, out, results, said, single } = self;
@@ -369,7 +369,7 @@ impl Side {
             let wanted = if period != Period::Native {
                 is_short(period)
             } else if of.formulas.is_empty() {
-                let is_said = said.of(of, time.start()).next().is_some();
+                let is_said = said.concerns(of, time.start());
                 let held = results.observations.contains_key(&key);
                 *single += usize::from(is_said && !held);
                 is_said && (held || *single <= SAID_MAX)

@@ -243,7 +243,8 @@ pub struct State {
 
 impl State {
     /// Gives what a datastream remembers.
-    pub(super) fn stream(&self, datastream: &Datastream) -> Option<&StreamState> {
+    #[must_use]
+    pub fn stream(&self, datastream: &Datastream) -> Option<&StreamState> {
         let station = self.stations.get(datastream.station.index())?.as_ref()?;
         station.streams.get(usize::from(datastream.slot))
     }

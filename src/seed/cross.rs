@@ -311,6 +311,33 @@ fn hand_out(draft: &mut Draft, made: &[Arc<CrossCheck>]) {
     }
 }
 
+/// Gives every datastream whose climatology goes by another property that property's datastream: at
+/// its position before elsewhere.
+pub(super) fn companions(draft: &mut Draft) {
+    let registry = &draft.registry;
+    let mut found: BTreeMap<DatastreamId, Vec<DatastreamId>> = BTreeMap::new();
+    for stream in registry.datastreams.iter() {
+        let Some(property) = stream.qc.companion else { continue };
+        let ids = registry.station(stream.station).map_or(&[][..], |one| &one.datastreams);
+        let streams = ids.iter().filter_map(|id| registry.datastream(*id));
+        let of = streams.filter(|one| one.property == property && one.id != stream.id);
+        let of = of.min_by_key(|one| (one.position != stream.position, one.slot));
+        if let Some(of) = of {
+            found.entry(of.id).or_default().push(stream.id);
+        }
+    }
+    for (companion, of) in found {
+        for id in &of {
+            if let Some(stream) = draft.registry.datastreams.get_mut(id.index()) {
+                stream.standing.companion = Some(companion);
+            }
+        }
+        if let Some(stream) = draft.registry.datastreams.get_mut(companion.index()) {
+            stream.standing.accompanies = of.into();
+        }
+    }
+}
+
 /// Gives every datastream whose seeds ask for it the same property up and down the river.
 pub(super) fn neighbours(draft: &mut Draft) {
     let mut found: BTreeMap<DatastreamId, Vec<Neighbour>> = BTreeMap::new();

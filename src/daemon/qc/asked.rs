@@ -207,7 +207,9 @@ pub fn read(file: &str, text: &str) -> Result<Asked, Vec<Fault>> {
     }
 }
 
-fn zone_of(text: &str) -> Option<TimeZone> {
+/// Reads a zone: an offset or an IANA name.
+#[must_use]
+pub fn zone_of(text: &str) -> Option<TimeZone> {
     let stated = jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(text);
     stated.ok()
 }

@@ -87,4 +87,8 @@ pub struct Standing {
     pub informs: Arc<[Arc<CrossCheck>]>,
     /// Who stands up and down the river, where its seeds ask for the neighbour test.
     pub neighbours: Arc<[Neighbour]>,
+    /// By whose values rows of its climatology hold.
+    pub companion: Option<DatastreamId>,
+    /// The datastreams whose companion it is.
+    pub accompanies: Arc<[DatastreamId]>,
 }
