@@ -353,8 +353,8 @@ impl Side {
 
     /// Keeps what is of the days: averages up to a day and what is made of them, and derived
     /// values. A device's own values were stored when they came, and are looked at where a person
-    /// said something of them or of one beside them; nothing is said of their verdicts, as of any value that comes after
-    /// a newer one. What is made of days is the live state's.
+    /// said something of them or of one beside them; nothing is said of their verdicts, as of any
+    /// value that comes after a newer one. What is made of days is the live state's.
     fn collect(&mut self, task: &Task) {
         let Self { pipeline, out, results, said, single } = self;
         let registry = pipeline.registry();
