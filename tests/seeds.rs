@@ -127,6 +127,37 @@ fn cells_that_a_format_has_no_use_for_are_refused() {
 }
 
 #[test]
+fn marks_have_places_in_json_alone() {
+    let marked = |row: &str, cells: &str| {
+        let mut tables = with_topic(&format!("{row},{cells}"));
+        let text = String::from_utf8(tables.get("topics.csv").unwrap().to_vec()).unwrap();
+        tables.put("topics.csv", text.replacen("options", "options,mark,marks", 1).into_bytes());
+        compiled(&tables)
+    };
+    let mark = "/flag,hj212-2017";
+    for (row, mark) in [
+        ("rivers,a/{device},json,,,,,,,,made for a test,", mark),
+        ("rivers,a/{device},csv json hj212,,,,,,,,made for a test,", mark),
+        ("rivers,a/{place},hj212,MN,,,,,,,made for a test,", ","),
+    ] {
+        marked(row, mark).unwrap_or_else(|faults| panic!("{row}: {faults:#?}"));
+    }
+    for row in [
+        "rivers,a/{device},csv,,time,local,,,,,made for a test,",
+        "rivers,a/{device}/{channel},plain,,,,,,,,made for a test,",
+        "rivers,a,senml,bn,,,,,,,made for a test,",
+        "rivers,a/{device},telegraf,,,,,,,,made for a test,",
+        "rivers,a/{device},things_stack,,,,,,,,made for a test,",
+        "rivers,shelly/{device}/events/rpc,shelly,,,,,,,,made for a test,",
+        "rivers,a/{place},hj212,MN,,,,,,,made for a test,",
+    ] {
+        let faults = marked(row, mark).expect_err(row);
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|fault| fault.contains("in `mark`")), "{row}: {told:#?}");
+    }
+}
+
+#[test]
 fn a_missing_column_is_refused() {
     check(&with("stations.csv", "latitude", "lattitude"), "seeds/stations.csv:1:");
 }
