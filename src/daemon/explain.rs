@@ -3,7 +3,6 @@
 mod words;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +11,7 @@ use crate::daemon::status::Status;
 use crate::domain::history::{Entry, History};
 use crate::domain::registry::{Datastream, Registry, Station};
 use crate::domain::time::{MINUTE, SECOND, Timestamp};
-use crate::pipeline::explain::explain;
-use crate::pipeline::state::StationState;
+use crate::pipeline::explain::{Looked, explain};
 use crate::seed::nearest;
 
 /// The word for the newest value in the place of a time.
@@ -34,13 +32,6 @@ pub struct Asked {
     pub json: bool,
 }
 
-/// The state that is looked at.
-#[derive(Clone, Copy, Debug)]
-struct Looked<'a> {
-    registry: &'a Arc<Registry>,
-    stations: &'a [Option<Arc<StationState>>],
-}
-
 /// Answers out of the state of a daemon at work.
 ///
 /// # Errors
@@ -48,7 +39,8 @@ struct Looked<'a> {
 pub fn at_work(status: &Status, asked: &Asked) -> Result<Vec<String>, Vec<String>> {
     let view = status.view.load_full();
     let view = view.ok_or_else(|| vec!["weir has only just begun; ask again soon".to_owned()])?;
-    answer(Looked { registry: &view.registry, stations: &view.stations }, asked)
+    let (registry, stations) = (&view.registry, &*view.stations);
+    answer(Looked { registry, stations, invalidations: &view.invalidations }, asked)
 }
 
 /// Answers out of the journal of a daemon that is not at work: its last snapshot, and what came
@@ -63,12 +55,13 @@ pub fn at_rest(
     let Some(Recovered { pipeline, .. }) = recover::recover(data_folder)? else {
         return Ok(Err(vec!["the journal is new: weir has not run on it yet".to_owned()]));
     };
-    let (registry, stations) = (pipeline.registry(), &pipeline.state().stations);
-    Ok(answer(Looked { registry, stations }, asked))
+    let (registry, state) = (pipeline.registry(), pipeline.state());
+    let (stations, invalidations) = (&*state.stations, &state.invalidations);
+    Ok(answer(Looked { registry, stations, invalidations }, asked))
 }
 
 fn answer(looked: Looked<'_>, asked: &Asked) -> Result<Vec<String>, Vec<String>> {
-    let Looked { registry, stations } = looked;
+    let Looked { registry, stations, invalidations } = looked;
     let one = |words: String| vec![words];
     let station = station(registry, &asked.station).map_err(one)?;
     let datastream = datastream(registry, station, asked).map_err(one)?;
@@ -77,9 +70,15 @@ fn answer(looked: Looked<'_>, asked: &Asked) -> Result<Vec<String>, Vec<String>>
     let empty = History::default();
     let history = stream.map_or(&empty, |stream| &stream.history);
     let entry = held(history, datastream, station, &asked.time).map_err(one)?;
-    let explanation = explain(registry, stations, datastream.id, entry.time);
+    let explanation = explain(looked, datastream.id, entry.time);
     let explanation = explanation.ok_or_else(|| one("it has just been forgotten".to_owned()))?;
-    let told = words::Words::new(registry, datastream, station, &explanation);
+    let persons = invalidations.standing(datastream, entry.time).map(|one| {
+        let (from, to) = (one.from.rfc3339(&station.zone), one.to.rfc3339(&station.zone));
+        let word = &one.said;
+        format!("{} of {from} to before {to}: {} ({})", one.id, word.reason, word.person)
+    });
+    let persons = persons.collect::<Vec<_>>().join("; ");
+    let told = words::Words::new(registry, datastream, station, (&explanation, persons));
     Ok(if asked.json { vec![told.json().to_string()] } else { told.lines() })
 }
 

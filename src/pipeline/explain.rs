@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::history::Entry;
+use crate::domain::invalidation::Invalidations;
 use crate::domain::name::DatastreamId;
 use crate::domain::observation::ObservationResult;
 use crate::domain::quality::{Flag, Quality, Test};
@@ -64,6 +65,8 @@ pub enum Sight {
     NoValue,
     /// What the value says of itself, or was said of it when it was taken in.
     Said,
+    /// Nothing that counts: the site's calendar leaves the test out.
+    LeftOut,
     /// The value and two spans.
     GrossRange(GrossRange),
     /// Whether the value is exactly 0, and what that is.
@@ -138,21 +141,33 @@ pub struct Explanation {
 /// Explains the value that the ring of a datastream holds of a time; nothing if it holds none.
 #[must_use]
 pub fn explain(
-    registry: &Arc<Registry>,
-    stations: &[Option<Arc<StationState>>],
+    looked: Looked<'_>,
     datastream: DatastreamId,
     time: Timestamp,
 ) -> Option<Explanation> {
-    let pipeline = looking(registry, stations);
-    pipeline.explained(registry, registry.datastream(datastream)?, time)
+    let registry = looked.registry;
+    looking(looked).explained(registry, registry.datastream(datastream)?, time)
+}
+
+/// The state that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Looked<'a> {
+    /// The edition in force.
+    pub registry: &'a Arc<Registry>,
+    /// The stations, by id.
+    pub stations: &'a [Option<Arc<StationState>>],
+    /// What persons say of values.
+    pub invalidations: &'a Arc<Invalidations>,
 }
 
 /// Makes a pipeline that only looks at a state.
-fn looking(registry: &Arc<Registry>, stations: &[Option<Arc<StationState>>]) -> Pipeline {
+fn looking(looked: Looked<'_>) -> Pipeline {
+    let Looked { registry, stations, invalidations } = looked;
+    let invalidations = Arc::clone(invalidations);
     Pipeline {
         registry: Arc::clone(registry),
         routes: Routes::default(),
-        state: State { stations: stations.to_vec(), ..State::default() },
+        state: State { stations: stations.to_vec(), invalidations, ..State::default() },
         silence_due_ms: Vec::new(),
         averages_due: None,
         touched: std::collections::BTreeSet::new(),
@@ -187,6 +202,11 @@ impl Pipeline {
                 let sight = if said { Sight::Said } else { Sight::NotAsked };
                 tests.push(Explained { test, flag, sight });
             }
+        }
+        let calendar = datastream.calendar.at(time);
+        let left_out = |test| calendar.is_some_and(|one| one.without.iter().any(|of| of == test));
+        for one in tests.iter_mut().filter(|one| left_out(one.test)) {
+            (one.flag, one.sight) = (Flag::NotEvaluated, Sight::LeftOut);
         }
         Some(Explanation { held, judged: seen.known.quality, tests })
     }

@@ -17,6 +17,8 @@ pub(super) struct Words<'a> {
     datastream: &'a Datastream,
     zone: &'a TimeZone,
     of: &'a Explanation,
+    /// What persons said of the value.
+    persons: String,
     unit: &'a str,
     decimals: usize,
 }
@@ -38,12 +40,12 @@ impl<'a> Words<'a> {
         registry: &'a Registry,
         datastream: &'a Datastream,
         station: &'a Station,
-        of: &'a Explanation,
+        (of, persons): (&'a Explanation, String),
     ) -> Self {
         let property = registry.property(datastream.property);
         let unit = property.map_or("", |property| registry.unit_label(property));
         let decimals = property.map_or(3, |property| usize::from(property.decimals));
-        Self { registry, datastream, zone: &station.zone, of, unit, decimals }
+        Self { registry, datastream, zone: &station.zone, of, persons, unit, decimals }
     }
 
     /// Says it line by line: the value, its flag and why, then test by test.
@@ -134,7 +136,8 @@ impl<'a> Words<'a> {
         (!each.is_empty()).then(|| {
             format!(
                 "by what is known and asked now it would have flag {} ({}): the seeds have \
-                 changed since, or what stood beside it is no more remembered",
+                 changed since, a person spoke of it after its day was closed, or what stood \
+                 beside it is no more remembered",
                 now.roll_up().number(),
                 each.join(", ")
             )
@@ -156,7 +159,7 @@ impl<'a> Words<'a> {
             Sight::Drift(tolerance, _) => threshold::drift(*tolerance, unit).en,
             Sight::Neighbour { tolerance, .. } => threshold::neighbour(*tolerance, unit).en,
             Sight::Check(check, ..) | Sight::Repeats(check, ..) => threshold::check(check).en,
-            Sight::NotAsked | Sight::NoValue | Sight::Said => return None,
+            Sight::NotAsked | Sight::NoValue | Sight::Said | Sight::LeftOut => return None,
         })
     }
 
@@ -167,6 +170,7 @@ impl<'a> Words<'a> {
             Sight::NotAsked => ("no row of the seeds asks for it".to_owned(), Value::Null),
             Sight::NoValue => ("there is no value".to_owned(), Value::Null),
             Sight::Said => (self.of_itself(one), Value::Null),
+            Sight::LeftOut => (format!("left out: {}", self.calendar()), Value::Null),
             Sight::GrossRange(_) | Sight::Zero(_) => (own, Value::Null),
             Sight::Climatology(row, companion) => {
                 let words = match (row, self.datastream.qc.companion, companion) {
@@ -239,6 +243,13 @@ impl<'a> Words<'a> {
 
     /// Says what is not worked out, but was said of the value when it came.
     fn of_itself(&self, one: &Explained) -> String {
+        if one.test == Test::SiteCalendar {
+            return self.calendar();
+        } else if one.test == Test::DeviceMark {
+            return self.mark();
+        } else if one.test == Test::Person && !self.persons.is_empty() {
+            return self.persons.clone();
+        }
         let doubted = matches!(one.flag, Flag::Suspect | Flag::Fail);
         let words = match (one.test, doubted) {
             (Test::Missing, _) if one.flag == Flag::Missing => "there is no value",
@@ -247,13 +258,30 @@ impl<'a> Words<'a> {
             (Test::Clock, false) => "the device's clock and the time of arrival agree",
             (Test::Members, true) => "what it was made of is doubted itself",
             (Test::Members, false) => "what it was made of passed",
-            (Test::DeviceMark, _) => "by the mark that the device gave it",
             (Test::ControlCheck, _) => "by a check of the instrument",
-            (Test::SiteCalendar, _) => "by the calendar of the site",
             (Test::Person, _) => "a person said so; see weir qc list",
             _ => "as it was found when the value came",
         };
         words.to_owned()
+    }
+
+    /// Says what the site's calendar does of the time of the value.
+    fn calendar(&self) -> String {
+        let entry = self.datastream.calendar.at(self.of.held.time);
+        let rows = entry.into_iter().flat_map(|entry| entry.rows.iter());
+        let rows = rows.filter_map(|row| self.registry.calendar.get(*row as usize));
+        let said = rows.map(|row| format!("{}: {} ({})", row.state.word(), row.reason, row.person));
+        let said = said.collect::<Vec<_>>().join("; ");
+        if said.is_empty() { "the calendar of the site".to_owned() } else { said }
+    }
+
+    /// Says what the device marked the value with.
+    fn mark(&self) -> String {
+        let mark = self.of.held.mark.and_then(|mark| self.registry.marks.get(mark));
+        mark.map_or("by the mark of the device".to_owned(), |mark| match &*mark.cause {
+            "" => format!("the device marked it {} of {}", mark.text, mark.vocabulary),
+            cause => format!("the device marked it {} ({cause}) of {}", mark.text, mark.vocabulary),
+        })
     }
 
     fn spike(&self, method: SpikeMethod, [before, after]: [Side; 2], found: Option<f64>) -> String {
