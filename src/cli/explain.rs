@@ -10,13 +10,6 @@ use crate::daemon::explain::{Asked, at_rest};
 use crate::daemon::socket::{self, Answer, Request};
 
 /// Which value is to be explained.
-///
-/// Of each test: its verdict, the numbers that it saw, its thresholds; of those that could not
-/// decide, why ("the next value has not come"); at the end those that no row of the seeds asks for.
-/// weir remembers 26 hours of each datastream and a little more; of what is older it says so. Where
-/// no weir is at work its journal is read, which may take a while.
-///
-/// Example: weir qc explain puhe-daoyi DO 2026-06-01T08:05
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// The station.

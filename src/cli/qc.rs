@@ -73,6 +73,13 @@ pub struct Series {
 #[derive(Debug, clap::Subcommand)]
 enum Said {
     /// Tell of one value what each test saw, from where on it doubts, and what it says.
+    ///
+    /// Of each test: its verdict, the numbers that it saw, its thresholds; of those that could not
+    /// decide, why ("the next value has not come"); at the end those that no row of the seeds asks
+    /// for. weir remembers 26 hours of each datastream and a little more; of what is older it says
+    /// so. Where no weir is at work its journal is read, which may take a while.
+    ///
+    /// Example: weir qc explain puhe-daoyi DO 2026-06-01T08:05
     Explain(Explain),
     /// Tell which share of yesterday's and today's values passed, and which tests flagged others.
     ///
