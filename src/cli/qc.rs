@@ -12,8 +12,8 @@ use crate::cli::explain::{self, Explain};
 use crate::cli::table;
 use crate::daemon::act::Asked;
 use crate::daemon::check;
-use crate::daemon::qc::station::{self, OfStation};
 use crate::daemon::days;
+use crate::daemon::qc::station::{self, OfStation};
 use crate::daemon::qc::{asked, qualify};
 use crate::daemon::socket::{self, Request};
 
