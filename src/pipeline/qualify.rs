@@ -234,9 +234,16 @@ impl Pipeline {
         at: usize,
     ) -> (Around, Option<Entry>) {
         let Some(entry) = held.get(at) else { return (Around::default(), None) };
-        let before = at.checked_sub(1).and_then(|before| held.get(before));
+        let before = match at.checked_sub(1) {
+            Some(before) => held.get(before).copied(),
+            // A gap goes as far back as it goes.
+            None => {
+                let stream = self.state.stream(datastream);
+                stream.and_then(|one| one.history.at_or_before(entry.time.plus(-1)))
+            }
+        };
         let after = held.get(at + 1);
-        let last = before.filter(|last| stands_beside(datastream, last.time, entry.time)).copied();
+        let last = before.filter(|last| stands_beside(datastream, last.time, entry.time));
         let next = after.filter(|next| stands_beside(datastream, entry.time, next.time));
         let around = Around {
             before: last.and_then(|last| Some((last.time, last.beside()?))),
