@@ -2,6 +2,7 @@
 
 mod assess;
 mod decode;
+mod explain;
 mod ledger;
 mod letters;
 mod limits;
@@ -185,7 +186,8 @@ pub enum Command {
     /// where it has several, in the property's own unit or with another in brackets.
     ///
     /// `weir qc invalidate`, `revoke` and `list` are about the values of a daemon at work: what a
-    /// person says of them.
+    /// person says of them. `weir qc explain` tells why one has its flag, and `days` which share of
+    /// them passed.
     #[command(after_long_help = qc::EXAMPLE)]
     Qc(Series),
     /// Read one payload from standard input and print its readings, or why it has none.

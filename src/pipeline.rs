@@ -11,6 +11,7 @@ mod cross;
 mod derive;
 mod edition;
 mod evaluate;
+pub mod explain;
 pub mod indices;
 mod instrument;
 pub mod late;
@@ -24,6 +25,7 @@ mod route;
 pub mod series;
 pub mod snapshot;
 pub mod state;
+pub mod tally;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

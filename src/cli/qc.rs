@@ -1,5 +1,5 @@
-//! `weir qc`: what the tests of quality control say of the values of a table; and what persons say
-//! of values that the daemon holds or has stored.
+//! `weir qc`: what the tests of quality control say of the values of a table, and of those that the
+//! daemon holds; and what persons say of values that it holds or has stored.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 
+use crate::cli::explain::{self, Explain};
 use crate::cli::table;
 use crate::daemon::act::Asked;
 use crate::daemon::check;
+use crate::daemon::days;
 use crate::daemon::qc::station::{self, OfStation};
 use crate::daemon::qc::{asked, qualify};
 use crate::daemon::socket::{self, Request};
@@ -67,9 +69,34 @@ pub struct Series {
     missing: Vec<String>,
 }
 
-/// What persons say of values that the daemon holds or has stored.
+/// What is asked of values that the daemon holds, and what persons say of values.
 #[derive(Debug, clap::Subcommand)]
 enum Said {
+    /// Tell of one value what each test saw, from where on it doubts, and what it says.
+    ///
+    /// Of each test: its verdict, the numbers that it saw, its thresholds; of those that could not
+    /// decide, why ("the next value has not come"); at the end those that no row of the seeds asks
+    /// for. weir remembers 26 hours of each datastream and a little more; of what is older it says
+    /// so. Where no weir is at work its journal is read, which may take a while.
+    ///
+    /// Example: weir qc explain puhe-daoyi DO 2026-06-01T08:05
+    Explain(Explain),
+    /// Tell which share of yesterday's and today's values passed, and which tests flagged others.
+    ///
+    /// A line for each datastream of a station and day: how many values came, which shares of them
+    /// passed, are suspect, failed and missing, and how many each test flagged, suspect or failed.
+    /// A flag that is told anew moves from one count to the other. Days that are over stand in
+    /// `coverage` of the database.
+    Days {
+        /// The station.
+        station: String,
+        /// As JSON, in numbers of values.
+        #[arg(long)]
+        json: bool,
+        /// The configuration.
+        #[arg(long, default_value = "config/weir.toml")]
+        config: PathBuf,
+    },
     /// Say that values of a station do not count, also of weeks ago, or of a time to come.
     ///
     /// They are flagged as failed by `person`, or as suspect; those that come late are, too. What
@@ -149,6 +176,10 @@ pub(super) async fn run(command: Series) -> anyhow::Result<ExitCode> {
 
 async fn ask(said: Said) -> anyhow::Result<ExitCode> {
     let (config, request) = match said {
+        Said::Explain(asked) => return explain::run(asked).await,
+        Said::Days { station, json, config } => {
+            (config, Request::Days(days::Asked { station, json }))
+        }
         Said::Invalidate {
             station,
             property,

@@ -15,18 +15,20 @@ use serde_json::Value;
 
 use crate::daemon::deliver::SINK;
 use crate::daemon::status::{Status, View};
+use crate::daemon::threshold;
 use crate::domain::alert::Route;
 use crate::domain::assessment::{NotAssessable, Verdict, WaterClass};
 use crate::domain::ledger::{Counts, Ledger};
 use crate::domain::name::PlaceId;
 use crate::domain::observation::{ObservationResult, Period, Side};
+use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Place, Registry, Station};
 use crate::domain::time::SECOND;
 use crate::http::door::Source;
 use crate::http::metrics::{self, Kind, Metric};
 use crate::http::view::{
-    AlertView, BrokerView, CountsView, LedgerView, PageView, PartView, PlaceView, SinkView,
-    StationView, Text, ValueView,
+    AlertView, BrokerView, CountsView, DoubtView, LedgerView, PageView, PartView, PlaceView,
+    SinkView, StationView, Text, ValueView,
 };
 use crate::journal::Error;
 use crate::journal::read::Reader;
@@ -323,6 +325,7 @@ fn value_view(
         value,
         unit: registry.unit_label(property).to_owned(),
         flag: newest.flag().number(),
+        doubts: doubts(registry, stream, &newest.quality),
         verdict: verdict.map(|verdict| verdict_text(registry, verdict)).unwrap_or_default(),
         class: class.map(words::class).unwrap_or_default(),
         exceeds: matches!(verdict, Some(Verdict::Exceeds { .. })),
@@ -330,6 +333,19 @@ fn value_view(
         at: newest.time.rfc3339(&station.zone),
         age_s: (view.at.wall.since(newest.time) / 1_000).max(0),
     })
+}
+
+/// Tells the tests by which a value is suspect or wrong, with their thresholds.
+fn doubts(registry: &Registry, stream: &Datastream, quality: &Quality) -> Vec<DoubtView> {
+    let unit = registry.property(stream.property).map_or("", |one| registry.unit_label(one));
+    let failed = quality.tests(Flag::Fail).map(|test| (test, Flag::Fail));
+    let doubted = quality.doubts().map(|test| (test, Flag::Suspect));
+    let view = |(test, flag): (Test, Flag)| DoubtView {
+        test: threshold::name(test),
+        flag: flag.number(),
+        threshold: threshold::threshold(stream, test, unit).unwrap_or_default(),
+    };
+    failed.chain(doubted).map(view).collect()
 }
 
 fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {

@@ -18,7 +18,9 @@ use crate::config::Config;
 use crate::daemon::act::{self, Asked};
 use crate::daemon::check;
 use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
+use crate::daemon::days;
 use crate::daemon::edition::Edition;
+use crate::daemon::explain;
 use crate::daemon::recompute::{self, Orders};
 use crate::daemon::run::Commands;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
@@ -61,6 +63,10 @@ pub enum Request {
         /// Also what is revoked.
         all: bool,
     },
+    /// Explain the flags of a value.
+    Explain(explain::Asked),
+    /// Tell which share of the values of a station passed.
+    Days(days::Asked),
     /// Recompute natural days.
     Recompute {
         /// The first.
@@ -180,6 +186,14 @@ async fn serve_one(
         Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
         Ok(Request::Act(asked)) => act(config, commands, asked).await?,
         Ok(Request::Said { station, all }) => said(orders, station.as_deref(), all),
+        Ok(Request::Explain(asked)) => match explain::at_work(&orders.status, &asked) {
+            Ok(words) => Answer { done: true, words },
+            Err(words) => Answer::refused(words),
+        },
+        Ok(Request::Days(asked)) => match days::at_work(&orders.status, &asked) {
+            Ok(words) => Answer { done: true, words },
+            Err(words) => Answer::refused(words),
+        },
         Ok(Request::Recompute { from, to, station }) => {
             match orders.ask(&from, &to, station.as_deref()) {
                 Ok(words) => Answer::done(words),

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use minicbor::{Decode, Encode};
 
 use crate::domain::name::{DatastreamId, MarkId};
-use crate::domain::quality::{Flag, Quality};
+use crate::domain::quality::{Flag, Flagged, Quality};
 use crate::domain::time::{Calendar, HOUR, PhenomenonTime, Timestamp};
 use crate::domain::unit::UnitIndex;
 
@@ -299,6 +299,10 @@ pub struct Coverage {
     /// Values that came and are valid.
     #[n(4)]
     pub valid: u32,
+    /// Values that tests flagged.
+    #[n(5)]
+    #[cbor(default)]
+    pub flagged: Flagged,
 }
 
 /// An observation and its quality.

@@ -295,6 +295,24 @@ impl Quality {
         if self.pass & Test::Neighbour.bit() == 0 { 0 } else { OF_CHANGE }
     }
 
+    /// Says whether a test doubts the value, fails it or misses it.
+    #[must_use]
+    pub fn is_flagged(&self) -> bool {
+        (self.suspect | self.fail | self.missing) != 0
+    }
+
+    /// Gives the tests that doubt the value, as far as no neighbour disperses their doubts.
+    pub fn doubts(&self) -> impl Iterator<Item = Test> + use<> {
+        let doubts = self.suspect & !self.borne_out();
+        Test::ALL.into_iter().filter(move |test| doubts & test.bit() != 0)
+    }
+
+    /// Gives the tests whose doubts the next station on the river disperses.
+    pub fn dispersed(&self) -> impl Iterator<Item = Test> + use<> {
+        let dispersed = self.suspect & self.borne_out();
+        Test::ALL.into_iter().filter(move |test| dispersed & test.bit() != 0)
+    }
+
     /// Says whether it failed by what tells of a value alone that it is none: such a value is no
     /// neighbour that another could be held against.
     #[must_use]
@@ -330,6 +348,76 @@ impl Quality {
     #[must_use]
     pub fn from_planes([pass, suspect, fail, missing]: [u32; 4]) -> Self {
         Self { pass, suspect, fail, missing }
+    }
+}
+
+/// How many values of a natural day are flagged, by roll-up and by test.
+#[derive(Clone, Copy, Debug, Default, Encode, Decode)]
+pub struct Flagged {
+    /// Suspect.
+    #[n(0)]
+    pub suspect: u32,
+    /// Failed.
+    #[n(1)]
+    pub failed: u32,
+    /// Missing.
+    #[n(2)]
+    pub missing: u32,
+    /// By each test that flagged one, suspect or failed, at the place of its bit.
+    #[n(3)]
+    by_test: [u32; u32::BITS as usize],
+    /// The tests that flagged one at some time, if only for a while: a bit each.
+    #[n(4)]
+    told: u32,
+}
+
+/// What was flagged for a while only makes no other counts.
+impl PartialEq for Flagged {
+    fn eq(&self, other: &Self) -> bool {
+        let counts = |of: &Self| (of.suspect, of.failed, of.missing, of.by_test);
+        counts(self) == counts(other)
+    }
+}
+
+impl Eq for Flagged {}
+
+impl Flagged {
+    /// Counts a value in.
+    pub fn take_in(&mut self, quality: &Quality) {
+        self.told |= quality.suspect | quality.fail;
+        self.each(quality, |count| *count = count.saturating_add(1));
+    }
+
+    /// Takes a value out whose flags are told anew.
+    pub fn take_out(&mut self, quality: &Quality) {
+        self.each(quality, |count| *count = count.saturating_sub(1));
+    }
+
+    fn each(&mut self, quality: &Quality, change: impl Fn(&mut u32)) {
+        match quality.roll_up() {
+            Flag::Suspect => change(&mut self.suspect),
+            Flag::Fail => change(&mut self.failed),
+            Flag::Missing => change(&mut self.missing),
+            Flag::Pass | Flag::NotEvaluated => {}
+        }
+        let flagged = quality.suspect | quality.fail;
+        for (bit, count) in self.by_test.iter_mut().enumerate() {
+            if flagged & (1 << bit) != 0 {
+                change(count);
+            }
+        }
+    }
+
+    /// Gives the tests that flagged a value at some time, each with how many it flags now.
+    pub fn tests(&self) -> impl Iterator<Item = (Test, u32)> + use<> {
+        let Self { told, by_test, .. } = *self;
+        let tests = Test::ALL.into_iter().filter(move |test| told & test.bit() != 0);
+        tests.map(move |test| (test, by_test.get(test as usize).copied().unwrap_or(0)))
+    }
+
+    /// Names those tests, too, that were told of the same day before.
+    pub fn name_also(&mut self, before: &Self) {
+        self.told |= before.told;
     }
 }
 
@@ -376,5 +464,35 @@ mod tests {
             assert_eq!(Quality::from_planes(quality.planes()), quality);
         }
         assert_eq!(quality, Quality::default());
+    }
+
+    #[test]
+    fn a_doubt_that_the_neighbour_disperses_is_named_apart() {
+        let mut quality = Quality::only(Test::Spike, Flag::Suspect);
+        quality.set(Test::FlatLine, Flag::Suspect);
+        let names = |tests: &mut dyn Iterator<Item = Test>| tests.collect::<Vec<_>>();
+        assert_eq!(names(&mut quality.doubts()), [Test::Spike, Test::FlatLine]);
+        assert_eq!(names(&mut quality.dispersed()), []);
+        quality.set(Test::Neighbour, Flag::Pass);
+        assert_eq!(names(&mut quality.doubts()), [Test::FlatLine]);
+        assert_eq!(names(&mut quality.dispersed()), [Test::Spike]);
+    }
+
+    #[test]
+    fn a_flag_that_is_told_anew_moves_from_one_count_to_the_other() {
+        let mut flagged = Flagged::default();
+        let doubted = Quality::only(Test::Spike, Flag::Suspect);
+        let mut failed = doubted;
+        failed.set(Test::GrossRange, Flag::Fail);
+        flagged.take_in(&doubted);
+        flagged.take_in(&failed);
+        let of = |flagged: &Flagged| flagged.tests().collect::<Vec<_>>();
+        assert_eq!((flagged.suspect, flagged.failed, flagged.missing), (1, 1, 0));
+        assert_eq!(of(&flagged), [(Test::GrossRange, 1), (Test::Spike, 2)]);
+        flagged.take_out(&failed);
+        flagged.take_in(&Quality::only(Test::Missing, Flag::Missing));
+        assert_eq!((flagged.suspect, flagged.failed, flagged.missing), (1, 0, 1));
+        // What was told is to be told again, if it is 0 now.
+        assert_eq!(of(&flagged), [(Test::GrossRange, 0), (Test::Spike, 1)]);
     }
 }

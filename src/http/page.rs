@@ -62,8 +62,8 @@ impl Page {
 mod tests {
     use super::*;
     use crate::http::view::{
-        DecidingView, EvaluationView, PartView, PlaceView, SetView, StationView, TallyView, Text,
-        ValueView,
+        DecidingView, DoubtView, EvaluationView, PartView, PlaceView, SetView, StationView,
+        TallyView, Text, ValueView,
     };
 
     fn view(name: &str) -> PageView {
@@ -73,6 +73,11 @@ mod tests {
             value: "2.40".to_owned(),
             unit: "mg/L".to_owned(),
             flag: 3,
+            doubts: vec![DoubtView {
+                test: Text::new("spike", "尖峰"),
+                flag: 3,
+                threshold: Text::new("suspect above 2 mg/L", "可疑 高于 2 mg/L"),
+            }],
             ..ValueView::default()
         };
         let values = vec![value];
@@ -219,6 +224,17 @@ mod tests {
         let html = page.render(&view("<script>alert(1)</script>"), Language::English).unwrap();
         assert!(!html.contains("<script>") && html.contains("&lt;script&gt;"));
         assert!(html.contains("2.40") && html.contains("flag 3"));
+    }
+
+    #[test]
+    fn the_tests_behind_a_flag_stand_beside_it_without_a_script() {
+        let page = Page::new().unwrap();
+        let english = page.render(&view("Puhe"), Language::English).unwrap();
+        assert!(english.contains("<details><summary>"), "{english}");
+        assert!(english.contains("flag 3: spike"), "{english}");
+        assert!(english.contains("spike: flag 3 – suspect above 2 mg"), "{english}");
+        let chinese = page.render(&view("Puhe"), Language::Chinese).unwrap();
+        assert!(chinese.contains("尖峰: 标记 3 – 可疑 高于 2 mg"), "{chinese}");
     }
 
     #[test]

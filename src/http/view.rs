@@ -202,6 +202,17 @@ pub struct StationView {
     pub values: Vec<ValueView>,
 }
 
+/// A test that doubts a value or calls it wrong.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct DoubtView {
+    /// The test.
+    pub test: Text,
+    /// Its QARTOD flag.
+    pub flag: u8,
+    /// From where on it doubts, empty where it has no threshold.
+    pub threshold: Text,
+}
+
 /// The newest value of a datastream.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct ValueView {
@@ -217,6 +228,8 @@ pub struct ValueView {
     pub unit: String,
     /// The QARTOD flag.
     pub flag: u8,
+    /// The tests by which it is so, the failed ones first.
+    pub doubts: Vec<DoubtView>,
     /// The verdict in words, empty where nothing is limited.
     pub verdict: Text,
     /// The class that this value alone would be, empty where it has none.

@@ -361,7 +361,10 @@ impl Maker<'_> {
             let phenomenon_time = PhenomenonTime::Interval { start, end };
             let expected = self.expected(end.since(start));
             let datastream = self.datastream.id;
-            coverage.push(Coverage { datastream, phenomenon_time, expected, received, valid });
+            let flagged = stream.tally.of(start);
+            let of_day =
+                Coverage { datastream, phenomenon_time, expected, received, valid, flagged };
+            coverage.push(of_day);
             self.mark_longer(stream, Members::Days, start);
             if in_service {
                 self.mark_next_day(stream, end);

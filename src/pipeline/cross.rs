@@ -184,7 +184,7 @@ impl Pipeline {
     }
 
     /// Runs a check for a value of one of its datastreams.
-    fn checked(
+    pub(super) fn checked(
         &self,
         registry: &Registry,
         check: &CrossCheck,
@@ -216,7 +216,7 @@ impl Pipeline {
 
     /// Gives what a datastream says at a time: what the message that is read brings, else what the
     /// ring holds; nothing where that is too old or was no reading at all.
-    fn standing_beside(
+    pub(super) fn standing_beside(
         &self,
         registry: &Registry,
         id: DatastreamId,
@@ -269,7 +269,7 @@ impl Pipeline {
     }
 
     /// Gives the sample of an item that was drawn in the same cycle as one at a time.
-    fn sample_of_cycle(
+    pub(super) fn sample_of_cycle(
         &self,
         item: &Datastream,
         time: Timestamp,
@@ -289,7 +289,7 @@ impl Pipeline {
     }
 
     /// Gives a sample and those before it, the newest first.
-    fn last_samples(
+    pub(super) fn last_samples(
         &self,
         item: &Datastream,
         (time, result): (Timestamp, ObservationResult),
@@ -327,27 +327,37 @@ impl Pipeline {
         if !jumped && series.neighbour != Flag::Suspect {
             return Flag::NotEvaluated;
         }
-        let spans = datastream.standing.neighbours.iter().filter_map(|neighbour| {
-            let other = registry.datastream(neighbour.datastream)?;
-            let history = &self.state.stream(other)?.history;
-            let (from, to) = when(*neighbour, time);
-            let mut held = history.between(from, to);
-            // What stands where the water goes is not known before the water is there.
-            let known = from <= time || history.newest().is_some_and(|one| one.time >= from);
-            let standing = history.at_or_before(from).filter(|_| known);
-            held.extend(standing.filter(|one| from.since(one.time) <= other.stands_for_ms()));
-            let numbers = held.iter().filter_map(Entry::beside);
-            numbers.fold(None, |span: Option<(f64, f64)>, number| {
-                let (low, high) = span.unwrap_or((number, number));
-                Some((low.min(number), high.max(number)))
-            })
-        });
+        let neighbours = datastream.standing.neighbours.iter();
+        let spans = neighbours.filter_map(|one| self.shown_by(registry, *one, time));
         let spans: Vec<(f64, f64)> = spans.collect();
         neighbour::test(tolerance, number, &spans)
+    }
+
+    /// Gives the least and the greatest value of a neighbour while its water was that of a time
+    /// here.
+    pub(super) fn shown_by(
+        &self,
+        registry: &Registry,
+        neighbour: Neighbour,
+        time: Timestamp,
+    ) -> Option<(f64, f64)> {
+        let other = registry.datastream(neighbour.datastream)?;
+        let history = &self.state.stream(other)?.history;
+        let (from, to) = when(neighbour, time);
+        let mut held = history.between(from, to);
+        // What stands where the water goes is not known before the water is there.
+        let known = from <= time || history.newest().is_some_and(|one| one.time >= from);
+        let standing = history.at_or_before(from).filter(|_| known);
+        held.extend(standing.filter(|one| from.since(one.time) <= other.stands_for_ms()));
+        let numbers = held.iter().filter_map(Entry::beside);
+        numbers.fold(None, |span: Option<(f64, f64)>, number| {
+            let (low, high) = span.unwrap_or((number, number));
+            Some((low.min(number), high.max(number)))
+        })
     }
 }
 
 /// Gives from when to before when a neighbour's water was the same as that of a time here.
-fn when(neighbour: Neighbour, time: Timestamp) -> (Timestamp, Timestamp) {
+pub(super) fn when(neighbour: Neighbour, time: Timestamp) -> (Timestamp, Timestamp) {
     (time.plus(-neighbour.high_ms), time.plus(1 - neighbour.low_ms))
 }

@@ -85,6 +85,8 @@ impl Pipeline {
             self.note_late(registry, datastream, time, now);
             return Outcome::Stored;
         }
+        let before = old.map(|old| old.quality);
+        self.tally(registry, datastream, entry, before, now.wall);
         self.note_hour(registry, datastream, entry, old.is_some(), now.wall);
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         remember(stream, registry, entry, news, now.wall);

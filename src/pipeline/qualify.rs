@@ -6,7 +6,7 @@
 use crate::domain::history::Entry;
 use crate::domain::observation::{Observation, Period, QualifiedObservation};
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::{Datastream, Qc, Registry, Statistic};
+use crate::domain::registry::{Attenuated, Datastream, Qc, Registry, Statistic};
 use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::cross::InSeries;
@@ -24,6 +24,23 @@ pub(super) struct Judged {
     pub(super) memory: Memory,
     /// The value before it, where this one tells more of it.
     pub(super) last: Option<Entry>,
+}
+
+/// What a value that the ring holds was judged by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// The value, with what tells of it alone.
+    pub(super) entry: Entry,
+    /// What the spike test said, kept or not.
+    pub(super) spike: Flag,
+    /// The value with all flags that are kept.
+    pub(super) known: Entry,
+    /// What stands around it.
+    pub(super) around: Around,
+    /// The flat line that ends at it.
+    pub(super) run: Run,
+    /// What other series were asked with.
+    pub(super) series: InSeries,
 }
 
 /// When and from where something is told anew.
@@ -123,8 +140,20 @@ impl Pipeline {
         &self,
         registry: &Registry,
         datastream: &Datastream,
+        span: (Timestamp, Timestamp),
+        fresh: Option<Entry>,
+    ) -> (Vec<Entry>, Memory) {
+        self.judge_seen(registry, datastream, span, fresh, |_| {})
+    }
+
+    /// Does the same, and shows of each value what it was judged by.
+    pub(super) fn judge_seen(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
         (from, to): (Timestamp, Timestamp),
         fresh: Option<Entry>,
+        mut show: impl FnMut(Seen),
     ) -> (Vec<Entry>, Memory) {
         let (mut judged, mut memory) = (Vec::new(), Memory::default());
         let (Some(stream), Some(station)) =
@@ -189,6 +218,7 @@ impl Pipeline {
             if let Some(place) = held.get_mut(at) {
                 *place = known;
             }
+            show(Seen { entry, spike, known, around, run, series });
             judged.push(known);
         }
         (judged, memory)
@@ -204,9 +234,16 @@ impl Pipeline {
         at: usize,
     ) -> (Around, Option<Entry>) {
         let Some(entry) = held.get(at) else { return (Around::default(), None) };
-        let before = at.checked_sub(1).and_then(|before| held.get(before));
+        let before = match at.checked_sub(1) {
+            Some(before) => held.get(before).copied(),
+            // A gap goes as far back as it goes.
+            None => {
+                let stream = self.state.stream(datastream);
+                stream.and_then(|one| one.history.at_or_before(entry.time.plus(-1)))
+            }
+        };
         let after = held.get(at + 1);
-        let last = before.filter(|last| stands_beside(datastream, last.time, entry.time)).copied();
+        let last = before.filter(|last| stands_beside(datastream, last.time, entry.time));
         let next = after.filter(|next| stands_beside(datastream, entry.time, next.time));
         let around = Around {
             before: last.and_then(|last| Some((last.time, last.beside()?))),
@@ -336,6 +373,7 @@ impl Pipeline {
         let Some(held) = held.filter(|held| held.quality != entry.quality) else { return };
         let Telling { now, backlog } = telling;
         let told = held.flag() != entry.flag();
+        self.tally(registry, datastream, entry, Some(held.quality), now.wall);
         if told {
             self.note_hour(registry, datastream, entry, true, now.wall);
         }
@@ -409,9 +447,17 @@ fn leave_out(datastream: &Datastream, time: Timestamp, quality: &mut Quality) {
     }
 }
 
+/// Gives the values of the window that ends at one; none where that one is missing.
+pub(super) fn window(stream: &StreamState, asked: Attenuated, entry: Entry) -> Vec<f64> {
+    let Some(own) = entry.result.number() else { return Vec::new() };
+    let from = entry.time.plus(1 - asked.over_ms.unwrap_or(0));
+    let held = stream.history.between(from, entry.time);
+    held.iter().filter_map(Entry::beside).chain([own]).collect()
+}
+
 /// Says whether a value still stood when another came: else there is a gap between them, or a
 /// sensor took the place of another.
-fn stands_beside(datastream: &Datastream, before: Timestamp, after: Timestamp) -> bool {
+pub(super) fn stands_beside(datastream: &Datastream, before: Timestamp, after: Timestamp) -> bool {
     let renewed = |at: &Timestamp| before < *at && *at <= after;
     after.since(before) <= datastream.stands_for_ms() && !datastream.renewed.iter().any(renewed)
 }

@@ -533,6 +533,10 @@ fn differences(task: &Task, told: Results, in_time: Results) -> (Recompute, Vec<
     }
     for (key, (coverage, day)) in in_time.coverage {
         let before = told.coverage.get(&key);
+        let mut coverage = coverage;
+        if let Some((before, _)) = before {
+            coverage.flagged.name_also(&before.flagged);
+        }
         if before.map(|(coverage, _)| coverage) != Some(&coverage) {
             recomputed.coverage.push(coverage);
         }

@@ -21,6 +21,7 @@ use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::{self, Backlog, Untold};
 use crate::pipeline::late::LateDays;
+use crate::pipeline::tally::Tally;
 use crate::qc;
 
 /// What one datastream remembers.
@@ -76,6 +77,10 @@ pub struct StreamState {
     /// What its flags say of its instrument, while they say anything.
     #[n(15)]
     pub instrument: Option<Box<instrument::Watch>>,
+    /// How many values of the last days are flagged.
+    #[n(16)]
+    #[cbor(default)]
+    pub tally: Tally,
 }
 
 impl StreamState {
@@ -107,6 +112,7 @@ impl StreamState {
             newest: None,
             received: Timestamp::default(),
             qc: qc::Memory::default(),
+            tally: Tally::default(),
             exceedance_rule: None,
             silence_rule: None,
             instrument: None,

@@ -9,14 +9,20 @@ pub fn test(attenuated: Attenuated, values: &[f64]) -> Flag {
     if values.is_empty() || values.len() < attenuated.needs as usize {
         return Flag::NotEvaluated;
     }
-    attenuated.thresholds.below(match attenuated.check {
+    attenuated.thresholds.below(strength(attenuated.check, values))
+}
+
+/// Gives the strength of a signal, in the unit of its values.
+#[must_use]
+pub fn strength(check: Check, values: &[f64]) -> f64 {
+    match check {
         Check::Deviation => deviation(values),
         Check::Range => {
             let low = values.iter().copied().fold(f64::INFINITY, f64::min);
             let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             high - low
         }
-    })
+    }
 }
 
 /// Gives the standard deviation of the values as a whole, not of a sample.

@@ -16,17 +16,25 @@ pub fn test(
     companion: Option<f64>,
     value: f64,
 ) -> Flag {
-    let Ok(at) = jiff::Timestamp::from_millisecond(time.millis()) else {
-        return Flag::NotEvaluated;
-    };
+    let fitting = fitting(climates, (time, zone), companion);
+    fitting.map_or(Flag::NotEvaluated, |climate| climate.span.judge(value))
+}
+
+/// Gives the row that holds at a time, and at what the companion says.
+#[must_use]
+pub fn fitting<'c>(
+    climates: &'c [Climate],
+    (time, zone): (Timestamp, &TimeZone),
+    companion: Option<f64>,
+) -> Option<&'c Climate> {
+    let at = jiff::Timestamp::from_millisecond(time.millis()).ok()?;
     let at = zone.to_datetime(at);
     let fits = |climate: &&Climate| {
         let (season, first, last) = climate.season;
         let within = |(low, high): (f64, f64)| companion.is_some_and(|of| low <= of && of <= high);
         (first..=last).contains(&part(season, at)) && climate.companion.is_none_or(within)
     };
-    let fitting = climates.iter().rfind(fits);
-    fitting.map_or(Flag::NotEvaluated, |climate| climate.span.judge(value))
+    climates.iter().rfind(fits)
 }
 
 /// Gives the part of a year or day that a time lies in.

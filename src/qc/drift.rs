@@ -13,12 +13,23 @@ pub fn test(
     calibrations: &[Calibration],
     (time, value): (Timestamp, f64),
 ) -> Flag {
-    let later = |one: &&Calibration| one.validity.from.is_some_and(|from| from > time);
-    let Some(next) = calibrations.iter().find(later) else { return Flag::NotEvaluated };
+    let Some((_, by_next)) = by_next(calibrations, (time, value)) else {
+        return Flag::NotEvaluated;
+    };
+    if (by_next - value).abs() > tolerance.of(by_next) { Flag::Suspect } else { Flag::Pass }
+}
+
+/// Gives when the calibration after a value took place, and what the value is by it.
+#[must_use]
+pub fn by_next(
+    calibrations: &[Calibration],
+    (time, value): (Timestamp, f64),
+) -> Option<(Timestamp, f64)> {
+    let mut later = calibrations.iter().filter_map(|one| Some((one.validity.from?, one)));
+    let (from, next) = later.find(|(from, _)| *from > time)?;
     let held = calibrations.iter().find(|one| one.validity.holds(time));
     let raw = held.map_or(value, |one| (value - one.offset) / one.gain);
-    let by_next = raw * next.gain + next.offset;
-    if (by_next - value).abs() > tolerance.of(by_next) { Flag::Suspect } else { Flag::Pass }
+    Some((from, raw * next.gain + next.offset))
 }
 
 #[cfg(test)]

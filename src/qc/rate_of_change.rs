@@ -10,12 +10,22 @@ use crate::domain::time::{SECOND, Timestamp};
 #[must_use]
 pub fn test(rate: Rate, before: Option<(Timestamp, f64)>, (time, value): (Timestamp, f64)) -> Flag {
     let Some((earlier, before)) = before else { return Flag::Pass };
+    rate.thresholds.above(found(rate, (earlier, before), (time, value)))
+}
+
+/// Gives how fast a value changed, a second, in the unit of the thresholds; 0 within the noise.
+#[must_use]
+pub fn found(
+    rate: Rate,
+    (earlier, before): (Timestamp, f64),
+    (time, value): (Timestamp, f64),
+) -> f64 {
     let seconds = time.since(earlier) as f64 / SECOND as f64;
     let change = (value - before).abs();
     // Two values of one instant change infinitely fast, or not at all.
     let share = if rate.relative { before.abs() } else { 1.0 };
     let changed = change > rate.noise;
-    rate.thresholds.above(if changed { change / share / seconds } else { 0.0 })
+    if changed { change / share / seconds } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -10,14 +10,19 @@ use crate::domain::registry::{Spike, SpikeMethod};
 pub fn test(spike: Spike, [before, value, after]: [Option<f64>; 3]) -> Flag {
     let Some(value) = value else { return Flag::Missing };
     let (Some(before), Some(after)) = (before, after) else { return Flag::NotEvaluated };
-    let found = match spike.method {
+    spike.thresholds.above(height(spike.method, [before, value, after]))
+}
+
+/// Gives how far a value stands out from the one before and the one after it.
+#[must_use]
+pub fn height(method: SpikeMethod, [before, value, after]: [f64; 3]) -> f64 {
+    match method {
         SpikeMethod::Average => (value - f64::midpoint(before, after)).abs(),
         SpikeMethod::Differential => {
             let (up, down) = (value - before, value - after);
             if up * down > 0.0 { up.abs().min(down.abs()) } else { 0.0 }
         }
-    };
-    spike.thresholds.above(found)
+    }
 }
 
 #[cfg(test)]

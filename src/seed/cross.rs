@@ -228,7 +228,8 @@ fn made_at(
     };
     judges.sort_unstable();
     judges.dedup();
-    Ok(Some(CrossCheck { name: line.name.into(), test: line.test, kind, judges: judges.into() }))
+    let (name, text, judges) = (line.name.into(), line.text.into(), judges.into());
+    Ok(Some(CrossCheck { name, test: line.test, kind, text, judges }))
 }
 
 /// Finds the instants or samples of a property at a position; those of the station as a whole where

@@ -268,3 +268,31 @@ fn sections_are_counted_by_their_class_and_those_without_one_too() {
     let why = evaluated::why_none(&view.registry, station);
     assert!(why.en.starts_with("no class yet"), "{why:?}");
 }
+
+#[test]
+fn the_tests_that_doubt_the_newest_value_are_told_with_their_thresholds() {
+    let view = view(0);
+    let oxygen = view.registry.datastreams.iter();
+    let oxygen =
+        oxygen.into_iter().find(|one| &*one.name == "puhe-daoyi/dissolved_oxygen").unwrap();
+    let mut quality = Quality::only(Test::Spike, Flag::Suspect);
+    quality.set(Test::GrossRange, Flag::Fail);
+    quality.set(Test::Clock, Flag::Suspect);
+    let told = doubts(&view.registry, oxygen, &quality);
+    let words: Vec<(u8, &str, &str)> =
+        told.iter().map(|one| (one.flag, &*one.test.en, &*one.threshold.en)).collect();
+    let spans = "fail outside 0 to 50 mg/L, suspect outside 0 to 20 mg/L";
+    let want = [
+        (4, "gross range", spans),
+        (3, "clock", ""),
+        (3, "spike", "suspect above 2 mg/L (differential)"),
+    ];
+    assert_eq!(words, want);
+    assert_eq!(
+        (&*told[0].test.zh, &*told[0].threshold.zh),
+        ("量程", "0~50 mg/L 超出即错误，0~20 mg/L 超出即可疑",)
+    );
+    // What the next station shows, too, is doubted no more.
+    quality.set(Test::Neighbour, Flag::Pass);
+    assert_eq!(doubts(&view.registry, oxygen, &quality).len(), 2);
+}

@@ -4,21 +4,22 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::daemon::clock::Clock;
 use crate::daemon::tap::heard::{Ear, Heard};
 use crate::daemon::tap::{Style, evaluated};
 use crate::daemon::terminal::plain;
+use crate::daemon::threshold;
 use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::evaluation::Evaluation;
 use crate::domain::input::{Arrival, Input, Message, Qos};
 use crate::domain::name::{MarkId, NetworkId};
 use crate::domain::observation::{
-    NilReason, Observation, ObservationResult, QualifiedObservation, Side,
+    NilReason, Observation, ObservationResult, Period, QualifiedObservation, Side,
 };
 use crate::domain::quality::{Flag, Test};
-use crate::domain::registry::Registry;
+use crate::domain::registry::{Datastream, Registry};
 use crate::pipeline::{Pipeline, Processed};
 
 /// How much of a payload is shown to people, characters.
@@ -96,7 +97,9 @@ impl Tap {
                 "flag": qualified.flag().number(),
                 "flags": flags(qualified),
                 "mark": qualified.observation.mark.map(|mark| marked(registry, mark)),
+                "thresholds": thresholds(registry, stream, qualified),
                 "revision": qualified.revision,
+                "flag_only": qualified.flag_only,
                 "verdict": assessment.map(|assessment| verdict(registry, assessment.verdict)),
             }))
         });
@@ -210,12 +213,22 @@ impl Tap {
         let told = self.assessment(qualified);
         let exceeds = told.is_some_and(|one| matches!(one.verdict, Verdict::Exceeds { .. }));
         let words = told.map_or_else(String::new, |one| verdict(registry, one.verdict));
+        let thresholds = stream.map(|stream| thresholds(registry, stream, qualified));
+        let thresholds = thresholds.unwrap_or_default();
         let tests = flags(qualified).as_object().map_or_else(String::new, |flags| {
-            let each: Vec<String> =
-                flags.iter().map(|(test, flag)| format!("{test} {flag}")).collect();
-            format!(" ({})", each.join(", "))
+            let each = flags.iter().map(|(test, flag)| match thresholds.get(test) {
+                Some(threshold) => {
+                    format!("{test} {flag}: {}", threshold.as_str().unwrap_or_default())
+                }
+                None => format!("{test} {flag}"),
+            });
+            format!(" ({})", each.collect::<Vec<_>>().join(", "))
         });
-        let revision = if qualified.revision { ", a revision" } else { "" };
+        let revision = match (qualified.revision, qualified.flag_only) {
+            (true, true) => ", the flag of a value told before",
+            (true, false) => ", a revision",
+            (false, _) => "",
+        };
         let line = format!("{name} {value} {unit} flag {flag}{tests}{revision} {words}");
         (line.trim_end().to_owned(), exceeds || flag != 1)
     }
@@ -250,6 +263,24 @@ fn flags(qualified: &QualifiedObservation) -> Value {
         (flag != Flag::NotEvaluated).then(|| (test.name().to_owned(), Value::from(flag.number())))
     });
     Value::Object(ran.collect())
+}
+
+/// Gives the thresholds of the tests that doubt a value or call it wrong, as far as they have any.
+fn thresholds(
+    registry: &Registry,
+    datastream: &Datastream,
+    qualified: &QualifiedObservation,
+) -> Map<String, Value> {
+    let unit = registry.property(datastream.property).map_or("", |one| registry.unit_label(one));
+    // Those of averages are their members' doubts.
+    let own = qualified.observation.period == Period::Native;
+    let flags = [Flag::Fail, Flag::Suspect].into_iter().filter(|_| own);
+    let tests = flags.flat_map(|flag| qualified.quality.tests(flag));
+    let told = tests.filter_map(|test| {
+        let words = threshold::threshold(datastream, test, unit)?;
+        Some((test.name().to_owned(), Value::from(words.en)))
+    });
+    told.collect()
 }
 
 fn qos(qos: Qos) -> u8 {
@@ -329,6 +360,26 @@ mod tests {
         assert_eq!((said["value"].as_f64(), said["unit"].as_str()), (Some(18.5), Some("Cel")));
         assert_eq!(said["device_time_ms"].as_i64(), Some(now));
         assert_eq!(shown["observations"][0]["flags"]["gross_range"], 1);
+    }
+
+    #[test]
+    fn a_test_that_doubts_is_shown_with_its_threshold_and_a_flag_told_anew_as_one() {
+        let now = Clock::real().now().wall.millis();
+        let payload = |minute: i64, oxygen: f64| {
+            format!("{{\"ts\":{},\"do\":{oxygen}}}", now + (minute - 3) * 60_000)
+        };
+        let mut tap = tap(Style::Human { colour: false });
+        tap.shown(&message("water/sonde-01/data", &payload(0, 7.0)));
+        let shown = tap.shown(&message("water/sonde-01/data", &payload(1, 21.0)));
+        assert!(shown.contains("gross_range 3: fail outside 0 to 50 mg/L, "), "{shown}");
+        let mut tap = self::tap(Style::Human { colour: false });
+        // Within its noise it is no jump, but it stands out.
+        for (minute, oxygen) in [(0, 7.0), (1, 7.1), (2, 7.2)] {
+            tap.shown(&message("water/sonde-01/data", &payload(minute, oxygen)));
+        }
+        let late = format!("{{\"ts\":{},\"do\":2.0}}", now - 90_000);
+        let shown = tap.shown(&message("water/sonde-01/data", &late));
+        assert!(shown.contains(", the flag of a value told before"), "{shown}");
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct CrossCheck {
     pub test: Test,
     /// What it asks.
     pub kind: CrossKind,
+    /// Its expression as the seeds have it.
+    pub text: Box<str>,
     /// Whose values it flags.
     pub judges: Box<[DatastreamId]>,
 }

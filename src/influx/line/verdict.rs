@@ -103,6 +103,13 @@ pub(super) fn push_coverage(registry: &Registry, coverage: &Coverage, out: &mut 
     fields.integer("expected", i64::from(coverage.expected));
     fields.integer("received", i64::from(coverage.received));
     fields.integer("valid", i64::from(coverage.valid));
+    let flagged = &coverage.flagged;
+    fields.integer("suspect", i64::from(flagged.suspect));
+    fields.integer("failed", i64::from(flagged.failed));
+    fields.integer("missing", i64::from(flagged.missing));
+    for (test, count) in flagged.tests() {
+        fields.integer(&format!("flagged_{}", test.name()), i64::from(count));
+    }
     end_line(out, coverage.phenomenon_time.start().millis());
     true
 }
