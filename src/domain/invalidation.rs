@@ -193,13 +193,13 @@ impl Invalidations {
         self.of(datastream, time).filter(|one| one.revoked.is_none())
     }
 
-    /// Says whether anything was ever said of a value or of one beside it, which the tests hold it
-    /// against.
+    /// Says whether anything was ever said of a value or of one that the tests hold it against: the
+    /// one after it, and those of so many milliseconds before it.
     #[must_use]
-    pub fn concerns(&self, datastream: &Datastream, time: Timestamp) -> bool {
+    pub fn concerns(&self, datastream: &Datastream, time: Timestamp, before_ms: i64) -> bool {
         let of = self.of.get(&datastream.station).map_or(&[] as &[Invalidation], Vec::as_slice);
         let beside_ms = datastream.stands_for_ms();
-        let ended = of.partition_point(|one| one.to.plus(beside_ms) <= time);
+        let ended = of.partition_point(|one| one.to.plus(before_ms.max(beside_ms)) <= time);
         let mut rest = of.get(ended..).unwrap_or_default().iter();
         rest.any(|one| one.scope.covers(datastream) && one.from.plus(-beside_ms) <= time)
     }

@@ -514,7 +514,7 @@ fn adjoining(
 }
 
 /// Gives how long before a value the tests on it look, ms.
-fn look_back_ms(datastream: &Datastream) -> i64 {
+pub(super) fn look_back_ms(datastream: &Datastream) -> i64 {
     let flat = datastream.qc.flat_line;
     let lines = flat.into_iter().flat_map(|flat| [flat.suspect_ms, flat.fail_ms]).flatten();
     let lines = lines.chain(datastream.qc.attenuated_signal.and_then(|asked| asked.over_ms));

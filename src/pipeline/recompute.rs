@@ -23,6 +23,7 @@ use crate::domain::registry::Registry;
 use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::late::{closed_after_ms, concerns};
 use crate::pipeline::observe::Hearing;
+use crate::pipeline::qualify::look_back_ms;
 use crate::pipeline::recompute::said::Said;
 use crate::pipeline::{Pipeline, Processed};
 
@@ -369,7 +370,7 @@ impl Side {
             let wanted = if period != Period::Native {
                 is_short(period)
             } else if of.formulas.is_empty() {
-                let is_said = said.concerns(of, time.start());
+                let is_said = said.concerns(of, time.start(), look_back_ms(of));
                 let held = results.observations.contains_key(&key);
                 *single += usize::from(is_said && !held);
                 is_said && (held || *single <= SAID_MAX)
