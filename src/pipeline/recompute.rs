@@ -24,7 +24,7 @@ use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::late::{closed_after_ms, concerns};
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::qualify::look_back_ms;
-use crate::pipeline::recompute::said::Said;
+use crate::pipeline::recompute::said::{Played, Said};
 use crate::pipeline::{Pipeline, Processed};
 
 /// How long before the days the playing begins: the longest that an average, a sample that stands
@@ -439,6 +439,8 @@ struct Stage<'t> {
     reader: Reader<'t>,
     ends: Timestamp,
     late: VecDeque<Late>,
+    /// What of persons' words is still to be played.
+    played: Played,
     /// As it was.
     told: Side,
     /// As it should have been.
@@ -463,7 +465,7 @@ impl<'t> Stage<'t> {
         let told = Side::new(edition, &all, said::told(said));
         let stands = said.iter().filter(|one| one.said.revoked.is_none());
         let in_time = Side::new(edition, &all, stands.map(|one| one.said.clone()));
-        Self { reader, ends, late, told, in_time }
+        Self { reader, ends, late, played: Played::new(said), told, in_time }
     }
 
     fn take(&mut self, arrival: &Arrival<'_>) -> ControlFlow<()> {
@@ -478,8 +480,10 @@ impl<'t> Stage<'t> {
             self.told.adopt(task, registry, at);
             self.in_time.adopt(task, registry, at);
         }
-        if let Input::Act(act @ (Act::Invalidate { .. } | Act::Revoke { .. })) = &arrival.input {
-            self.told.act(task, act, at);
+        if let Input::Act(act) = &arrival.input {
+            for act in self.played.acts(act) {
+                self.told.act(task, &act, at);
+            }
         }
         let in_time = read.into_iter().filter(|(_, _, late)| !late);
         let observations: Vec<Observation> = in_time.map(|(observation, ..)| observation).collect();

@@ -1,5 +1,8 @@
 //! What persons said of values, and for which spans that was told before days are played again.
 
+use std::collections::BTreeMap;
+
+use crate::domain::input::Act;
 use crate::domain::invalidation::Invalidation;
 use crate::domain::recompute::Recompute;
 use crate::domain::time::Timestamp;
@@ -12,8 +15,10 @@ type Span = (Timestamp, Timestamp);
 pub(super) struct Said {
     pub(super) said: Invalidation,
     /// For which spans it stood when they were told last; what was said while the days are played
-    /// is played, and not among them.
+    /// is played, and not among them, unless an earlier recomputation told of it.
     told: Vec<Span>,
+    /// For which spans an earlier recomputation told of it: there it is played no more.
+    counted: Vec<Span>,
 }
 
 impl Said {
@@ -22,7 +27,7 @@ impl Said {
         let revoked = said.revoked.as_ref().is_some_and(|revoked| revoked.at.wall < begins);
         let stood = said.said.at.wall < begins && !revoked;
         let told = if stood { vec![(said.from, said.to)] } else { Vec::new() };
-        Self { said: said.clone(), told }
+        Self { said: said.clone(), told, counted: Vec::new() }
     }
 
     /// Notes that an earlier recomputation counted what had been said until a time.
@@ -33,6 +38,7 @@ impl Said {
         if !mine || said.said.at.elapsed_ms >= heard_ms {
             return;
         }
+        self.counted.push(span);
         self.told = without(&self.told, span);
         if said.revoked.as_ref().is_none_or(|revoked| revoked.at.elapsed_ms >= heard_ms) {
             self.told.push(span);
@@ -65,6 +71,45 @@ pub(super) fn told(said: &[Said]) -> impl Iterator<Item = Invalidation> {
         let id = if whole { said.id } else { u64::MAX - number };
         Invalidation { id, from, to, revoked: None, ..said.clone() }
     })
+}
+
+/// What is left to be played of what persons say while the days are played: an earlier
+/// recomputation told of the rest. A part has a number that nobody has.
+#[derive(Default)]
+pub(super) struct Played {
+    counted: BTreeMap<u64, Vec<Span>>,
+    parts: BTreeMap<u64, Vec<u64>>,
+    next: u64,
+}
+
+impl Played {
+    pub(super) fn new(said: &[Said]) -> Self {
+        let counted = said.iter().filter(|one| !one.counted.is_empty());
+        let counted = counted.map(|one| (one.said.id, one.counted.clone())).collect();
+        Self { counted, next: u64::MAX / 2, ..Self::default() }
+    }
+
+    /// Gives the acts to play for one.
+    pub(super) fn acts<'a>(&mut self, act: &Act<'a>) -> Vec<Act<'a>> {
+        match *act {
+            Act::Invalidate { id, station, property, position, from, to, flag, by } => {
+                let Some(counted) = self.counted.get(&id) else { return vec![*act] };
+                let left = counted.iter().fold(vec![(from, to)], |left, out| without(&left, *out));
+                let acts = left.into_iter().map(|(from, to)| {
+                    self.next += 1;
+                    self.parts.entry(id).or_default().push(self.next);
+                    let id = self.next;
+                    Act::Invalidate { id, station, property, position, from, to, flag, by }
+                });
+                acts.collect()
+            }
+            Act::Revoke { id, by } => match self.parts.get(&id) {
+                Some(parts) => parts.iter().map(|id| Act::Revoke { id: *id, by }).collect(),
+                None => vec![*act],
+            },
+            Act::Retry { .. } => Vec::new(),
+        }
+    }
 }
 
 fn without(spans: &[Span], out: Span) -> Vec<Span> {
