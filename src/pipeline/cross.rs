@@ -110,7 +110,16 @@ impl Pipeline {
             let (begin, _) = when(*neighbour, before.map_or(from, |before| before.time));
             let (_, end) = when(*neighbour, to);
             let span = (begin.plus(-stands_ms), end.plus(stands_ms));
-            if doubted.is_some_and(|doubted| span.0 <= doubted) {
+            if doubted.is_none_or(|doubted| doubted < span.0) {
+                continue;
+            }
+            let held =
+                self.state.stream(other).map(|stream| stream.history.between(span.0, span.1));
+            let held = held.unwrap_or_default();
+            let waits = |one: &&Entry| one.quality.waits_for_neighbour();
+            let (first, last) = (held.iter().find(waits), held.iter().rfind(waits));
+            if let (Some(first), Some(last)) = (first, last) {
+                let span = (first.time, last.time.plus(1));
                 self.requalify(registry, other, span, telling, out);
             }
         }

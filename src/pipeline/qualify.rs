@@ -277,21 +277,19 @@ impl Pipeline {
         let span = (before.unwrap_or(span.0), after.unwrap_or(span.1));
         let Some(newest) = stream.history.newest().map(|newest| newest.time) else { return };
         let (mut judged, mut memory) = self.judge_held(registry, datastream, span, None);
-        let other = |one: &Entry| {
-            let held = stream.history.at_or_before(one.time);
-            held.is_none_or(|held| held.beside() != one.beside())
-        };
-        let stands = judged.iter().any(other);
+        // What is packed is unpacked once for all of them.
+        let mut held = stream.history.between(span.0, span.1);
+        let other = |(held, one): (&Entry, &Entry)| held.beside() != one.beside();
+        let stands = held.iter().zip(&judged).any(other);
         let on = stands || judged.last().is_some_and(|last| self.goes_on(datastream, last));
         if on && judged.last().is_some_and(|last| last.time < newest) {
             let all = (span.0, newest.plus(1));
+            held = stream.history.between(all.0, all.1);
             (judged, memory) = self.judge_held(registry, datastream, all, None);
         }
         let Some((first, last)) = judged.first().zip(judged.last()) else { return };
         let (begin, last) = (first.time, last.time);
-        for entry in judged {
-            self.tell_flag(registry, datastream, entry, telling, out);
-        }
+        self.tell_flags(registry, datastream, (&held, judged), telling, out);
         let Some(stream) = self.stream_mut(datastream) else { return };
         stream.qc.doubted = memory.doubted;
         if newest == last {
@@ -332,14 +330,10 @@ impl Pipeline {
             (judged, memory) =
                 self.judge_held(registry, datastream, (from, until.plus(1)), Some(entry));
         }
-        let mut quality = entry.quality;
-        for one in judged {
-            if one.time == entry.time {
-                quality = one.quality;
-            } else {
-                self.tell_flag(registry, datastream, one, telling, out);
-            }
-        }
+        let held = stream.history.between(from, until.plus(1));
+        let fresh = judged.iter().position(|one| one.time == entry.time);
+        let quality = fresh.map_or(entry.quality, |at| judged.remove(at).quality);
+        self.tell_flags(registry, datastream, (&held, judged), telling, out);
         if let Some(stream) = self.stream_mut(datastream) {
             stream.qc.doubted = memory.doubted;
             if until == newest {
@@ -356,6 +350,25 @@ impl Pipeline {
         let other =
             |test| held.is_none_or(|held| held.quality.flag(test) != judged.quality.flag(test));
         [Test::UnitMistake, Test::Neighbour, Test::FlatLine].into_iter().any(other)
+    }
+
+    /// Tells those of the judged values anew whose quality is another one than is held of them.
+    fn tell_flags(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        (held, judged): (&[Entry], Vec<Entry>),
+        telling: Telling,
+        out: &mut Processed,
+    ) {
+        let mut held = held.iter();
+        for entry in judged {
+            // Both are in the order of time.
+            let before = held.find(|one| one.time >= entry.time);
+            if before.is_none_or(|one| one.quality != entry.quality) {
+                self.tell_flag(registry, datastream, entry, telling, out);
+            }
+        }
     }
 
     /// Tells the quality of a value anew, if it is another one, and has what was made of the value
