@@ -9,7 +9,7 @@ use crate::domain::observation::{Observation, ObservationResult};
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{CrossCheck, CrossKind, Datastream, GrossRange, Neighbour, Registry};
 use crate::domain::time::Timestamp;
-use crate::pipeline::qualify::Telling;
+use crate::pipeline::qualify::{Telling, stands_beside};
 use crate::pipeline::{Pipeline, Processed};
 use crate::qc::{drift, multi_variate, neighbour, stale_analyser, unit_mistake};
 
@@ -116,13 +116,33 @@ impl Pipeline {
             let held =
                 self.state.stream(other).map(|stream| stream.history.between(span.0, span.1));
             let held = held.unwrap_or_default();
-            let waits = |one: &&Entry| one.quality.waits_for_neighbour();
-            let (first, last) = (held.iter().find(waits), held.iter().rfind(waits));
-            if let (Some(first), Some(last)) = (first, last) {
-                let span = (first.time, last.time.plus(1));
+            if self.neighbour_says_otherwise(registry, other, &held) {
                 self.requalify(registry, other, span, telling, out);
             }
         }
+    }
+
+    /// Says whether the neighbour test says something else by now of values that are held.
+    fn neighbour_says_otherwise(
+        &self,
+        registry: &Registry,
+        datastream: &Datastream,
+        held: &[Entry],
+    ) -> bool {
+        let mut before: Option<Entry> = None;
+        held.iter().any(|entry| {
+            let last = before.replace(*entry);
+            let last = last.filter(|last| stands_beside(datastream, last.time, entry.time));
+            let number = entry.beside().filter(|_| entry.quality.waits_for_neighbour());
+            let Some(number) = number else { return false };
+            let series = InSeries {
+                before: last.and_then(|last| last.beside()),
+                neighbour: last.map_or(Flag::NotEvaluated, |one| one.quality.flag(Test::Neighbour)),
+                level: None,
+            };
+            let flag = self.by_neighbours(registry, datastream, (entry.time, number), series);
+            flag != entry.quality.flag(Test::Neighbour)
+        })
     }
 
     /// Has those judged anew of whom a span tells more, some of whose values are told anew.
