@@ -290,14 +290,6 @@ impl Quality {
         }
     }
 
-    /// Says whether a neighbour may disperse or cast a doubt of it: it changed so that it is in
-    /// doubt, or was held against one.
-    #[must_use]
-    pub fn waits_for_neighbour(&self) -> bool {
-        let neighbour = (self.pass | self.suspect) & Test::Neighbour.bit();
-        neighbour != 0 || self.suspect & OF_CHANGE != 0
-    }
-
     /// Gives the tests whose doubts a neighbour disperses.
     fn borne_out(&self) -> u32 {
         if self.pass & Test::Neighbour.bit() == 0 { 0 } else { OF_CHANGE }

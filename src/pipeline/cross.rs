@@ -133,8 +133,7 @@ impl Pipeline {
         held.iter().any(|entry| {
             let last = before.replace(*entry);
             let last = last.filter(|last| stands_beside(datastream, last.time, entry.time));
-            let number = entry.beside().filter(|_| entry.quality.waits_for_neighbour());
-            let Some(number) = number else { return false };
+            let Some(number) = entry.beside() else { return false };
             let series = InSeries {
                 before: last.and_then(|last| last.beside()),
                 neighbour: last.map_or(Flag::NotEvaluated, |one| one.quality.flag(Test::Neighbour)),
