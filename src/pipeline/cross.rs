@@ -35,10 +35,7 @@ impl Pipeline {
     ) {
         let qc = &*datastream.qc;
         let Some(number) = entry.result.number() else { return };
-        if let Some(tolerance) = qc.drift {
-            let flag = drift::test(tolerance, &datastream.calibrations, (entry.time, number));
-            quality.set(Test::Drift, flag);
-        }
+        judge_by_calibration(datastream, entry, quality);
         if let Some(mistake) = qc.unit_mistake {
             quality.set(Test::UnitMistake, unit_mistake::test(mistake, series.level, number));
         }
@@ -382,6 +379,14 @@ impl Pipeline {
             let (low, high) = span.unwrap_or((number, number));
             Some((low.min(number), high.max(number)))
         })
+    }
+}
+
+/// Notes what the calibration that came after a value says of it.
+pub(super) fn judge_by_calibration(datastream: &Datastream, entry: Entry, quality: &mut Quality) {
+    if let (Some(tolerance), Some(number)) = (datastream.qc.drift, entry.result.number()) {
+        let flag = drift::test(tolerance, &datastream.calibrations, (entry.time, number));
+        quality.set(Test::Drift, flag);
     }
 }
 

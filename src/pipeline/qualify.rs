@@ -9,11 +9,11 @@ use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Attenuated, Datastream, Qc, Registry, Statistic};
 use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::backlog::Backlog;
-use crate::pipeline::cross::InSeries;
+use crate::pipeline::cross::{InSeries, judge_by_calibration};
 use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed};
 use crate::qc::flat_line::{Run, Timed};
-use crate::qc::{self, Around, Memory, attenuated_signal, drift, spike};
+use crate::qc::{self, Around, Memory, attenuated_signal, spike};
 
 /// What is judged of the newest value of a datastream.
 #[derive(Clone, Copy, Debug)]
@@ -124,10 +124,7 @@ impl Pipeline {
             let number = entry.result.number();
             qc::judge(&datastream.qc, at, number, &Around::default(), &mut quality);
         }
-        if let (Some(tolerance), Some(number)) = (datastream.qc.drift, entry.result.number()) {
-            let flag = drift::test(tolerance, &datastream.calibrations, (entry.time, number));
-            quality.set(Test::Drift, flag);
-        }
+        judge_by_calibration(datastream, entry, &mut quality);
         // Nothing says whether it changed.
         quality.set(Test::RateOfChange, Flag::NotEvaluated);
         leave_out(datastream, entry.time, &mut quality);
