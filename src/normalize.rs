@@ -5,7 +5,7 @@ use crate::domain::judgement::Judgement;
 use crate::domain::observation::{Observation, ObservationResult, Period, Reading, Side};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{
-    Channel, ChannelStream, ClockTrust, Datastream, Device, ProfileIndex, Registry, Statistic,
+    Channel, ChannelStream, ClockTrust, Datastream, Device, ProfileIndex, Registry,
 };
 use crate::domain::reject::Reason;
 use crate::domain::time::{PhenomenonTime, Timestamp};
@@ -162,10 +162,5 @@ fn dated(context: Context<'_>, stated: Option<Timestamp>) -> Result<(Timestamp, 
 
 /// A stated mean, minimum, maximum or total is of the interval that ends at the stated time.
 fn interval(datastream: &Datastream, time: Timestamp) -> PhenomenonTime {
-    match (datastream.statistic, datastream.period_ms) {
-        (Statistic::Instant | Statistic::Sample, _) | (_, None) => PhenomenonTime::Instant(time),
-        (Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total, Some(length)) => {
-            PhenomenonTime::Interval { start: time.plus(-length), end: time }
-        }
-    }
+    datastream.span_from(time.plus(-datastream.stated_ms().unwrap_or(0)))
 }

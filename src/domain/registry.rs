@@ -27,7 +27,7 @@ use crate::domain::name::{
     DatastreamId, DeviceId, LimitId, NetworkId, PropertyId, RuleId, StationId, Table,
 };
 use crate::domain::observation::Period;
-use crate::domain::time::{Timestamp, Validity};
+use crate::domain::time::{PhenomenonTime, Timestamp, Validity};
 use crate::domain::unit::{Conversion, UnitIndex, Units};
 
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
@@ -430,6 +430,24 @@ impl Datastream {
             Sampling::Continuous => self.expected_every_ms,
             Sampling::Sampled { cycle_ms, .. } => cycle_ms,
         }
+    }
+
+    /// Gives how long the interval is that a value states, ms; none of instants and samples.
+    #[must_use]
+    pub fn stated_ms(&self) -> Option<i64> {
+        match self.statistic {
+            Statistic::Instant | Statistic::Sample => None,
+            Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total => self.period_ms,
+        }
+    }
+
+    /// Gives the time of a value that begins at an instant.
+    #[must_use]
+    pub fn span_from(&self, start: Timestamp) -> PhenomenonTime {
+        self.stated_ms().map_or(PhenomenonTime::Instant(start), |length| PhenomenonTime::Interval {
+            start,
+            end: start.plus(length),
+        })
     }
 
     /// Gives the rule of an average that begins at a time.

@@ -187,14 +187,7 @@ pub(super) fn before_value(
 ) -> Option<Before> {
     let held = stream?.history.between(Timestamp(i64::MIN), time.start());
     let entry = held.into_iter().rev().find(Entry::is_usable)?;
-    let span = match (time, datastream.period_ms) {
-        (PhenomenonTime::Interval { .. }, Some(length)) => {
-            PhenomenonTime::Interval { start: entry.time, end: entry.time.plus(length) }
-        }
-        (PhenomenonTime::Interval { .. } | PhenomenonTime::Instant(_), _) => {
-            PhenomenonTime::Instant(entry.time)
-        }
-    };
+    let span = datastream.span_from(entry.time);
     Some(Before { result: entry.result, span })
 }
 

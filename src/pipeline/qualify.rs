@@ -6,8 +6,8 @@
 use crate::domain::history::Entry;
 use crate::domain::observation::{Observation, Period, QualifiedObservation};
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::{Attenuated, Datastream, Qc, Registry, Statistic};
-use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
+use crate::domain::registry::{Attenuated, Datastream, Qc, Registry};
+use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::cross::{InSeries, judge_by_calibration};
 use crate::pipeline::state::StreamState;
@@ -572,18 +572,10 @@ pub(super) fn told_again(datastream: &Datastream, entry: Entry) -> QualifiedObse
 
 /// Gives the observation that an entry of the ring was.
 fn observation(datastream: &Datastream, entry: Entry) -> Observation {
-    let phenomenon_time = match (datastream.statistic, datastream.period_ms) {
-        (Statistic::Instant | Statistic::Sample, _) | (_, None) => {
-            PhenomenonTime::Instant(entry.time)
-        }
-        (Statistic::Mean | Statistic::Min | Statistic::Max | Statistic::Total, Some(length)) => {
-            PhenomenonTime::Interval { start: entry.time, end: entry.time.plus(length) }
-        }
-    };
     Observation {
         datastream: datastream.id,
         period: Period::Native,
-        phenomenon_time,
+        phenomenon_time: datastream.span_from(entry.time),
         result: entry.result,
         raw: None,
         clock: entry.quality.flag(Test::Clock),

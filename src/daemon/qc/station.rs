@@ -12,8 +12,8 @@ use crate::domain::fault::Fault;
 use crate::domain::input::{Arrival, Input};
 use crate::domain::observation::{NilReason, Observation, ObservationResult, Period};
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::{Datastream, Registry, Sampling, Station, Statistic};
-use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
+use crate::domain::registry::{Datastream, Registry, Sampling, Station};
+use crate::domain::time::{Moment, Timestamp};
 use crate::domain::unit::Conversion;
 use crate::pipeline::{Pipeline, Processed};
 use crate::seed::nearest;
@@ -217,14 +217,10 @@ impl Column<'_> {
         if between && result.number().is_none() {
             return None;
         }
-        let phenomenon_time = match (self.datastream.statistic, self.datastream.period_ms) {
-            (Statistic::Instant | Statistic::Sample, _) | (_, None) => PhenomenonTime::Instant(at),
-            (_, Some(length)) => PhenomenonTime::Interval { start: at, end: at.plus(length) },
-        };
         Some(Observation {
             datastream: self.datastream.id,
             period: Period::Native,
-            phenomenon_time,
+            phenomenon_time: self.datastream.span_from(at),
             result,
             raw: None,
             clock: Flag::NotEvaluated,
