@@ -214,14 +214,17 @@ impl History {
         }
     }
 
-    /// Walks the entries, the newest first; what is packed is unpacked only where the walk comes to
-    /// it.
-    pub fn newest_first(&self) -> impl Iterator<Item = Entry> + '_ {
-        let newest = self.newest;
-        let older = move |entry: &Entry| newest.is_none_or(|newest| entry.time < newest.time);
-        let open = std::iter::once_with(|| unpacked(&self.open.bytes())).flatten();
-        let sealed = self.sealed.iter().rev().flat_map(|chunk| unpacked(&chunk.packed));
-        newest.into_iter().chain(open.chain(sealed).filter(older))
+    /// Walks the entries before a time, the newest first; what is packed is unpacked only where the
+    /// walk comes to it.
+    pub fn before(&self, end: Timestamp) -> impl Iterator<Item = Entry> + '_ {
+        let newest = self.newest.filter(|newest| newest.time < end);
+        let end = newest.map_or(end, |newest| newest.time);
+        let open = self.open.span().is_some_and(|(first, _)| first < end);
+        let open = open.then(|| std::iter::once_with(|| unpacked(&self.open.bytes())).flatten());
+        let sealed = self.sealed.iter().rev().skip_while(move |chunk| chunk.first >= end);
+        let packed = open.into_iter().flatten();
+        let packed = packed.chain(sealed.flat_map(|chunk| unpacked(&chunk.packed)));
+        newest.into_iter().chain(packed.filter(move |entry| entry.time < end))
     }
 
     /// Gives the first entry after a time.
@@ -427,8 +430,11 @@ mod tests {
                 map.insert(time, entry);
             }
             let held: Vec<Entry> = map.into_values().collect();
-            let back: Vec<Entry> = history.newest_first().collect();
-            prop_assert_eq!(back, held.iter().rev().copied().collect::<Vec<_>>());
+            for end in held.iter().step_by(7).map(|entry| entry.time).chain([Timestamp(i64::MAX)]) {
+                let back: Vec<Entry> = history.before(end).collect();
+                let before = held.iter().rev().filter(|entry| entry.time < end);
+                prop_assert_eq!(back, before.copied().collect::<Vec<_>>());
+            }
             for pair in held.windows(2) {
                 prop_assert_eq!(history.after(pair[0].time), Some(pair[1]));
             }

@@ -95,7 +95,7 @@ impl Pipeline {
         judged.memory.doubted = doubted(stream.qc.doubted, time, quality);
         judged.memory.before = around.before.map(|(_, before)| before);
         if let Some(flat) = qc.flat_line {
-            let back = adjoining(datastream, time, stream.history.newest_first());
+            let back = adjoining(datastream, time, stream.history.before(time));
             let run = memory.run.next(flat, (time, value), back);
             if entry.result.number().is_some() {
                 quality.set(Test::FlatLine, run.test_at(flat, time, datastream.interval_ms()));
@@ -160,7 +160,10 @@ impl Pipeline {
         };
         memory.doubted = stream.qc.doubted;
         let (qc, zone) = (&*datastream.qc, &station.zone);
-        let begin = from.plus(-look_back_ms(datastream));
+        // A window is looked at whole each time; a line only as far back as it goes.
+        let over_ms = qc.attenuated_signal.and_then(|asked| asked.over_ms);
+        let begin = from.plus(-over_ms.unwrap_or(0));
+        let line_begin = from.plus(-look_back_ms(datastream));
         let end = to.plus(datastream.stands_for_ms().saturating_add(1));
         let mut held = stream.history.between(begin, end);
         if let Some(fresh) = fresh {
@@ -178,19 +181,17 @@ impl Pipeline {
             leave_out(datastream, entry.time, &mut entry.quality);
         }
         let mut run = Run::default();
-        let mut level = usual_before(datastream, stream, begin);
-        for at in 0..held.len() {
+        let mut level = usual_before(datastream, stream, from);
+        for at in held.partition_point(|entry| entry.time < from)..held.len() {
             let Some(entry) = held.get(at).copied().filter(|entry| entry.time < to) else { break };
             let (around, last) = self.around(registry, datastream, &held, at);
             if let Some(flat) = qc.flat_line {
                 let before = held.get(..at).unwrap_or_default().iter().rev().copied();
+                let older = stream.history.before(begin);
+                let before = before.chain(older.take_while(|one| line_begin <= one.time));
                 let back = adjoining(datastream, entry.time, before);
                 let so_far = if last.is_some() { run } else { Run::default() };
                 run = so_far.next(flat, (entry.time, entry.beside()), back);
-            }
-            if entry.time < from {
-                level = usual(&entry).or(level);
-                continue;
             }
             let mut quality = entry.quality;
             let number = entry.result.number();
@@ -490,8 +491,7 @@ fn cleared(mut quality: Quality) -> Quality {
 /// Gives the level that is usual before a time, where the unit is tested.
 fn usual_before(datastream: &Datastream, stream: &StreamState, time: Timestamp) -> Option<f64> {
     datastream.qc.unit_mistake?;
-    let mut before = stream.history.newest_first().filter(|entry| entry.time < time);
-    before.find_map(|entry| usual(&entry))
+    stream.history.before(time).find_map(|entry| usual(&entry))
 }
 
 /// Gives the number of a value whose unit is not in doubt.
