@@ -1,10 +1,12 @@
-//! What averages, limits of periods and evaluations cost beside everything else, what a station
-//! keeps of a year, and whether a snapshot of ten thousand stations holds anything up.
+//! What quality control, averages, limits of periods and evaluations cost beside everything else,
+//! what a station keeps of a year, and whether a snapshot of ten thousand stations holds anything
+//! up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir::domain::input::Input;
+use weir::domain::quality::{Flag, Test};
 use weir::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use weir::journal;
 use weir::journal::write::Journal;
@@ -12,6 +14,7 @@ use weir::pipeline::snapshot::slice;
 use weir::pipeline::state::StationState;
 
 use crate::Bench;
+use crate::fleet;
 use crate::process;
 use crate::ring::{FIRST, Feed, MINUTES, measured_by_a_child, registry, registry_without};
 use crate::speed::{STATIONS, full_speed};
@@ -33,16 +36,39 @@ const SLICES: usize = 50;
 /// The messages of a whole batch.
 const BATCH: u64 = 1_000;
 
-/// What evaluations cost a message: the same pipeline with and without the tables that ask for
-/// them, in turns, an hour each.
+/// What evaluations cost a message. Rules look at averages; nobody is alerted in either.
 pub fn evaluations(bench: &mut Bench) {
-    let whole = full_speed(bench.messages);
+    let with = ["rules.csv"];
+    let without = ["rules.csv", "averages.csv", "items.csv"];
+    let more = cost_of(&with, &without, &|feeds| {
+        assert_eq!(feeds.map(|feed| evaluated(&feed)), [STATIONS, 0]);
+    });
+    let figure = "averages and evaluations, of weir's CPU per message at full speed";
+    let note = format!("{:.2} us a message of 8 values, once a minute; the aim is 1.5", more * 1e6);
+    tell_share(bench, figure, more, note);
+}
+
+/// What the tests of quality cost an observation, all that the example's seeds ask for, and what
+/// stands around them.
+pub fn quality(bench: &mut Bench) {
+    let with = ["rules.csv"];
+    let without = ["rules.csv", "qc.csv", "cross_checks.csv"];
+    let more = cost_of(&with, &without, &|feeds| {
+        let [with, without] = feeds.map(|feed| tests(&feed));
+        assert!(without < 2 && 4 < with, "{without} and {with} tests said something");
+    });
+    let each = more / fleet::PROPERTIES.len() as f64;
+    let figure = "quality control, of weir's CPU per message at full speed";
+    let note =
+        format!("{:.3} us a value of 8 a message, once a minute; the aim is 0.15", each * 1e6);
+    tell_share(bench, figure, more, note);
+}
+
+/// Gives what a message costs more, s, by the same pipeline with the rows of tables than without
+/// those of more of them, in turns, an hour each. `hold` looks at what came of it.
+fn cost_of(with: &[&str], without: &[&str], hold: &dyn Fn([Feed; 2])) -> f64 {
     let looks = (0..LOOKS).map(|_| {
-        // Rules look at averages; nobody is alerted in either.
-        let asked = [
-            registry_without(STATIONS, &["rules.csv"]),
-            registry_without(STATIONS, &["rules.csv", "averages.csv", "items.csv"]),
-        ];
+        let asked = [with, without].map(|emptied| registry_without(STATIONS, emptied));
         let mut feeds = asked.map(|(registry, rivers)| Feed::new(registry, rivers));
         let mut spent = [Duration::ZERO; 2];
         for hour in 0..HOURS {
@@ -52,16 +78,28 @@ pub fn evaluations(bench: &mut Bench) {
                 *spent += process::own_cpu() - start;
             }
         }
-        assert_eq!(feeds.map(|feed| evaluated(&feed)), [STATIONS, 0]);
+        hold(feeds);
         let messages = (STATIONS * u64::try_from(HOURS * 60).unwrap()) as f64;
         spent.map(|spent| spent.as_secs_f64() / messages)
     });
     let least = |a: [f64; 2], b: [f64; 2]| [a[0].min(b[0]), a[1].min(b[1])];
     let [with, without] = looks.reduce(least).unwrap();
-    let more = with - without;
-    let note = format!("{:.2} us a message of 8 values, once a minute; the aim is 1.5", more * 1e6);
-    let figure = "averages and evaluations, of weir's CPU per message at full speed";
+    with - without
+}
+
+/// Puts what a message costs more into the table, as a share of all that it costs.
+fn tell_share(bench: &mut Bench, figure: &str, more: f64, note: String) {
+    let whole = full_speed(bench.messages);
     bench.table.add(figure, more / whole.as_secs_f64() * 100.0, "%", Aim::None, note);
+}
+
+/// Gives how many tests said something of the newest values of the last station.
+fn tests(feed: &Feed) -> usize {
+    let station = feed.pipeline.state().stations.iter().flatten().next_back().unwrap();
+    let newest = station.streams.iter().filter_map(|stream| stream.newest);
+    let said =
+        |test: &&Test| newest.clone().any(|entry| entry.quality.flag(**test) != Flag::NotEvaluated);
+    Test::ALL.iter().filter(said).count()
 }
 
 /// Gives how many stations have an evaluation.

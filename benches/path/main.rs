@@ -47,7 +47,7 @@ pub struct Bench {
 /// A part of the bench: the word that asks for it, and what measures it.
 type Part = (&'static str, fn(&mut Bench));
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     ("speed", speed::ratios),
     ("stations", speed::many_stations),
     ("restart", speed::restart),
@@ -57,6 +57,7 @@ const PARTS: [Part; 10] = [
     ("stages", stages::stages),
     ("formats", formats::formats),
     ("evaluations", lasting::evaluations),
+    ("quality", lasting::quality),
     ("year", lasting::year),
 ];
 
