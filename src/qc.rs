@@ -3,6 +3,7 @@
 
 pub mod attenuated_signal;
 pub mod climatology;
+pub mod counter;
 pub mod device_mark;
 pub mod drift;
 pub mod flat_line;

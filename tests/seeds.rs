@@ -971,6 +971,9 @@ fn a_test_that_makes_no_sense_is_refused_with_what_was_expected() {
     refuses_qc("property:ph,climatology,,,6,9,month=1,within=phh:0..4,test\n", "`ph`");
     refuses_qc("property:ph,unit_mistake,,,,,,factor=10 within=5,test\n", "below its root");
     refuses_qc("property:ph,neighbour,,,,,,suspect=-1,test\n", "`0.2+5%`");
+    refuses_qc("property:water_volume,counter,,,,,,,test\n", "`fall=…`");
+    refuses_qc("property:water_volume,counter,,,,,,fall=pass,test\n", "`suspect` or `fail`");
+    refuses_qc("property:water_volume,counter,,,,,,fall=fail tolerance=-1,test\n", "0 or more");
     refuses_qc("property:ph,out_of_water,,,,,,zero=pass,test\n", "`suspect` or `fail`");
     refuses_qc("property:ph,spike,,,,,,suspect=2 suspect=3,test\n", "each parameter once");
     let twice = "property:ph,spike,,,,,,suspect=2,test\nproperty:ph,spike,,,,,,suspect=3,test\n";

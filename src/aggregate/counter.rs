@@ -5,15 +5,12 @@ mod latest;
 
 use crate::domain::history::Entry;
 use crate::domain::observation::{Completeness, ObservationResult};
-use crate::domain::quality::Flag;
-use crate::domain::registry::{Counter, PARTS};
-use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp};
+use crate::domain::quality::{Flag, Test};
+use crate::domain::registry::{Counter, PARTS, is_credible};
+use crate::domain::time::{MINUTE, Timestamp};
 
 pub use self::latest::Latest;
 
-/// No meter is built to pass its whole range in less time. A fall of the state that would need it
-/// to is no rollover.
-const RANGE_PASSES_IN_MIN: i64 = DAY;
 /// How many readings in a row may be out of line with those around them and are left out.
 const OUT_OF_LINE_MAX: usize = 3;
 
@@ -146,7 +143,10 @@ pub fn is_state(entry: &Entry, counter: &Counter) -> bool {
 /// Gives the state that a value that did not fail tells of the meter that was there then, and
 /// nothing within where the meter has no such state.
 fn state(entry: &Entry, counter: &Counter) -> Option<Option<State>> {
-    let suspect = match entry.flag() {
+    // What falls, the differences tell by themselves.
+    let mut quality = entry.quality;
+    quality.set(Test::Counter, Flag::NotEvaluated);
+    let suspect = match quality.roll_up() {
         Flag::Pass | Flag::NotEvaluated => false,
         Flag::Suspect => true,
         Flag::Fail | Flag::Missing => return None,
@@ -246,13 +246,6 @@ fn count(
     } else {
         sum.measured_ms += to.since(from);
     }
-}
-
-/// Says whether a meter could have counted so far in a time. An hour's worth always passes, for
-/// what a meter saves up and tells at once; more than half of the range never does.
-fn is_credible(steps: i64, states: i64, gap: i64) -> bool {
-    let time = i128::from(gap.clamp(HOUR, RANGE_PASSES_IN_MIN / 2));
-    i128::from(steps) * i128::from(RANGE_PASSES_IN_MIN) <= i128::from(states) * time
 }
 
 /// Gives what was used from the first of two readings to a time between them, in parts. The steps

@@ -2,8 +2,8 @@
 
 use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::{
-    Attenuated, Check, Climate, CrossCheck, CrossKind, Datastream, FlatLine, GrossRange, OneSided,
-    Rate, Season, Spike, SpikeMethod, Thresholds, Tolerance, UnitMistake,
+    Attenuated, Check, Climate, CrossCheck, CrossKind, Datastream, Falls, FlatLine, GrossRange,
+    OneSided, Rate, Season, Spike, SpikeMethod, Thresholds, Tolerance, UnitMistake,
 };
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::http::view::Text;
@@ -28,6 +28,7 @@ pub(super) fn name(test: Test) -> Text {
         Test::OutOfWater => "探头离水",
         Test::UnitMistake => "单位错误",
         Test::Drift => "漂移",
+        Test::Counter => "读数倒退",
         Test::ControlCheck => "质控核查",
         Test::SiteCalendar => "站点日历",
         Test::Person => "人工判定",
@@ -81,6 +82,7 @@ pub(super) fn threshold(datastream: &Datastream, test: Test, unit: &str) -> Opti
         Test::OutOfWater => qc.zero.map(zero),
         Test::UnitMistake => qc.unit_mistake.map(unit_mistake),
         Test::Drift => qc.drift.map(|tolerance| drift(tolerance, unit)),
+        Test::Counter => qc.counter.map(|falls| counter(falls, unit)),
         Test::Neighbour => qc.neighbour.map(|tolerance| neighbour(tolerance, unit)),
         Test::Missing
         | Test::Clock
@@ -234,6 +236,19 @@ pub(super) fn drift(of: Tolerance, unit: &str) -> Text {
     Text::new(
         format!("suspect if more than {apart} off by the next calibration"),
         format!("与下次校准结果相差超过 {apart} 即可疑"),
+    )
+}
+
+/// Tells what a counter is that falls.
+pub(super) fn counter(falls: Falls, unit: &str) -> Text {
+    let by = with(number(falls.tolerance), unit);
+    let (en, zh) =
+        if falls.flag == Flag::Fail { ("fail", "错误") } else { ("suspect", "可疑") };
+    Text::new(
+        format!(
+            "{en} if it fell by more than {by}, and neither passed its range nor was exchanged"
+        ),
+        format!("读数下降超过 {by}，且非满量程翻转或换表，即{zh}"),
     )
 }
 

@@ -64,13 +64,14 @@ impl Cause {
 
 /// Every test, the one that says most of what is wrong first: a probe out of water also stands
 /// outside its span and does not change.
-const TELLING: [Test; 20] = [
+const TELLING: [Test; 21] = [
     Test::Person,
     Test::SiteCalendar,
     Test::ControlCheck,
     Test::DeviceMark,
     Test::OutOfWater,
     Test::UnitMistake,
+    Test::Counter,
     Test::StaleAnalyser,
     Test::Drift,
     Test::GrossRange,
@@ -105,7 +106,7 @@ impl TestFlags {
     /// What speaks of an instrument where a rule does not say: outside the span of a sensor, but
     /// not only outside what is expected, which may be the river; a change that is impossible,
     /// but not one that is only fast.
-    pub const USUAL: [(Test, Flag); 13] = [
+    pub const USUAL: [(Test, Flag); 14] = [
         (Test::GrossRange, Flag::Fail),
         (Test::FlatLine, Flag::Suspect),
         (Test::AttenuatedSignal, Flag::Suspect),
@@ -115,6 +116,7 @@ impl TestFlags {
         (Test::OutOfWater, Flag::Suspect),
         (Test::UnitMistake, Flag::Suspect),
         (Test::Drift, Flag::Suspect),
+        (Test::Counter, Flag::Suspect),
         (Test::ControlCheck, Flag::Suspect),
         (Test::DeviceMark, Flag::Suspect),
         (Test::Clock, Flag::Suspect),

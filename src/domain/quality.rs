@@ -115,11 +115,14 @@ pub enum Test {
     /// What a person said of it.
     #[n(19)]
     Person = 19,
+    /// Whether a state that only rises fell.
+    #[n(20)]
+    Counter = 20,
 }
 
 impl Test {
     /// Every test, in the order in which output names them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Missing,
         Self::GrossRange,
         Self::Clock,
@@ -137,6 +140,7 @@ impl Test {
         Self::OutOfWater,
         Self::UnitMistake,
         Self::Drift,
+        Self::Counter,
         Self::ControlCheck,
         Self::SiteCalendar,
         Self::Person,
@@ -166,6 +170,7 @@ impl Test {
             Self::ControlCheck => "control_check",
             Self::SiteCalendar => "site_calendar",
             Self::Person => "person",
+            Self::Counter => "counter",
         }
     }
 

@@ -32,13 +32,13 @@ use crate::domain::unit::{Conversion, UnitIndex, Units};
 
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
 pub use self::calendar::{CalendarEntry, CalendarRow, SiteCalendar, SiteState};
-pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS};
+pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS, is_credible};
 pub use self::cross::{CrossCheck, CrossKind, Neighbour, OneSided, Standing};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
 pub use self::hj212::{Hj212, Hj212Crc, Hj212Edition, Hj212Time};
 pub use self::mark::{ANY_OTHER, Mark, MarkUse, Marks, UNKNOWN, Vocabulary, VocabularyIndex};
 pub use self::qc::{
-    Attenuated, Check, Climate, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
+    Attenuated, Check, Climate, Falls, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
     Thresholds, TimingGap, Tolerance, UnitMistake,
 };
 pub use self::rule::{Persistence, Rule, RuleKind};

@@ -11,12 +11,12 @@ use crate::domain::registry::{CrossCheck, CrossKind, Datastream, GrossRange, Nei
 use crate::domain::time::Timestamp;
 use crate::pipeline::qualify::{Telling, stands_beside};
 use crate::pipeline::{Pipeline, Processed};
-use crate::qc::{drift, multi_variate, neighbour, stale_analyser, unit_mistake};
+use crate::qc::{counter, drift, multi_variate, neighbour, stale_analyser, unit_mistake};
 
 /// A value in its own series: the one before it and what was said of that.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct InSeries {
-    pub(super) before: Option<f64>,
+    pub(super) before: Option<(Timestamp, f64)>,
     /// What the neighbour test said of the value before.
     pub(super) neighbour: Flag,
     /// The level that is usual.
@@ -38,6 +38,11 @@ impl Pipeline {
         judge_by_calibration(datastream, entry, quality);
         if let Some(mistake) = qc.unit_mistake {
             quality.set(Test::UnitMistake, unit_mistake::test(mistake, series.level, number));
+        }
+        if let Some(falls) = qc.counter {
+            let counter = registry.energy.counters.get(&datastream.id);
+            let flag = counter::test(falls, counter, series.before, (entry.time, number));
+            quality.set(Test::Counter, flag);
         }
         for check in datastream.standing.judged_by.iter() {
             let flag = self.checked(registry, check, datastream, entry);
@@ -132,7 +137,7 @@ impl Pipeline {
             let last = last.filter(|last| stands_beside(datastream, last.time, entry.time));
             let Some(number) = entry.beside() else { return false };
             let series = InSeries {
-                before: last.and_then(|last| last.beside()),
+                before: last.and_then(|last| Some((last.time, last.beside()?))),
                 neighbour: last.map_or(Flag::NotEvaluated, |one| one.quality.flag(Test::Neighbour)),
                 level: None,
             };
@@ -348,7 +353,7 @@ impl Pipeline {
     ) -> Flag {
         let Some(tolerance) = datastream.qc.neighbour else { return Flag::NotEvaluated };
         let jumped =
-            series.before.is_some_and(|before| (number - before).abs() > tolerance.of(before));
+            series.before.is_some_and(|(_, before)| (number - before).abs() > tolerance.of(before));
         if !jumped && series.neighbour != Flag::Suspect {
             return Flag::NotEvaluated;
         }

@@ -9,8 +9,8 @@ use crate::domain::name::DatastreamId;
 use crate::domain::observation::ObservationResult;
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{
-    Attenuated, Climate, CrossCheck, CrossKind, Datastream, FlatLine, GrossRange, Rate, Registry,
-    Spike, TimingGap, Tolerance, UnitMistake,
+    Attenuated, Climate, CrossCheck, CrossKind, Datastream, Falls, FlatLine, GrossRange, Rate,
+    Registry, Spike, TimingGap, Tolerance, UnitMistake,
 };
 use crate::domain::time::Timestamp;
 use crate::pipeline::Pipeline;
@@ -19,7 +19,7 @@ use crate::pipeline::qualify::{Seen, stands_beside, window};
 use crate::pipeline::route::Routes;
 use crate::pipeline::state::{State, StationState};
 use crate::qc::{
-    attenuated_signal, climatology, drift, gross_range, neighbour, rate_of_change, spike,
+    attenuated_signal, climatology, counter, drift, gross_range, neighbour, rate_of_change, spike,
     timing_gap, unit_mistake,
 };
 
@@ -85,6 +85,8 @@ pub enum Sight {
     TimingGap(TimingGap, Option<Timestamp>),
     /// The level that is usual.
     UnitMistake(UnitMistake, Option<f64>),
+    /// The state before.
+    Counter(Falls, Option<(Timestamp, f64)>),
     /// When the next calibration took place, and what the value is by it.
     Drift(Tolerance, Option<(Timestamp, f64)>),
     /// The value before, and what each neighbour on the river showed from when to before when.
@@ -282,6 +284,7 @@ impl Pipeline {
             | Test::OutOfWater
             | Test::UnitMistake
             | Test::Drift
+            | Test::Counter
             | Test::ControlCheck
             | Test::SiteCalendar
             | Test::Person => None,
@@ -325,7 +328,7 @@ impl Pipeline {
             span: self.shown_by(registry, *one, entry.time),
         });
         let shown: Vec<Shown> = shown.collect();
-        let before = seen.series.before;
+        let before = seen.series.before.map(|(_, before)| before);
         let doubted = seen.series.neighbour == Flag::Suspect;
         let jumped = before.is_some_and(|before| (number - before).abs() > tolerance.of(before));
         let mut flag = Flag::NotEvaluated;
@@ -417,6 +420,11 @@ fn of_value(
         Test::UnitMistake => {
             let (mistake, level) = (qc.unit_mistake?, seen.series.level);
             (unit_mistake::test(mistake, level, number), Sight::UnitMistake(mistake, level))
+        }
+        Test::Counter => {
+            let (falls, before) = (qc.counter?, seen.series.before);
+            let counter = registry.energy.counters.get(&datastream.id);
+            (counter::test(falls, counter, before, (time, number)), Sight::Counter(falls, before))
         }
         Test::Drift => {
             let (tolerance, calibrations) = (qc.drift?, &datastream.calibrations);

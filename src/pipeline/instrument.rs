@@ -162,6 +162,7 @@ impl Pipeline {
             | Test::MultiVariate
             | Test::Neighbour
             | Test::Drift
+            | Test::Counter
             | Test::ControlCheck
             | Test::SiteCalendar
             | Test::Person => Found::Nothing,

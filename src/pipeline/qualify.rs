@@ -78,7 +78,7 @@ impl Pipeline {
         let quality = &mut judged.quality;
         qc::judge(qc, (time, &station.zone), entry.result.number(), &around, quality);
         let series = InSeries {
-            before: around.before.map(|(_, before)| before),
+            before: around.before,
             neighbour: last.map_or(Flag::NotEvaluated, |last| last.quality.flag(Test::Neighbour)),
             level: usual_before(datastream, stream, time),
         };
@@ -201,7 +201,7 @@ impl Pipeline {
                 quality.set(Test::FlatLine, flag);
             }
             let series = InSeries {
-                before: around.before.map(|(_, before)| before),
+                before: around.before,
                 neighbour: last.map_or(Flag::NotEvaluated, |one| one.quality.flag(Test::Neighbour)),
                 level,
             };
@@ -211,7 +211,8 @@ impl Pipeline {
             let mut known = with_spike(Entry { quality, ..entry }, spike);
             leave_out(datastream, entry.time, &mut known.quality);
             level = usual(&known).or(level);
-            memory = Memory { before: series.before, run, doubted: memory.doubted };
+            let before = series.before.map(|(_, before)| before);
+            memory = Memory { before, run, doubted: memory.doubted };
             memory.doubted = doubted(memory.doubted, entry.time, &known.quality);
             if let Some(place) = held.get_mut(at) {
                 *place = known;
@@ -481,6 +482,7 @@ fn cleared(mut quality: Quality) -> Quality {
         Test::StaleAnalyser,
         Test::Neighbour,
         Test::UnitMistake,
+        Test::Counter,
         Test::Spike,
     ] {
         quality.set(test, Flag::NotEvaluated);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::name::{DatastreamId, PropertyId, StationId};
 use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::{
-    Attenuated, Check, Climate, Datastream, FlatLine, GrossRange, Qc, Rate, Season, Spike,
+    Attenuated, Check, Climate, Datastream, Falls, FlatLine, GrossRange, Qc, Rate, Season, Spike,
     SpikeMethod, Thresholds, TimingGap, Tolerance, UnitMistake,
 };
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
@@ -38,6 +38,7 @@ enum Asked {
     Zero(Flag),
     UnitMistake(UnitMistake),
     Drift(Tolerance),
+    Counter(Falls),
     Neighbour(Tolerance),
 }
 
@@ -104,6 +105,7 @@ fn of_datastream(asked: &HashMap<(Scope, Test), Vec<Asked>>, stream: &Datastream
                 Asked::Zero(flag) => qc.zero = Some(*flag),
                 Asked::UnitMistake(mistake) => qc.unit_mistake = Some(*mistake),
                 Asked::Drift(tolerance) => qc.drift = Some(*tolerance),
+                Asked::Counter(falls) => qc.counter = Some(*falls),
                 Asked::Neighbour(tolerance) => qc.neighbour = Some(*tolerance),
             }
         }
@@ -132,7 +134,7 @@ const fn kind_of(
 }
 
 /// Every test that a row can ask for.
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     kind_of(Test::GrossRange, "none", |cells, _, _| spans(cells).map(Asked::GrossRange)),
     kind_of(Test::Climatology, "`within`", climatology),
     kind_of(Test::Spike, "`method`, `suspect`, `fail`", spike),
@@ -148,6 +150,7 @@ const KINDS: [Kind; 11] = [
     kind_of(Test::Drift, "`suspect`", |cells, said, _| {
         said.needed(cells, "suspect", TOLERANCE).map(Asked::Drift)
     }),
+    kind_of(Test::Counter, "`fall`, `tolerance`", counter),
     kind_of(Test::Neighbour, "`suspect`", |cells, said, _| {
         said.needed(cells, "suspect", TOLERANCE).map(Asked::Neighbour)
     }),
@@ -284,6 +287,21 @@ fn attenuated(cells: &mut Cells<'_>, said: &mut Parameters, _: &Draft) -> Option
     // A count of values in a window, which is bounded by the ring.
     let needs = needs.clamp(1.0, 1e6) as u32;
     Some(Asked::Attenuated(Attenuated { check, thresholds, over_ms: Some(over_ms), needs }))
+}
+
+fn counter(cells: &mut Cells<'_>, said: &mut Parameters, _: &Draft) -> Option<Asked> {
+    if said.missing(cells, "fall") {
+        return None;
+    }
+    let words = [("suspect", Flag::Suspect), ("fail", Flag::Fail)];
+    let flag = said.word(cells, "fall", &words)?;
+    let tolerance = said.optional(cells, "tolerance", NUMBER).unwrap_or(0.0);
+    if tolerance < 0.0 {
+        let expected = "a `tolerance` of 0 or more in `parameters`";
+        cells.fault(quoted(cells.text("parameters")), expected);
+        return None;
+    }
+    Some(Asked::Counter(Falls { flag, tolerance }))
 }
 
 fn unit_mistake(cells: &mut Cells<'_>, said: &mut Parameters, _: &Draft) -> Option<Asked> {

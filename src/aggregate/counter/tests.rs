@@ -8,6 +8,7 @@ use crate::domain::name::PlaceId;
 use crate::domain::observation::NilReason;
 use crate::domain::quality::{Quality, Test};
 use crate::domain::registry::{Dial, Meter, MeterRole};
+use crate::domain::time::HOUR;
 use crate::domain::time::Validity;
 
 /// A meter of four digits and one decimal.

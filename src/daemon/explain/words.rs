@@ -157,6 +157,7 @@ impl<'a> Words<'a> {
             Sight::TimingGap(gap, _) => threshold::timing_gap(gap.fail_ms).en,
             Sight::UnitMistake(mistake, _) => threshold::unit_mistake(*mistake).en,
             Sight::Drift(tolerance, _) => threshold::drift(*tolerance, unit).en,
+            Sight::Counter(falls, _) => threshold::counter(*falls, unit).en,
             Sight::Neighbour { tolerance, .. } => threshold::neighbour(*tolerance, unit).en,
             Sight::Check(check, ..) | Sight::Repeats(check, ..) => threshold::check(check).en,
             Sight::NotAsked | Sight::NoValue | Sight::Said | Sight::LeftOut => return None,
@@ -214,6 +215,12 @@ impl<'a> Words<'a> {
                     });
                 let (at, value) = next.unzip();
                 (words, json!({ "calibrated_ms": at.map(Timestamp::millis), "by_it": value }))
+            }
+            Sight::Counter(_, before) => {
+                let words = before.map_or("no state before it is known".to_owned(), |before| {
+                    format!("{own}, {} at {}", number(before.1), self.clock(before.0))
+                });
+                (words, json!({ "before": before.map(|(_, state)| state) }))
             }
             Sight::Neighbour { tolerance, before, doubted, shown } => {
                 let far = before.map(|before| tolerance.of(before));

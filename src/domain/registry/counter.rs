@@ -2,7 +2,7 @@
 //! transformers' ratio and what it meters.
 
 use crate::domain::name::{DatastreamId, PlaceId};
-use crate::domain::time::{Timestamp, Validity};
+use crate::domain::time::{DAY, HOUR, Timestamp, Validity};
 
 /// The parts of a canonical unit in which amounts are exact: resolution has up to six decimals,
 /// each ratio three.
@@ -12,6 +12,10 @@ const STATES_MAX: f64 = 1e15;
 /// The most that a meter may count up to after its ratios, in the canonical unit. A multiple with
 /// the milliseconds of centuries still fits the exact arithmetic.
 const REACH_MAX: f64 = 1e12;
+
+/// No meter is built to pass its whole range in less time. A fall of the state that would need it
+/// to is no rollover.
+const RANGE_PASSES_IN_MIN: i64 = DAY;
 
 /// What a meter meters at its place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -167,12 +171,38 @@ impl Counter {
         !rows.is_empty() && follows
     }
 
+    /// Says whether it is known why a state is lower than one before it: the meter passed its
+    /// highest state, or was exchanged.
+    #[must_use]
+    pub fn explains_fall(&self, before: (Timestamp, f64), after: (Timestamp, f64)) -> bool {
+        let Some((was, is)) = self.at(before.0).zip(self.at(after.0)) else { return false };
+        if !self.goes_on(was, is) {
+            return true;
+        }
+        let dials = self.meters.get(was).zip(self.meters.get(is));
+        let Some((was, is)) = dials.map(|(was, is)| (was.dial, is.dial)) else { return false };
+        let states = was.state(before.1).zip(is.state(after.1));
+        states.is_some_and(|(low, high)| {
+            let steps = (high - low).rem_euclid(was.states.max(1));
+            is_credible(steps, was.states, after.0.since(before.0))
+        })
+    }
+
     /// Gives the row that holds last within a span.
     #[must_use]
     pub fn last_in(&self, span: (Timestamp, Timestamp)) -> Option<&Meter> {
         let span = Validity { from: Some(span.0), to: Some(span.1) };
         self.meters.iter().rev().find(|meter| meter.validity.overlaps(&span))
     }
+}
+
+/// Says whether a meter of so many states could have counted so many in a time, ms. An hour's worth
+/// always passes, for what a meter saves up and tells at once; more than half of the range never
+/// does.
+#[must_use]
+pub fn is_credible(steps: i64, states: i64, gap: i64) -> bool {
+    let time = i128::from(gap.clamp(HOUR, RANGE_PASSES_IN_MIN / 2));
+    i128::from(steps) * i128::from(RANGE_PASSES_IN_MIN) <= i128::from(states) * time
 }
 
 /// What one meter metered over a period.

@@ -240,6 +240,15 @@ pub struct UnitMistake {
     pub within: f64,
 }
 
+/// The test for a counter that falls.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Falls {
+    /// What a state is that fell.
+    pub flag: Flag,
+    /// A fall of no more is none, in the canonical unit.
+    pub tolerance: f64,
+}
+
 /// All that a series is asked.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Qc {
@@ -265,6 +274,8 @@ pub struct Qc {
     pub unit_mistake: Option<UnitMistake>,
     /// How far a sensor may have drifted until its next calibration.
     pub drift: Option<Tolerance>,
+    /// What a state is that is lower than the one before.
+    pub counter: Option<Falls>,
     /// How far a value may lie outside of what the neighbour measured.
     pub neighbour: Option<Tolerance>,
 }
@@ -308,6 +319,7 @@ impl Qc {
             (Test::OutOfWater, self.zero.is_some()),
             (Test::UnitMistake, self.unit_mistake.is_some()),
             (Test::Drift, self.drift.is_some()),
+            (Test::Counter, self.counter.is_some()),
             (Test::Neighbour, self.neighbour.is_some()),
         ];
         asked.into_iter().filter(|(_, asked)| *asked).map(|(test, _)| test)

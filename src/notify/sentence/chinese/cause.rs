@@ -86,6 +86,9 @@ impl Scene<'_> {
             Test::AttenuatedSignal => format!("信号衰减：{item}几乎无波动，现为{value}"),
             Test::MultiVariate => format!("参数矛盾：{said}，与同站其他因子不符"),
             Test::Drift => format!("漂移：{item}偏离上次校准或核查"),
+            Test::Counter => {
+                format!("读数倒退：{said}，低于前一读数{}", self.before_text())
+            }
             Test::ControlCheck => format!("{item}质控核查不合格"),
             Test::Neighbour => format!("{said}，与相邻站点均不符"),
             Test::Climatology
@@ -125,6 +128,7 @@ impl Scene<'_> {
             Test::OutOfWater => "探头露出水面",
             Test::UnitMistake => "单位有误",
             Test::Drift => "漂移",
+            Test::Counter => "读数倒退",
             Test::ControlCheck => "质控核查不合格",
             Test::SiteCalendar => "站点日历",
             Test::Person => "人工存疑",
@@ -149,6 +153,7 @@ impl Scene<'_> {
             Test::RateOfChange => "请先检查电缆以及现场是否有人作业",
             Test::MultiVariate => "请先用标准样品核查两个传感器",
             Test::Drift => "请先清洗并校准传感器",
+            Test::Counter => "请先核实是否换表（counters.csv需增加一行）或仪表重启",
             Test::ControlCheck => "请先检查标样和试剂并重做核查",
             Test::Neighbour => "请先用便携式仪器比对",
             Test::Climatology

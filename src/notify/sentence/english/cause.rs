@@ -98,6 +98,12 @@ impl Scene<'_> {
                 format!("contradiction: {said} does not agree with what is measured beside it")
             }
             Test::Drift => format!("drift: {item} is off its last calibration or check"),
+            Test::Counter => {
+                format!(
+                    "counter fell: {said} is less than the state before, {}",
+                    self.before_text()
+                )
+            }
             Test::ControlCheck => format!("failed check of {item}"),
             Test::Neighbour => format!("{said} agrees with no neighbouring station"),
             Test::Climatology
@@ -137,6 +143,7 @@ impl Scene<'_> {
             Test::OutOfWater => "out of water",
             Test::UnitMistake => "unit mistake",
             Test::Drift => "drift",
+            Test::Counter => "counter fell",
             Test::ControlCheck => "failed check",
             Test::SiteCalendar => "the site's calendar",
             Test::Person => "doubted by a person",
@@ -165,6 +172,9 @@ impl Scene<'_> {
             Test::RateOfChange => "check the cable and whether somebody works at the site first",
             Test::MultiVariate => "check both sensors with a standard first",
             Test::Drift => "clean and calibrate the sensor first",
+            Test::Counter => {
+                "check whether the meter was exchanged (a row of counters.csv) or restarted first"
+            }
             Test::ControlCheck => "check standard and reagents, and repeat the check first",
             Test::Neighbour => "compare with a hand-held meter first",
             Test::Climatology
