@@ -32,6 +32,7 @@ use minicbor::Encode;
 use crate::domain::observation::Reading;
 use crate::domain::registry::{Device, Format, Marks, Profile, Registry, TopicRule};
 use crate::domain::reject::Reason;
+use crate::domain::reply::Reply;
 use crate::domain::time::Timestamp;
 use crate::domain::unit::Units;
 
@@ -86,6 +87,8 @@ pub struct Decoded {
     pub unread: u32,
     /// Frames whose check sum is not the standard's, but the one their device may send.
     pub odd_crcs: u32,
+    /// What the device is to be told.
+    pub replies: Vec<Reply>,
 }
 
 /// What devices announced of themselves, without which what they send later can't be read. It is of
@@ -138,6 +141,7 @@ impl Decoded {
         self.repeated = false;
         self.unread = 0;
         self.odd_crcs = 0;
+        self.replies.clear();
     }
 }
 

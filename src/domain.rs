@@ -22,6 +22,7 @@ pub mod quality;
 pub mod recompute;
 pub mod registry;
 pub mod reject;
+pub mod reply;
 pub mod rounding;
 pub mod secret;
 pub mod time;

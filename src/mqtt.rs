@@ -9,6 +9,7 @@ pub mod capture;
 pub mod config;
 pub mod connection;
 mod greet;
+pub mod outbox;
 pub mod publisher;
 mod stream;
 pub mod subscription;

@@ -40,6 +40,7 @@ use crate::domain::name::{NetworkId, RuleId, StationId, TopicId};
 use crate::domain::observation::{Coverage, Observation, Period, QualifiedObservation};
 use crate::domain::registry::Registry;
 use crate::domain::reject::Reject;
+use crate::domain::reply::Reply;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::evaluate::Plan;
 use crate::pipeline::route::Routes;
@@ -62,6 +63,8 @@ pub struct Processed {
     pub alerts: Vec<AlertEvent>,
     /// Dead letters: the whole message, or single readings of it.
     pub rejects: Vec<Reject>,
+    /// What devices are to be told once the input is committed; nothing of it on replay.
+    pub replies: Vec<Reply>,
     /// For a message: where it ended.
     pub fate: Option<Fate>,
     /// For what a person said of values: what came of it at once.
@@ -79,6 +82,7 @@ impl Processed {
         self.evaluations.clear();
         self.alerts.clear();
         self.rejects.clear();
+        self.replies.clear();
         self.fate = None;
         self.judged = None;
         self.changed = false;

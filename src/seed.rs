@@ -22,6 +22,7 @@ mod mark;
 mod profile;
 mod qc;
 mod quantity;
+mod reply;
 mod rule;
 mod sheet;
 mod site;

@@ -1137,6 +1137,30 @@ fn what_hj_212_has_no_place_for_is_refused() {
     topic("rivers,h/{place},hj212,/mn,,,,,,,x\n", "`MN`, or nothing where", told);
     topic("rivers,h/{device},hj212,,/t,,,,,,x\n", "whose frames say it themselves", told);
     topic("rivers,h/{device}/{channel},hj212,,,,,,,,x\n", "no `{channel}`", told);
+    let options = |options: &str, want: &str| {
+        let mut tables = example();
+        let head = "network,pattern,format,device,time,time_unit,each,channel,value,unit,options,\
+                    source";
+        let row = format!("rivers,h/{{device}}/up,hj212,MN,,,,,,,{options},x");
+        let other = "rivers,h/{place}/up/{device},hj212,,,,,,,,,x";
+        tables.put("topics.csv", format!("{head}\n{row}\n{other}\n").into_bytes());
+        let faults = compiled(&tables).err().unwrap_or_default();
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let of_options = faults.iter().filter(|fault| fault.contains("in `options`"));
+        let found: Vec<&String> = of_options.collect();
+        match want {
+            "" => assert!(found.is_empty(), "{found:#?}"),
+            want => assert!(found.iter().any(|fault| fault.contains(want)), "{faults:#?}"),
+        }
+    };
+    options("ack=h/{device}/down", "");
+    for wrong in ["ack=h/down", "ack=h/{device}/+", "ack=h/{place}/{device}", "ack=", "down"] {
+        options(wrong, "`ack=` with a topic of plain words and `{device}`");
+    }
+    options("ack=h//{device}", "`ack=` with a topic of plain words and `{device}`");
+    options("ack=h/{device}/up", "seeds/topics.csv:2: ");
+    options("ack=h/{device}/up", "fits no pattern, unlike that of line 2");
+    options("ack=h/x/up/{device}", "fits no pattern, unlike that of line 3");
     let device = |options: &str| {
         format!("rivers,sonde-01,puhe-huishan,,river-sonde,device,,{options},,,,made for a test\n")
     };

@@ -198,6 +198,9 @@ impl Desk {
             for (acknowledger, tokens) in &mut load.acks {
                 acknowledger.acknowledge(tokens);
             }
+            for (outbox, reply) in load.replies.drain(..) {
+                outbox.put(reply);
+            }
             load.batch.alerts.iter().for_each(log);
             self.of.settled.committed.fetch_add(1, Ordering::Release);
         } else {

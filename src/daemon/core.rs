@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::daemon::edition::Edition;
 use crate::daemon::in_hand::{DIED, InHand, words};
@@ -30,6 +31,7 @@ use crate::journal::batch::{
 };
 use crate::journal::store::StoredObservation;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
+use crate::mqtt::outbox::{Outbox, Outgoing, REPLIES_MAX};
 use crate::notify;
 use crate::pipeline::act::Judged;
 use crate::pipeline::{Fate, Pipeline, Processed, snapshot};
@@ -59,6 +61,9 @@ pub struct Load {
     pub batch: Batch,
     /// What is to be acknowledged afterwards, by connection.
     pub acks: Vec<(Acknowledger, Vec<AckToken>)>,
+    /// What devices are told afterwards, each with the way to its broker; no more than may wait
+    /// there.
+    pub replies: Vec<(Outbox, Outgoing)>,
     messages: usize,
     bytes: usize,
     urgent: bool,
@@ -71,6 +76,7 @@ impl Load {
     pub fn clear(&mut self) {
         self.batch.clear();
         self.acks.clear();
+        self.replies.clear();
         (self.messages, self.bytes, self.urgent, self.began_ms) = (0, 0, false, None);
     }
 
@@ -170,6 +176,8 @@ pub struct Core {
     mended: HashMap<MessageKey, u64>,
     in_hand: InHand,
     last: Moment,
+    /// The ways of replies, by broker.
+    outboxes: Vec<(NetworkId, Outbox)>,
 }
 
 impl Core {
@@ -197,6 +205,7 @@ impl Core {
             mended: HashMap::new(),
             in_hand,
             last,
+            outboxes: Vec::new(),
         }
     }
 
@@ -238,6 +247,16 @@ impl Core {
     /// Gives the id of a network of the configuration.
     pub fn network(&mut self, name: &str) -> NetworkId {
         NetworkId(self.names.id(NameKind::Network, name))
+    }
+
+    /// Gives where the replies of a network wait for its connection.
+    pub fn outbox(&mut self, network: NetworkId) -> Outbox {
+        if let Some((_, outbox)) = self.outboxes.iter().find(|(of, _)| *of == network) {
+            return outbox.clone();
+        }
+        let outbox = Outbox::default();
+        self.outboxes.push((network, outbox.clone()));
+        outbox
     }
 
     /// Gives the filters that earlier editions asked a broker for and the one in force does not:
@@ -360,6 +379,7 @@ impl Core {
                 if keep {
                     // Only now: an input never stands in the journal without what it caused.
                     self.load.batch.inputs.push(&arrival);
+                    self.answer();
                     self.load.began_ms.get_or_insert(at.elapsed_ms);
                     if let Some(fate) = &self.processed.fate {
                         count(&mut self.load.batch.ledger, fate);
@@ -428,6 +448,21 @@ impl Core {
             if !channels.is_empty() {
                 let body = told.body.to_string();
                 batch.notifications.push(NotificationRow { id: told.id, channels, body });
+            }
+        }
+    }
+
+    /// Lays beside the batch what devices are to be told once it is committed.
+    fn answer(&mut self) {
+        let now = Instant::now();
+        for reply in self.processed.replies.drain(..) {
+            // The broker may have left the configuration.
+            let outbox = self.outboxes.iter().find(|(of, _)| *of == reply.network);
+            let Some((_, outbox)) = outbox else { continue };
+            if self.load.replies.len() < REPLIES_MAX {
+                self.load.replies.push((outbox.clone(), Outgoing::new(reply, now)));
+            } else {
+                outbox.drop_one();
             }
         }
     }

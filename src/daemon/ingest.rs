@@ -140,6 +140,8 @@ impl Ingest {
         for config in brokers {
             let network = shared.core.borrow_mut().network(&config.network);
             shared.status.broker(&config.network, Some("not connected yet".to_owned()));
+            let outbox = shared.core.borrow_mut().outbox(network);
+            shared.status.replies_through(&config.network, outbox);
             // Nothing is known of a broker before its session is up.
             shared.take(Input::Condition(Condition::Disconnected(network)));
             shared.troubles.borrow_mut().open.insert((WeirCondition::FilterRefused, network));
@@ -432,6 +434,7 @@ async fn connect(shared: &Shared, config: &Config, network: NetworkId, past: &mu
         Err(error) => return End::Lost(error),
     };
     past.welcomed = true;
+    connection.answer_from(shared.core.borrow_mut().outbox(network));
     tracing::info!(
         network = name,
         session = if opened.session_present { "resumed" } else { "new" },

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::daemon::deliver::SINK;
-use crate::daemon::status::{Status, View};
+use crate::daemon::status::{Broker, Status, View};
 use crate::daemon::threshold;
 use crate::domain::alert::Route;
 use crate::domain::assessment::{NotAssessable, Verdict, WaterClass};
@@ -32,6 +32,7 @@ use crate::http::view::{
 };
 use crate::journal::Error;
 use crate::journal::read::Reader;
+use crate::mqtt::outbox::Replied;
 use crate::pipeline::state::{StationState, StreamState};
 
 /// How many stations a page shows; the others stand on further ones.
@@ -373,6 +374,14 @@ fn metric(name: &'static str, help: &'static str, kind: Kind, number: f64) -> Me
     Metric { name, help, kind, samples: vec![(Vec::new(), number)] }
 }
 
+fn replies(broker: &Broker) -> [(Vec<(&'static str, String)>, f64); 3] {
+    let Replied { sent, expired, dropped } = broker.replies.replied();
+    [("sent", sent), ("expired", expired), ("dropped", dropped)].map(|(outcome, count)| {
+        let labels = vec![("network", broker.network.clone()), ("outcome", outcome.to_owned())];
+        (labels, count as f64)
+    })
+}
+
 fn broker_metrics(status: &Status) -> Vec<Metric> {
     let connected = status.brokers().into_iter().map(|broker| {
         let up = if broker.fault.is_none() { 1.0 } else { 0.0 };
@@ -404,6 +413,12 @@ fn broker_metrics(status: &Status) -> Vec<Metric> {
             help: "Messages that the broker says it dropped since it began, of all its clients",
             kind: Kind::Gauge,
             samples: dropped.collect(),
+        },
+        Metric {
+            name: "weir_replies",
+            help: "Replies to devices since the start, by what became of them",
+            kind: Kind::Counter,
+            samples: status.brokers().iter().flat_map(replies).collect(),
         },
     ]
 }

@@ -11,6 +11,7 @@ use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::invalidation::Invalidations;
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
+use crate::mqtt::outbox::Outbox;
 use crate::pipeline::state::{NetworkState, StationState};
 
 /// An immutable view of the pipeline's state, made once a second.
@@ -68,7 +69,7 @@ struct Channels {
 }
 
 /// A broker's connection.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Broker {
     /// The network's name.
     pub network: String,
@@ -78,6 +79,8 @@ pub struct Broker {
     pub refused: Vec<(String, String)>,
     /// How many messages it says it has dropped, of all its clients together.
     pub dropped: Option<u64>,
+    /// The way of replies to its devices, and what became of them.
+    pub replies: Outbox,
 }
 
 impl Status {
@@ -91,6 +94,11 @@ impl Status {
         self.with_broker(network, |broker| {
             !std::mem::replace(&mut broker.refused, refused.to_vec()).is_empty()
         })
+    }
+
+    /// Notes the way of replies to the devices of a broker.
+    pub fn replies_through(&self, network: &str, outbox: Outbox) {
+        self.with_broker(network, |broker| broker.replies = outbox);
     }
 
     /// Notes how many messages a broker says it has dropped; gives what it said before.

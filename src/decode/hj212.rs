@@ -6,6 +6,7 @@ mod crc;
 mod frame;
 mod parameters;
 mod plan;
+mod reply;
 
 use std::borrow::Cow;
 
@@ -20,6 +21,7 @@ use crate::domain::registry::{
     Channel, Hj212, Hj212Crc, Hj212Time, MarkUse, Statistic, VocabularyIndex,
 };
 use crate::domain::reject::Reason;
+use crate::domain::reply::Reply;
 use crate::domain::time::Timestamp;
 
 /// How many frames one message may have before it is rejected as a whole.
@@ -190,10 +192,23 @@ impl<'c> Walk<'c, '_> {
                 self.values(&mut said, data.parameters);
             }
             // Questions, answers, heartbeats, logs: nothing that is measured.
-            _ => return Ok(()),
+            _ => {}
         }
         self.date(&said);
+        self.acknowledge(&data, frame.odd_crc);
         Ok(())
+    }
+
+    /// Has a frame acknowledged that was taken, with the check sum that its device reckons with.
+    /// What of it is refused is held as dead letters, and would not be better for coming again.
+    fn acknowledge(&mut self, data: &Data<'_>, odd_crc: bool) {
+        let Context { rule, device_name, .. } = self.context;
+        let Some(template) = &rule.options.ack else { return };
+        let crc = if odd_crc { Hj212Crc::ModbusSwapped } else { Hj212Crc::Standard };
+        if let Some(frame) = reply::acknowledgement(data, crc) {
+            let topic = template.replace(reply::DEVICE, device_name).into();
+            self.decoded.replies.push(Reply { network: rule.network, topic, payload: frame });
+        }
     }
 
     fn values<'t>(&mut self, said: &mut Said<'t>, parameters: &'t str) {

@@ -15,6 +15,7 @@ use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
 use crate::mqtt::config::{Config, Protocol};
 use crate::mqtt::greet::{Greeted, greet};
 pub use crate::mqtt::greet::{Opened, Session};
+use crate::mqtt::outbox::Outbox;
 use crate::mqtt::stream::Stream;
 use crate::mqtt::subscription::{DROPPED, Subscription, fits};
 use crate::mqtt::wire::{OFFLINE, ONLINE, Packet, Pen, Publish, Wire};
@@ -86,6 +87,8 @@ pub struct Connection {
     subscription: Subscription,
     presence: Presence,
     acknowledger: Acknowledger,
+    /// Where replies to devices wait for a connection.
+    outbox: Outbox,
     tokens: Vec<AckToken>,
     /// In the order of their arrival; the first has place `acked`.
     outstanding: VecDeque<Outstanding>,
@@ -148,6 +151,7 @@ impl Connection {
                 begun: false,
             },
             acknowledger: Acknowledger::default(),
+            outbox: Outbox::default(),
             tokens: Vec::new(),
             outstanding: VecDeque::new(),
             acked: 0,
@@ -177,6 +181,11 @@ impl Connection {
     /// They don't fit into packets.
     pub fn leave_filters(&mut self, filters: &[String]) -> Result<(), Error> {
         self.subscription.leave(self.pen, filters, &mut self.out)
+    }
+
+    /// Sends from now on the replies that wait there, and those that will.
+    pub fn answer_from(&mut self, outbox: Outbox) {
+        self.outbox = outbox;
     }
 
     /// Gives the filters that the broker refuses, each with its reason; all others are
@@ -210,6 +219,7 @@ impl Connection {
         take: &mut dyn FnMut(Message<'_>, Option<AckToken>),
     ) -> Result<Turn, Error> {
         self.collect_acks();
+        self.collect_replies()?;
         self.ping_if_due();
         self.write().await?;
         let mut turn = Turn::default();
@@ -242,6 +252,7 @@ impl Connection {
             tokio::select! {
                 readable = self.stream.readable() => readable.map_err(broken)?,
                 () = self.acknowledger.came(), if !self.outstanding.is_empty() => return Ok(()),
+                () = self.outbox.came() => return Ok(()),
                 () = sleep(IDLE) => return self.missed(),
             }
         }
@@ -382,6 +393,17 @@ impl Connection {
         }
     }
 
+    /// Writes the replies that wait, at QoS 0: a device that misses one asks again, and one that
+    /// the broker kept for it would answer nothing that it still asks.
+    fn collect_replies(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        while let Some(reply) = self.outbox.next(now) {
+            let written = self.pen.publish(&reply.topic, &reply.payload, &mut self.out);
+            written.map_err(Error::Unreadable)?;
+        }
+        Ok(())
+    }
+
     /// Pings after silence on our side, whether or not the last one was answered: while nothing is
     /// read no answer is either, and a broker counts what it gets. One at a time is to settle.
     fn ping_if_due(&mut self) {
@@ -433,6 +455,7 @@ impl Connection {
     pub async fn close(mut self) {
         self.collect_acks();
         // What does not fit into a packet was refused before.
+        self.collect_replies().ok();
         self.say(OFFLINE).ok();
         self.pen.farewell(&mut self.out);
         if let Err(error) = self.write().await {

@@ -503,6 +503,24 @@ impl Pen {
         }
     }
 
+    /// Publishes what is for those who listen now, at QoS 0.
+    pub(super) fn publish(
+        self,
+        topic: &str,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), String> {
+        let payload = payload.to_vec();
+        match self.0 {
+            Protocol::V5 => {
+                written(new::Publish::new(topic, QoS::AtMostOnce, payload, None).write(out))
+            }
+            Protocol::V311 => {
+                written(v4::Publish::new(topic, old::QoS::AtMostOnce, payload).write(out))
+            }
+        }
+    }
+
     pub(super) fn unsubscribe(
         self,
         packet_id: u16,

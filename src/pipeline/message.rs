@@ -71,6 +71,8 @@ impl Pipeline {
         let live = !message.retain;
         let manner = Manner { now: at, received: at, only: None, live, again: false, backlog };
         let topic = if duplicate {
+            // Its reply may be what was lost.
+            self.answer_again(message, manner);
             self.routes
                 .find(&self.registry, message.network, message.topic)
                 .map(|route| route.topic)
@@ -79,6 +81,10 @@ impl Pipeline {
             self.store_read(manner, &mut ledger, out);
             topic
         };
+        // Nobody waits for an answer to what the broker kept.
+        if !message.retain {
+            out.replies.append(&mut self.decoded.replies);
+        }
         let outcome = if duplicate { Outcome::Duplicate } else { fate(&ledger, out) };
         ledger.messages.count(outcome);
         out.fate = Some(Fate { topic, outcome, ledger, ordinal });
@@ -123,6 +129,19 @@ impl Pipeline {
         (network.note(message.packet_id, digest), repeated)
     }
 
+    /// Leaves the replies in [`Pipeline::decoded`] that a message causes which was taken before,
+    /// and changes nothing.
+    fn answer_again(&mut self, message: &Message<'_>, manner: Manner<'_>) {
+        self.decoded.clear();
+        let Ok((spoken, named)) = self.speaker(message) else { return };
+        let rule = self.registry.topics.get(spoken.topic.index());
+        if rule.is_some_and(|rule| rule.options.ack.is_some()) {
+            let manner = Manner { again: true, ..manner };
+            // What can't be read has no reply, now as before.
+            self.decode(message, spoken, &named, manner).ok();
+        }
+    }
+
     /// Reads a message into [`Pipeline::observed`]; gives the pattern it came under.
     fn read_message(
         &mut self,
@@ -131,6 +150,7 @@ impl Pipeline {
         ledger: &mut Ledger,
         out: &mut Processed,
     ) -> Option<TopicId> {
+        self.decoded.replies.clear();
         let (topic, read) = match self.speaker(message) {
             Err((topic, refusal)) => (topic, Err(refusal)),
             Ok((spoken, named)) => {

@@ -3,6 +3,7 @@
 
 use crate::domain::registry::{Format, Level, Options, Pointers, TimeUnit};
 use crate::seed::hj212;
+use crate::seed::reply;
 use crate::seed::sheet::Cells;
 
 /// The formats by their words.
@@ -284,6 +285,9 @@ fn stated_time(cells: &mut Cells<'_>) -> TimeUnit {
 
 /// Reads `name=value` with spaces between.
 fn options(cells: &mut Cells<'_>, format: Format) -> Options {
+    if let Some(options) = reply::options(cells, format) {
+        return options;
+    }
     let mut options = Options::default();
     if format != Format::Csv {
         cells.empty(&["options"], cells.text("format"));

@@ -4,13 +4,15 @@ use crate::domain::name::{NameKind, NetworkId, TopicId};
 use crate::domain::registry::{Level, TopicRule};
 use crate::seed::draft::Draft;
 use crate::seed::format::{Meaning, meaning};
+use crate::seed::reply::DownLink;
 use crate::seed::sheet::{Cells, Sheets, TOPICS};
 
 /// Reads `topics.csv`.
 pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
     let sheet = sheets.get(&TOPICS);
     let mut earlier: Vec<(u64, NetworkId, Vec<Level>)> = Vec::new();
-    for row in &sheet.rows {
+    let mut down_links = Vec::new();
+    for (at, row) in sheet.rows.iter().enumerate() {
         let mut cells = sheet.cells(row, &mut draft.faults);
         let network = cells.find("network", &draft.networks);
         let pattern = cells.required("pattern");
@@ -32,6 +34,7 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
             cells.fault(found, "patterns of one network that no topic fits twice");
         }
         earlier.push((row.line, network, levels.clone()));
+        down_links.extend(DownLink::new(at, network, &options));
         let lasting = format!("{} {pattern}", cells.text("network"));
         let id = TopicId(draft.names.id(NameKind::Topic, &lasting));
         let rule = TopicRule {
@@ -46,6 +49,18 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
             marks,
         };
         draft.registry.topics.put(id.index(), rule);
+    }
+    for DownLink { row, network, levels } in down_links {
+        let heard = |(_, of, pattern): &&(u64, NetworkId, Vec<Level>)| {
+            *of == network && overlap(pattern, &levels)
+        };
+        let (Some((line, _, _)), Some(row)) = (earlier.iter().find(heard), sheet.rows.get(row))
+        else {
+            continue;
+        };
+        let expected =
+            format!("a topic of answers that fits no pattern, unlike that of line {line},");
+        sheet.cells(row, &mut draft.faults).refuse("options", expected);
     }
 }
 

@@ -161,7 +161,7 @@ pub(crate) fn csv(bytes: &[u8]) {
             shapes.push(shape(Format::Csv, cells("id", "t", "", ""), time_unit));
             shapes.push(shape(Format::Csv, cells("", "t", "n", "v"), time_unit));
             let mut bare = shape(Format::Csv, cells("", "3", "", ""), time_unit);
-            bare.rule.options = Options { separator: b';', header: false };
+            bare.rule.options = Options { separator: b';', header: false, ..Options::default() };
             bare.plans = decode::plans(&bare.rule, &bare.profile);
             shapes.push(bare);
         }

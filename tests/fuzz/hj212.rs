@@ -12,6 +12,7 @@ use weir::domain::registry::{
     MarkUse, Marks, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule, Vocabulary,
     VocabularyIndex,
 };
+use weir::domain::reply::Reply;
 use weir::domain::time::Timestamp;
 use weir::domain::unit::Units;
 
@@ -54,7 +55,7 @@ static RULE: LazyLock<TopicRule> = LazyLock::new(|| TopicRule {
     formats: vec![Format::Hj212],
     time_unit: TimeUnit::Local,
     pointers: Pointers { device: "MN".into(), ..Pointers::default() },
-    options: Options::default(),
+    options: Options { ack: Some("d/{device}".into()), ..Options::default() },
     marks: None,
 });
 
@@ -140,6 +141,10 @@ pub(crate) fn body(bytes: &[u8]) {
         Ok(()) => assert!(decode::device_name(&RULE, &payload).is_ok()),
     }
     assert!(decoded.readings.len() + decoded.rejects.len() <= payload.len());
+    assert!(decoded.replies.len() <= 1_024 && read.is_ok() | decoded.replies.is_empty());
+    for Reply { topic, payload, .. } in &decoded.replies {
+        assert!(&**topic == "d/" && payload.starts_with(b"##") && payload.len() < 300);
+    }
     for reading in &decoded.readings {
         let channel = &PROFILE.channels[usize::from(reading.channel)];
         assert!(channel.property.is_some(), "{reading:?}");

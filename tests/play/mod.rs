@@ -18,6 +18,7 @@ use weir::domain::ledger::{Counts, Ledger, Outcome};
 use weir::domain::name::{NameKind, Names, NetworkId, TopicId};
 use weir::domain::recompute::POINTS_MAX;
 use weir::domain::registry::Registry;
+use weir::domain::reply::Reply;
 use weir::domain::time::Moment;
 use weir::influx::line::{Points, Renderer};
 use weir::journal::inputs::{Inputs, Kept, Unpacked};
@@ -265,6 +266,9 @@ impl Player {
             let (stage, code) = (reject.stage.word(), reject.reason.code());
             writeln!(caused, "  dead letter: {channel}: {stage} {code}: {}", reject.reason)
                 .unwrap();
+        }
+        for Reply { topic, payload, .. } in &self.out.replies {
+            writeln!(caused, "  reply on {topic}: {}", payload.escape_ascii()).unwrap();
         }
         self.keep_letters(&arrival);
         self.say(&old, &mut caused);

@@ -63,7 +63,7 @@ fn a_row_without_its_time_is_refused_since_rows_would_fall_on_one_moment() {
 #[test]
 fn without_a_header_columns_are_numbered() {
     let mut desk = Desk::new(Format::Csv, &["2", "3"]);
-    desk.rule.options = Options { separator: b';', header: false };
+    desk.rule.options = Options { separator: b';', header: false, ..Options::default() };
     desk.rule.pointers = Pointers { time: "1".into(), ..Pointers::default() };
     desk.rule.time_unit = TimeUnit::Seconds;
     desk.check(

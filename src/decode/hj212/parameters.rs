@@ -2,9 +2,9 @@
 //! value. The standard puts `;` between the groups of a factor and `,` inside one; devices put
 //! either anywhere.
 
-/// What stands before the parameters. Other fields (`QN`, `ST`, `PW`, `Flag`, `PNUM`, `PNO`, `RF`)
-/// say nothing about values: a packet of a split is whole by itself, and one that is sent again is
-/// dated by its own time.
+/// What stands before the parameters. Other fields (`ST`, `PNUM`, `PNO`, `RF`) say nothing about
+/// values: a packet of a split is whole by itself, and one that is sent again is dated by its own
+/// time. `QN`, `PW` and `Flag` matter to the acknowledgement alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Data<'t> {
     /// The device.
@@ -13,6 +13,13 @@ pub(super) struct Data<'t> {
     pub(super) cn: u16,
     /// What is between `&&` and `&&`.
     pub(super) parameters: &'t str,
+    /// What the device calls this frame, by its own clock; empty where it is not said.
+    pub(super) qn: &'t str,
+    /// Its password, as it sends it.
+    pub(super) pw: &'t str,
+    /// The version of the protocol (bits 7 to 2), whether the frame is one of several (bit 1), and
+    /// whether an acknowledgement is asked for (bit 0).
+    pub(super) flag: u8,
 }
 
 impl<'t> Data<'t> {
@@ -27,17 +34,20 @@ impl<'t> Data<'t> {
         let Some(parameters) = rest.trim_end().strip_suffix("&&") else {
             return Err((text.len(), "no `&&` at the end of the data"));
         };
-        let (mut mn, mut cn) = (None, None);
+        let (mut mn, mut cn, mut qn, mut pw, mut flag) = (None, None, "", "", 0);
         for Item { name, value, .. } in items(head) {
             match name {
                 "MN" => mn = Some(value).filter(|value| !value.is_empty()),
                 "CN" => cn = value.parse::<u16>().ok().filter(|_| value.len() == 4),
+                "QN" => qn = value,
+                "PW" => pw = value,
+                "Flag" => flag = value.parse().unwrap_or(0),
                 _ => {}
             }
         }
         let Some(cn) = cn else { return Err((0, "no command of four digits in `CN`")) };
         let Some(mn) = mn else { return Err((0, "no device in `MN`")) };
-        Ok(Self { mn, cn, parameters })
+        Ok(Self { mn, cn, parameters, qn, pw, flag })
     }
 }
 

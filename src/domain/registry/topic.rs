@@ -123,11 +123,16 @@ pub struct Options {
     pub separator: u8,
     /// Whether the first row names the columns; if not, they are numbered from 1.
     pub header: bool,
+    /// Where devices hear acknowledgements of HJ 212, `{device}` standing for the device's name;
+    /// without it none is sent.
+    pub ack: Option<Box<str>>,
+    /// Whether edge nodes of Sparkplug B are asked to be born again where something is missing.
+    pub rebirth: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { separator: b',', header: true }
+        Self { separator: b',', header: true, ack: None, rebirth: true }
     }
 }
 

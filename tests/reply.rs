@@ -1,0 +1,232 @@
+//! Replies to devices over a real broker: after the commit, to those who ask again, and to nobody
+//! who has given up.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, clippy::panic, reason = "a test waits by its own clock")]
+
+mod peer;
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use peer::{Mosquitto, Process, Weir, get, until};
+use rusqlite::Connection;
+use tempfile::TempDir;
+use weir::domain::input::Qos;
+use weir::mqtt::publisher::Publisher;
+
+/// The station, and the topics on which it speaks and listens.
+const MN: &str = "PUHE0000000000000000DY01";
+const UP: &str = "hj212/PUHE0000000000000000DY01/up";
+const DOWN: &str = "hj212/+/down";
+/// How long nothing comes where nothing should.
+const QUIET: Duration = Duration::from_millis(1_500);
+
+/// A device's ear: what is said on a topic, as the broker delivers it.
+struct Ear {
+    _process: Process,
+    folder: TempDir,
+}
+
+impl Ear {
+    fn new(broker: &Mosquitto, topic: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let heard = fs::File::create(folder.path().join("heard")).unwrap();
+        let process = Process::start(
+            Command::new("stdbuf")
+                .args(["-oL", "mosquitto_sub", "-p", &broker.port().to_string(), "-t", topic])
+                .args(["-F", "%t %x", "-d"])
+                .stdout(heard)
+                .stderr(Stdio::null()),
+        );
+        let ear = Self { _process: process, folder };
+        until("the ear", || ear.text().contains("SUBACK"));
+        ear
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.folder.path().join("heard")).unwrap()
+    }
+
+    /// Gives what was heard: topic and payload.
+    fn heard(&self) -> Vec<(String, Vec<u8>)> {
+        let text = self.text();
+        let of_messages = text.lines().filter_map(|line| line.split_once(' '));
+        let messages = of_messages.filter(|(topic, _)| topic.contains('/'));
+        let bytes = |hex: &str| {
+            let digits: Vec<char> = hex.trim().chars().collect();
+            let byte = |two: &[char]| u8::from_str_radix(&two.iter().collect::<String>(), 16).ok();
+            digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()
+        };
+        messages.filter_map(|(topic, hex)| Some((topic.to_owned(), bytes(hex)?))).collect()
+    }
+
+    /// Gives the numbers under which frames were answered, each with the command of the answer.
+    fn answers(&self) -> Vec<String> {
+        let field = |frame: &str, name: &str| -> String {
+            let rest = frame.split_once(name).unwrap().1;
+            rest.split(';').next().unwrap().to_owned()
+        };
+        let frames = self.heard().into_iter().map(|(topic, payload)| {
+            assert_eq!(topic, format!("hj212/{MN}/down"));
+            String::from_utf8(payload).unwrap()
+        });
+        frames.map(|frame| field(&frame, "QN=") + " " + &field(&frame, "CN=")).collect()
+    }
+
+    #[track_caller]
+    fn hears(&self, want: &[&str]) {
+        until(&format!("{want:?}"), || self.answers().len() >= want.len());
+        assert_eq!(self.answers(), want);
+    }
+
+    /// Nothing else comes.
+    fn hears_no_more(&self, want: &[&str]) {
+        std::thread::sleep(QUIET);
+        assert_eq!(self.answers(), want);
+    }
+}
+
+fn crc(data: &[u8]) -> u16 {
+    data.iter().fold(0xFFFF, |sum: u16, byte| {
+        (0..8).fold((sum >> 8) ^ u16::from(*byte), |sum, _| match sum & 1 {
+            1 => (sum >> 1) ^ 0xA001,
+            _ => sum >> 1,
+        })
+    })
+}
+
+/// A frame of the station with its number and flag, of so many minutes ago.
+fn frame(qn: u32, flag: u8, minutes_ago: i64) -> String {
+    let now = jiff::Timestamp::now().as_millisecond() - minutes_ago * 60_000;
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    let at: String = weir::domain::time::Timestamp(now).rfc3339(&zone);
+    let at: String = at.chars().filter(char::is_ascii_digit).take(14).collect();
+    let data = format!(
+        "QN={qn};ST=21;CN=2011;PW=123456;MN={MN};Flag={flag};CP=&&DataTime={at};w01001-Rtd=7.6&&"
+    );
+    format!("##{:04}{data}{:04X}\r\n", data.len(), crc(data.as_bytes()))
+}
+
+/// Has a station of HJ 212 among the devices, which is acknowledged.
+fn seed(weir: &Weir) {
+    let add = |table: &str, row: &str| {
+        let file = weir.folder().join("seeds").join(table);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, format!("{text}{row}\n")).unwrap();
+    };
+    add(
+        "devices.csv",
+        &format!("rivers,{MN},puhe-daoyi,,frames,device,,edition=surface-water,,,,made for a test"),
+    );
+    add(
+        "profiles.csv",
+        "frames,sonde,ph,frames,w01001-Rtd,pH,1,number,continuous,,,instant,,5m,,made for a test",
+    );
+    let row = "rivers,hj212/{device}/up,hj212,MN,,,,,,,ack=hj212/{device}/down,made for a test";
+    let head =
+        "network,pattern,format,device,time,time_unit,each,channel,value,unit,options,source";
+    let energy = "parks,pulses/{device},json,,,,,,,,,made for a test";
+    let topics = weir.folder().join("seeds/topics.csv");
+    fs::write(topics, format!("{head}\n{row}\n{energy}\n")).unwrap();
+}
+
+async fn say(publisher: &Publisher, payload: &str) {
+    publisher.publish(UP, payload.as_bytes().to_vec(), Qos::AtLeastOnce, false).await.unwrap();
+    publisher.flush().await;
+}
+
+/// Keeps the journal from taking a batch, for as long as it is held.
+fn block(weir: &Weir) -> Connection {
+    let journal = Connection::open(weir.folder().join("data/journal.sqlite")).unwrap();
+    journal.execute_batch("BEGIN IMMEDIATE").unwrap();
+    journal
+}
+
+fn replies(weir: &Weir, outcome: &str) -> u64 {
+    let (_, text) = get(weir.page(), "/metrics");
+    let name = format!("weir_replies_total{{network=\"rivers\",outcome=\"{outcome}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&name));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).trim_end_matches(".0").parse().unwrap()
+}
+
+fn install(broker: &Mosquitto) -> Weir {
+    let mut weir = Weir::install(&broker.url(), "");
+    seed(&weir);
+    weir.start();
+    weir
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_is_acknowledged_after_its_commit_and_again_when_it_comes_again() {
+    let broker = Mosquitto::start("");
+    let mut weir = install(&broker);
+    let ear = Ear::new(&broker, DOWN);
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    let first = frame(1, 9, 20);
+    say(&publisher, &first).await;
+    ear.hears(&["1 9014"]);
+    say(&publisher, &first).await;
+    ear.hears(&["1 9014", "1 9014"]);
+    // One that does not ask, and one that is damaged.
+    say(&publisher, &frame(2, 8, 15)).await;
+    say(&publisher, &frame(3, 9, 10).replace("7.6", "7.7")).await;
+    ear.hears_no_more(&["1 9014", "1 9014"]);
+    let journal = block(&weir);
+    say(&publisher, &frame(4, 9, 5)).await;
+    ear.hears_no_more(&["1 9014", "1 9014"]);
+    drop(journal);
+    ear.hears(&["1 9014", "1 9014", "4 9014"]);
+    assert_eq!(replies(&weir, "sent"), 3);
+    let log = weir.log();
+    weir.stop();
+    assert!(!log.contains("123456"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_nothing_is_answered_that_was_before_and_what_comes_again_is() {
+    let broker = Mosquitto::start("");
+    let mut weir = install(&broker);
+    let ear = Ear::new(&broker, DOWN);
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    let first = frame(1, 9, 20);
+    say(&publisher, &first).await;
+    ear.hears(&["1 9014"]);
+    let journal = block(&weir);
+    say(&publisher, &frame(2, 9, 10)).await;
+    std::thread::sleep(Duration::from_millis(500));
+    weir.kill();
+    drop(journal);
+    ear.hears_no_more(&["1 9014"]);
+    // The journal has the first frame; the second the broker delivers again.
+    weir.start();
+    ear.hears(&["1 9014", "2 9014"]);
+    ear.hears_no_more(&["1 9014", "2 9014"]);
+    assert_eq!((replies(&weir, "sent"), weir.count("/total/messages/received")), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_is_too_late_is_not_sent() {
+    let mut broker = Mosquitto::start("");
+    let mut weir = install(&broker);
+    let ear = Ear::new(&broker, DOWN);
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    let journal = block(&weir);
+    say(&publisher, &frame(1, 9, 20)).await;
+    std::thread::sleep(Duration::from_secs(31));
+    drop(journal);
+    until("the reply's end", || replies(&weir, "expired") == 1);
+    say(&publisher, &frame(2, 9, 10)).await;
+    ear.hears(&["2 9014"]);
+    drop(ear);
+    // While the broker is away a reply waits for it.
+    let journal = block(&weir);
+    say(&publisher, &frame(3, 9, 5)).await;
+    std::thread::sleep(Duration::from_millis(500));
+    broker.stop();
+    drop(journal);
+    until("the commit", || weir.count("/total/messages/received") == 3);
+    broker.start_again(false);
+    until("the reply", || replies(&weir, "sent") == 2);
+    weir.stop();
+}
