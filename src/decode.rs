@@ -105,6 +105,14 @@ pub struct Announced {
 }
 
 impl Announced {
+    /// Gives what holds for messages of another time: what was announced, but not how far devices
+    /// had counted their messages.
+    #[must_use]
+    pub fn of_another_time(mut self) -> Self {
+        self.nodes.values_mut().for_each(sparkplug_b::Node::lose_count);
+        self
+    }
+
     /// Forgets what is of no device any more.
     pub fn retain(&mut self, registry: &Registry) {
         self.nodes.retain(|(network, node), _| {
@@ -243,6 +251,15 @@ pub fn decode(
     }
     decoded.clear();
     Err(first.unwrap_or(Reason::UnknownTopic))
+}
+
+/// Takes in what a message says although the seeds don't know who sent it: formats count.
+pub fn overhear(rule: &TopicRule, topic: &str, payload: &[u8], announced: &mut Arc<Announced>) {
+    if rule.formats.contains(&Format::SparkplugB)
+        && let Ok(payload) = packed::unpack(payload)
+    {
+        sparkplug_b::overhear(rule.network, topic, &payload, announced);
+    }
 }
 
 /// Reads the device's name from a payload, where the seeds say that it stands there.

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::decode::json::{self, TOO_MANY_UNKNOWN, UNKNOWN_MAX};
 use crate::decode::{Context, Decoded, Refused, number};
+use crate::domain::name::MarkId;
 use crate::domain::observation::{ObservationResult, Reading};
 use crate::domain::reject::Reason;
 use crate::domain::time::Timestamp;
@@ -102,6 +103,25 @@ impl<'c, 'd> Readings<'c, 'd> {
             Err(reason) => self.refuse(name, said.record, reason),
         }
         Ok(())
+    }
+
+    /// Gives how many there are.
+    pub(super) fn count(&self) -> usize {
+        self.decoded.readings.len()
+    }
+
+    /// Marks those after the first so many.
+    pub(super) fn mark(&mut self, first: usize, mark: Option<MarkId>) {
+        for reading in self.decoded.readings.iter_mut().skip(first) {
+            reading.mark = mark;
+        }
+    }
+
+    /// Finds a mark in the vocabulary of a channel, else of the topic.
+    pub(super) fn mark_of(&self, name: &str, mark: impl std::fmt::Display) -> Option<MarkId> {
+        let channel = self.find(name).and_then(|at| self.context.profile.channels.get(at))?;
+        let vocabulary = channel.marks.or(self.context.rule.marks)?;
+        self.context.marks.find(vocabulary, &mark.to_string())
     }
 
     /// Takes what stands in a piece of JSON: a value, or the values inside, each under its way from

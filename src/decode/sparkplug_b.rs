@@ -3,14 +3,15 @@
 //! of the seeds, as long as it may be needed to read what follows.
 
 mod metric;
+mod node;
+mod rebirth;
 mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use minicbor::{Decode, Encode};
-
-use self::metric::Metric;
+use self::metric::{Metric, Value};
+use self::node::Known;
+pub use self::node::{Node, Nodes};
 use self::wire::{Fault, Fields};
 use crate::decode::named::{Readings, Said};
 use crate::decode::{Announced, Context, Decoded};
@@ -21,39 +22,8 @@ use crate::domain::time::Timestamp;
 
 /// The format as it is named to people.
 const FORMAT: &str = "Sparkplug B";
-/// How many metrics of one device or edge node are remembered.
-const METRICS_MAX: usize = 2_000;
-/// How long the name or the unit of a metric may be to be remembered.
-const NAME_BYTES_MAX: usize = 256;
 /// Metrics that are commands to the device or count its sessions, and no readings.
 const CONTROLS: [&str; 3] = ["bdSeq", "Node Control/", "Device Control/"];
-
-/// What a birth says of one metric.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Known {
-    #[n(0)]
-    name: Box<str>,
-    #[n(1)]
-    alias: Option<u64>,
-    #[n(2)]
-    datatype: u32,
-    #[n(3)]
-    unit: Option<Box<str>>,
-}
-
-/// What an edge node and its devices announced.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
-pub struct Node {
-    /// The number of its session, by which its death is told from that of an earlier one.
-    #[n(0)]
-    session: Option<u64>,
-    /// By device, "" being the node itself: its metrics.
-    #[n(1)]
-    born: BTreeMap<Box<str>, Vec<Known>>,
-}
-
-/// What edge nodes announced, by network and name.
-pub type Nodes = BTreeMap<(NetworkId, Box<str>), Node>;
 
 /// What a topic says: `spBv1.0/group/kind/node/device`.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +77,8 @@ pub struct Plan;
 struct Envelope {
     timestamp: Option<u64>,
     session: Option<u64>,
+    /// The number of the message among those of its node, 0 to 255 and again.
+    seq: Option<u64>,
 }
 
 impl Plan {
@@ -127,25 +99,45 @@ impl Plan {
         }
         let envelope = envelope(payload, address.kind)?;
         let key = (context.rule.network, Box::from(address.node));
-        match address.kind {
-            Kind::Birth => {
-                let nodes = &mut Arc::make_mut(announced).nodes;
-                let node = nodes.entry(key.clone()).or_default();
-                node.be_born(address, payload, envelope)?;
+        let nodes = &mut Arc::make_mut(announced).nodes;
+        let of_node = address.device.is_empty() && address.kind != Kind::Data;
+        if address.kind == Kind::Death {
+            let mut node = nodes.get_mut(&key);
+            if let Some(node) = node.as_mut().filter(|_| !of_node) {
+                node.follow(envelope.seq);
             }
-            Kind::Death => {
-                let nodes = &mut Arc::make_mut(announced).nodes;
-                let node = nodes.get_mut(&key);
-                let born = node.and_then(|node| node.die(address, envelope));
-                return died(context, born, address, envelope, decoded);
-            }
-            Kind::Data | Kind::OfHosts => {}
+            let born = node.and_then(|node| node.die(address, envelope));
+            return died(context, born, address, envelope, decoded);
         }
-        let node = announced.nodes.get(&key);
-        let known =
-            node.and_then(|node| node.born.get(address.device)).map_or(&[][..], Vec::as_slice);
-        Metrics { known, envelope, past: None, number: 0, likely: 0 }
-            .take(context, payload, decoded)
+        let node = nodes.entry(key).or_default();
+        // The birth of a node begins to count anew.
+        let gap = !of_node && !context.retained && node.follow(envelope.seq);
+        if address.kind == Kind::Birth {
+            node.be_born(address, payload, envelope)?;
+        }
+        let known = node.known(address.device);
+        let lost = Metrics { known, envelope, past: None, number: 0, likely: 0, lost: false }
+            .take(context, payload, decoded)?;
+        let asks = (gap || lost) && context.rule.options.rebirth && !context.retained;
+        if asks && node.ask(context.received) {
+            let network = context.rule.network;
+            decoded.replies.extend(rebirth::rebirth(network, context.topic, context.received));
+        }
+        Ok(())
+    }
+}
+
+/// Takes in what a message says of its edge node although the seeds don't know who sent it: the
+/// node counts it among its own. Nothing is remembered of nodes that the seeds know nothing of.
+pub fn overhear(network: NetworkId, topic: &str, payload: &[u8], announced: &mut Arc<Announced>) {
+    let Ok(address) = Address::read(topic) else { return };
+    let key = (network, Box::from(address.node));
+    if !announced.nodes.contains_key(&key) {
+        return;
+    }
+    let Ok(envelope) = envelope(payload, address.kind) else { return };
+    if let Some(node) = Arc::make_mut(announced).nodes.get_mut(&key) {
+        node.overhear(address, payload, envelope);
     }
 }
 
@@ -157,15 +149,18 @@ struct Metrics<'n> {
     number: u32,
     /// Where the next metric will be if the device keeps the order of its birth.
     likely: usize,
+    /// Whether a metric means nothing without a birth that was not heard.
+    lost: bool,
 }
 
 impl Metrics<'_> {
+    /// Takes all of them; says whether one means nothing without a birth that was not heard.
     fn take(
         mut self,
         context: Context<'_>,
         payload: &[u8],
         decoded: &mut Decoded,
-    ) -> Result<(), Reason> {
+    ) -> Result<bool, Reason> {
         let mut readings = Readings::new(FORMAT, context, decoded);
         metrics(payload, |read| {
             match read {
@@ -182,7 +177,7 @@ impl Metrics<'_> {
             Ok(())
         })?;
         decoded.past = self.past;
-        Ok(())
+        Ok(self.lost)
     }
 
     fn metric(
@@ -204,9 +199,10 @@ impl Metrics<'_> {
         let Some(name) = name else {
             let alias =
                 metric.alias.map_or("(metric)".to_owned(), |alias| format!("alias {alias}"));
-            let fault = "neither its name nor a birth that says what the alias means; have \
-                         the edge node be born again";
+            let fault = "neither its name nor a birth, with no gap in `seq` since, that says \
+                         what the alias means; the edge node must be born again";
             readings.refuse(&alias, self.number, malformed(fault));
+            self.lost |= metric.alias.is_some();
             return Ok(());
         };
         if is_control(name) {
@@ -219,50 +215,13 @@ impl Metrics<'_> {
         let unit = metric.unit.or(announced.and_then(|known| known.unit.as_deref()));
         let said = Said { time, undated: None, unit, record: self.number };
         let born = announced.map_or(0, |known| known.datatype);
-        readings.take(name, said, |declared| metric.result(born, declared))
-    }
-}
-
-impl Node {
-    /// Takes a birth: of a node it ends what its devices announced, since they are born anew.
-    fn be_born(
-        &mut self,
-        address: Address<'_>,
-        payload: &[u8],
-        envelope: Envelope,
-    ) -> Result<(), Reason> {
-        let mut born = Vec::new();
-        metrics(payload, |read| {
-            let Ok(Metric { name: Some(name), alias, datatype, unit, .. }) = read else {
-                return Ok(());
-            };
-            if born.len() < METRICS_MAX && name.len() <= NAME_BYTES_MAX && !is_control(name) {
-                let unit = unit.filter(|unit| unit.len() <= NAME_BYTES_MAX).map(Box::from);
-                born.push(Known { name: name.into(), alias, datatype, unit });
-            }
-            Ok(())
-        })?;
-        if address.device.is_empty() {
-            self.born.clear();
-            self.session = envelope.session;
-        }
-        self.born.insert(address.device.into(), born);
+        let untyped = metric.datatype == 0 && announced.is_none();
+        self.lost |= untyped && matches!(metric.value, Some(Value::Whole(_)));
+        let mark = metric.quality.and_then(|quality| readings.mark_of(name, quality));
+        let count = readings.count();
+        readings.take(name, said, |declared| metric.result(born, declared, mark.is_some()))?;
+        readings.mark(count, mark);
         Ok(())
-    }
-
-    /// Takes a death, and gives what had been announced. The last will of a session that another
-    /// has followed says nothing.
-    fn die(&mut self, address: Address<'_>, envelope: Envelope) -> Option<Vec<Known>> {
-        if !address.device.is_empty() {
-            return self.born.remove(address.device);
-        }
-        if self.session.is_some() && envelope.session.is_some() && self.session != envelope.session
-        {
-            return None;
-        }
-        let born = self.born.remove("");
-        self.born.clear();
-        born
     }
 }
 
@@ -308,6 +267,7 @@ fn envelope(payload: &[u8], kind: Kind) -> Result<Envelope, Reason> {
     while let Some((number, field)) = fields.next().map_err(broken)? {
         match number {
             1 => envelope.timestamp = field.varint(),
+            3 => envelope.seq = field.varint(),
             2 if kind != Kind::Data => {
                 let metric = field.bytes().map(Metric::read);
                 if let Some(Ok(Metric { name: Some("bdSeq"), value, .. })) = metric {

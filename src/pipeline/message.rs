@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use crate::decode::{self, Refused, number};
+use crate::decode::{self, Announced, Refused, number};
 use crate::domain::input::{Act, Input, Message, Qos, ReadingPlace, ReceiveFault};
 use crate::domain::ledger::{Counts, Ledger, Outcome};
 use crate::domain::name::{DeviceId, TopicId};
@@ -152,7 +152,10 @@ impl Pipeline {
     ) -> Option<TopicId> {
         self.decoded.replies.clear();
         let (topic, read) = match self.speaker(message) {
-            Err((topic, refusal)) => (topic, Err(refusal)),
+            Err((topic, refusal)) => {
+                self.overhear(message, topic, manner);
+                (topic, Err(refusal))
+            }
             Ok((spoken, named)) => {
                 let read = self.decode(message, spoken, &named, manner);
                 (Some(spoken.topic), read.map(|profile| (spoken, profile)))
@@ -167,6 +170,18 @@ impl Pipeline {
             }
         }
         topic
+    }
+
+    /// Takes in what a message says although the seeds don't know who sent it.
+    fn overhear(&mut self, message: &Message<'_>, topic: Option<TopicId>, manner: Manner<'_>) {
+        let rule = topic.and_then(|topic| self.registry.topics.get(topic.index()));
+        if let (Some(rule), Ok(topic)) = (rule, std::str::from_utf8(message.topic))
+            && message.fault.is_none()
+            && !message.retain
+            && !manner.again
+        {
+            decode::overhear(rule, topic, message.payload, &mut self.state.announced);
+        }
     }
 
     /// Gives the observations that a message brings, or one that is run again, and stores nothing.
@@ -306,7 +321,8 @@ impl Pipeline {
         };
         let plans = self.routes.plans(spoken.topic, assignment.profile);
         // What a message announced that is run again is long known, or past.
-        let mut before = again.then(|| Arc::clone(&self.state.announced));
+        let of_another_time = |of: &Arc<Announced>| Announced::clone(of).of_another_time();
+        let mut before = again.then(|| Arc::new(of_another_time(&self.state.announced)));
         let announced = before.as_mut().unwrap_or(&mut self.state.announced);
         decode::decode(plans, context, message.payload, announced, &mut self.decoded)
             .map_err(|reason| refuse(Stage::Decode, reason))?;

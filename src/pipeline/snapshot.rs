@@ -107,13 +107,13 @@ pub fn header(closing: &[u8]) -> Result<Header, Error> {
     Ok(Header { edition: closing.edition, at: closing.at })
 }
 
-/// Reads what devices had announced.
+/// Reads what devices had announced, for messages of another time.
 ///
 /// # Errors
 /// The bytes are not a closing part.
 pub fn announced(closing: &[u8]) -> Result<Announced, Error> {
     let closing: Closing = minicbor::decode(closing)?;
-    Ok(closing.announced)
+    Ok(closing.announced.of_another_time())
 }
 
 /// Puts a pipeline back into the state of a snapshot, under the edition it was made under.

@@ -1,7 +1,7 @@
 //! What topics mean.
 
 use crate::domain::name::{NameKind, NetworkId, TopicId};
-use crate::domain::registry::{Level, TopicRule};
+use crate::domain::registry::{Format, Level, TopicRule};
 use crate::seed::draft::Draft;
 use crate::seed::format::{Meaning, meaning};
 use crate::seed::reply::DownLink;
@@ -19,6 +19,10 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         let levels = levels(&mut cells, pattern);
         let Meaning { formats, pointers, time_unit, options } = meaning(&mut cells, &levels);
         let marks = match cells.text("marks") {
+            // `Quality` means the same with every device.
+            "" if formats.contains(&Format::SparkplugB) => {
+                draft.registry.marks.vocabulary("sparkplug")
+            }
             "" => None,
             _ => cells.find("marks", &draft.marks),
         };

@@ -102,9 +102,15 @@ impl<'p> Metric<'p> {
     }
 
     /// Gives the result, by the type that the metric states or that its birth did.
-    pub(super) fn result(&self, born: u32, declared: bool) -> Result<ObservationResult, Reason> {
+    /// A value whose `Quality` is a mark of the seeds stands beside it, and is judged by it.
+    pub(super) fn result(
+        &self,
+        born: u32,
+        declared: bool,
+        marked: bool,
+    ) -> Result<ObservationResult, Reason> {
         // Nothing stands behind a value that its own device calls bad or stale.
-        if self.null || matches!(self.quality, Some(BAD | STALE)) {
+        if self.null || !marked && matches!(self.quality, Some(BAD | STALE)) {
             return Ok(ObservationResult::Nil(NilReason::Missing));
         }
         let kind = if self.datatype == 0 { born } else { self.datatype };

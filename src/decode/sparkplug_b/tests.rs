@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::decode::sparkplug_b::node::{ASK_AGAIN_MS, METRICS_MAX, NAME_BYTES_MAX};
 use crate::decode::told::{Desk, RECEIVED};
 use crate::domain::registry::Format;
 
@@ -67,8 +68,13 @@ fn by_alias(alias: u64) -> Bytes {
 /// A payload of so many seconds after the arrival.
 fn payload(seconds: i64, metrics: &[Bytes]) -> Vec<u8> {
     let at = (RECEIVED + seconds * 1_000).cast_unsigned();
+    numbered(0, at, metrics)
+}
+
+/// A payload with its number among those of the node.
+fn numbered(seq: u64, at: u64, metrics: &[Bytes]) -> Vec<u8> {
     let whole = Bytes::default().number(1, at);
-    metrics.iter().fold(whole, |whole, metric| whole.bytes(2, &metric.0)).number(3, 0).0
+    metrics.iter().fold(whole, |whole, metric| whole.bytes(2, &metric.0)).number(3, seq).0
 }
 
 const CHANNELS: &[&str] = &["ph", "do", "count", "text", "on", "other*"];
@@ -76,16 +82,33 @@ const CHANNELS: &[&str] = &["ph", "do", "count", "text", "on", "other*"];
 /// A host that hears what is said on topics, one after another.
 struct Host {
     announced: Arc<Announced>,
+    /// Whether it may ask for births, and whether the broker had kept what it hears.
+    rebirth: bool,
+    retained: bool,
 }
 
 impl Host {
     fn new() -> Self {
-        Self { announced: Arc::default() }
+        Self { announced: Arc::default(), rebirth: true, retained: false }
     }
 
     fn told(&mut self, topic: &'static str, payload: &[u8]) -> String {
         let desk = Desk { topic, ..Desk::new(Format::SparkplugB, CHANNELS) };
         desk.told_after(&mut self.announced, payload)
+    }
+
+    /// Gives where a node was asked to be born again for what is said so many seconds after the
+    /// arrival of the others.
+    fn asks(&mut self, topic: &'static str, payload: &[u8], seconds: i64) -> Vec<Box<str>> {
+        let mut desk = Desk { topic, ..Desk::new(Format::SparkplugB, CHANNELS) };
+        desk.rule.options.rebirth = self.rebirth;
+        let plans = crate::decode::plans(&desk.rule, &desk.profile);
+        let received = Timestamp(RECEIVED + seconds * 1_000);
+        let context = Context { received, retained: self.retained, ..desk.context() };
+        let mut decoded = Decoded::default();
+        let told = &mut self.announced;
+        crate::decode::decode(&plans, context, payload, told, &mut decoded).unwrap();
+        decoded.replies.into_iter().map(|reply| reply.topic).collect()
     }
 
     #[track_caller]
@@ -327,4 +350,122 @@ fn what_was_announced_goes_through_a_snapshot() {
     host.told(DBIRTH, &birth());
     let bytes = minicbor::to_vec(&*host.announced).unwrap();
     assert_eq!(minicbor::decode::<Announced>(&bytes).unwrap(), *host.announced);
+}
+
+const NCMD: &str = "spBv1.0/park/NCMD/edge";
+
+/// A message of the node's sonde by alias, with its number.
+fn data(seq: u64) -> Vec<u8> {
+    numbered(seq, RECEIVED.cast_unsigned(), &[by_alias(1).double(7.0)])
+}
+
+/// The births of node and sonde, and one message: numbers 0 to 2.
+fn born() -> Host {
+    let mut host = Host::new();
+    host.told(NBIRTH, &birth());
+    host.told(DBIRTH, &[&birth()[..birth().len() - 1], &[1]].concat());
+    host.hears(DDATA, &data(2), &["0 ph=7 @0"]);
+    host
+}
+
+#[test]
+fn after_a_gap_no_alias_is_trusted_until_the_next_birth() {
+    let mut host = born();
+    host.refuses(DDATA, &data(4), "alias 1 refused");
+    host.refuses(DDATA, &data(5), "alias 1 refused");
+    let named = numbered(6, RECEIVED.cast_unsigned(), &[metric("ph", 1, 10).double(7.0)]);
+    host.hears(DDATA, &named, &["0 ph=7 @0"]);
+    host.refuses(NDATA, &data(7), "alias 1 refused");
+    // Born anew with another alias: what was in doubt is gone.
+    let at = RECEIVED.cast_unsigned();
+    host.told(NBIRTH, &numbered(0, at, &[metric("bdSeq", 0, 8).number(11, 7)]));
+    host.told(DBIRTH, &numbered(1, at, &[metric("ph", 9, 10).double(7.1)]));
+    let other = numbered(2, at, &[by_alias(9).double(7.2)]);
+    host.hears(DDATA, &other, &["0 ph=7.2 @0"]);
+    host.refuses(DDATA, &data(3), "alias 1 refused");
+}
+
+#[test]
+fn a_birth_that_was_lost_is_not_read_by_the_one_before() {
+    let mut host = born();
+    // The node began anew unheard, and its aliases mean something else now.
+    host.refuses(DDATA, &data(1), "alias 1 refused");
+    // A death tells no gap, and what was announced is missing from then on.
+    host.hears(
+        DDEATH,
+        &numbered(2, (RECEIVED + 9_000).cast_unsigned(), &[]),
+        &["0 ph=Missing @9", "1 do=Missing @9", "2 count=Missing @9"],
+    );
+}
+
+#[test]
+fn numbers_go_on_after_255_and_a_repetition_is_no_gap() {
+    let mut host = born();
+    for seq in (3..=255).chain([0, 1, 1, 2]) {
+        host.hears(DDATA, &data(seq), &["0 ph=7 @0"]);
+    }
+    // A message without a number says nothing of the order.
+    let bare = Bytes::default().bytes(2, &by_alias(1).double(7.0).0).0;
+    host.hears(DDATA, &bare, &["0 ph=7"]);
+    host.hears(DDATA, &data(3), &["0 ph=7 @0"]);
+}
+
+#[test]
+fn a_node_is_asked_to_be_born_again_where_something_is_missing_and_not_too_often() {
+    let mut host = Host::new();
+    let asked = vec![Box::<str>::from(NCMD)];
+    assert_eq!(host.asks(DDATA, &data(7), 0), asked, "no birth");
+    let again = ASK_AGAIN_MS / 1_000;
+    assert!(host.asks(DDATA, &data(8), again - 1).is_empty(), "it may be about to answer");
+    assert_eq!(host.asks(DDATA, &data(9), again), asked, "it does not answer");
+    assert!(host.asks(NBIRTH, &birth(), again + 1).is_empty());
+    assert!(host.asks(DBIRTH, &[&birth()[..birth().len() - 1], &[1]].concat(), 99).is_empty());
+    assert!(host.asks(DDATA, &data(2), 99).is_empty());
+    assert_eq!(host.asks(DDATA, &data(4), 99), asked, "a gap");
+    let unknown = numbered(5, 0, &[by_alias(77).double(1.0)]);
+    assert_eq!(host.asks(DDATA, &unknown, 200), asked, "an alias of no birth");
+    let untyped = numbered(6, 0, &[metric("count", 5, 0).number(10, 1)]);
+    assert_eq!(host.asks(DDATA, &untyped, 300), asked, "a type of no birth");
+}
+
+#[test]
+fn nobody_is_asked_where_the_seeds_say_so_nor_for_what_the_broker_kept() {
+    let mut host = Host { rebirth: false, ..Host::new() };
+    assert!(host.asks(DDATA, &data(7), 0).is_empty());
+    let mut host = Host { retained: true, ..born() };
+    assert!(host.asks(DDATA, &data(99), 0).is_empty(), "its number is of another time");
+    host.hears(DDATA, &data(3), &["0 ph=7 @0"]);
+}
+
+#[test]
+fn who_is_not_in_the_seeds_is_counted_all_the_same() {
+    let mut host = born();
+    let network = NetworkId(0);
+    let overhear = |host: &mut Host, topic: &str, payload: &[u8]| {
+        overhear(network, topic, payload, &mut host.announced);
+    };
+    overhear(&mut host, "spBv1.0/park/DDATA/edge/pump", &data(3));
+    host.hears(DDATA, &data(4), &["0 ph=7 @0"]);
+    overhear(&mut host, "spBv1.0/park/DDATA/edge/pump", &data(6));
+    host.refuses(DDATA, &data(7), "alias 1 refused");
+    // The birth of a node that has no row ends what its devices announced.
+    let mut host = born();
+    overhear(&mut host, NBIRTH, &birth());
+    host.refuses(DDATA, &data(1), "alias 1 refused");
+    let mut host = born();
+    overhear(&mut host, NDEATH, &payload(0, &[metric("bdSeq", 0, 8).number(11, 7)]));
+    host.refuses(DDATA, &data(0), "alias 1 refused");
+    // Of nodes of which the seeds know nothing nothing is remembered.
+    let mut host = Host::new();
+    overhear(&mut host, NBIRTH, &birth());
+    overhear(&mut host, "spBv1.0/park", b"\xFF");
+    assert!(host.announced.nodes.is_empty());
+}
+
+#[test]
+fn messages_of_another_time_are_read_without_their_order() {
+    let mut host = born();
+    host.refuses(DDATA, &data(9), "alias 1 refused");
+    host.announced = Arc::new(Announced::clone(&host.announced).of_another_time());
+    host.hears(DDATA, &data(200), &["0 ph=7 @0"]);
 }
