@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection;
 mod greet;
 pub mod outbox;
+mod presence;
 pub mod publisher;
 mod stream;
 pub mod subscription;

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use weir::domain::input::{Message, Qos, ReceiveFault};
 use weir::domain::name::NetworkId;
+use weir::domain::time::Timestamp;
 use weir::mqtt::Error;
 use weir::mqtt::acknowledgement::{AckToken, Acknowledger};
 use weir::mqtt::config::Config;
@@ -195,7 +196,13 @@ impl From<Message<'_>> for Got {
 }
 
 async fn open(config: &Config) -> Result<(Connection, Opened), Error> {
-    Connection::open(config, Session::Persistent, &["#".to_owned()], NetworkId(0)).await
+    Connection::open(
+        config,
+        Session::Persistent { now: Timestamp(0) },
+        &["#".to_owned()],
+        NetworkId(0),
+    )
+    .await
 }
 
 /// Turns until so many messages came, or it is clear that they won't.
@@ -518,7 +525,12 @@ async fn a_filter_granted_at_qos_0_or_not_answered_for_is_refused() {
             peer.send(&[&[0x90, answer.len() as u8], &*answer].concat()).await;
             peer
         };
-        let opening = Connection::open(&config, Session::Persistent, &filters, NetworkId(0));
+        let opening = Connection::open(
+            &config,
+            Session::Persistent { now: Timestamp(0) },
+            &filters,
+            NetworkId(0),
+        );
         let (opened, _peer) = tokio::join!(opening, broker);
         let mut connection = opened.unwrap().0;
         idle(&mut connection).await.unwrap();
@@ -841,7 +853,12 @@ async fn birth_and_will_are_kept_at_qos_1_and_only_where_no_filter_fits_them() {
         let broker = Mosquitto::start("");
         let config = config(broker.port(), &format!("protocol = '{protocol}'"));
         let filters = [filter.to_owned()];
-        let opening = Connection::open(&config, Session::Persistent, &filters, NetworkId(0));
+        let opening = Connection::open(
+            &config,
+            Session::Persistent { now: Timestamp(0) },
+            &filters,
+            NetworkId(0),
+        );
         let mut connection = opening.await.unwrap().0;
         for _ in 0..5 {
             idle(&mut connection).await.unwrap();

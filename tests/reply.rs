@@ -123,12 +123,21 @@ fn seed(weir: &Weir) {
         "profiles.csv",
         "frames,sonde,ph,frames,w01001-Rtd,pH,1,number,continuous,,,instant,,5m,,made for a test",
     );
+    add("devices.csv", "rivers,edge,puhe-huishan,,edge-node,device,,,,,,made for a test");
+    add("devices.csv", "rivers,edge/sonde,puhe-huishan,,edge-sonde,device,,,,,,made for a test");
+    add("profiles.csv", "edge-node,logger,ignored,,*,,,,,,,,,,,made for a test");
+    add(
+        "profiles.csv",
+        "edge-sonde,probe,ph,edge,ph,pH,1,number,continuous,,,instant,,5m,,made for a test",
+    );
     let row = "rivers,hj212/{device}/up,hj212,MN,,,,,,,ack=hj212/{device}/down,made for a test";
     let head =
         "network,pattern,format,device,time,time_unit,each,channel,value,unit,options,source";
     let energy = "parks,pulses/{device},json,,,,,,,,,made for a test";
     let topics = weir.folder().join("seeds/topics.csv");
-    fs::write(topics, format!("{head}\n{row}\n{energy}\n")).unwrap();
+    let node = "rivers,spBv1.0/park/{kind}/{device},sparkplug_b,,,,,,,,,made for a test";
+    let sonde = "rivers,spBv1.0/park/{kind}/{node}/{device},sparkplug_b,,,,,,,,,made for a test";
+    fs::write(topics, format!("{head}\n{row}\n{energy}\n{node}\n{sonde}\n")).unwrap();
 }
 
 async fn say(publisher: &Publisher, payload: &str) {
@@ -229,4 +238,105 @@ async fn a_reply_that_is_too_late_is_not_sent() {
     broker.start_again(false);
     until("the reply", || replies(&weir, "sent") == 2);
     weir.stop();
+}
+
+/// A field of protocol buffers: a number, or bytes.
+fn number(field: u8, mut value: u64) -> Vec<u8> {
+    let mut out = vec![field << 3];
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+    out
+}
+
+fn bytes(field: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[field << 3 | 2, bytes.len() as u8], bytes].concat()
+}
+
+/// A payload of Sparkplug with one metric, by name and alias or by alias alone.
+fn payload(seq: u64, name: &str, alias: u64, value: f64) -> Vec<u8> {
+    let name = if name.is_empty() { Vec::new() } else { bytes(1, name.as_bytes()) };
+    let double = [&[13 << 3 | 1][..], &value.to_le_bytes()].concat();
+    let metric = [name, number(2, alias), number(4, 10), double].concat();
+    let now = jiff::Timestamp::now().as_millisecond().cast_unsigned();
+    [number(1, now), bytes(2, &metric), number(3, seq)].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_birth_that_was_lost_is_asked_for_and_what_follows_it_is_read() {
+    let broker = Mosquitto::start("");
+    let mut weir = install(&broker);
+    let ear = Ear::new(&broker, "spBv1.0/+/NCMD/+");
+    let publisher = Publisher::connect(&broker.url(), "edge").unwrap();
+    let say = async |kind: &str, payload: Vec<u8>| {
+        let topic = format!("spBv1.0/park/{kind}");
+        publisher.publish(&topic, payload, Qos::AtLeastOnce, false).await.unwrap();
+        publisher.flush().await;
+    };
+    say("DDATA/edge/sonde", payload(7, "", 1, 7.6)).await;
+    until("the question", || ear.heard().len() == 1);
+    let (topic, asked) = ear.heard().remove(0);
+    assert_eq!(topic, "spBv1.0/park/NCMD/edge");
+    let words = String::from_utf8_lossy(&asked).into_owned();
+    assert!(words.contains("Node Control/Rebirth") && asked.ends_with(&[4 << 3, 11, 14 << 3, 1]));
+    say("NBIRTH/edge", payload(0, "bdSeq", 0, 1.0)).await;
+    say("DBIRTH/edge/sonde", payload(1, "ph", 1, 7.5)).await;
+    say("DDATA/edge/sonde", payload(2, "", 1, 7.6)).await;
+    until("the readings", || weir.count("/total/readings/stored") == 2);
+    // A gap after the births, soon after the first question.
+    say("DDATA/edge/sonde", payload(9, "", 1, 7.7)).await;
+    until("the gap", || weir.count("/total/readings/rejected") == 2);
+    std::thread::sleep(QUIET);
+    assert_eq!(ear.heard().len(), 1, "it was asked just now");
+    // What weir is told of its own question is no reading, and a restart asks nothing again.
+    weir.kill();
+    weir.start();
+    std::thread::sleep(QUIET);
+    assert_eq!((ear.heard().len(), weir.count("/total/readings/received")), (1, 4));
+    weir.stop();
+}
+
+/// What the broker keeps of a host's state.
+fn state(broker: &Mosquitto) -> serde_json::Value {
+    let output = Command::new("mosquitto_sub")
+        .args(["-p", &broker.port().to_string(), "-t", "spBv1.0/STATE/bureau"])
+        .args(["-C", "1", "-W", "2"])
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_of_sparkplug_is_online_while_it_is_there_and_says_since_when() {
+    for protocol in ["5", "3.1.1"] {
+        let broker = Mosquitto::start("");
+        let mut weir = Weir::install(&broker.url(), "");
+        let id = "client_id = 'weir-parks'\n";
+        let host = format!("{id}sparkplug_host = 'bureau'\nprotocol = '{protocol}'\n");
+        weir.configure(id, &host);
+        weir.start();
+        let began = jiff::Timestamp::now().as_millisecond();
+        until("the birth", || state(&broker)["online"] == true);
+        let birth = state(&broker)["timestamp"].as_i64().unwrap();
+        assert!((began - birth).abs() < 60_000, "{birth}");
+        // Somebody says that it is gone, such as the will of a session before.
+        let publisher = Publisher::connect(&broker.url(), "somebody").unwrap();
+        let gone = br#"{"online":false,"timestamp":1}"#.to_vec();
+        let topic = "spBv1.0/STATE/bureau";
+        publisher.publish(topic, gone, Qos::AtLeastOnce, true).await.unwrap();
+        publisher.flush().await;
+        until("the contradiction", || state(&broker)["timestamp"] == birth);
+        assert_eq!(state(&broker)["online"], true);
+        weir.kill();
+        until("the will", || state(&broker)["online"] == false);
+        assert_eq!(state(&broker)["timestamp"], birth, "the will is of its birth");
+        weir.start();
+        until("the second birth", || state(&broker)["online"] == true);
+        assert!(state(&broker)["timestamp"].as_i64().unwrap() > birth);
+        weir.stop();
+        assert_eq!(state(&broker)["online"], false);
+        assert_eq!(weir.count("/total/messages/received"), 0, "it is no message");
+    }
 }

@@ -1154,6 +1154,17 @@ fn what_hj_212_has_no_place_for_is_refused() {
         }
     };
     options("ack=h/{device}/down", "");
+    let sparkplug = |options: &str| {
+        let mut tables = example();
+        let row = format!("rivers,spBv1.0/g/{{kind}}/{{device}},sparkplug_b,,,,,,,,{options},x");
+        let head = "network,pattern,format,device,time,time_unit,each,channel,value,unit,options,\
+                    source";
+        tables.put("topics.csv", format!("{head}\n{row}\n").into_bytes());
+        let faults = compiled(&tables).err().unwrap_or_default();
+        faults.iter().any(|fault| fault.to_string().contains("`rebirth=yes` or `rebirth=no`"))
+    };
+    assert_eq!(["", "rebirth=no", "rebirth=yes"].map(sparkplug), [false; 3]);
+    assert!(sparkplug("rebirth=maybe") && sparkplug("ack=a/{device}"));
     for wrong in ["ack=h/down", "ack=h/{device}/+", "ack=h/{place}/{device}", "ack=", "down"] {
         options(wrong, "`ack=` with a topic of plain words and `{device}`");
     }

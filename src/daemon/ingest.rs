@@ -425,8 +425,9 @@ async fn connect(shared: &Shared, config: &Config, network: NetworkId, past: &mu
     let name = &*config.network;
     let filters = shared.core.borrow().registry().filters(network);
     let edition = shared.edition.get();
+    let session = Session::Persistent { now: shared.clock.now().wall };
     let opened = tokio::select! {
-        opened = Connection::open(config, Session::Persistent, &filters, network) => opened,
+        opened = Connection::open(config, session, &filters, network) => opened,
         () = shared.stopped() => return End::Stop,
     };
     let (mut connection, opened) = match opened {

@@ -36,6 +36,9 @@ pub struct Config {
     /// The retained topic that says `online` or `offline`; `weir/{client_id}/status` where it is
     /// not given, none where it is empty.
     pub status_topic: Option<String>,
+    /// The id under which weir announces itself as a host of Sparkplug, if it is to; its state then
+    /// takes the place of the status topic, for a session has one will.
+    pub sparkplug_host: Option<String>,
     /// Whether to watch how many messages the broker drops.
     #[serde(default = "watch_dropped")]
     pub watch_dropped: bool,
@@ -126,6 +129,9 @@ impl Config {
     /// Gives the topic that says whether weir lives, if there is to be one.
     #[must_use]
     pub fn status_topic(&self) -> Option<String> {
+        if let Some(host) = &self.sparkplug_host {
+            return Some(format!("spBv1.0/STATE/{host}"));
+        }
         match &self.status_topic {
             None => Some(format!("weir/{}/status", self.client_id)),
             Some(topic) => Some(topic.clone()).filter(|topic| !topic.is_empty()),
@@ -154,6 +160,18 @@ impl Config {
         }
         if let Some(topic) = self.status_topic().filter(|topic| topic.contains(['+', '#'])) {
             fault("status_topic", format!("`{topic}`"), "a topic without + and #");
+        }
+        if let Some(host) = &self.sparkplug_host {
+            if host.is_empty() || host.contains(['/', '+', '#']) {
+                fault("sparkplug_host", format!("`{host}`"), "a name without /, + and #");
+            }
+            if self.status_topic.as_ref().is_some_and(|topic| !topic.is_empty()) {
+                fault(
+                    "status_topic",
+                    "status_topic beside sparkplug_host".to_owned(),
+                    "one of both: a session has one last will",
+                );
+            }
         }
         if self.client_id.is_empty() || self.client_id.len() > CLIENT_ID_BYTES_MAX {
             let found = if self.client_id.is_empty() { "an empty" } else { "a too long" };
@@ -323,6 +341,15 @@ mod tests {
                 "gather_ms = 1001",
             ],
         );
+    }
+
+    #[test]
+    fn a_host_of_sparkplug_has_a_name_and_no_other_status() {
+        let broker = "network='n'\nurl='mqtt://b'\nclient_id='w'\n";
+        check(&format!("{broker}sparkplug_host='bureau'\nstatus_topic=''"), &[]);
+        check(&format!("{broker}sparkplug_host='a/b'"), &["`a/b`"]);
+        let both = "status_topic beside sparkplug_host";
+        check(&format!("{broker}sparkplug_host='a'\nstatus_topic='s'"), &[both]);
     }
 
     #[test]

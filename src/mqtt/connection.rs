@@ -10,15 +10,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::input::{Message, Qos};
 use crate::domain::name::NetworkId;
+use crate::domain::time::Timestamp;
 use crate::mqtt::Error;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
 use crate::mqtt::config::{Config, Protocol};
 use crate::mqtt::greet::{Greeted, greet};
 pub use crate::mqtt::greet::{Opened, Session};
 use crate::mqtt::outbox::Outbox;
+use crate::mqtt::presence::Words;
 use crate::mqtt::stream::Stream;
 use crate::mqtt::subscription::{DROPPED, Subscription, fits};
-use crate::mqtt::wire::{OFFLINE, ONLINE, Packet, Pen, Publish, Wire};
+use crate::mqtt::wire::{Packet, Pen, Publish, Wire};
 
 /// How much one turn reads.
 const TURN_BYTES: usize = 1 << 20;
@@ -61,8 +63,9 @@ struct Outstanding {
 /// What weir tells others of itself, and the broker of itself.
 #[derive(Debug)]
 struct Presence {
-    /// Where weir says that it is there.
-    status_topic: Option<String>,
+    /// What others are told of weir, since when, and since when by the clock of the connection.
+    words: Option<Words>,
+    since: (Timestamp, Instant),
     /// Whether to watch what the broker drops, and how much that was.
     watches: bool,
     dropped: Option<u64>,
@@ -123,12 +126,14 @@ impl Connection {
         network: NetworkId,
     ) -> Result<(Self, Opened), Error> {
         let after_s = config.connect_timeout_s;
-        let is_daemon = session == Session::Persistent;
+        let (is_daemon, since) = match session {
+            Session::Persistent { now } => (true, now),
+            Session::Private { .. } => (false, Timestamp(0)),
+        };
         // What weir says of itself must not come back as a message.
-        let status_topic = config
-            .status_topic()
-            .filter(|topic| is_daemon && !filters.iter().any(|filter| fits(filter, topic)));
-        let greeting = greet(config, session, status_topic.as_deref());
+        let words = Words::new(config, since)
+            .filter(|words| is_daemon && !filters.iter().any(|filter| fits(filter, &words.topic)));
+        let greeting = greet(config, session, words.as_ref());
         let greeted = timeout(Duration::from_secs(after_s), greeting).await;
         let slow = || Error::Slow { url: config.url.clone(), after_s };
         let Greeted { stream, wire, pen, opened, keep_alive } = greeted.map_err(|_| slow())??;
@@ -145,7 +150,8 @@ impl Connection {
             answer_max: Duration::from_secs(after_s),
             subscription: Subscription::default(),
             presence: Presence {
-                status_topic,
+                words,
+                since: (since, now),
                 watches: is_daemon && config.watch_dropped,
                 dropped: None,
                 begun: false,
@@ -294,7 +300,7 @@ impl Connection {
         while let Some(packet) = self.wire.next().map_err(Error::Unreadable)? {
             given = true;
             match packet {
-                Packet::Publish(publish) => self.deliver(&publish, turn, take),
+                Packet::Publish(publish) => self.deliver(&publish, turn, take)?,
                 Packet::Release(packet_id) => self.pen.complete(packet_id, &mut self.out),
                 Packet::Pong => {
                     self.heard = true;
@@ -325,18 +331,39 @@ impl Connection {
             return Ok(());
         }
         self.presence.begun = true;
-        self.say(ONLINE)?;
+        if let Some(words) = self.presence.words.as_ref().filter(|words| words.of_host) {
+            self.subscription.watch(self.pen, &words.topic, &mut self.out)?;
+        }
+        self.say(true)?;
         if self.presence.watches {
-            self.subscription.watch(self.pen, &mut self.out)?;
+            self.subscription.watch(self.pen, DROPPED, &mut self.out)?;
         }
         Ok(())
     }
 
-    fn say(&mut self, words: &'static [u8]) -> Result<(), Error> {
-        let Some(topic) = &self.presence.status_topic else { return Ok(()) };
+    /// Says that weir is there, or that it goes.
+    fn say(&mut self, online: bool) -> Result<(), Error> {
+        let Presence { words: Some(words), since: (since, then), .. } = &self.presence else {
+            return Ok(());
+        };
+        let now = since.plus(i64::try_from(then.elapsed().as_millis()).unwrap_or(0));
+        let said = if online { words.online.clone() } else { words.farewell(now) };
         let packet_id = self.subscription.fresh_packet_id();
-        let said = self.pen.publish_retained(packet_id, topic, words, &mut self.out);
+        let said = self.pen.publish_retained(packet_id, &words.topic, &said, &mut self.out);
         said.map_err(Error::Unreadable)
+    }
+
+    /// Hears what others are told of weir, which is no message; who is told that it is gone is told
+    /// otherwise (Sparkplug 3.0.0).
+    fn note_state(&mut self, publish: &Publish) -> Result<bool, Error> {
+        let words = self.presence.words.as_ref().filter(|words| words.of_host);
+        let Some(words) = words.filter(|words| words.topic.as_bytes() == publish.topic()) else {
+            return Ok(false);
+        };
+        if self.presence.begun && words.is_contradicted(publish.topic(), publish.payload()) {
+            self.say(true)?;
+        }
+        Ok(true)
     }
 
     /// Takes what the broker tells of itself; that is no message.
@@ -355,10 +382,12 @@ impl Connection {
         publish: &Publish,
         turn: &mut Turn,
         take: &mut dyn FnMut(Message<'_>, Option<AckToken>),
-    ) {
+    ) -> Result<(), Error> {
         // Asked for at QoS 0, it asks for no ack.
-        if publish.qos() == Qos::AtMostOnce && self.note_dropped(publish) {
-            return;
+        if publish.qos() == Qos::AtMostOnce
+            && (self.note_dropped(publish) || self.note_state(publish)?)
+        {
+            return Ok(());
         }
         turn.delivered += 1;
         self.last_delivery = Instant::now();
@@ -369,6 +398,7 @@ impl Connection {
             AckToken { place, ordinal: 0 }
         });
         take(publish.message(self.network), token);
+        Ok(())
     }
 
     /// Writes the acks of what was committed, in the order of arrival (MQTT-4.6.0-2): one that
@@ -456,7 +486,11 @@ impl Connection {
         self.collect_acks();
         // What does not fit into a packet was refused before.
         self.collect_replies().ok();
-        self.say(OFFLINE).ok();
+        self.say(false).ok();
+        let topic = self.presence.words.take().filter(|words| words.of_host);
+        if let Some(Words { topic, .. }) = topic {
+            self.subscription.leave(self.pen, &[topic], &mut self.out).ok();
+        }
         self.pen.farewell(&mut self.out);
         if let Err(error) = self.write().await {
             tracing::debug!(%error, "A connection could not be closed in order.");

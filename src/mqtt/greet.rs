@@ -5,9 +5,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use secrecy::SecretString;
 
+use crate::domain::time::Timestamp;
 use crate::mqtt::Error;
 use crate::mqtt::config::Config;
 use crate::mqtt::connection::broken;
+use crate::mqtt::presence::Words;
 use crate::mqtt::stream::Stream;
 use crate::mqtt::wire::{Greeting, Packet, Pen, Welcome, Wire};
 
@@ -15,7 +17,10 @@ use crate::mqtt::wire::{Greeting, Packet, Pen, Welcome, Wire};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Session {
     /// The daemon's: the broker keeps what arrives while it is away.
-    Persistent,
+    Persistent {
+        /// When it begins, for those who are told.
+        now: Timestamp,
+    },
     /// A tool's: a client id of its own and nothing kept, so that it never throws the daemon off
     /// or empties its queue.
     Private {
@@ -45,13 +50,13 @@ pub(super) struct Greeted {
 pub(super) async fn greet(
     config: &Config,
     session: Session,
-    status_topic: Option<&str>,
+    will: Option<&Words>,
 ) -> Result<Greeted, Error> {
     let (pen, mut wire) = (Pen(config.protocol), Wire::new(config));
     let password = password(config)?;
-    let clean = session != Session::Persistent;
+    let clean = !matches!(session, Session::Persistent { .. });
     let client_id = match session {
-        Session::Persistent => config.client_id.clone(),
+        Session::Persistent { .. } => config.client_id.clone(),
         Session::Private { purpose } => {
             format!("{}-{purpose}-{:08x}", config.client_id, fastrand::u32(..))
         }
@@ -62,7 +67,7 @@ pub(super) async fn greet(
         session_expiry_s: if clean { 0 } else { config.session_expiry_s },
         receive_maximum: config.receive_maximum,
         keep_alive_s: config.keep_alive_s,
-        status_topic,
+        will: will.map(|words| (&*words.topic, &*words.offline)),
         login: config.user.as_deref().map(|user| (user, &password)),
     };
     let mut out = BytesMut::new();

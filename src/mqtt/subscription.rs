@@ -27,7 +27,8 @@ pub(super) struct Subscription {
 impl Subscription {
     /// Gives a packet id that weir has not used on this connection.
     pub(super) fn fresh_packet_id(&mut self) -> u16 {
-        self.packet_id += 1;
+        // 0 is none.
+        self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
         self.packet_id
     }
 
@@ -61,11 +62,12 @@ impl Subscription {
         Ok(())
     }
 
-    /// Asks for the broker's own count of what it dropped.
-    pub(super) fn watch(&mut self, pen: Pen, out: &mut BytesMut) -> Result<(), Error> {
+    /// Asks for what stands on a topic that is none of the seeds': the broker's own count of what
+    /// it dropped, what others are told of weir.
+    pub(super) fn watch(&mut self, pen: Pen, topic: &str, out: &mut BytesMut) -> Result<(), Error> {
         let packet_id = self.fresh_packet_id();
         self.watched = Some(packet_id);
-        pen.watch(packet_id, DROPPED, out).map_err(Error::Unreadable)
+        pen.watch(packet_id, topic, out).map_err(Error::Unreadable)
     }
 
     /// Notes an answer, filter by filter.

@@ -386,14 +386,9 @@ pub(super) struct Greeting<'a> {
     pub(super) receive_maximum: u16,
     pub(super) keep_alive_s: u16,
     pub(super) login: Option<(&'a str, &'a SecretString)>,
-    /// The topic on which the broker says that weir is gone.
-    pub(super) status_topic: Option<&'a str>,
+    /// On which topic the broker says that weir is gone, and how.
+    pub(super) will: Option<(&'a str, &'a [u8])>,
 }
-
-/// What stands on the status topic while weir is there,
-pub(super) const ONLINE: &[u8] = b"online";
-/// and when it is gone.
-pub(super) const OFFLINE: &[u8] = b"offline";
 
 impl Pen {
     pub(super) fn connect(self, greeting: &Greeting<'_>, out: &mut BytesMut) -> Result<(), String> {
@@ -411,18 +406,18 @@ impl Pen {
                     properties: Some(properties),
                 };
                 let login = login.map(|(user, password)| new::Login::new(user, password));
-                let will = greeting
-                    .status_topic
-                    .map(|topic| new::LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true, None));
+                let will = greeting.will.map(|(topic, words)| {
+                    new::LastWill::new(topic, words.to_vec(), QoS::AtLeastOnce, true, None)
+                });
                 written(new::Packet::Connect(connect, will, login).write(out, None))
             }
             Protocol::V311 => {
                 let mut connect = v4::Connect::new(greeting.client_id);
                 connect.keep_alive = greeting.keep_alive_s;
                 connect.clean_session = greeting.clean;
-                connect.last_will = greeting
-                    .status_topic
-                    .map(|topic| v4::LastWill::new(topic, OFFLINE, old::QoS::AtLeastOnce, true));
+                connect.last_will = greeting.will.map(|(topic, words)| {
+                    v4::LastWill::new(topic, words.to_vec(), old::QoS::AtLeastOnce, true)
+                });
                 if let Some((user, password)) = login {
                     connect.set_login(user, password);
                 }
@@ -486,9 +481,10 @@ impl Pen {
         self,
         packet_id: u16,
         topic: &str,
-        payload: &'static [u8],
+        payload: &[u8],
         out: &mut BytesMut,
     ) -> Result<(), String> {
+        let payload = payload.to_vec();
         match self.0 {
             Protocol::V5 => {
                 let mut publish = new::Publish::new(topic, QoS::AtLeastOnce, payload, None);

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use weir::domain::input::Qos;
 use weir::domain::name::NetworkId;
+use weir::domain::time::Timestamp;
 use weir::mqtt::config::Protocol;
 use weir::mqtt::connection::{Connection, Session};
 
@@ -49,7 +50,13 @@ async fn meet(protocol: Protocol, first: &[u8], then: &[u8]) -> (Owed, Vec<u8>) 
     };
     let client = async {
         let filters = ["#".to_owned()];
-        let opened = Connection::open(&config, Session::Persistent, &filters, NetworkId(0)).await;
+        let opened = Connection::open(
+            &config,
+            Session::Persistent { now: Timestamp(0) },
+            &filters,
+            NetworkId(0),
+        )
+        .await;
         let (mut connection, _) = opened.unwrap();
         let mut owed = Owed::new();
         let mut sent = Some(sent);
