@@ -21,7 +21,7 @@ enum Commands {
     Minutes,
     /// That of hours.
     Hours,
-    /// That of days.
+    /// Those of days: of values, and of the hours that equipment ran.
     Days,
     /// All.
     Any,
@@ -33,7 +33,7 @@ impl Commands {
             Self::Only(only) => only == cn,
             Self::Minutes => matches!(cn, 2051 | 2111),
             Self::Hours => cn == 2061,
-            Self::Days => cn == 2031,
+            Self::Days => matches!(cn, 2031 | 2041),
             Self::Any => true,
         }
     }
