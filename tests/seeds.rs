@@ -91,6 +91,7 @@ fn a_topic_takes_one_format_or_several() {
         "rivers,zigbee2mqtt/{device},zigbee2mqtt,,,,,,,,made for a test,",
         "rivers,a/{device},telegraf line_protocol,,,ms,,,,,made for a test,",
         "rivers,a/{device}/{kind},csv json,,/t,s,,,,,made for a test,",
+        "rivers,a,json,/gw,/t,s,/list,/meter /name,/Rtd /Avg,,made for a test,",
     ] {
         compiled(&with_topic(row)).unwrap_or_else(|faults| panic!("{row}: {faults:#?}"));
     }
@@ -120,6 +121,8 @@ fn cells_that_a_format_has_no_use_for_are_refused() {
         "rivers,a/{device},line_protocol,,,local,,,,,made for a test,",
         "rivers,a/{device}/{channel},telegraf,,,,,,,,made for a test,",
         "rivers,a/{device}/{kind}/{kind},json,,,,,,,,made for a test,",
+        "rivers,a/{device},json,,,,/list,/name,/Rtd Avg~,,made for a test,",
+        "rivers,a/{device},json,,,,/list,name /id,/Rtd,,made for a test,",
     ] {
         let faults = compiled(&with_topic(row)).expect_err(row);
         assert!(faults.iter().all(|fault| fault.to_string().starts_with("seeds/topics.csv:2: ")));

@@ -6,6 +6,8 @@ mod fault;
 mod object;
 mod plan;
 
+use std::borrow::Cow;
+
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -42,7 +44,7 @@ impl Plan {
         decoded: &mut Decoded,
     ) -> Result<(), Reason> {
         let mut text = serde_json::Deserializer::from_slice(payload);
-        let mut walk = Walk::new(context, decoded);
+        let mut walk = Walk::new(context, &self.values, decoded);
         let walked = At { target: &self.root, walk: &mut walk }
             .deserialize(&mut text)
             .and_then(|()| text.end());
@@ -83,6 +85,11 @@ struct Walk<'c, 'de> {
     unknown: usize,
     /// The marks of single channels of the record at hand.
     marks: Vec<(u16, &'de str)>,
+    /// In long records with several values: what each is called behind the channel's name.
+    called: &'c [Box<str>],
+    /// In the long record at hand: the parts of its name, and its values.
+    names: Vec<(u16, &'de str)>,
+    values: Vec<(u16, &'de str)>,
 }
 
 /// What has been read of the record at hand.
@@ -90,14 +97,12 @@ struct Walk<'c, 'de> {
 struct Record<'de> {
     first: usize,
     time: Option<&'de str>,
-    name: Option<&'de str>,
-    value: Option<&'de str>,
     unit: Option<&'de str>,
     mark: Option<&'de str>,
 }
 
 impl<'c, 'de> Walk<'c, 'de> {
-    fn new(context: Context<'c>, decoded: &'c mut Decoded) -> Self {
+    fn new(context: Context<'c>, called: &'c [Box<str>], decoded: &'c mut Decoded) -> Self {
         let record = Record::default();
         Self {
             context,
@@ -109,6 +114,9 @@ impl<'c, 'de> Walk<'c, 'de> {
             timeless: false,
             unknown: 0,
             marks: Vec::new(),
+            called,
+            names: Vec::new(),
+            values: Vec::new(),
         }
     }
 
@@ -156,8 +164,11 @@ impl<'c, 'de> Walk<'c, 'de> {
 
     fn end_record(&mut self) -> Result<(), &'static str> {
         let record = std::mem::take(&mut self.record);
-        if record.value.is_some() || record.name.is_some() {
-            self.end_long_record(&record)?;
+        if !self.values.is_empty() || !self.names.is_empty() {
+            let read = self.end_long_record(&record);
+            self.names.clear();
+            self.values.clear();
+            read?;
         }
         self.mark_from(record.first, record.mark);
         match record.time.map(|raw| self.time(raw)) {
@@ -171,15 +182,48 @@ impl<'c, 'de> Walk<'c, 'de> {
     }
 
     fn end_long_record(&mut self, record: &Record<'de>) -> Result<(), &'static str> {
-        let named = match (record.name, self.context.channel) {
-            (Some(raw), _) => serde_json::from_str::<std::borrow::Cow<'_, str>>(raw)
-                .unwrap_or(std::borrow::Cow::Borrowed(raw)),
-            (None, Some(channel)) => std::borrow::Cow::Borrowed(channel),
-            (None, None) => std::borrow::Cow::Borrowed("(no name)"),
-        };
+        let name = self.name();
+        if self.called.is_empty() {
+            let value = self.values.first().map(|(_, raw)| *raw);
+            return self.end_value(&name, value, record);
+        }
+        for (at, called) in (0..).zip(self.called) {
+            let value = self.values.iter().find(|(held, _)| *held == at);
+            if value.is_some() || self.values.is_empty() && at == 0 {
+                let value = value.map(|(_, raw)| *raw);
+                self.end_value(&format!("{name}/{called}"), value, record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the name of the long record at hand: its parts with `/` between.
+    fn name(&mut self) -> Cow<'de, str> {
+        let read = |raw: &'de str| serde_json::from_str(raw).unwrap_or(Cow::Borrowed(raw));
+        match *self.names {
+            [] => Cow::Owned(self.context.channel.unwrap_or("(no name)").to_owned()),
+            [(_, raw)] => read(raw),
+            [..] => {
+                self.names.sort_unstable_by_key(|(at, _)| *at);
+                let parts = self.names.iter().map(|(_, raw)| read(raw));
+                Cow::Owned(parts.collect::<Vec<_>>().join("/"))
+            }
+        }
+    }
+
+    /// Takes one value of the long record at hand.
+    fn end_value(
+        &mut self,
+        name: &str,
+        value: Option<&str>,
+        record: &Record<'de>,
+    ) -> Result<(), &'static str> {
         let channels = &self.context.profile.channels;
-        let Some(index) = channels.iter().position(|channel| *channel.name == *named) else {
-            return self.reject_unknown(&named);
+        let Some(index) = channels.iter().position(|channel| *channel.name == *name) else {
+            let ignored = channels.iter().filter(|channel| channel.property.is_none());
+            let mut begins = ignored.filter_map(|channel| channel.name.strip_suffix('*'));
+            let ignored = begins.any(|begin| name.starts_with(begin));
+            return if ignored { Ok(()) } else { self.reject_unknown(name) };
         };
         let text = channels.get(index).is_some_and(|channel| channel.text);
         if channels.get(index).is_none_or(|channel| channel.property.is_none()) {
@@ -194,7 +238,7 @@ impl<'c, 'de> Walk<'c, 'de> {
             }
         };
         let missing = || Reason::WrongType { found: "no value".into(), expected: "a number" };
-        match record.value.ok_or_else(missing).and_then(|raw| number::scalar(raw, text)) {
+        match value.ok_or_else(missing).and_then(|raw| number::scalar(raw, text)) {
             Ok(result) => self.push(index, result, unit),
             Err(reason) => self.reject(index, reason),
         }
@@ -220,7 +264,7 @@ impl<'c, 'de> Walk<'c, 'de> {
     }
 
     fn unit(&self, raw: &str) -> Result<Option<UnitIndex>, Reason> {
-        let Ok(Some(name)) = serde_json::from_str::<Option<std::borrow::Cow<'_, str>>>(raw) else {
+        let Ok(Some(name)) = serde_json::from_str::<Option<Cow<'_, str>>>(raw) else {
             return Ok(None);
         };
         let units = self.context.units;
@@ -265,13 +309,21 @@ impl<'c, 'de> Walk<'c, 'de> {
     }
 }
 
+/// Sets a part of a long record; the last that a record says counts.
+fn set<'de>(held: &mut Vec<(u16, &'de str)>, at: u16, raw: &'de str) {
+    match held.iter_mut().find(|(held, _)| *held == at) {
+        Some((_, held)) => *held = raw,
+        None => held.push((at, raw)),
+    }
+}
+
 /// Gives a mark as text: what is in a string, or a number as it stands; nothing for null and "".
-fn text_of(raw: &str) -> Option<std::borrow::Cow<'_, str>> {
+fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     match raw.as_bytes().first() {
         Some(b'n') => None,
-        Some(b'"') => serde_json::from_str(raw)
-            .ok()
-            .filter(|text: &std::borrow::Cow<'_, str>| !text.trim().is_empty()),
+        Some(b'"') => {
+            serde_json::from_str(raw).ok().filter(|text: &Cow<'_, str>| !text.trim().is_empty())
+        }
         Some(_) | None => Some(raw.into()),
     }
 }
@@ -295,8 +347,8 @@ impl<'de> DeserializeSeed<'de> for At<'_, '_, '_, 'de> {
             }
             Target::Channel(_)
             | Target::Time
-            | Target::Name
-            | Target::Value
+            | Target::Name(_)
+            | Target::Value(_)
             | Target::Unit
             | Target::Mark
             | Target::MarkOf(_) => {}
@@ -308,8 +360,8 @@ impl<'de> DeserializeSeed<'de> for At<'_, '_, '_, 'de> {
             Target::Channel(channel) => walk.read_channel(*channel, raw),
             Target::Time if walk.in_records => walk.record.time = Some(raw),
             Target::Time => walk.outer_time = Some(raw),
-            Target::Name => walk.record.name = Some(raw),
-            Target::Value => walk.record.value = Some(raw),
+            Target::Name(at) => set(&mut walk.names, *at, raw),
+            Target::Value(at) => set(&mut walk.values, *at, raw),
             Target::Unit => walk.record.unit = Some(raw),
             Target::Mark => walk.record.mark = Some(raw),
             Target::MarkOf(channel) => walk.marks.push((*channel, raw)),

@@ -43,7 +43,9 @@ pub use self::qc::{
 };
 pub use self::rule::{Persistence, Rule, RuleKind};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
-pub use self::topic::{Format, Level, Options, Pointers, TimeUnit, TopicRule, Words, filter};
+pub use self::topic::{
+    Format, Level, Options, Pointers, TimeUnit, TopicRule, Words, filter, several,
+};
 pub use self::water::{
     Border, ClassLimits, GradeRule, IndexItem, Quantity, Role, Span, WaterRules,
 };

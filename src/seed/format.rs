@@ -1,7 +1,7 @@
 //! What each payload format takes from the cells of a row of `topics.csv`, and what it has no use
 //! for.
 
-use crate::domain::registry::{Format, Level, Options, Pointers, TimeUnit};
+use crate::domain::registry::{Format, Level, Options, Pointers, TimeUnit, several};
 use crate::seed::hj212;
 use crate::seed::reply;
 use crate::seed::sheet::Cells;
@@ -102,8 +102,8 @@ fn json(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
         device: pointer(cells, "device"),
         time: pointer(cells, "time"),
         each,
-        channel: pointer(cells, "channel"),
-        value: pointer(cells, "value"),
+        channel: pointers(cells, "channel"),
+        value: pointers(cells, "value"),
         unit: pointer(cells, "unit"),
         mark: pointer(cells, "mark"),
     };
@@ -258,11 +258,23 @@ fn long_record(cells: &mut Cells<'_>, levels: &[Level], pointers: &Pointers, wha
 /// Reads a JSON pointer or an empty cell.
 pub(super) fn pointer(cells: &mut Cells<'_>, column: &str) -> Box<str> {
     let text = cells.text(column);
-    let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    if !text.is_empty() && (!text.starts_with('/') || !escaped) {
+    if !text.is_empty() && !is_pointer(text) {
         cells.refuse(column, "a JSON pointer such as `/data/value`");
     }
     text.into()
+}
+
+/// Reads JSON pointers with spaces between, or an empty cell.
+fn pointers(cells: &mut Cells<'_>, column: &str) -> Box<str> {
+    let text = cells.text(column);
+    if !several(text).all(is_pointer) {
+        cells.refuse(column, "JSON pointers such as `/data/value`, with spaces between");
+    }
+    text.into()
+}
+
+fn is_pointer(text: &str) -> bool {
+    text.starts_with('/') && text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }
 
 fn stated_time(cells: &mut Cells<'_>) -> TimeUnit {

@@ -30,7 +30,8 @@ const TIMES: [TimeUnit; 6] = [
     TimeUnit::Local,
 ];
 
-/// Wide, wide and deep in an array of records, long, and one value a topic; in every time.
+/// Wide, wide and deep in an array of records, long, and one value a topic; in every time. And long
+/// with a name of parts and several values.
 static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
     let wide = Pointers {
         time: "/ts".into(),
@@ -58,6 +59,9 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
         shapes.push(shape(long.clone(), &names, None, time_unit));
         shapes.push(shape(of_topic.clone(), &names, Some("ph"), time_unit));
     }
+    let several = Pointers { channel: "/n /p".into(), value: "/v /w".into(), ..long };
+    let names = ["ph/1/v", "ph/1/w", "do_text/1/v", "do*"];
+    shapes.push(shape(several, &names, None, TimeUnit::Milliseconds));
     shapes
 });
 
@@ -69,7 +73,7 @@ fn shape(
 ) -> Shape {
     let of_name = |name: &&str| Channel {
         name: (*name).into(),
-        property: (!name.contains("ignored")).then_some(PropertyId(0)),
+        property: (!name.contains("ignored") && !name.ends_with('*')).then_some(PropertyId(0)),
         unit: None,
         scale: 1.0,
         text: name.contains("text"),

@@ -1,7 +1,7 @@
 //! The tree that a topic's pointers and a profile's channels make.
 
 use crate::decode::number;
-use crate::domain::registry::{Level, Profile, TopicRule};
+use crate::domain::registry::{Level, Profile, TopicRule, several};
 
 /// What is to be done at a place of a payload.
 #[derive(Debug)]
@@ -16,10 +16,10 @@ pub(super) enum Target {
     Ignored,
     /// The time of the record, or of the payload.
     Time,
-    /// In a long record: the channel's name.
-    Name,
-    /// In a long record: the value.
-    Value,
+    /// In a long record: the channel's name, or this part of it.
+    Name(u16),
+    /// In a long record: the value, or this one of several.
+    Value(u16),
     /// In a long record: the unit.
     Unit,
     /// The mark of the record's values, or of the payload's.
@@ -53,6 +53,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub struct Plan {
     pub(super) root: Target,
+    /// Of long records with several values: what each is called behind the channel's name.
+    pub(super) values: Vec<Box<str>>,
 }
 
 impl Plan {
@@ -64,15 +66,15 @@ impl Plan {
         let long = long || rule.levels.contains(&Level::Channel);
         let record = if long && pointers.value.is_empty() {
             // The record is the value.
-            Target::Value
+            Target::Value(0)
         } else if long {
-            let leaves = vec![
-                (&*pointers.channel, Target::Name),
-                (&*pointers.value, Target::Value),
+            let mut leaves = vec![
                 (&*pointers.unit, Target::Unit),
                 (&*pointers.time, Target::Time),
                 (&*pointers.mark, Target::Mark),
             ];
+            leaves.extend(several(&pointers.channel).zip((0..).map(Target::Name)));
+            leaves.extend(several(&pointers.value).zip((0..).map(Target::Value)));
             tree(leaves, false)
         } else {
             let channels = profile.channels.iter().enumerate().map(|(index, channel)| {
@@ -101,7 +103,9 @@ impl Plan {
                 false,
             ),
         };
-        Self { root }
+        let values = several(&pointers.value).map(|value| value.trim_start_matches('/').into());
+        let values = Some(values.collect()).filter(|values: &Vec<_>| values.len() > 1);
+        Self { root, values: values.unwrap_or_default() }
     }
 }
 

@@ -11,14 +11,14 @@ use crate::domain::name::{MarkId, NetworkId, PropertyId, TopicId};
 use crate::domain::observation::Side;
 use crate::domain::registry::{
     Channel, Format, Level, Marks, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
-    Vocabulary, VocabularyIndex,
+    Vocabulary, VocabularyIndex, several,
 };
 use crate::domain::unit::{Unit, Units};
 
 fn profile(names: &[&str]) -> Profile {
     let channel = |name: &&str| Channel {
         name: (*name).into(),
-        property: (!name.contains("ignored")).then_some(PropertyId(0)),
+        property: (!name.contains("ignored") && !name.ends_with('*')).then_some(PropertyId(0)),
         unit: None,
         scale: 1.0,
         text: name.contains("text"),
@@ -232,6 +232,71 @@ fn long_records_name_channel_value_and_unit() {
             {"n":"ignored","v":1},{"n":"oxygen","v":1},{"n":"ph","v":1,"u":"furlong"}]}"#,
         "0@1=7.5 1@2=8.1 oxygen:unknown_channel ph:unknown_unit",
     );
+}
+
+fn each(each: &str, channel: &str, value: &str) -> Pointers {
+    Pointers {
+        each: Some(each.into()),
+        channel: channel.into(),
+        value: value.into(),
+        ..Pointers::default()
+    }
+}
+
+#[test]
+fn a_long_record_may_have_several_values_each_a_channel_behind_its_name() {
+    let factors = Pointers { time: "/time".into(), ..each("/list", "/id", "/rtd /avg") };
+    let channels = &["so2/rtd", "so2/avg", "pm10/rtd"];
+    check(
+        factors.clone(),
+        channels,
+        r#"{"time":5,"list":[{"avg":11,"id":"so2","rtd":12},{"id":"pm10","rtd":null,"x":1}]}"#,
+        "0@5=12 1@5=11 2@5=nil",
+    );
+    // A record without any of them is none; one with another name is asked after by both.
+    check(
+        factors.clone(),
+        &channels[..2],
+        r#"{"list":[{"id":"so2","x":1}]}"#,
+        "so2/rtd:wrong_type",
+    );
+    check(
+        factors,
+        &channels[..1],
+        r#"{"list":[{"id":"co","rtd":1,"avg":2}]}"#,
+        "co/rtd:unknown_channel co/avg:unknown_channel",
+    );
+}
+
+#[test]
+fn a_long_records_name_may_have_parts() {
+    let meters = each("", "/meter /name", "/value");
+    check(
+        meters.clone(),
+        &["7/kwh", "8/kwh"],
+        r#"[{"name":"kwh","meter":7,"value":1.5},{"meter":"8","value":2,"name":"kwh"}]"#,
+        "0@-=1.5 1@-=2",
+    );
+    check(meters, &["7/kwh"], r#"[{"name":"kwh","value":1}]"#, "kwh:unknown_channel");
+    let both = each("", "/meter /phase", "/u /i");
+    check(both, &["7/A/u", "7/A/i"], r#"[{"i":5,"u":230,"phase":"A","meter":7}]"#, "0@-=230 1@-=5");
+}
+
+#[test]
+fn what_begins_as_an_ignored_row_says_is_not_wanted_of_long_records() {
+    let points = each("", "/n", "/v");
+    let payload =
+        r#"[{"n":"DI1","v":1},{"n":"DI2_ignored","v":1},{"n":"ph","v":7},{"n":"d","v":1}]"#;
+    check(points, &["ph", "ignored", "DI1*", "DI2_ignored*"], payload, "0@-=7 d:unknown_channel");
+}
+
+#[test]
+fn pointers_of_one_cell_may_have_spaces_in_them() {
+    let apart = |cell: &'static str| -> Vec<&str> { several(cell).collect() };
+    assert_eq!(apart("/Rtd  /Avg"), ["/Rtd", "/Avg"]);
+    assert_eq!(apart("/the value /b"), ["/the value", "/b"]);
+    assert_eq!(apart(" /a "), ["/a"]);
+    assert!(apart("").is_empty() && apart("  ").is_empty());
 }
 
 #[test]

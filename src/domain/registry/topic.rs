@@ -106,14 +106,24 @@ pub struct Pointers {
     pub time: Box<str>,
     /// The array of records; `None` if the payload is the one record.
     pub each: Option<Box<str>>,
-    /// In a long record (one reading a record): the channel's name.
+    /// In a long record (a name and what belongs to it): the channel's name, or its parts.
     pub channel: Box<str>,
-    /// In a long record: the value.
+    /// In a long record: the value, or several.
     pub value: Box<str>,
     /// In a long record: the unit.
     pub unit: Box<str>,
     /// The mark of a record's values: of its one value, or of all that have none of their own.
     pub mark: Box<str>,
+}
+
+/// Takes the JSON pointers of one cell apart. A key may have a space in it, but none before a `/`.
+pub fn several(cell: &str) -> impl Iterator<Item = &str> {
+    let mut rest = cell.trim();
+    std::iter::from_fn(move || {
+        let (one, after) = rest.split_at(rest.find(" /").unwrap_or(rest.len()));
+        rest = after.trim_start();
+        Some(one.trim_end()).filter(|one| !one.is_empty())
+    })
 }
 
 /// What else a format is told: `options` of `topics.csv`.
