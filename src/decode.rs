@@ -1,6 +1,7 @@
 //! From bytes to readings: what a device said, before anybody knows what it means. One file a
 //! format; a format that is compiled for a topic and a profile is a [`Plan`].
 
+pub mod binary;
 pub mod chirpstack;
 #[cfg(debug_assertions)]
 mod crash;
@@ -65,6 +66,8 @@ pub enum Plan {
     Zigbee2mqtt(zigbee2mqtt::Plan),
     /// HJ 212.
     Hj212(hj212::Plan),
+    /// Records of bytes.
+    Binary(binary::Plan),
     /// The same, but for payloads on which weir breaks: for tests of what holds then.
     #[cfg(debug_assertions)]
     Crash(json::Plan),
@@ -199,6 +202,7 @@ pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
         Format::Shelly => Plan::Shelly(shelly::Plan),
         Format::Zigbee2mqtt => Plan::Zigbee2mqtt(zigbee2mqtt::Plan),
         Format::Hj212 => Plan::Hj212(hj212::Plan::new(profile)),
+        Format::Binary => Plan::Binary(binary::Plan::new(rule, profile)),
         #[cfg(debug_assertions)]
         Format::Crash => Plan::Crash(json::Plan::new(rule, profile)),
     };
@@ -220,6 +224,10 @@ pub fn decode(
         return Err(Reason::EmptyPayload);
     }
     decoded.clear();
+    // Its first bytes may be those of a packing.
+    if let [Plan::Binary(plan)] = plans {
+        return plan.decode(context, payload, decoded).inspect_err(|_| decoded.clear());
+    }
     let payload = &*packed::unpack(payload)?;
     let mut first = None;
     for plan in plans {
@@ -238,6 +246,7 @@ pub fn decode(
             Plan::Shelly(plan) => plan.decode(context, payload, decoded),
             Plan::Zigbee2mqtt(plan) => plan.decode(context, payload, decoded),
             Plan::Hj212(plan) => plan.decode(context, payload, decoded),
+            Plan::Binary(plan) => plan.decode(context, payload, decoded),
             #[cfg(debug_assertions)]
             Plan::Crash(plan) => {
                 crash::obey(payload);
@@ -279,6 +288,7 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
             }
             // They have no place for a name, and the seeds refuse one.
             Format::Plain
+            | Format::Binary
             | Format::SparkplugB
             | Format::Tasmota
             | Format::Shelly

@@ -42,6 +42,12 @@ fn without_seeds_a_frame_is_shown_whole_and_a_broken_one_with_its_place() {
 }
 
 #[test]
+fn a_record_of_bytes_needs_the_topic_that_says_how_long_it_is() {
+    let (well, said) = decode(&["--format", "binary"], &[1, 2]);
+    assert!(!well && said.contains("not a binary record: its topic says how long"), "{said}");
+}
+
+#[test]
 fn by_a_topic_the_seeds_say_what_it_means() {
     let payload = br#"{"ts":1780272000000,"temp":18.5,"salt":1}"#;
     let (well, said) = decode(&["--topic", "water/sonde-01/data"], payload);

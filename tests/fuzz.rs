@@ -79,8 +79,8 @@ macro_rules! targets {
 }
 
 targets!(
-    chirpstack config connection csv file hj212 inputs json line line_protocol packed plain seeds
-    senml shelly snapshot sparkplug_b tasmota telegraf things_stack topic wire zigbee2mqtt
+    binary chirpstack config connection csv file hj212 inputs json line line_protocol packed plain
+    seeds senml shelly snapshot sparkplug_b tasmota telegraf things_stack topic wire zigbee2mqtt
 );
 
 #[test]

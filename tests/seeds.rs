@@ -92,6 +92,8 @@ fn a_topic_takes_one_format_or_several() {
         "rivers,a/{device},telegraf line_protocol,,,ms,,,,,made for a test,",
         "rivers,a/{device}/{kind},csv json,,/t,s,,,,,made for a test,",
         "rivers,a,json,/gw,/t,s,/list,/meter /name,/Rtd /Avg,,made for a test,",
+        "rivers,a/{device},binary,,u32be@0,s,,,,,made for a test,record=12 header=4",
+        "rivers,a/{device},binary,,,,,,,,made for a test,record=12",
     ] {
         compiled(&with_topic(row)).unwrap_or_else(|faults| panic!("{row}: {faults:#?}"));
     }
@@ -122,11 +124,27 @@ fn cells_that_a_format_has_no_use_for_are_refused() {
         "rivers,a/{device}/{channel},telegraf,,,,,,,,made for a test,",
         "rivers,a/{device}/{kind}/{kind},json,,,,,,,,made for a test,",
         "rivers,a/{device},json,,,,/list,/name,/Rtd Avg~,,made for a test,",
+        "rivers,a/{device},binary,,,,,,,,made for a test,",
+        "rivers,a/{device},binary,,,,,,,,made for a test,record=0",
+        "rivers,a/{device},binary,,,,,,,,made for a test,record=12 header=none",
+        "rivers,a/{device},binary,,u32be@10,s,,,,,made for a test,record=12",
+        "rivers,a/{device},binary,,u32@0,s,,,,,made for a test,record=12",
+        "rivers,a/{device},binary,,u32be@0,local,,,,,made for a test,record=12",
+        "rivers,a/{device},binary json,,,,,,,,made for a test,record=12",
+        "rivers,a/{device}/{channel},binary,,,,,,,,made for a test,record=12",
+        "rivers,a,binary,/id,,,,,,,made for a test,record=12",
         "rivers,a/{device},json,,,,/list,name /id,/Rtd,,made for a test,",
     ] {
         let faults = compiled(&with_topic(row)).expect_err(row);
         assert!(faults.iter().all(|fault| fault.to_string().starts_with("seeds/topics.csv:2: ")));
     }
+}
+
+#[test]
+fn a_channel_that_is_meant_as_a_field_of_bytes_must_be_one() {
+    let tables = with("profiles.csv", ",/temp,", ",u16@4,");
+    check(&tables, "seeds/profiles.csv:2: found `u16@4`, expected a field such as `u16be@4`");
+    compiled(&with("profiles.csv", ",/temp,", ",u16be@4,")).unwrap();
 }
 
 #[test]

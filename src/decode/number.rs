@@ -86,6 +86,16 @@ fn wrong(raw: &str, expected: &'static str) -> Reason {
     Reason::WrongType { found: cut(raw), expected }
 }
 
+/// A device that sends 7.62 in 32 bits means 7.62, not 7.619999885559082: the shortest number that
+/// is the same in 32 bits.
+#[must_use]
+pub fn shortest(value: f32) -> f64 {
+    if !value.is_finite() {
+        return value.into();
+    }
+    ryu::Buffer::new().format_finite(value).parse().unwrap_or_else(|_| value.into())
+}
+
 /// Shortens what a device sent for a message to people.
 #[must_use]
 pub fn cut(raw: &str) -> Box<str> {

@@ -6,6 +6,7 @@ mod calendar;
 mod counter;
 mod cross;
 mod energy;
+mod field;
 mod hj212;
 mod mark;
 mod qc;
@@ -35,6 +36,7 @@ pub use self::calendar::{CalendarEntry, CalendarRow, SiteCalendar, SiteState};
 pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS, is_credible};
 pub use self::cross::{CrossCheck, CrossKind, Neighbour, OneSided, Standing};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
+pub use self::field::{ByteOrder, FIELD, Field, FieldKind};
 pub use self::hj212::{Hj212, Hj212Crc, Hj212Edition, Hj212Time};
 pub use self::mark::{ANY_OTHER, Mark, MarkUse, Marks, UNKNOWN, Vocabulary, VocabularyIndex};
 pub use self::qc::{

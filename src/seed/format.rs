@@ -1,7 +1,7 @@
 //! What each payload format takes from the cells of a row of `topics.csv`, and what it has no use
 //! for.
 
-use crate::domain::registry::{Format, Level, Options, Pointers, TimeUnit, several};
+use crate::domain::registry::{FIELD, Field, Format, Level, Options, Pointers, TimeUnit, several};
 use crate::seed::hj212;
 use crate::seed::reply;
 use crate::seed::sheet::Cells;
@@ -21,6 +21,7 @@ const FORMATS: &[(&str, Format)] = &[
     ("tasmota", Format::Tasmota),
     ("shelly", Format::Shelly),
     ("zigbee2mqtt", Format::Zigbee2mqtt),
+    ("binary", Format::Binary),
     #[cfg(debug_assertions)]
     ("crash", Format::Crash),
 ];
@@ -29,6 +30,13 @@ const PLACES: [&str; 8] = ["device", "time", "each", "channel", "value", "unit",
 /// Those, and the unit of times, where the device alone may have a place.
 const NOT_DEVICE: [&str; 8] =
     ["time", "time_unit", "each", "channel", "value", "unit", "mark", "marks"];
+/// The units in which time is counted.
+const COUNTED: &[(&str, TimeUnit)] = &[
+    ("ns", TimeUnit::Nanoseconds),
+    ("us", TimeUnit::Microseconds),
+    ("ms", TimeUnit::Milliseconds),
+    ("s", TimeUnit::Seconds),
+];
 /// How the array of records is written that is the whole payload.
 const WHOLE_PAYLOAD: &str = ".";
 
@@ -59,6 +67,7 @@ pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
         Format::Hj212 => (hj212::pointers(cells, levels), TimeUnit::Local),
         Format::Plain => plain(cells, levels),
         Format::Csv => rows(cells, levels),
+        Format::Binary => binary(cells, levels, formats.len()),
         Format::LineProtocol => tagged(cells, levels, ("ns", TimeUnit::Nanoseconds)),
         Format::Senml => senml(cells, levels),
         Format::Tasmota => of_topic(cells, levels, true),
@@ -67,7 +76,7 @@ pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
         Format::SparkplugB => sparkplug_b(cells, levels),
         Format::Telegraf => tagged(cells, levels, ("s", TimeUnit::Seconds)),
     };
-    let options = options(cells, format);
+    let options = options(cells, format, &pointers);
     Meaning { formats, pointers, time_unit, options }
 }
 
@@ -144,6 +153,28 @@ fn rows(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
     (pointers, stated_time(cells))
 }
 
+/// Fields stand in the profile; the time may be one, and tells records of one payload apart.
+fn binary(cells: &mut Cells<'_>, levels: &[Level], formats: usize) -> (Pointers, TimeUnit) {
+    let of = "binary records";
+    cells.empty(&["device", "each", "channel", "value", "unit", "mark", "marks"], of);
+    if formats > 1 {
+        cells.refuse("format", "`binary` alone, since any bytes of the right length are a record");
+    }
+    if !levels.contains(&Level::Device) || levels.contains(&Level::Channel) {
+        cells.refuse("pattern", format_args!("`{{device}}` and no `{{channel}}` for {of}"));
+    }
+    let time = cells.text("time");
+    if time.is_empty() {
+        cells.empty(&["time_unit"], "a payload without a time");
+        return (Pointers::default(), TimeUnit::Milliseconds);
+    }
+    if Field::read(time).is_none_or(|field| field.bit.is_some()) {
+        cells.refuse("time", FIELD);
+    }
+    let time_unit = cells.word("time_unit", ("ms", TimeUnit::Milliseconds), COUNTED);
+    (Pointers { time: time.into(), ..Pointers::default() }, time_unit)
+}
+
 /// The cells name tags; values and time stand where the format says.
 fn tagged(
     cells: &mut Cells<'_>,
@@ -160,15 +191,7 @@ fn tagged(
     }
     let time_unit = match cells.text("time_unit") {
         "" => usual.1,
-        _ => cells.word(
-            "time_unit",
-            ("ns", TimeUnit::Nanoseconds),
-            &[
-                ("us", TimeUnit::Microseconds),
-                ("ms", TimeUnit::Milliseconds),
-                ("s", TimeUnit::Seconds),
-            ],
-        ),
+        _ => cells.word("time_unit", ("ns", TimeUnit::Nanoseconds), COUNTED),
     };
     (Pointers { device, channel, ..Pointers::default() }, time_unit)
 }
@@ -296,11 +319,14 @@ fn stated_time(cells: &mut Cells<'_>) -> TimeUnit {
 }
 
 /// Reads `name=value` with spaces between.
-fn options(cells: &mut Cells<'_>, format: Format) -> Options {
+fn options(cells: &mut Cells<'_>, format: Format, pointers: &Pointers) -> Options {
     if let Some(options) = reply::options(cells, format) {
         return options;
     }
     let mut options = Options::default();
+    if format == Format::Binary {
+        return lengths(cells, pointers);
+    }
     if format != Format::Csv {
         cells.empty(&["options"], cells.text("format"));
         return options;
@@ -316,6 +342,33 @@ fn options(cells: &mut Cells<'_>, format: Format) -> Options {
                 cells.refuse("options", "`header=none`, `separator=;`, `|` or `tab`");
             }
         }
+    }
+    options
+}
+
+/// Reads how long a binary record is, and what stands before the first.
+fn lengths(cells: &mut Cells<'_>, pointers: &Pointers) -> Options {
+    let mut options = Options::default();
+    for word in cells.text("options").split_whitespace() {
+        let (name, bytes) = word.split_once('=').unwrap_or((word, ""));
+        match (name, bytes.parse::<u16>()) {
+            ("record", Ok(bytes)) if bytes > 0 && options.record == 0 => options.record = bytes,
+            ("header", Ok(bytes)) if bytes > 0 && options.before == 0 => options.before = bytes,
+            (_, Ok(_) | Err(_)) => {
+                cells.refuse("options", "`record=` and the bytes of a record, perhaps `header=`");
+                return options;
+            }
+        }
+    }
+    if options.record == 0 {
+        cells.refuse("options", "`record=` and the bytes of a record, such as `record=12`");
+    } else if Field::read(&pointers.time)
+        .is_some_and(|field| field.end() > usize::from(options.record))
+    {
+        cells.refuse(
+            "time",
+            format_args!("a field inside the {} bytes of a record", options.record),
+        );
     }
     options
 }

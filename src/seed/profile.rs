@@ -2,7 +2,8 @@
 
 use crate::domain::name::{DatastreamId, PropertyId};
 use crate::domain::registry::{
-    Channel, ChannelStream, Profile, ProfileIndex, Sampling, Statistic, VocabularyIndex,
+    Channel, ChannelStream, FIELD, Field, Profile, ProfileIndex, Sampling, Statistic,
+    VocabularyIndex,
 };
 use crate::domain::time::HOUR;
 use crate::domain::unit::Conversion;
@@ -121,7 +122,10 @@ fn channel(
     units: &Units<'_>,
     marks: &Known<VocabularyIndex>,
 ) -> Channel {
-    let name = cells.required("channel").into();
+    let name: Box<str> = cells.required("channel").into();
+    if Field::is_meant(&name) && Field::read(&name).is_none() {
+        cells.refuse("channel", FIELD);
+    }
     let mut channel = Channel {
         name,
         property,

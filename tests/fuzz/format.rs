@@ -118,7 +118,7 @@ fn hold(shapes: &[Shape], bytes: &[u8]) {
         says_something(&reason.to_string());
     }
     // Every reading and every reject has at least a byte of the unpacked payload behind it.
-    let bytes = packed::unpack(payload).map_or(0, |payload| payload.len());
+    let bytes = packed::unpack(payload).map_or(0, |payload| payload.len()).max(payload.len());
     assert!(decoded.readings.len() + decoded.rejects.len() <= bytes + 1, "more than was sent");
     for reading in &decoded.readings {
         let channel = shape.profile.channels.get(usize::from(reading.channel));
@@ -214,6 +214,32 @@ pub(crate) fn sparkplug_b(bytes: &[u8]) {
         let of =
             |topic| Shape { topic, announced: Arc::clone(&announced), ..bare(Format::SparkplugB) };
         topics.map(of).into()
+    });
+    hold(&SHAPES, bytes);
+}
+
+/// Records without a time and with one, of fields of every kind.
+pub(crate) fn binary(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+        let of = |fields: &[&str], (record, before), time: &str| {
+            let mut shape = shape(Format::Binary, cells("", time, "", ""), TimeUnit::Seconds);
+            shape.profile.channels.truncate(fields.len());
+            for (channel, field) in shape.profile.channels.iter_mut().zip(fields) {
+                channel.name = (*field).into();
+            }
+            shape.rule.options = Options { record, before, ..Options::default() };
+            shape.plans = decode::plans(&shape.rule, &shape.profile);
+            shape
+        };
+        let fields = ["f32be@0", "f64le@0", "u8@1.7", "i24be@2", "u64be-swapped@0", "i16le@6"];
+        vec![
+            of(&fields, (8, 0), ""),
+            of(&fields, (8, 3), "u32be@4"),
+            of(&["u8@0"], (1, 0), "u8@0"),
+            of(&["f32be-swapped@1", "u16be@2"], (5, 2), "f32le@0"),
+            of(&["u16be@1"], (2, 0), ""),
+            of(&["ph"], (2, 0), ""),
+        ]
     });
     hold(&SHAPES, bytes);
 }

@@ -37,6 +37,7 @@ pub(crate) struct Target {
 
 /// Every target. A format of `src/decode` has one of its own name.
 pub(crate) const TARGETS: &[Target] = &[
+    Target { name: "binary", body: format::binary, runs: 20_000 },
     Target { name: "chirpstack", body: format::chirpstack, runs: 20_000 },
     Target { name: "config", body: config::body, runs: 5_000 },
     Target { name: "connection", body: connection::body, runs: 2_000 },

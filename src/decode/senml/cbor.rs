@@ -7,6 +7,7 @@ use minicbor::data::Type;
 
 use super::FORMAT;
 use super::record::{Record, Scalar};
+use crate::decode::number;
 use crate::domain::reject::Reason;
 
 /// The labels that are numbers, from -6 on.
@@ -99,7 +100,7 @@ fn scalar<'p>(bytes: &mut Decoder<'p>) -> Result<Scalar<'p>, Reason> {
             let half = two.and_then(|two| two.try_into().ok()).map(u16::from_be_bytes);
             bytes.skip().map(|()| Scalar::Number(half.map_or(f64::NAN, half_precision)))
         }
-        Type::F32 => bytes.f32().map(|value| Scalar::Number(shortest(value))),
+        Type::F32 => bytes.f32().map(|value| Scalar::Number(number::shortest(value))),
         Type::F64 => bytes.f64().map(Scalar::Number),
         Type::String | Type::StringIndef => return text(bytes).map(Scalar::Text),
         Type::Bytes | Type::BytesIndef => bytes.skip().map(|()| Scalar::Other("bytes")),
@@ -120,12 +121,6 @@ fn scalar<'p>(bytes: &mut Decoder<'p>) -> Result<Scalar<'p>, Reason> {
         | Type::Int => bytes.int().map(|value| Scalar::Number(i128::from(value) as f64)),
     };
     read.map_err(|error| fault(bytes, &error))
-}
-
-/// A device that sends 7.62 in 32 bits means 7.62, not 7.619999885559082: the shortest number that
-/// is the same in 32 bits.
-fn shortest(value: f32) -> f64 {
-    ryu::Buffer::new().format(value).parse().unwrap_or_else(|_| value.into())
 }
 
 /// Gives what sixteen bits mean, RFC 8949 appendix D.

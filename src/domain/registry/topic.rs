@@ -32,6 +32,8 @@ pub enum Format {
     Zigbee2mqtt,
     /// HJ 212, the language of Chinese monitoring stations.
     Hj212,
+    /// Records of bytes, described by the seeds.
+    Binary,
     /// The same, but for payloads that break weir: for tests, and in no release.
     #[cfg(debug_assertions)]
     Crash,
@@ -138,11 +140,15 @@ pub struct Options {
     pub ack: Option<Box<str>>,
     /// Whether edge nodes of Sparkplug B are asked to be born again where something is missing.
     pub rebirth: bool,
+    /// How many bytes a binary record has.
+    pub record: u16,
+    /// How many bytes stand before the first of them.
+    pub before: u16,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { separator: b',', header: true, ack: None, rebirth: true }
+        Self { separator: b',', header: true, ack: None, rebirth: true, record: 0, before: 0 }
     }
 }
 
