@@ -7,6 +7,7 @@ pub mod chirpstack;
 mod crash;
 pub mod csv;
 pub mod hj212;
+pub mod homie;
 pub mod json;
 pub mod line_protocol;
 mod named;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use minicbor::Encode;
 
+use crate::domain::name::NetworkId;
 use crate::domain::observation::Reading;
 use crate::domain::registry::{Device, Format, Marks, Profile, Registry, TopicRule};
 use crate::domain::reject::Reason;
@@ -64,6 +66,8 @@ pub enum Plan {
     Shelly(shelly::Plan),
     /// Zigbee2MQTT.
     Zigbee2mqtt(zigbee2mqtt::Plan),
+    /// Homie 5.
+    Homie(homie::Plan),
     /// HJ 212.
     Hj212(hj212::Plan),
     /// Records of bytes.
@@ -105,6 +109,10 @@ pub struct Announced {
     #[n(1)]
     #[cbor(default)]
     pub uplinks: uplink::Uplinks,
+    /// What devices of Homie describe.
+    #[n(2)]
+    #[cbor(default)]
+    pub descriptions: homie::Descriptions,
 }
 
 impl Announced {
@@ -125,9 +133,9 @@ impl Announced {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
         });
-        self.uplinks.retain(|(network, device), _| {
-            registry.device_ids.contains_key(&(*network, device.clone()))
-        });
+        let known = |of: &(NetworkId, Box<str>)| registry.device_ids.contains_key(of);
+        self.uplinks.retain(|of, _| known(of));
+        self.descriptions.retain(|of, _| known(of));
     }
 }
 
@@ -201,6 +209,7 @@ pub fn plans(rule: &TopicRule, profile: &Profile) -> Vec<Plan> {
         Format::Tasmota => Plan::Tasmota(tasmota::Plan),
         Format::Shelly => Plan::Shelly(shelly::Plan),
         Format::Zigbee2mqtt => Plan::Zigbee2mqtt(zigbee2mqtt::Plan),
+        Format::Homie => Plan::Homie(homie::Plan),
         Format::Hj212 => Plan::Hj212(hj212::Plan::new(profile)),
         Format::Binary => Plan::Binary(binary::Plan::new(rule, profile)),
         #[cfg(debug_assertions)]
@@ -245,6 +254,7 @@ pub fn decode(
             Plan::Tasmota(plan) => plan.decode(context, payload, decoded),
             Plan::Shelly(plan) => plan.decode(context, payload, decoded),
             Plan::Zigbee2mqtt(plan) => plan.decode(context, payload, decoded),
+            Plan::Homie(plan) => plan.decode(context, payload, announced, decoded),
             Plan::Hj212(plan) => plan.decode(context, payload, decoded),
             Plan::Binary(plan) => plan.decode(context, payload, decoded),
             #[cfg(debug_assertions)]
@@ -292,7 +302,8 @@ pub fn device_name(rule: &TopicRule, payload: &[u8]) -> Result<Box<str>, Reason>
             | Format::SparkplugB
             | Format::Tasmota
             | Format::Shelly
-            | Format::Zigbee2mqtt => Err(Reason::NoDevice { pointer: Box::default() }),
+            | Format::Zigbee2mqtt
+            | Format::Homie => Err(Reason::NoDevice { pointer: Box::default() }),
             Format::Hj212 => hj212::device(payload),
             Format::Csv => csv::device(rule, payload),
             Format::LineProtocol => line_protocol::device(rule, payload),

@@ -79,7 +79,7 @@ macro_rules! targets {
 }
 
 targets!(
-    binary chirpstack config connection csv file hj212 inputs json line line_protocol packed plain
+    binary chirpstack config connection csv file hj212 homie inputs json line line_protocol packed plain
     seeds senml shelly snapshot sparkplug_b tasmota telegraf things_stack topic wire zigbee2mqtt
 );
 

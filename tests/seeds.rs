@@ -92,6 +92,8 @@ fn a_topic_takes_one_format_or_several() {
         "rivers,a/{device},telegraf line_protocol,,,ms,,,,,made for a test,",
         "rivers,a/{device}/{kind},csv json,,/t,s,,,,,made for a test,",
         "rivers,a,json,/gw,/t,s,/list,/meter /name,/Rtd /Avg,,made for a test,",
+        "rivers,homie/5/{device}/{kind},homie,,,,,,,,made for a test,",
+        "rivers,homie/5/{device}/{place}/{place},homie,,,,,,,,made for a test,",
         "rivers,a/{device},binary,,u32be@0,s,,,,,made for a test,record=12 header=4",
         "rivers,a/{device},binary,,,,,,,,made for a test,record=12",
     ] {
@@ -124,6 +126,9 @@ fn cells_that_a_format_has_no_use_for_are_refused() {
         "rivers,a/{device}/{channel},telegraf,,,,,,,,made for a test,",
         "rivers,a/{device}/{kind}/{kind},json,,,,,,,,made for a test,",
         "rivers,a/{device},json,,,,/list,/name,/Rtd Avg~,,made for a test,",
+        "rivers,homie/5/{device},homie,,,,,,,,made for a test,",
+        "rivers,homie/5/{device}/{place}/{channel},homie,,,,,,,,made for a test,",
+        "rivers,homie/5/{device}/{kind},homie,,/t,s,,,,,made for a test,",
         "rivers,a/{device},binary,,,,,,,,made for a test,",
         "rivers,a/{device},binary,,,,,,,,made for a test,record=0",
         "rivers,a/{device},binary,,,,,,,,made for a test,record=12 header=none",

@@ -6,6 +6,7 @@ use crate::decode::json::{self, TOO_MANY_UNKNOWN, UNKNOWN_MAX};
 use crate::decode::{Context, Decoded, Refused, number};
 use crate::domain::name::MarkId;
 use crate::domain::observation::{ObservationResult, Reading};
+use crate::domain::registry::Level;
 use crate::domain::reject::Reason;
 use crate::domain::time::Timestamp;
 
@@ -208,6 +209,13 @@ impl<'c, 'd> Readings<'c, 'd> {
     pub(super) fn malformed(&self, fault: impl Into<Box<str>>) -> Reason {
         Reason::Malformed { format: self.format, fault: fault.into() }
     }
+}
+
+/// Gives what stands in the topic after the device.
+pub(super) fn way(context: Context<'_>) -> String {
+    let device = context.rule.levels.iter().position(|level| *level == Level::Device);
+    let after = context.topic.split('/').skip(device.map_or(0, |at| at + 1));
+    after.collect::<Vec<_>>().join("/")
 }
 
 /// Reads a value of JSON; true is 1 and false 0.

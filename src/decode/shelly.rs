@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::decode::json::{self, entries};
-use crate::decode::named::{Readings, Said, apart, presence};
+use crate::decode::named::{Readings, Said, apart, presence, way};
 use crate::decode::{Context, Decoded, number, time};
-use crate::domain::registry::{Level, TimeUnit};
+use crate::domain::registry::TimeUnit;
 use crate::domain::reject::Reason;
 use crate::domain::time::Timestamp;
 
@@ -55,13 +55,6 @@ impl Plan {
             way => value(context, way, payload, decoded),
         }
     }
-}
-
-/// Gives what stands in the topic after the device.
-fn way(context: Context<'_>) -> String {
-    let device = context.rule.levels.iter().position(|level| *level == Level::Device);
-    let after = context.topic.split('/').skip(device.map_or(0, |at| at + 1));
-    after.collect::<Vec<_>>().join("/")
 }
 
 /// A value of the first generation, of the moment it came.

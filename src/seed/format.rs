@@ -21,6 +21,7 @@ const FORMATS: &[(&str, Format)] = &[
     ("tasmota", Format::Tasmota),
     ("shelly", Format::Shelly),
     ("zigbee2mqtt", Format::Zigbee2mqtt),
+    ("homie", Format::Homie),
     ("binary", Format::Binary),
     #[cfg(debug_assertions)]
     ("crash", Format::Crash),
@@ -72,6 +73,7 @@ pub(super) fn meaning(cells: &mut Cells<'_>, levels: &[Level]) -> Meaning {
         Format::Senml => senml(cells, levels),
         Format::Tasmota => of_topic(cells, levels, true),
         Format::Shelly | Format::Zigbee2mqtt => of_topic(cells, levels, false),
+        Format::Homie => homie(cells, levels),
         Format::Chirpstack | Format::ThingsStack => fixed(cells, levels),
         Format::SparkplugB => sparkplug_b(cells, levels),
         Format::Telegraf => tagged(cells, levels, ("s", TimeUnit::Seconds)),
@@ -257,6 +259,16 @@ fn of_topic(cells: &mut Cells<'_>, levels: &[Level], kind: bool) -> (Pointers, T
         cells.refuse("pattern", format_args!("a level `{{kind}}` for {format}"));
     }
     (Pointers::default(), TimeUnit::Local)
+}
+
+/// One level behind the device for what is said of it, two for its values.
+fn homie(cells: &mut Cells<'_>, levels: &[Level]) -> (Pointers, TimeUnit) {
+    let device = levels.iter().position(|level| *level == Level::Device);
+    if device.is_some_and(|at| !matches!(levels.len() - at, 2 | 3)) {
+        let of_values = "`{device}/{place}/{place}` for values";
+        cells.refuse("pattern", format_args!("`{{device}}/{{kind}}` for `$state`, {of_values}"));
+    }
+    of_topic(cells, levels, false)
 }
 
 fn named_device(cells: &mut Cells<'_>, levels: &[Level], what: &str) {

@@ -271,6 +271,25 @@ pub(crate) fn zigbee2mqtt(bytes: &[u8]) {
     hold(&SHAPES, bytes);
 }
 
+/// A description, a state, and values of a device that was described.
+pub(crate) fn homie(bytes: &[u8]) {
+    static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
+        let properties = r#"{"ph":{"datatype":"float","unit":"mg/L"},"do":{"datatype":"boolean"},
+            "x":{"datatype":"enum","format":"a,b"}}"#;
+        let description =
+            format!(r#"{{"homie":"5.0","nodes":{{"L1":{{"properties":{properties}}}}}}}"#);
+        let bytes = description.as_bytes();
+        let of = |topic| Shape { topic, ..bare(Format::Homie) };
+        let (mut announced, mut decoded) = (Arc::default(), Decoded::default());
+        let own = of("a/d/$description");
+        decode::decode(&own.plans, own.context(), bytes, &mut announced, &mut decoded).unwrap();
+        let topics =
+            ["a/d/$description", "a/d/$state", "a/d/L1/ph", "a/d/L1/do", "a/d/L1/x", "a/d/x"];
+        topics.map(|topic| Shape { announced: Arc::clone(&announced), ..of(topic) }).into()
+    });
+    hold(&SHAPES, bytes);
+}
+
 /// The device is the second level of the shapes.
 pub(crate) fn shelly(bytes: &[u8]) {
     static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {

@@ -44,6 +44,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "csv", body: format::csv, runs: 20_000 },
     Target { name: "file", body: file::body, runs: 60 },
     Target { name: "hj212", body: hj212::body, runs: 20_000 },
+    Target { name: "homie", body: format::homie, runs: 20_000 },
     Target { name: "inputs", body: inputs::body, runs: 3_000 },
     Target { name: "json", body: json::body, runs: 30_000 },
     Target { name: "line", body: line::body, runs: 4_000 },

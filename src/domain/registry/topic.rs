@@ -30,6 +30,8 @@ pub enum Format {
     Shelly,
     /// Zigbee2MQTT, a bridge.
     Zigbee2mqtt,
+    /// Homie 5, a convention of topics.
+    Homie,
     /// HJ 212, the language of Chinese monitoring stations.
     Hj212,
     /// Records of bytes, described by the seeds.
