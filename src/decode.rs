@@ -86,6 +86,8 @@ pub struct Decoded {
     pub rejects: Vec<Refused>,
     /// Whether the message says that its device is gone.
     pub farewell: bool,
+    /// Whether the message says that its device is there.
+    pub greeting: bool,
     /// Up to when the readings are history that the device kept, if some of them are.
     pub past: Option<Timestamp>,
     /// Whether the device's message was taken before: a network server or a bridge sent it again.
@@ -156,6 +158,7 @@ impl Decoded {
         self.readings.clear();
         self.rejects.clear();
         self.farewell = false;
+        self.greeting = false;
         self.past = None;
         self.repeated = false;
         self.unread = 0;

@@ -19,6 +19,7 @@ mod message;
 mod meter;
 mod observe;
 mod park;
+mod presence;
 mod qualify;
 pub mod recompute;
 mod route;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::decode::named::{BATTERY, RSSI, Readings, SNR, Said, apart};
+use crate::decode::named::{BATTERY, RSSI, Readings, SNR, Said, apart, presence};
 use crate::decode::{Announced, Context, Decoded, json, time, uplink};
 use crate::domain::registry::TimeUnit;
 use crate::domain::reject::Reason;
@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 /// The format as it is named to people.
 const FORMAT: &str = "ChirpStack's event";
 /// Events that say nothing of what a device measures.
-const SILENT: [&str; 6] = ["join", "ack", "txack", "log", "location", "integration"];
+const SILENT: [&str; 5] = ["ack", "txack", "log", "location", "integration"];
 /// The margin of the last request for the device's status, dB.
 const MARGIN: &str = "@margin";
 
@@ -78,6 +78,9 @@ impl Plan {
         let kind = context.kind.unwrap_or("up");
         if SILENT.contains(&kind) {
             return Ok(());
+        }
+        if kind == "join" {
+            return presence(FORMAT, context, true, decoded);
         }
         let event: Event<'_> = json::read(payload)?;
         let stated = event.time(context);

@@ -266,7 +266,7 @@ pub(super) fn presence(
     if context.retained {
         return Ok(());
     }
-    decoded.farewell = !online;
+    (decoded.farewell, decoded.greeting) = (!online, online);
     let value = if online { 1.0 } else { 0.0 };
     Readings::new(format, context, decoded).status(ONLINE, Said::default(), value)
 }

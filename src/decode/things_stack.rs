@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::decode::named::{BATTERY, RSSI, Readings, SNR, Said, apart};
+use crate::decode::named::{BATTERY, RSSI, Readings, SNR, Said, apart, presence};
 use crate::decode::{Announced, Context, Decoded, json, time, uplink};
 use crate::domain::registry::TimeUnit;
 use crate::domain::reject::Reason;
@@ -75,8 +75,11 @@ impl Plan {
         announced: &mut Arc<Announced>,
         decoded: &mut Decoded,
     ) -> Result<(), Reason> {
+        if context.kind == Some("join") {
+            return presence(FORMAT, context, true, decoded);
+        }
         if context.kind.is_some_and(|kind| kind != "up") {
-            // `join`, `down`, `location`, `service`: nothing that is measured.
+            // `down`, `location`, `service`: nothing that is measured.
             return Ok(());
         }
         let message: Message<'_> = json::read(payload)?;

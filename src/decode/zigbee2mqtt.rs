@@ -12,6 +12,8 @@ use crate::domain::reject::Reason;
 
 /// The format as it is named to people.
 const FORMAT: &str = "Zigbee2MQTT's message";
+/// What the bridge calls itself.
+const BRIDGE: &str = "bridge";
 /// How well a device is received, 0 to 255.
 const LINK: &str = "@linkquality";
 
@@ -35,6 +37,7 @@ impl Plan {
         match context.kind.or(written) {
             None => state(context, payload, decoded),
             Some("availability") => available(context, payload, decoded),
+            Some("state") if context.device_name == BRIDGE => available(context, payload, decoded),
             // `set`, `get`: said to the device.
             Some(_) => Ok(()),
         }

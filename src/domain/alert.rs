@@ -285,6 +285,9 @@ pub struct AlertEvent {
     /// unconfirmed.
     #[n(18)]
     pub cause: Option<Cause>,
+    /// Of silence: since when the device is offline, where it or its broker said so.
+    #[n(19)]
+    pub offline: Option<Timestamp>,
 }
 
 impl AlertEvent {
@@ -318,6 +321,7 @@ impl AlertEvent {
             share: None,
             side: None,
             cause: None,
+            offline: None,
         }
     }
 }

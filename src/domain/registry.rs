@@ -184,6 +184,8 @@ pub struct Assignment {
     pub validity: Validity,
     /// The station.
     pub station: StationId,
+    /// The device by way of which it speaks.
+    pub gateway: Option<DeviceId>,
     /// What it sends.
     pub profile: ProfileIndex,
     /// The datastream and conversion of each channel of the profile; `None` where ignored.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::silence::{Terms, deadline};
+use crate::alert::silence::{Heard, Terms, deadline};
 use crate::domain::alert::{AlertChange, AlertEvent, Subject, WeirCondition};
 use crate::domain::name::{DatastreamId, NetworkId, RuleId, StationId};
 use crate::domain::registry::{Registry, RuleKind, Station};
@@ -26,6 +26,8 @@ struct Watched {
     terms: Terms,
     /// Since when its broker is connected, in elapsed milliseconds.
     connected_ms: i64,
+    /// Since when its device is gone, in elapsed milliseconds.
+    gone_ms: Option<i64>,
 }
 
 impl Pipeline {
@@ -106,32 +108,38 @@ impl Pipeline {
             let expected_every_ms = datastream.expected_every_ms;
             let terms = Terms { expected_every_ms, intervals };
             let connected_ms = self.connected_since(id)?;
-            Some(Watched { slot: datastream.slot, rule: rule.id, terms, connected_ms })
+            let gone_ms = self.gone_since(registry, id, at.wall);
+            Some(Watched { slot: datastream.slot, rule: rule.id, terms, connected_ms, gone_ms })
         };
         // A datastream whose broker is away is not judged.
         let watched: Vec<Watched> =
             station.datastreams.iter().filter_map(|id| of_stream(*id)).collect();
         let shortest = watched.iter().min_by_key(|one| one.terms.patience_ms()).copied()?;
         let connected_ms = watched.iter().map(|one| one.connected_ms).max();
-        let whole = deadline(shortest.terms, state.silence.heard_ms, connected_ms)?;
+        // It is gone as a whole only if all are.
+        let gone: Option<Vec<i64>> = watched.iter().map(|one| one.gone_ms).collect();
+        let gone_ms = gone.and_then(|gone| gone.into_iter().max());
+        let heard = Heard { last_ms: state.silence.heard_ms, gone_ms };
+        let whole = deadline(shortest.terms, heard, connected_ms)?;
         if whole <= at.elapsed_ms {
-            self.silence_station(station.id, shortest.rule, at, out);
+            self.silence_station(station.id, (shortest.rule, gone_ms), at, out);
             return Some(at.elapsed_ms + IDLE_MS);
         }
         let mut next = whole;
         let mut silent = Vec::new();
-        for Watched { slot, rule, terms, connected_ms } in watched {
+        for Watched { slot, rule, terms, connected_ms, gone_ms } in watched {
             let Some(stream) = state.streams.get(usize::from(slot)) else { continue };
-            let heard_ms = stream.silence.heard_ms.max(state.resumed_ms);
-            let Some(due) = deadline(terms, heard_ms, Some(connected_ms)) else { continue };
+            let last_ms = stream.silence.heard_ms.max(state.resumed_ms);
+            let heard = Heard { last_ms, gone_ms };
+            let Some(due) = deadline(terms, heard, Some(connected_ms)) else { continue };
             if due > at.elapsed_ms {
                 next = next.min(due);
             } else if stream.silence.firing.is_none() {
-                silent.push((slot, rule));
+                silent.push((slot, rule, gone_ms));
             }
         }
-        for (slot, rule) in silent {
-            self.silence_stream(station.id, slot, rule, at, out);
+        for (slot, rule, gone_ms) in silent {
+            self.silence_stream((station.id, slot), (rule, gone_ms), at, out);
         }
         Some(next)
     }
@@ -143,7 +151,13 @@ impl Pipeline {
         networks.filter_map(since).max()
     }
 
-    fn silence_station(&mut self, id: StationId, rule: RuleId, at: Moment, out: &mut Processed) {
+    fn silence_station(
+        &mut self,
+        id: StationId,
+        (rule, gone_ms): (RuleId, Option<i64>),
+        at: Moment,
+        out: &mut Processed,
+    ) {
         let firing = self.station_mut(id).is_none_or(|station| station.silence.firing.is_some());
         if firing {
             return;
@@ -155,14 +169,14 @@ impl Pipeline {
         let since = at.wall_of(station.silence.heard_ms);
         let subject = Subject::Station(id);
         let (change, times) = (AlertChange::Fired, (at.wall, since));
-        out.alerts.push(AlertEvent::plain(alert, rule, subject, change, times));
+        let event = AlertEvent::plain(alert, rule, subject, change, times);
+        out.alerts.push(AlertEvent { offline: gone_ms.map(|ms| at.wall_of(ms)), ..event });
     }
 
     fn silence_stream(
         &mut self,
-        station: StationId,
-        slot: u16,
-        rule: RuleId,
+        (station, slot): (StationId, u16),
+        (rule, gone_ms): (RuleId, Option<i64>),
         at: Moment,
         out: &mut Processed,
     ) {
@@ -174,6 +188,7 @@ impl Pipeline {
         let since = at.wall_of(stream.silence.heard_ms);
         let subject = Subject::Datastream(stream.id);
         let (change, times) = (AlertChange::Fired, (at.wall, since));
-        out.alerts.push(AlertEvent::plain(alert, rule, subject, change, times));
+        let event = AlertEvent::plain(alert, rule, subject, change, times);
+        out.alerts.push(AlertEvent { offline: gone_ms.map(|ms| at.wall_of(ms)), ..event });
     }
 }

@@ -69,6 +69,7 @@ impl Pipeline {
         if *self.state.announced != Announced::default() {
             Arc::make_mut(&mut self.state.announced).retain(registry);
         }
+        self.state.gone.retain(|device, _| registry.devices.get(device.index()).is_some());
         self.routes = Routes::new(registry);
         self.plans = evaluate::plans(registry);
         let before = std::mem::replace(&mut self.registry, Arc::clone(registry));

@@ -167,6 +167,10 @@ impl Pipeline {
             }
             Ok((spoken, profile)) => {
                 self.read_readings(message, (spoken.device, profile), manner, ledger, out);
+                if manner.live {
+                    let registry = Arc::clone(&self.registry);
+                    self.note_presence(&registry, spoken.device, manner.now);
+                }
             }
         }
         topic
@@ -386,7 +390,8 @@ impl Pipeline {
     /// Stores the observations that were read, and works out what is made of them.
     fn store_read(&mut self, manner: Manner<'_>, ledger: &mut Ledger, out: &mut Processed) {
         let Manner { now, live, backlog, .. } = manner;
-        let live = live && !self.decoded.farewell;
+        // Who only says whether it is there measures nothing.
+        let live = live && !self.decoded.farewell && !self.decoded.greeting;
         // What the device kept while it could not speak is as a broker's backlog.
         let kept = self.decoded.past.map(|past| Backlog { now, until: past.plus(1) });
         let backlog = [backlog, kept].into_iter().flatten().max_by_key(|one| one.until);

@@ -11,7 +11,7 @@ use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::invalidation::Invalidations;
-use crate::domain::name::{DatastreamId, NetworkId};
+use crate::domain::name::{DatastreamId, DeviceId, NetworkId};
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::Untold;
@@ -46,6 +46,9 @@ struct Closing {
     #[n(10)]
     #[cbor(default)]
     announced: Announced,
+    #[n(11)]
+    #[cbor(default)]
+    gone: BTreeMap<DeviceId, i64>,
 }
 
 /// What can't be read back.
@@ -92,6 +95,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         evaluated: BTreeMap::clone(&state.evaluated),
         invalidations: Invalidations::clone(&state.invalidations),
         announced: Announced::clone(&state.announced),
+        gone: state.gone.clone(),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -144,5 +148,6 @@ pub fn restore(
     pipeline.state.evaluated = Arc::new(closing.evaluated);
     pipeline.state.invalidations = Arc::new(closing.invalidations);
     pipeline.state.announced = Arc::new(closing.announced);
+    pipeline.state.gone = closing.gone;
     Ok(pipeline)
 }

@@ -16,7 +16,7 @@ use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::history::{Entry, History};
 use crate::domain::invalidation::Invalidations;
-use crate::domain::name::{DatastreamId, NetworkId, RuleId};
+use crate::domain::name::{DatastreamId, DeviceId, NetworkId, RuleId};
 use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::{self, Backlog, Untold};
@@ -241,6 +241,8 @@ pub struct State {
     pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
     /// What devices announced of themselves.
     pub announced: Arc<Announced>,
+    /// Devices that are gone, as they or their broker said, since when in elapsed milliseconds.
+    pub gone: BTreeMap<DeviceId, i64>,
     /// The number of the last alert.
     pub alerts: u64,
     /// What is said of spans of values.

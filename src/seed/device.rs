@@ -18,6 +18,8 @@ pub(super) struct Standing {
     pub(super) device: DeviceId,
     pub(super) station: StationId,
     pub(super) position: Box<str>,
+    /// The gateway's name.
+    pub(super) gateway: Box<str>,
     pub(super) profile: ProfileIndex,
     pub(super) validity: Validity,
 }
@@ -78,8 +80,17 @@ pub(super) fn devices(sheets: &Sheets, draft: &mut Draft) {
             let found = format!("`{name}`, which line {} has at that time too", earlier.line);
             cells.fault(found, "a device at one station at a time");
         }
-        let (line, position) = (row.line, position.into());
-        draft.standings.push(Standing { line, device: id, station, position, profile, validity });
+        let gateway = cells.text("gateway").into();
+        let (line, position, device) = (row.line, position.into(), id);
+        draft.standings.push(Standing {
+            line,
+            device,
+            station,
+            position,
+            gateway,
+            profile,
+            validity,
+        });
         draft.datastreams.whole &= draft.faults.len() == before;
     }
     gateways(sheet, draft);

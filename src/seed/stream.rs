@@ -49,9 +49,10 @@ pub(super) fn datastreams(_: &Sheets, draft: &mut Draft) {
                 *stream = Some(sender.stream(datastream));
             }
         }
-        let Standing { device, station, profile, validity, .. } = standing;
+        let Standing { device, station, gateway, profile, validity, .. } = standing;
         if let Some(device) = draft.registry.devices.get_mut(device.index()) {
-            device.assignments.push(Assignment { validity, station, profile, streams });
+            let gateway = draft.registry.device_ids.get(&(device.network, gateway)).copied();
+            device.assignments.push(Assignment { validity, station, gateway, profile, streams });
             device.assignments.sort_by_key(|assignment| assignment.validity.from);
         }
     }

@@ -58,7 +58,7 @@ fn without_a_codec_nobody_knows_what_was_sent() {
 }
 
 #[test]
-fn status_is_the_devices_and_join_is_no_reading() {
+fn status_and_join_are_the_devices() {
     let status = Desk { kind: Some("status"), ..desk() };
     status.check(
         r#"{"deduplicationId":"x","time":"2026-05-01T00:00:00Z","margin":7,"batteryLevel":75.5,
@@ -67,6 +67,9 @@ fn status_is_the_devices_and_join_is_no_reading() {
     );
     status.check(r#"{"batteryLevel":0,"externalPowerSource":true}"#, &[]);
     status.check(r#"{"batteryLevel":0,"batteryLevelUnavailable":true}"#, &[]);
+    let joined = Desk { kind: Some("join"), ..Desk::new(Format::Chirpstack, &["@online"]) };
+    joined.check(r#"{"devAddr":"00189440"}"#, &["0 @online=1"]);
+    Desk { retained: true, ..joined }.check(r#"{"devAddr":"00189440"}"#, &[]);
     for kind in ["join", "ack", "txack", "log", "location", "integration"] {
         Desk { kind: Some(kind), ..desk() }.check(r#"{"devAddr":"00189440"}"#, &[]);
     }

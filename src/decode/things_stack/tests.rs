@@ -67,6 +67,8 @@ fn joins_and_downlinks_are_no_readings() {
         Desk { kind: Some(kind), ..desk() }.check(r#"{"join_accept":{}}"#, &[]);
     }
     Desk { kind: Some("up"), ..desk() }.says(UP, "0 ph=7.62");
+    let joined = Desk { kind: Some("join"), ..Desk::new(Format::ThingsStack, &["@online"]) };
+    joined.check(r#"{"join_accept":{}}"#, &["0 @online=1"]);
 }
 
 #[test]

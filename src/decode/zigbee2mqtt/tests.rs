@@ -51,6 +51,8 @@ fn availability_is_text_or_an_object() {
 #[test]
 fn what_is_said_to_a_device_is_no_reading() {
     Desk { kind: Some("set"), ..desk() }.check(r#"{"state":"ON"}"#, &[]);
+    // What it says of its own state is none of the bridge's.
+    Desk { kind: Some("state"), ..desk() }.check("ON", &[]);
 }
 
 #[test]

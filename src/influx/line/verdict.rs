@@ -152,6 +152,9 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
         fields.integer("cause_flag", i64::from(cause.flag.number()));
         fields.integer("cause_since", cause.since.millis());
     }
+    if let Some(offline) = event.offline {
+        fields.integer("offline_since", offline.millis());
+    }
     if let (Some(span), Some(datastream)) = (event.span, datastream) {
         let period = period_name(datastream, event.period);
         let reasons: Vec<&str> = event.reasons.iter().map(Period::word).collect();

@@ -53,7 +53,8 @@ impl Scene<'_> {
                 }
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => {
-                format!("{who}：自{since}起无{property}数据{}", self.expected_zh())
+                let (expected, offline) = (self.expected_zh(), self.offline_zh());
+                format!("{who}：自{since}起无{property}数据{expected}{offline}")
             }
             (AlertChange::Resolved, Topic::Silence) => {
                 format!("{who}：{property}数据已恢复，中断时间为{since}至{until}")
@@ -206,6 +207,12 @@ impl Scene<'_> {
         self.limit.map_or(String::new(), |limit| {
             format!("，依据{}{}", limit.instrument, clause_zh(&limit.clause))
         })
+    }
+
+    /// `，设备已于08:05离线`, where that was said.
+    fn offline_zh(&self) -> String {
+        let said = self.event.offline.map(|at| self.clock(at, &DAYS));
+        said.map_or(String::new(), |at| format!("，设备已于{at}离线"))
     }
 
     fn expected_zh(&self) -> String {

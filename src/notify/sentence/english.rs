@@ -51,9 +51,13 @@ impl Scene<'_> {
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => match self.property {
                 Some(property) => {
-                    format!("{who}: no {} since {since}{}", property.symbol, self.expected())
+                    let (symbol, expected) = (&property.symbol, self.expected());
+                    format!("{who}: no {symbol} since {since}{expected}{}", self.offline())
                 }
-                None => format!("{who}: silent since {since}{}", self.expected()),
+                None => {
+                    let (expected, offline) = (self.expected(), self.offline());
+                    format!("{who}: silent since {since}{expected}{offline}")
+                }
             },
             (AlertChange::Resolved, Topic::Silence) => match self.property {
                 Some(property) => format!(
@@ -205,6 +209,12 @@ impl Scene<'_> {
             (None, class) => format!("class {class}"),
         };
         format!("{class} ({}, limit {})", self.clause(), self.limit_text())
+    }
+
+    /// `; its device went offline at 08:05`, where that was said.
+    fn offline(&self) -> String {
+        let said = self.event.offline.map(|at| self.clock(at, &DAYS));
+        said.map_or(String::new(), |at| format!("; its device went offline at {at}"))
     }
 
     fn expected(&self) -> String {
