@@ -39,7 +39,7 @@ pub fn formats(bench: &mut Bench) {
         black_box(serde_json::from_slice::<Value>(black_box(wide.as_bytes())).unwrap());
     });
     let mut add = |name: &str, shape: Shape, payload: &[u8], aim: Aim| {
-        let ratio = shape.cost(payload).as_secs_f64() / cost.as_secs_f64();
+        let ratio = shape.cost(payload, VALUES).as_secs_f64() / cost.as_secs_f64();
         let figure = format!("format: {name}, {VALUES} values");
         let note = "times serde_json reading as many into `Value`".to_owned();
         bench.table.add(&figure, ratio, "", aim, note);
@@ -50,6 +50,8 @@ pub fn formats(bench: &mut Bench) {
     let pointers = Pointers { time: "/ts".into(), ..Pointers::default() };
     let json = Shape::new(Format::Json, &named("/c"), pointers);
     add("json", json, wide.as_bytes(), Aim::AtMost(1.2));
+    let (gateway, list) = several();
+    add("json, records of several values", gateway, list.as_bytes(), Aim::None);
     let pointers = Pointers { device: "MN".into(), ..Pointers::default() };
     let hj212 = Shape::new(Format::Hj212, &FACTORS.map(|name| format!("{name}-Rtd")), pointers);
     add("hj212, each with a mark", hj212, frame().as_bytes(), Aim::AtMost(1.2));
@@ -62,6 +64,49 @@ pub fn formats(bench: &mut Bench) {
     sparkplug.hear("spBv1.0/g/DBIRTH/n/d", &metrics(|n| format!("c{n}")));
     sparkplug.topic = "spBv1.0/g/DDATA/n/d";
     add("sparkplug_b, by alias", sparkplug, &metrics(|_| String::new()), Aim::None);
+    let (binary, record) = record();
+    add("binary", binary, &record, Aim::None);
+    let mut homie = Shape::new(Format::Homie, &["n/p".to_owned()], Pointers::default());
+    let property = r#"{"datatype":"float","unit":"mg/L"}"#;
+    let description = format!(r#"{{"nodes":{{"n":{{"properties":{{"p":{property}}}}}}}}}"#);
+    homie.hear("homie/d/$description", description.as_bytes());
+    homie.topic = "homie/d/n/p";
+    let one = shortest(|| {
+        black_box(serde_json::from_slice::<Value>(black_box(b"7.62")).unwrap());
+    });
+    let ratio = homie.cost(b"7.62", 1).as_secs_f64() / one.as_secs_f64();
+    let note = "times serde_json reading as many into `Value`".to_owned();
+    bench.table.add("format: homie, 1 value", ratio, "", Aim::None, note);
+}
+
+/// Writes three values a record, as a gateway sends them, and what the seeds say of it.
+fn several() -> (Shape, String) {
+    let parts = ["u", "i", "p"];
+    let of_record = |at: usize| {
+        let values = (0..).zip(parts).map(|(n, part)| format!("\"{part}\":{}", value(at * 3 + n)));
+        format!("{{\"id\":\"m{at}\",{}}}", values.collect::<Vec<_>>().join(","))
+    };
+    let records: Vec<String> = (0..VALUES / 3).map(of_record).collect();
+    let name = |n: usize| format!("m{}/{}", n / 3, parts[n % 3]);
+    let names: Vec<String> = (0..VALUES).map(name).collect();
+    let pointers = Pointers {
+        time: "/ts".into(),
+        each: Some("/list".into()),
+        channel: "/id".into(),
+        value: "/u /i /p".into(),
+        ..Pointers::default()
+    };
+    let payload = format!("{{\"ts\":{AT},\"list\":[{}]}}", records.join(","));
+    (Shape::new(Format::Json, &names, pointers), payload)
+}
+
+/// Writes a record of 16 bits a value, and what the seeds say of it.
+fn record() -> (Shape, Vec<u8>) {
+    let names: Vec<String> = (0..VALUES).map(|n| format!("u16be@{}", 2 * n)).collect();
+    let mut shape = Shape::new(Format::Binary, &names, Pointers::default());
+    shape.rule.options.record = 2 * VALUES as u16;
+    let record = (0..VALUES).flat_map(|n| (700 + n as u16).to_be_bytes());
+    (shape, record.collect())
 }
 
 fn value(number: usize) -> f64 {
@@ -203,7 +248,7 @@ impl Shape {
         self.announced = announced;
     }
 
-    fn cost(&self, payload: &[u8]) -> Duration {
+    fn cost(&self, payload: &[u8], values: usize) -> Duration {
         let plans = decode::plans(&self.rule, &self.profile);
         let (mut announced, mut decoded) = (Arc::clone(&self.announced), Decoded::default());
         let cost = shortest(|| {
@@ -212,7 +257,7 @@ impl Shape {
             decode::decode(&plans, context, payload, &mut announced, &mut decoded).unwrap();
             black_box(&decoded);
         });
-        assert_eq!((decoded.readings.len(), decoded.rejects.len()), (VALUES, 0));
+        assert_eq!((decoded.readings.len(), decoded.rejects.len()), (values, 0));
         cost
     }
 }
