@@ -3,6 +3,7 @@
 mod assess;
 mod decode;
 mod explain;
+mod import;
 mod ledger;
 mod letters;
 mod limits;
@@ -21,6 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::assess::Assess;
 pub use self::decode::Payload;
+pub use self::import::Import;
 pub use self::letters::Letters;
 pub use self::limits::Limits;
 pub use self::qc::Series;
@@ -196,6 +198,23 @@ pub enum Command {
     /// marks, times. Without it everything that the payload names is shown. Exits with 1 if it
     /// would be a dead letter. Example: `weir decode --format hj212 < frame.txt`.
     Decode(Payload),
+    /// Take in a table of a laboratory or a logger, as history.
+    ///
+    /// The table is CSV: a column `time` (local, or with an offset), and one a property, named as
+    /// in properties.csv, by its symbol or as a channel of the profile, with another unit in
+    /// brackets: `NH3-N[ug/L]`. Or it is long: `time`, `property`, `value`, and if need be `unit`.
+    /// Both may have `method`, `person`, `detection_limit` and `station`. `<0.025` and `0.025L` are
+    /// below detection, as is `ND` with a limit; an empty cell is no value.
+    ///
+    /// The device is the station's one of the network `import` (devices.csv), or the one that is
+    /// named, such as a logger whose file this is. What is read goes through the daemon at work as
+    /// its messages do: each value ends stored, as a dead letter, or as a duplicate, so a table may
+    /// be imported again. No alert is raised; the days are recomputed once they are closed, 35
+    /// hours after their end. Exits with 1 if something was rejected. See docs/import.md.
+    ///
+    /// Example: `weir import june.csv --station hunhe-dongling --dry-run`
+    #[command(verbatim_doc_comment)]
+    Import(Import),
     /// Have past days reckoned again, as if what came late had come in time.
     ///
     /// The daemon does so itself for each day of which values came too late, once nothing can come
@@ -275,6 +294,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Assess(command) => assess::run(command)?,
         Command::Qc(command) => qc::run(command).await?,
         Command::Decode(command) => decode::run(&command)?,
+        Command::Import(table) => import::run(table).await?,
         Command::Recompute(days) => recompute::run(days).await?,
         Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
         Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,

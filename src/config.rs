@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::config::file::{File, Section};
 use crate::domain::fault::{Fault, SettingFault};
 use crate::domain::judgement::Judgement;
+use crate::domain::registry::IMPORT;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::{http, influx, journal, mqtt, notify, telemetry};
 
@@ -234,6 +235,11 @@ impl Config {
         for (index, broker) in self.brokers.iter().enumerate() {
             let others = self.brokers.get(..index).unwrap_or_default();
             let section = Section::nth("broker", index);
+            if broker.network == IMPORT {
+                let found = format!("network `{IMPORT}`");
+                let expected = "another name: this one is of tables that are imported";
+                file.note(&section, [SettingFault::new("network", found, expected)]);
+            }
             if others.iter().any(|other| other.network == broker.network) {
                 let found = format!("network `{}` twice", broker.network);
                 let fault = SettingFault::new("network", found, "one [[broker]] a network");
@@ -357,6 +363,12 @@ mod tests {
                 "weir.toml:9: found unknown",
             ],
         );
+    }
+
+    #[test]
+    fn no_broker_has_the_network_of_tables_that_are_imported() {
+        let text = SOUND.replace("\"rivers\"", "\"import\"");
+        check(&text, &["weir.toml:4: found network `import`, expected another name"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod decode;
 pub mod deliver;
 pub mod edition;
 pub mod explain;
+pub mod import;
 pub mod in_hand;
 pub mod ingest;
 mod letter;

@@ -12,6 +12,7 @@ mod derive;
 mod edition;
 mod evaluate;
 pub mod explain;
+pub mod import;
 pub mod indices;
 mod instrument;
 pub mod late;

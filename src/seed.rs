@@ -16,6 +16,7 @@ mod energy;
 mod format;
 mod grade;
 mod hj212;
+mod import;
 mod item;
 mod limit;
 mod mark;
@@ -77,6 +78,7 @@ pub fn compile(
         draft.registry.networks.put(id.index(), network.as_str().into());
         draft.networks.ids.insert(network.as_str().into(), id);
     }
+    import::network(&sheets, &mut draft);
     quantity::units(&sheets, &mut draft);
     quantity::properties(&sheets, &mut draft);
     air::molar_masses(&sheets, &mut draft);
@@ -90,6 +92,7 @@ pub fn compile(
     mark::marks(&sheets, &mut draft);
     profile::profiles(&sheets, &mut draft);
     device::devices(&sheets, &mut draft);
+    import::devices(&mut draft);
     topic::topics(&sheets, &mut draft);
     stream::datastreams(&sheets, &mut draft);
     stream::calibrations(&sheets, &mut draft);

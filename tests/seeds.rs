@@ -66,6 +66,19 @@ fn a_grid_without_a_factor_is_refused_with_its_line() {
     check(&with("places.csv", ",liaoning", ",atlantis"), "seeds/places.csv:2:");
 }
 
+#[test]
+fn the_row_of_tables_that_are_imported_is_always_the_same() {
+    let row = "import,{node}/{device},csv,,time,rfc3339,,channel,value,unit";
+    for other in [
+        "import,{device},csv,,time,rfc3339,,channel,value,unit",
+        "import,{node}/{device},json,,/time,rfc3339,,/channel,/value,/unit",
+        "import,{node}/{device},csv,,time,local,,channel,value,unit",
+        "import,{node}/{device},csv,,time,rfc3339,,,value,unit",
+    ] {
+        check(&with("topics.csv", row, other), "seeds/topics.csv:10:");
+    }
+}
+
 /// Gives the example with one more row in `topics.csv`, which has the optional column.
 fn with_topic(row: &str) -> Tables {
     let mut tables = example();

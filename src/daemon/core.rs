@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::daemon::edition::Edition;
+use crate::daemon::import::{self, Taken};
 use crate::daemon::in_hand::{DIED, InHand, words};
 use crate::daemon::letter::{self, Cause};
 use crate::daemon::recover;
@@ -314,6 +315,15 @@ impl Core {
         if let Err(fault) = self.process(at, input) {
             tracing::error!(fault, "An input that is no message was left out.");
         }
+    }
+
+    /// Takes a part of a table in, as a message that no broker gave. Nothing where the edition has
+    /// no network for it.
+    pub fn import(&mut self, at: Moment, topic: &str, part: &str) -> Option<Taken> {
+        let network = self.registry().import()?;
+        (self.processed.fate, self.processed.rejects) = (None, Vec::new());
+        self.take_message(at, import::message(network, topic, part), None);
+        Some(Taken::of(&self.processed))
     }
 
     /// Gives what came at once of what a person said last.

@@ -44,7 +44,7 @@ fn by_seeds(
     registry: &Registry,
     payload: &[u8],
 ) -> Result<String, String> {
-    let mut rules = registry.topics.iter();
+    let mut rules = registry.topics.iter().filter(|rule| !registry.is_import(rule.network));
     let read = |rule| TopicRule::read(rule, topic).map(|words| (TopicRule::clone(rule), words));
     let (mut rule, words) = rules.find_map(read).ok_or(Reason::UnknownTopic.to_string())?;
     rule.formats = asked.format.map_or(rule.formats, |format| vec![format]);

@@ -17,6 +17,7 @@ use crate::daemon::clock::Clock;
 use crate::daemon::conditions::Conditions;
 use crate::daemon::core::Core;
 use crate::daemon::edition::Edition;
+use crate::daemon::import::Taken;
 use crate::daemon::status::{Status, View};
 use crate::domain::alert::WeirCondition;
 use crate::domain::fault::Fault;
@@ -73,6 +74,15 @@ pub enum Command {
     Act(Box<Asked>, oneshot::Sender<Answered>),
     /// Take an edition; the answer says whether it was another one, or what is wrong with it.
     Take(Box<Edition>, oneshot::Sender<Result<bool, Vec<Fault>>>),
+    /// Take in a part of a table; the answer says what came of it.
+    Import {
+        /// The topic under which it comes.
+        topic: String,
+        /// The part.
+        part: String,
+        /// Says what came of it; nothing where the edition has no network for it.
+        answer: oneshot::Sender<Option<Taken>>,
+    },
     /// Take in what past days come to.
     Recompute(Box<Recompute>),
     /// Hand over what is in hand; the answer says which batch holds the last of it.
@@ -167,6 +177,10 @@ impl Ingest {
                     }
                     Some(Command::Take(edition, answer)) => {
                         answer.send(shared.take_edition(&edition)).ok();
+                    }
+                    Some(Command::Import { topic, part, answer }) => {
+                        let mut core = shared.core.borrow_mut();
+                        answer.send(core.import(shared.clock.now(), &topic, &part)).ok();
                     }
                     Some(Command::Recompute(recomputed)) => {
                         shared.take(Input::Recompute(Arc::from(recomputed)));

@@ -19,6 +19,7 @@ use crate::daemon::conditions::Conditions;
 use crate::daemon::core::{BATCHES_MAX, Core, SPARES_MAX, Settings, Settled, Store, Ways};
 use crate::daemon::deliver::{self, Deliverer};
 use crate::daemon::edition::Edition;
+use crate::daemon::import::Taken;
 use crate::daemon::in_hand::InHand;
 use crate::daemon::ingest::{COMMANDS_MAX, Command, Ingest};
 use crate::daemon::outlet::{NOTES_MAX, Outlet};
@@ -116,6 +117,17 @@ impl Commands {
     pub async fn take(&self, edition: Edition) -> anyhow::Result<Result<bool, Vec<Fault>>> {
         let (answer, answered) = oneshot::channel();
         self.give(Command::Take(Box::new(edition), answer)).await?;
+        answered.await.context("weir has ended")
+    }
+
+    /// Has a part of a table taken in, and says what came of it; nothing where the edition in force
+    /// has no network for it. It is committed once [`Commands::settle`] returns.
+    ///
+    /// # Errors
+    /// The daemon has ended.
+    pub async fn import(&self, topic: String, part: String) -> anyhow::Result<Option<Taken>> {
+        let (answer, answered) = oneshot::channel();
+        self.give(Command::Import { topic, part, answer }).await?;
         answered.await.context("weir has ended")
     }
 

@@ -21,6 +21,7 @@ use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
 use crate::daemon::days;
 use crate::daemon::edition::Edition;
 use crate::daemon::explain;
+use crate::daemon::import;
 use crate::daemon::recompute::{self, Orders};
 use crate::daemon::run::Commands;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
@@ -67,6 +68,13 @@ pub enum Request {
     Explain(explain::Asked),
     /// Tell which share of the values of a station passed.
     Days(days::Asked),
+    /// Take in parts of a table.
+    Import {
+        /// The topic under which they come.
+        topic: String,
+        /// The parts.
+        parts: Vec<String>,
+    },
     /// Recompute natural days.
     Recompute {
         /// The first.
@@ -194,6 +202,7 @@ async fn serve_one(
             Ok(words) => Answer { done: true, words },
             Err(words) => Answer::refused(words),
         },
+        Ok(Request::Import { topic, parts }) => import(commands, &topic, parts).await?,
         Ok(Request::Recompute { from, to, station }) => {
             match orders.ask(&from, &to, station.as_deref()) {
                 Ok(words) => Answer::done(words),
@@ -218,6 +227,19 @@ async fn act(config: &Config, commands: &Commands, asked: Asked) -> anyhow::Resu
     };
     let since = Reader::open(&config.journal.data_folder)?.raw_since()?;
     Ok(Answer { done: true, words: done.words(recompute::whole_since(since)) })
+}
+
+async fn import(commands: &Commands, topic: &str, parts: Vec<String>) -> anyhow::Result<Answer> {
+    let mut taken = Vec::with_capacity(parts.len());
+    for part in parts {
+        match commands.import(topic.to_owned(), part).await? {
+            Some(one) => taken.push(one),
+            None => return Ok(Answer::refused(vec![import::NO_NETWORK.to_owned()])),
+        }
+    }
+    // What is answered is in the journal.
+    commands.settle().await?;
+    Ok(Answer::done(serde_json::to_string(&taken)?))
 }
 
 fn said(orders: &Orders, station: Option<&str>, all: bool) -> Answer {

@@ -102,6 +102,16 @@ impl Faults {
     }
 }
 
+/// Reads the bytes of a table, or says why they are none.
+///
+/// # Errors
+/// It is too long, or no text.
+pub fn whole<'a>(file: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>, Vec<Fault>> {
+    let mut faults = Faults::of(file);
+    let text = faults.text(bytes);
+    faults.or(text)
+}
+
 /// Reads a time as people and loggers write it, in a zone unless it says another.
 pub(super) fn time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     Timestamp::of_text_or_offset(text, zone).or_else(|| local(text, zone))

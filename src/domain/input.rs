@@ -172,6 +172,21 @@ pub enum Input<'a> {
     Recompute(Arc<Recompute>),
 }
 
+impl Input<'_> {
+    /// Gives the network that a message is of, or one that is run again.
+    #[must_use]
+    pub fn network(&self) -> Option<NetworkId> {
+        match self {
+            Self::Message(message) | Self::Act(Act::Retry { message, .. }) => Some(message.network),
+            Self::Act(Act::Invalidate { .. } | Act::Revoke { .. })
+            | Self::Tick
+            | Self::Edition(_)
+            | Self::Condition(_)
+            | Self::Recompute(_) => None,
+        }
+    }
+}
+
 /// An input and when it came.
 #[derive(Clone, Debug)]
 pub struct Arrival<'a> {

@@ -52,6 +52,9 @@ pub use self::water::{
     Border, ClassLimits, GradeRule, IndexItem, Quantity, Role, Span, WaterRules,
 };
 
+/// The network of tables that are imported: no broker has it.
+pub const IMPORT: &str = "import";
+
 /// How averages of a property are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Combine {
@@ -574,6 +577,19 @@ impl Registry {
             "pH" | "1" => "",
             name => name,
         }
+    }
+
+    /// Gives the network of tables that are imported, if the seeds name it.
+    #[must_use]
+    pub fn import(&self) -> Option<NetworkId> {
+        let ids = (0..self.networks.len()).map(|id| NetworkId(u32::try_from(id).unwrap_or(0)));
+        ids.into_iter().find(|id| self.is_import(*id))
+    }
+
+    /// Says whether a network is that of tables that are imported.
+    #[must_use]
+    pub fn is_import(&self, network: NetworkId) -> bool {
+        self.networks.get(network.index()).is_some_and(|name| **name == *IMPORT)
     }
 
     /// Gives the MQTT filters of a network, one a pattern.

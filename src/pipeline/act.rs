@@ -87,7 +87,11 @@ impl Pipeline {
             judged.days = joined(judged.days, days);
         }
         let (backlog, members) = (None, Flag::NotEvaluated);
-        self.derive(&registry, Hearing { now: at, live: false, backlog, members }, out);
+        self.derive(
+            &registry,
+            Hearing { now: at, live: false, backlog, imported: false, members },
+            out,
+        );
         self.evaluate_assessed(&registry, out);
         out.judged = Some(judged);
     }

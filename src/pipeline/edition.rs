@@ -90,7 +90,7 @@ impl Pipeline {
         out: &mut Processed,
     ) {
         let (backlog, members) = (None, Flag::NotEvaluated);
-        let hearing = Hearing { now: at, live: false, backlog, members };
+        let hearing = Hearing { now: at, live: false, backlog, imported: false, members };
         let told = out.observations.len();
         for datastream in registry.datastreams.iter() {
             let known = before.datastream(datastream.id);

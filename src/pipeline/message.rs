@@ -48,6 +48,8 @@ struct Manner<'a> {
     again: bool,
     /// Where it may be of its broker's backlog.
     backlog: Option<Backlog>,
+    /// Whether it is of a table that is imported.
+    imported: bool,
 }
 
 impl Manner<'_> {
@@ -62,14 +64,19 @@ impl Pipeline {
         let mut ledger = Ledger::default();
         let mut ordinal = 0;
         let mut duplicate = false;
-        if message.qos == Qos::AtMostOnce {
+        let imported = self.registry.is_import(message.network);
+        if imported {
+            // No broker gave it, and none gives it again.
+        } else if message.qos == Qos::AtMostOnce {
             ledger.unprotected = 1;
         } else {
             (ordinal, duplicate) = self.note_packet(message);
         }
-        let backlog = self.state.network(message.network).hear(at);
-        let live = !message.retain;
-        let manner = Manner { now: at, received: at, only: None, live, again: false, backlog };
+        let mut heard = || self.state.network(message.network).hear(at);
+        let backlog = if imported { None } else { heard() };
+        let live = !message.retain && !imported;
+        let (received, only, again) = (at, None, false);
+        let manner = Manner { now: at, received, only, live, again, backlog, imported };
         let topic = if duplicate {
             // Its reply may be what was lost.
             self.answer_again(message, manner);
@@ -95,8 +102,9 @@ impl Pipeline {
     pub(super) fn retry(&mut self, act: &Act<'_>, at: Moment, out: &mut Processed) {
         let Act::Retry { message, reading, received, pattern, rejected } = *act else { return };
         let message = Message { fault: None, ..message };
-        let manner =
-            Manner { now: at, received, only: reading, live: false, again: true, backlog: None };
+        let (live, again, backlog) = (false, true, None);
+        let imported = self.registry.is_import(message.network);
+        let manner = Manner { now: at, received, only: reading, live, again, backlog, imported };
         let mut read = Ledger::default();
         self.read_message(&message, manner, &mut read, out);
         self.store_read(manner, &mut read, out);
@@ -122,8 +130,7 @@ impl Pipeline {
 
     /// Counts an acknowledged message of its network and says whether it was committed before.
     fn note_packet(&mut self, message: &Message<'_>) -> (u64, bool) {
-        let digest = xxh3_128_with_seed(message.payload, xxh3_64(message.topic));
-        let digest = ((digest >> 64) as u64, digest as u64);
+        let digest = digest(message);
         let network = self.state.network(message.network);
         let repeated = message.dup && network.is_repeated(message.packet_id, digest);
         (network.note(message.packet_id, digest), repeated)
@@ -166,10 +173,18 @@ impl Pipeline {
                 out.rejects.push(Reject { stage, device, channel: None, record: 0, reason });
             }
             Ok((spoken, profile)) => {
-                self.read_readings(message, (spoken.device, profile), manner, ledger, out);
+                let fresh = manner.imported && !manner.again;
+                let station = self.stands_at(spoken.device, manner.received).filter(|_| fresh);
+                let digest = digest(message);
+                let known = station.and_then(|station| self.refused(station, digest));
+                let known = known.as_deref();
+                self.read_readings(message, (spoken.device, profile), manner, known, ledger, out);
                 if manner.live {
                     let registry = Arc::clone(&self.registry);
                     self.note_presence(&registry, spoken.device, manner.now);
+                }
+                if let Some(station) = station {
+                    self.note_part(station, digest, out);
                 }
             }
         }
@@ -197,19 +212,21 @@ impl Pipeline {
     ) -> &mut Vec<Observation> {
         let nothing = &mut Ledger::default();
         let (now, live, backlog) = (at, false, None);
+        let imported = input.network().is_some_and(|network| self.registry.is_import(network));
         match input {
             Input::Message(message) => {
-                let repeated = message.qos != Qos::AtMostOnce && self.note_packet(message).1;
+                let noted = !imported && message.qos != Qos::AtMostOnce;
+                let repeated = noted && self.note_packet(message).1;
                 if !repeated {
-                    let manner =
-                        Manner { now, received: at, only: None, live, again: false, backlog };
+                    let (received, only, again) = (at, None, false);
+                    let manner = Manner { now, received, only, live, again, backlog, imported };
                     self.read_message(message, manner, nothing, out);
                 }
             }
             Input::Act(Act::Retry { message, reading, received, .. }) => {
                 let message = Message { fault: None, ..*message };
-                let manner =
-                    Manner { now, received: *received, only: *reading, live, again: true, backlog };
+                let (received, only, again) = (*received, *reading, true);
+                let manner = Manner { now, received, only, live, again, backlog, imported };
                 self.read_message(&message, manner, nothing, out);
             }
             Input::Act(Act::Invalidate { .. } | Act::Revoke { .. })
@@ -334,12 +351,14 @@ impl Pipeline {
         Ok(assignment.profile)
     }
 
-    /// Normalizes what was decoded into [`Pipeline::observed`].
+    /// Normalizes what was decoded into [`Pipeline::observed`]. Of a part of a table that is known,
+    /// `refused` are the rows that are not held.
     fn read_readings(
         &mut self,
         message: &Message<'_>,
         (device, profile): (DeviceId, ProfileIndex),
         manner: Manner<'_>,
+        refused: Option<&[u32]>,
         ledger: &mut Ledger,
         out: &mut Processed,
     ) {
@@ -349,6 +368,7 @@ impl Pipeline {
         else {
             return;
         };
+        let is_held = |record: &u32| refused.is_some_and(|refused| !refused.contains(record));
         for refused in self.decoded.rejects.drain(..) {
             if manner.wants(&refused.channel, refused.record) {
                 ledger.readings.count(Outcome::Rejected);
@@ -361,7 +381,8 @@ impl Pipeline {
             profile,
             channels: &known.channels,
             received: manner.received.wall,
-            retain: message.retain,
+            // The times of a table are those of its rows, whatever clock is trusted.
+            retain: message.retain || manner.imported,
         };
         self.fetch(device, &self.decoded.readings, manner.received.wall);
         for reading in self.decoded.readings.drain(..) {
@@ -372,12 +393,20 @@ impl Pipeline {
             }
             match normalize::normalize(context, &reading) {
                 Ok(None) => {}
-                Ok(Some(_)) if self.decoded.repeated => ledger.readings.count(Outcome::Duplicate),
+                Ok(Some(_)) if self.decoded.repeated || is_held(&reading.record) => {
+                    ledger.readings.count(Outcome::Duplicate);
+                }
                 Ok(Some(observation)) if registry.marks.is_control(observation.mark) => {
                     ledger.readings.count(Outcome::Stored);
                     out.controls.push(observation);
                 }
-                Ok(Some(observation)) => self.observed.push(observation),
+                Ok(Some(mut observation)) => {
+                    if manner.imported && observation.phenomenon_time.start() < manner.now.wall {
+                        // No clock is wrong because a table is old.
+                        observation.clock = Flag::NotEvaluated;
+                    }
+                    self.observed.push(observation);
+                }
                 Err(reason) => {
                     ledger.readings.count(Outcome::Rejected);
                     let refused = Refused { channel: name.into(), record: reading.record, reason };
@@ -389,13 +418,13 @@ impl Pipeline {
 
     /// Stores the observations that were read, and works out what is made of them.
     fn store_read(&mut self, manner: Manner<'_>, ledger: &mut Ledger, out: &mut Processed) {
-        let Manner { now, live, backlog, .. } = manner;
+        let Manner { now, live, backlog, imported, .. } = manner;
         // Who only says whether it is there measures nothing.
         let live = live && !self.decoded.farewell && !self.decoded.greeting;
         // What the device kept while it could not speak is as a broker's backlog.
         let kept = self.decoded.past.map(|past| Backlog { now, until: past.plus(1) });
         let backlog = [backlog, kept].into_iter().flatten().max_by_key(|one| one.until);
-        let hearing = Hearing { now, live, backlog, members: Flag::NotEvaluated };
+        let hearing = Hearing { now, live, backlog, imported, members: Flag::NotEvaluated };
         self.store_observed(hearing, ledger, out);
     }
 
@@ -404,7 +433,7 @@ impl Pipeline {
     pub fn take_row(&mut self, row: &[Observation], at: Moment, out: &mut Processed) {
         out.clear();
         let members = Flag::NotEvaluated;
-        let hearing = Hearing { now: at, live: false, backlog: None, members };
+        let hearing = Hearing { now: at, live: false, backlog: None, imported: false, members };
         self.store(row, hearing, &mut Ledger::default(), out);
     }
 
@@ -447,6 +476,12 @@ impl Pipeline {
         });
         std::hint::black_box(touched.fold(0, |all, one| all ^ one));
     }
+}
+
+/// Gives what tells a message from others.
+fn digest(message: &Message<'_>) -> (u64, u64) {
+    let digest = xxh3_128_with_seed(message.payload, xxh3_64(message.topic));
+    ((digest >> 64) as u64, digest as u64)
 }
 
 fn reading_reject(stage: Stage, device: &str, refused: Refused) -> Reject {

@@ -23,6 +23,8 @@ pub(super) struct Hearing {
     pub(super) now: Moment,
     pub(super) live: bool,
     pub(super) backlog: Option<Backlog>,
+    /// Whether it is of a table that is imported: history, however young it is.
+    pub(super) imported: bool,
     /// Of a derived value: the worst flag of what it was made of.
     pub(super) members: Flag,
 }
@@ -40,15 +42,16 @@ impl Pipeline {
         let Some(datastream) = registry.datastream(observation.datastream) else {
             return Outcome::Rejected;
         };
-        let Hearing { now, live, backlog, members } = hearing;
+        let Hearing { now, live, backlog, imported, members } = hearing;
         let time = observation.phenomenon_time.start();
-        let late = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
+        let beyond = time.since(now.wall) < -registry.judgement.lateness_horizon_ms;
+        let late = beyond || imported;
         if live {
             self.hear(datastream, now, out);
         }
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
         let mark = observation.mark.and_then(|mark| registry.marks.get(mark));
-        let held = match late {
+        let held = match beyond {
             true => Held::Nothing,
             false if !datastream.formulas.is_empty() => held_derived(stream, &observation, members),
             false => held(stream, datastream, &observation, mark),

@@ -179,10 +179,11 @@ impl<'t> Reader<'t> {
         }
         let registry = Arc::clone(self.pipeline.registry());
         let horizon = at.wall.plus(-registry.judgement.lateness_horizon_ms);
+        let imported = input.network().is_some_and(|network| registry.is_import(network));
         let read = self.pipeline.observations_of(input, *at, &mut self.out);
         let known = read.drain(..).filter_map(|observation| {
             let station = registry.datastream(observation.datastream)?.station;
-            let late = observation.phenomenon_time.start() < horizon;
+            let late = imported || observation.phenomenon_time.start() < horizon;
             self.concerned.contains(&station).then_some((observation, station, late))
         });
         known.collect()
@@ -340,7 +341,8 @@ impl Side {
         self.run_until(task, at);
         self.out.clear();
         let members = Flag::NotEvaluated;
-        let hearing = Hearing { now: moment(at), live: false, backlog: None, members };
+        let hearing =
+            Hearing { now: moment(at), live: false, backlog: None, imported: false, members };
         self.pipeline.store(observations, hearing, &mut Ledger::default(), &mut self.out);
         self.collect(task);
     }

@@ -20,6 +20,7 @@ use crate::domain::name::{DatastreamId, DeviceId, NetworkId, RuleId};
 use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::{self, Backlog, Untold};
+use crate::pipeline::import::Imported;
 use crate::pipeline::late::LateDays;
 use crate::pipeline::tally::Tally;
 use crate::qc;
@@ -145,6 +146,33 @@ pub struct StationState {
     #[n(6)]
     #[cbor(default)]
     pub late: Vec<LateDays>,
+    /// The parts of tables that were imported.
+    #[n(7)]
+    #[cbor(default, with = "imported")]
+    pub imported: Arc<Imported>,
+}
+
+/// Writes and reads what a clone shares.
+mod imported {
+    use minicbor::decode::{Decoder, Error};
+    use minicbor::encode::{self, Encoder, Write};
+
+    use super::{Arc, Imported};
+
+    pub(super) fn encode<C, W: Write>(
+        imported: &Arc<Imported>,
+        out: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        minicbor::Encode::encode(&**imported, out, context)
+    }
+
+    pub(super) fn decode<C>(
+        input: &mut Decoder<'_>,
+        context: &mut C,
+    ) -> Result<Arc<Imported>, Error> {
+        minicbor::Decode::decode(input, context).map(Arc::new)
+    }
 }
 
 /// A packet whose ack the broker may not have seen.

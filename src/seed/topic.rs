@@ -4,6 +4,7 @@ use crate::domain::name::{NameKind, NetworkId, TopicId};
 use crate::domain::registry::{Format, Level, TopicRule};
 use crate::seed::draft::Draft;
 use crate::seed::format::{Meaning, meaning};
+use crate::seed::import;
 use crate::seed::reply::DownLink;
 use crate::seed::sheet::{Cells, Sheets, TOPICS};
 
@@ -30,6 +31,7 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
             cells.refuse("marks", "a vocabulary of device_marks.csv, since `mark` has a pointer,");
         }
         let Some(network) = network else { continue };
+        import::topic(&mut cells, &draft.registry, network);
         let overlaps = |(_, held, other): &&(u64, NetworkId, Vec<Level>)| {
             *held == network && overlap(other, &levels)
         };
