@@ -9,6 +9,8 @@ mod letters;
 mod limits;
 mod qc;
 mod recompute;
+#[cfg(feature = "demo")]
+mod simulate;
 mod table;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -27,6 +29,8 @@ pub use self::letters::Letters;
 pub use self::limits::Limits;
 pub use self::qc::Series;
 pub use self::recompute::Recompute;
+#[cfg(feature = "demo")]
+pub use self::simulate::Simulate;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
@@ -75,6 +79,15 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         data: Option<PathBuf>,
     },
+    /// Publish what devices of any format would, to any broker: an invented world, or your series.
+    ///
+    /// Each station has a device: sondes and cabinets of a river, outfalls of a works, meters of
+    /// electricity. Nothing of it was measured. What is published follows from the seed number and
+    /// the time. With `--seeds` it also writes what weir needs to read it. Exits with 1 if the
+    /// broker did not confirm all of it. No daemon need be at work.
+    #[cfg(feature = "demo")]
+    #[command(after_long_help = simulate::EXAMPLE)]
+    Simulate(Simulate),
     /// Run the daemon: subscribe, judge, store, alert, until SIGTERM or Ctrl-C.
     ///
     /// A message is acknowledged only after the journal holds it and all it caused. SIGHUP takes
@@ -275,6 +288,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo { length, speed, seed, data } => {
             return run_demo(&demo::Options { length, speed, seed, data }).await;
         }
+        #[cfg(feature = "demo")]
+        Command::Simulate(command) => return simulate::run(command).await,
         Command::Run { config, clock_start, speed } => {
             let clock = match clock_start {
                 None => Clock::real(),

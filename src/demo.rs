@@ -3,7 +3,6 @@
 
 pub mod broker;
 mod screen;
-pub mod seeds;
 pub mod world;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -27,6 +26,7 @@ use crate::http::door::Fallback;
 use crate::http::view::PageView;
 use crate::journal::read::Reader;
 use crate::mqtt::publisher::Publisher;
+use crate::seed::example;
 
 /// When the story begins: 2026-06-01T06:00:00+08:00.
 const START: Timestamp = Timestamp(1_780_264_800_000);
@@ -110,7 +110,7 @@ async fn run_in(
     let config = config(&url, folder)?;
     let networks = config.networks();
     let judgement = config.judgement.judgement();
-    let edition = Edition { judgement, networks, tables: seeds::tables() };
+    let edition = Edition { judgement, networks, tables: example::tables() };
     let clock = Clock::scaled(START, options.speed);
     let mut daemon = Daemon::start(config, &edition, clock)?;
     let address = daemon.serve(Fallback::FreePort).await?.to_string();

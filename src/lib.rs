@@ -21,4 +21,6 @@ pub mod notify;
 pub mod pipeline;
 pub mod qc;
 pub mod seed;
+#[cfg(feature = "demo")]
+pub mod simulate;
 pub mod telemetry;

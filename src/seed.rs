@@ -13,6 +13,8 @@ mod device;
 mod diff;
 mod draft;
 mod energy;
+#[cfg(feature = "demo")]
+pub mod example;
 mod format;
 mod grade;
 mod hj212;

@@ -35,8 +35,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("demo", &["domain", "pipeline", "mqtt", "journal", "http", "seed", "config", "daemon"]),
-    ("cli", &["daemon", "demo", "config", "domain", "http", "journal", "seed", "telemetry"]),
+    ("simulate", &["domain", "mqtt", "seed", "daemon"]),
+    (
+        "demo",
+        &["domain", "pipeline", "mqtt", "journal", "http", "seed", "config", "daemon", "simulate"],
+    ),
+    (
+        "cli",
+        &["daemon", "demo", "simulate", "config", "domain", "http", "journal", "seed", "telemetry"],
+    ),
 ];
 
 /// Crates that one room alone, or two, may name.

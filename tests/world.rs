@@ -8,7 +8,6 @@ use std::sync::Arc;
 use weir::aggregate::counter::consumption;
 use weir::assess::energy::{Over, monthly_power_factor, water_reuse};
 use weir::basin::balance::balance;
-use weir::demo::seeds;
 use weir::demo::world::{Publication, World};
 use weir::domain::alert::{AlertEvent, Route, Subject};
 use weir::domain::evaluation::{Evaluated, Target};
@@ -22,7 +21,7 @@ use weir::domain::registry::MeterRole::Import;
 use weir::domain::registry::{Metered, Registry};
 use weir::domain::time::{MINUTE, Moment, SECOND, Timestamp};
 use weir::pipeline::{Pipeline, Processed};
-use weir::seed::compile;
+use weir::seed::{compile, example};
 
 /// 2026-06-01T06:00:00+08:00.
 const START: Timestamp = Timestamp(1_780_264_800_000);
@@ -75,7 +74,7 @@ fn the_story_is_what_alerts_and_dead_letters_say_and_nothing_else() {
     let networks = ["rivers".to_owned(), "parks".to_owned()];
     let mut names = Names::default();
     let registry =
-        Arc::new(compile(&seeds::tables(), Judgement::default(), &networks, &mut names).unwrap());
+        Arc::new(compile(&example::tables(), Judgement::default(), &networks, &mut names).unwrap());
     let id = |names: &mut Names, name: &str| NetworkId(names.id(NameKind::Network, name));
     let (rivers, parks) = (id(&mut names, "rivers"), id(&mut names, "parks"));
     let at = |ms: i64| Moment { wall: START.plus(ms), elapsed_ms: ms };
@@ -151,7 +150,7 @@ fn metered(minutes: i64) -> (Arc<Registry>, BTreeMap<String, Vec<Entry>>) {
     let networks = ["rivers".to_owned(), "parks".to_owned()];
     let mut names = Names::default();
     let registry =
-        Arc::new(compile(&seeds::tables(), Judgement::default(), &networks, &mut names).unwrap());
+        Arc::new(compile(&example::tables(), Judgement::default(), &networks, &mut names).unwrap());
     let network = NetworkId(names.id(NameKind::Network, "parks"));
     let at = |time: Timestamp| Moment { wall: time, elapsed_ms: time.since(START) };
     let mut pipeline = Pipeline::new(Arc::clone(&registry), at(START));

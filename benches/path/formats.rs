@@ -15,6 +15,8 @@ use weir::domain::registry::{
 };
 use weir::domain::time::Timestamp;
 use weir::domain::unit::{Unit, Units};
+use weir::simulate::encode::hj212;
+use weir::simulate::encode::sparkplug_b::Proto;
 
 use crate::Bench;
 use crate::table::Aim;
@@ -54,7 +56,7 @@ pub fn formats(bench: &mut Bench) {
     add("json, records of several values", gateway, list.as_bytes(), Aim::None);
     let pointers = Pointers { device: "MN".into(), ..Pointers::default() };
     let hj212 = Shape::new(Format::Hj212, &FACTORS.map(|name| format!("{name}-Rtd")), pointers);
-    add("hj212, each with a mark", hj212, frame().as_bytes(), Aim::AtMost(1.2));
+    add("hj212, each with a mark", hj212, &frame(), Aim::AtMost(1.2));
     let records = (0..VALUES).map(|n| format!("{{\"n\":\"c{n}\",\"v\":{}}}", value(n)));
     let records: Vec<String> = records.collect();
     let pack = format!("[{{\"bt\":{},\"bu\":\"mg/L\"}},{}]", AT / 1_000, records.join(","));
@@ -114,7 +116,7 @@ fn value(number: usize) -> f64 {
 }
 
 /// Writes a frame of HJ 212 with a mark at each value.
-fn frame() -> String {
+fn frame() -> Vec<u8> {
     let items = FACTORS.iter().enumerate();
     let items = items.map(|(at, name)| format!("{name}-Rtd={},{name}-Flag=N", value(at)));
     let items: Vec<String> = items.collect();
@@ -123,41 +125,21 @@ fn frame() -> String {
          CP=&&DataTime=20260501080000;{}&&",
         items.join(";")
     );
-    format!("##{:04}{data}{:04X}\r\n", data.len(), sum(data.as_bytes()))
-}
-
-/// The sum of a frame as the standard writes it.
-fn sum(data: &[u8]) -> u16 {
-    data.iter().fold(0xFFFF, |sum: u16, byte| {
-        (0..8).fold((sum >> 8) ^ u16::from(*byte), |sum, _| {
-            if sum & 1 == 1 { (sum >> 1) ^ 0xA001 } else { sum >> 1 }
-        })
-    })
+    [hj212::frame(data.as_bytes()), b"\r\n".to_vec()].concat()
 }
 
 /// Writes metrics of 64 bits with their names, where they have one, and aliases.
 fn metrics(name: impl Fn(usize) -> String) -> Vec<u8> {
-    let mut payload = vec![0x08];
-    let mut at = AT.cast_unsigned();
-    while at >= 0x80 {
-        payload.push(at as u8 | 0x80);
-        at >>= 7;
-    }
-    payload.push(at as u8);
-    for number in 0..VALUES {
-        let name = name(number);
-        let mut metric = Vec::new();
-        if !name.is_empty() {
-            metric.extend([0x0A, name.len() as u8]);
-            metric.extend(name.as_bytes());
-            metric.extend([0x20, 10]);
-        }
-        metric.extend([0x10, number as u8 + 1, 0x69]);
-        metric.extend(value(number).to_le_bytes());
-        payload.extend([0x12, metric.len() as u8]);
-        payload.extend(metric);
-    }
-    payload
+    let whole = Proto::default().number(1, AT.cast_unsigned());
+    let whole = (0..VALUES).fold(whole, |whole, number| {
+        let metric = match name(number).as_str() {
+            "" => Proto::default(),
+            name => Proto::default().bytes(1, name.as_bytes()).number(4, 10),
+        };
+        let metric = metric.number(2, number as u64 + 1).double(13, value(number));
+        whole.bytes(2, &metric.0)
+    });
+    whole.0
 }
 
 /// A topic, a device, and what it announced.

@@ -18,18 +18,18 @@ pub const FAULTS_MAX: usize = 100;
 
 /// What is wrong with a table so far.
 #[derive(Debug)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     /// How faults name the table.
     file: String,
     told: Vec<Fault>,
 }
 
 impl Faults {
-    pub(super) fn of(file: &str) -> Self {
+    pub(crate) fn of(file: &str) -> Self {
         Self { file: file.to_owned(), told: Vec::new() }
     }
 
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         line: Option<u64>,
         found: impl Into<String>,
@@ -39,23 +39,23 @@ impl Faults {
         self.told.push(Fault { file, line, found, expected });
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.told.is_empty()
     }
 
     /// Says whether so many were told that nothing more is looked at.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.told.len() >= FAULTS_MAX
     }
 
     /// Gives what was made of the table, if nothing is wrong with it; else the faults by line.
-    pub(super) fn or<T>(mut self, made: Option<T>) -> Result<T, Vec<Fault>> {
+    pub(crate) fn or<T>(mut self, made: Option<T>) -> Result<T, Vec<Fault>> {
         self.told.sort_by_key(|fault| fault.line);
         made.filter(|_| self.told.is_empty()).ok_or(self.told)
     }
 
     /// Reads the bytes of a table.
-    pub(super) fn text<'a>(&mut self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+    pub(crate) fn text<'a>(&mut self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
         if bytes.len() as u64 > TABLE_BYTES_MAX {
             let found = format!("more than {} MiB", TABLE_BYTES_MAX >> 20);
             self.add(None, found, "a table in parts");
@@ -66,7 +66,7 @@ impl Faults {
     }
 
     /// Reads the head of a table; its rows come from the reader.
-    pub(super) fn head<'t>(
+    pub(crate) fn head<'t>(
         &mut self,
         text: &'t str,
     ) -> Option<(csv::Reader<&'t [u8]>, csv::StringRecord)> {
@@ -85,7 +85,7 @@ impl Faults {
     }
 
     /// Tells that a row can't be read.
-    pub(super) fn row(&mut self, error: &csv::Error, head: &csv::StringRecord) {
+    pub(crate) fn row(&mut self, error: &csv::Error, head: &csv::StringRecord) {
         let found = if let csv::ErrorKind::UnequalLengths { len, .. } = error.kind() {
             format!("{len} cells")
         } else {
@@ -96,7 +96,7 @@ impl Faults {
     }
 
     /// Tells that a row has no time that can be read.
-    pub(super) fn no_time(&mut self, line: Option<u64>, said: &str) {
+    pub(crate) fn no_time(&mut self, line: Option<u64>, said: &str) {
         let expected = "a time such as `2026-03-01 08:00` or 2026-03-01T08:00:00+08:00";
         self.add(line, format!("`{said}` in column `time`"), expected);
     }
@@ -113,12 +113,12 @@ pub fn whole<'a>(file: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>, Vec<Fault>
 }
 
 /// Reads a time as people and loggers write it, in a zone unless it says another.
-pub(super) fn time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+pub(crate) fn time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     Timestamp::of_text_or_offset(text, zone).or_else(|| local(text, zone))
 }
 
 /// Takes a unit in brackets of any kind from the end of a head.
-pub(super) fn in_brackets(head: &str) -> Option<(&str, &str)> {
+pub(crate) fn in_brackets(head: &str) -> Option<(&str, &str)> {
     let pairs = [('[', ']'), ('(', ')'), ('（', '）')];
     let (name, unit) = pairs.into_iter().find_map(|(open, close)| {
         head.strip_suffix(close).and_then(|head| head.rsplit_once(open))
@@ -128,7 +128,7 @@ pub(super) fn in_brackets(head: &str) -> Option<(&str, &str)> {
 
 /// Gives how values in a unit become those of a property's own, the same for none; and whether what
 /// comes of it is still to be divided by the molar volume of its time.
-pub(super) fn conversion(
+pub(crate) fn conversion(
     registry: &Registry,
     property: &ObservedProperty,
     unit: &str,

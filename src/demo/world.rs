@@ -16,10 +16,9 @@
 
 mod payload;
 
-use std::f64::consts::TAU;
-
 use crate::demo::world::payload::Devices;
-use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp};
+use crate::domain::time::{HOUR, MINUTE, Timestamp};
+use crate::simulate::weather;
 
 /// When the wave begins to pass each station of Puhe, min, and how far down oxygen goes, mg/L.
 const WAVE: [(&str, i64, f64); 4] =
@@ -79,18 +78,12 @@ impl Weather {
 
     /// Gives the height of the sun, -1 at midnight to 1 at noon.
     fn sun(at: Timestamp) -> f64 {
-        let day = (at.millis() + EAST).rem_euclid(DAY) as f64 / DAY as f64;
-        -(day * TAU).cos()
+        weather::sun(at)
     }
 
     /// Gives noise of about -1 to 1 that belongs to a name and a time.
     fn noise(&self, name: &str, at: Timestamp) -> f64 {
-        let mut key = name.as_bytes().to_vec();
-        key.extend(at.millis().to_le_bytes());
-        let hash = xxhash_rust::xxh3::xxh3_64_with_seed(&key, self.seed);
-        // The mean of four uniform numbers is near enough to a bell.
-        let parts = (0..4).map(|part| ((hash >> (part * 16)) & 0xffff) as f64 / 65_535.0);
-        parts.sum::<f64>() / 2.0 - 1.0
+        weather::noise(self.seed, name, at)
     }
 
     /// Gives a constant of about -1 to 1 that belongs to a name: no two stations are alike.

@@ -107,7 +107,7 @@ async fn answer(stream: &mut Stream, wire: &mut Wire) -> Result<Packet, Error> {
     }
 }
 
-fn password(config: &Config) -> Result<SecretString, Error> {
+pub(super) fn password(config: &Config) -> Result<SecretString, Error> {
     if let Some(path) = &config.password_file {
         let text = std::fs::read_to_string(path).map_err(|error| Error::File {
             key: "password_file",

@@ -105,7 +105,7 @@ impl Stream {
     }
 }
 
-fn client(config: &Config) -> Result<rustls::ClientConfig, Error> {
+pub(super) fn client(config: &Config) -> Result<rustls::ClientConfig, Error> {
     let authority =
         config.ca_file.as_ref().ok_or_else(|| Error::Url { url: config.url.clone() })?;
     let mut roots = rustls::RootCertStore::empty();

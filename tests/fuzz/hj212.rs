@@ -15,6 +15,7 @@ use weir::domain::registry::{
 use weir::domain::reply::Reply;
 use weir::domain::time::Timestamp;
 use weir::domain::unit::Units;
+use weir::simulate::encode::hj212;
 
 use super::{Feed, says_something};
 
@@ -76,24 +77,10 @@ static MARKS: LazyLock<Marks> = LazyLock::new(|| {
     Marks { vocabularies: vec![vocabulary], marks }
 });
 
-/// The sum as the standard writes it, bit by bit.
-fn sum(data: &[u8]) -> u16 {
-    data.iter().fold(0xFFFF, |sum: u16, byte| {
-        (0..8).fold((sum >> 8) ^ u16::from(*byte), |sum, _| {
-            if sum & 1 == 1 { (sum >> 1) ^ 0xA001 } else { sum >> 1 }
-        })
-    })
-}
-
 /// Puts data between zero bytes into frames.
 fn framed(bytes: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::new();
-    for data in bytes.split(|byte| *byte == 0).filter(|data| data.len() < 10_000) {
-        payload.extend_from_slice(format!("##{:04}", data.len()).as_bytes());
-        payload.extend_from_slice(data);
-        payload.extend_from_slice(format!("{:04x}", sum(data)).as_bytes());
-    }
-    payload
+    let parts = bytes.split(|byte| *byte == 0).filter(|data| data.len() < 10_000);
+    parts.flat_map(hj212::frame).collect()
 }
 
 fn device(how: u8) -> Device {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{EAST, HOUR, MINUTE, Publication, Timestamp, Weather};
+use crate::simulate::weather::round;
 
 /// How often an analyser draws a sample, and how long it takes.
 const CYCLE: i64 = 4 * HOUR;
@@ -92,12 +93,6 @@ impl Devices {
         *next = if once { Timestamp(i64::MAX) } else { at.plus(device.every_ms) };
         Some((device, at))
     }
-}
-
-/// Rounds to decimals, as a sensor's resolution does.
-fn round(value: f64, decimals: i32) -> f64 {
-    let scale = 10_f64.powi(decimals);
-    (value * scale).round() / scale
 }
 
 impl Device {

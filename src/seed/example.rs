@@ -1,4 +1,5 @@
-//! The example seeds, carried in the program: the demonstration needs no folder.
+//! The example seeds, carried in the program: neither the demonstration nor simulated devices need
+//! a folder of them.
 
 use crate::seed::Tables;
 
