@@ -176,13 +176,23 @@ fn next(options: &Options, series: &Option<Series>, folder: &std::path::Path) ->
         (Some(series), Some(play)) if !play.shift_to_now => {
             let start = series.rows.first().map_or(Timestamp::default(), |row| row.at);
             let start = start.rfc3339(&TimeZone::UTC);
-            format!("{run} --clock-start {start} --speed {}", play.speed)
+            let speed = play.speed;
+            format!(
+                "{run} --clock-start {start} --speed {speed}\n\nThe series begins when weir runs."
+            )
         }
         _ => format!("{run}\n  weir tap --config {file}"),
     };
     format!(
         "{file} and the seeds beside it have weir read this. In another terminal:\n\n  {commands}\n"
     )
+}
+
+/// Gives the topic on which weir says that it runs, where its clock and that of a series must begin
+/// together: a value that is ahead of weir's clock is doubted.
+fn awaited(options: &Options) -> Option<String> {
+    let own_times = options.play.as_ref().is_some_and(|play| !play.shift_to_now);
+    options.broker.status_topic().filter(|_| own_times && options.seeds.is_some())
 }
 
 /// What devices say next.
@@ -261,6 +271,7 @@ impl Simulation {
         if options.acknowledge {
             manner.hears.push("hj212/+/down".to_owned());
         }
+        manner.hears.extend(awaited(options));
         if fleet.has_node() {
             manner.hears.push(sparkplug_b::commands());
             manner.will = Some(|session| {
@@ -301,7 +312,6 @@ impl Simulation {
 
     /// Publishes until the time is up, the series at its end, or somebody has it stop.
     async fn run(&mut self, options: &Options) -> anyhow::Result<()> {
-        let start = self.real.now().elapsed_ms;
         let end = options.length.map(|length| length.as_millis() as i64);
         let mut progress = Progress::new(self.outcome);
         let mut terminate = signal(SignalKind::terminate())?;
@@ -313,6 +323,15 @@ impl Simulation {
             }
         };
         tokio::pin!(asked);
+        if let Some(topic) = awaited(options) {
+            tokio::select! {
+                () = &mut asked => return Ok(()),
+                () = self.await_weir(&topic) => {}
+            }
+            let first = self.source.due().unwrap_or_default();
+            self.clock = Clock::scaled(first, self.clock.speed());
+        }
+        let start = self.real.now().elapsed_ms;
         loop {
             let passed = self.real.now().elapsed_ms - start;
             progress.tell(passed, self.seen())?;
@@ -335,6 +354,15 @@ impl Simulation {
                 () = &mut asked => return Ok(()),
                 heard = self.heard.recv() => self.hear(heard).await?,
                 () = sleep(wait.clamp(WAIT[0], WAIT[1])) => {}
+            }
+        }
+    }
+
+    /// Waits until weir says that it runs.
+    async fn await_weir(&mut self, topic: &str) {
+        while let Some(heard) = self.heard.recv().await {
+            if heard.topic == topic && heard.payload == b"online" {
+                return;
             }
         }
     }

@@ -172,7 +172,7 @@ proptest! {
 }
 
 #[test]
-fn an_analyser_tells_a_sample_once_and_the_next_after_four_hours() {
+fn an_analyser_tells_a_sample_and_the_next_after_four_hours() {
     let dialects = Dialect::named("hj212-surface-water");
     let mut fleet = Fleet::new(&dialects, 1, 1, false).unwrap();
     let frames = |fleet: &mut Fleet, at: i64| fleet.speak(0, START.plus(at)).publications.len();
@@ -181,6 +181,18 @@ fn an_analyser_tells_a_sample_once_and_the_next_after_four_hours() {
     assert_eq!(frames(&mut fleet, 10 * SECOND), 1);
     assert_eq!(frames(&mut fleet, 4 * HOUR - SECOND), 1);
     assert_eq!(frames(&mut fleet, 4 * HOUR), 2);
+    // With the thirty-first message it is told again, and is a duplicate to who heard it.
+    let said: usize = (1..=26).map(|turn| frames(&mut fleet, 4 * HOUR + turn * SECOND)).sum();
+    assert_eq!(said, 26);
+    let mut reader = Reader::new(&fleet, START);
+    let again = fleet.speak(0, START.plus(4 * HOUR + 30 * SECOND));
+    assert_eq!((again.publications.len(), again.told.len()), (2, 5));
+    let at = START.plus(4 * HOUR + 30 * SECOND);
+    let outcomes = |reader: &mut Reader| {
+        again.publications.iter().map(|one| reader.hear(one, at)).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(&mut reader), [Outcome::Stored, Outcome::Stored]);
+    assert_eq!(outcomes(&mut reader), [Outcome::Duplicate, Outcome::Duplicate]);
 }
 
 #[test]
@@ -405,26 +417,20 @@ fn a_series_is_played_with_its_own_times_or_from_now() {
                 2026-05-01 08:05:00,7.62,\n2026-05-01 08:10:00,,640\n";
     fs::write(&series, rows).unwrap();
     let [series, log_word] = [&series, &log].map(|path| path.to_str().unwrap());
-    let trial = folder.path().join("trial");
     let play = |more: &[&str]| {
         let formats = ["--format", "json", "--format", "hj212-2017", "--format", "sparkplug_b"];
         let play = ["--play", series, "--told", log_word];
         simulate(&broker, &[&formats[..], &play[..], more].concat())
     };
-    let (fine, said) = play(&["--speed", "300", "--seeds", trial.to_str().unwrap()]);
+    let (fine, said) = play(&["--speed", "300"]);
     assert!(fine, "{said}");
-    assert!(said.contains("--clock-start 2026-05-01T00:00:00+00:00 --speed 300"), "{said}");
     let minute = 60_000;
-    let want = |shift: i64| vec![(START.0 + shift, 7.61), (START.0 + shift + 5 * minute, 7.62)];
+    let want = [(START.0, 7.61), (START.0 + 5 * minute, 7.62)];
     let heard = told(&log);
     assert_eq!(heard.len(), 6);
     for station in ["sim-json-1", "sim-hj212-2017-1", "sim-sparkplug-b-1"] {
-        assert_eq!(heard[&(station.to_owned(), "ph".to_owned(), true)], want(0));
+        assert_eq!(heard[&(station.to_owned(), "ph".to_owned(), true)], want);
     }
-    // What it is read by is sound, for the unit of the file, too.
-    let weir = install(&broker, &trial, "");
-    let (sound, words) = weir.command(&["check"]);
-    assert!(sound && words.contains("6 datastreams"), "{words}");
 
     let (fine, said) = play(&["--shift-to-now", "--for", "1s"]);
     assert!(fine, "{said}");
@@ -435,6 +441,41 @@ fn a_series_is_played_with_its_own_times_or_from_now() {
 
     let (fine, said) = simulate(&broker, &["--format", "shelly", "--play", series]);
     assert!(!fine && said.contains("shelly-gen1 has no word for ph"), "{said}");
+}
+
+#[test]
+fn a_series_that_is_played_waits_for_weir_whose_clock_is_its_own() {
+    let (broker, influx) = (Mosquitto::start(""), Influx::start());
+    let folder = tempfile::TempDir::new().unwrap();
+    let (series, trial) = (folder.path().join("series.csv"), folder.path().join("trial"));
+    let rows = (0..60).map(|minute| format!("2026-05-01T08:{minute:02}:00+08:00,7.{minute:02}\n"));
+    fs::write(&series, format!("time,pH\n{}", rows.collect::<String>())).unwrap();
+    let [series, word] = [&series, &trial].map(|path| path.display().to_string());
+    let url = broker.url();
+    let station = std::thread::spawn(move || {
+        Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["simulate", "--broker", &url, "--format", "tasmota", "--play", &series])
+            .args(["--speed", "600", "--seeds", &word])
+            .output()
+            .unwrap()
+    });
+    until("the seeds", || trial.join("weir.toml").exists());
+    let mut weir = install(&broker, &trial, &influx.config());
+    std::thread::sleep(Duration::from_secs(2));
+    weir.start_with(&["--clock-start", "2026-05-01T00:00:00Z", "--speed", "600"]);
+    let output = station.join().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("--clock-start 2026-05-01T00:00:00+00:00 --speed 600"), "{said}");
+    let points = || influx.query("SELECT ph, ph_qc FROM water WHERE station = 'sim-tasmota-1'");
+    until("60 points", || points().len() == 60);
+    for (minute, row) in points().iter().enumerate() {
+        let at = START.0 + minute as i64 * 60_000;
+        let value = 7.0 + minute as f64 / 100.0;
+        assert_eq!(row[0].as_i64(), Some(at));
+        assert!((row[1].as_f64().unwrap() - value).abs() < 1e-9 && row[2].is_null(), "{row:?}");
+    }
+    weir.stop();
 }
 
 #[test]

@@ -99,7 +99,8 @@ pub struct Simulate {
     #[arg(long, value_name = "FILE", conflicts_with = "seed")]
     play: Option<PathBuf>,
     /// How many times as fast as its own time a series is played. Its times stay what they are:
-    /// run weir with `--clock-start` and the same `--speed`.
+    /// run weir with `--clock-start` and the same `--speed`. With --seeds it begins when the weir
+    /// of that configuration runs; else start weir first.
     #[arg(long, value_name = "X", default_value_t = 1.0, requires = "play",
           value_parser = super::speed)]
     speed: f64,
@@ -212,4 +213,16 @@ fn setting(key: &str, value: &str) -> String {
 fn whole(file: &Path) -> anyhow::Result<PathBuf> {
     use anyhow::Context as _;
     file.canonicalize().with_context(|| format!("{} can't be read", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_format() {
+        for (word, _) in Dialect::WORDS {
+            assert!(EXAMPLE.split_whitespace().any(|one| one == word), "{word}");
+        }
+    }
 }

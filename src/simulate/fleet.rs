@@ -12,6 +12,10 @@ use crate::simulate::world::{self, Channel, Device, World, drawn};
 /// The most stations of each format.
 pub const STATIONS_MAX: u32 = 10_000;
 
+/// A cabinet says the result of its last sample again with every so many-th message, as loggers do:
+/// who came later hears it, too.
+const AGAIN: u64 = 30;
+
 /// A value that was said.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Told {
@@ -34,7 +38,7 @@ pub struct Told {
 pub struct Spoken {
     /// The messages.
     pub publications: Vec<Publication>,
-    /// What they say.
+    /// What they say for the first time.
     pub told: Vec<Told>,
 }
 
@@ -167,17 +171,20 @@ impl Fleet {
             return Spoken::default();
         };
         let fresh = memory.drawn != Some(drawn(at));
-        let shown = device.channels.iter().filter(|channel| fresh || !channel.sampled);
-        let world = self.world;
-        let values: Vec<Option<f64>> = device
+        let tells = fresh || memory.turn % AGAIN == 0;
+        let shown = device.channels.iter().map(|channel| {
+            (tells || !channel.sampled).then(|| self.world.value(device, channel, at))
+        });
+        let values: Vec<Option<f64>> = shown.collect();
+        let known: Vec<Box<str>> = device
             .channels
             .iter()
-            .map(|channel| {
-                let told = shown.clone().any(|one| one == channel);
-                told.then(|| world.value(device, channel, at))
-            })
+            .filter(|channel| channel.sampled && !fresh)
+            .map(|channel| channel.property.clone())
             .collect();
-        self.say(index, at, &values)
+        let mut spoken = self.say(index, at, &values);
+        spoken.told.retain(|told| !known.contains(&told.property));
+        spoken
     }
 
     /// Has a device say given values, a place a channel.
