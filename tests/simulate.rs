@@ -181,13 +181,13 @@ fn an_analyser_tells_a_sample_and_the_next_after_four_hours() {
     assert_eq!(frames(&mut fleet, 10 * SECOND), 1);
     assert_eq!(frames(&mut fleet, 4 * HOUR - SECOND), 1);
     assert_eq!(frames(&mut fleet, 4 * HOUR), 2);
-    // With the thirty-first message it is told again, and is a duplicate to who heard it.
-    let said: usize = (1..=26).map(|turn| frames(&mut fleet, 4 * HOUR + turn * SECOND)).sum();
-    assert_eq!(said, 26);
+    // With the seventh message it is told again, and is a duplicate to who heard it.
+    assert_eq!(frames(&mut fleet, 4 * HOUR + 10 * SECOND), 1);
+    assert_eq!(frames(&mut fleet, 4 * HOUR + 20 * SECOND), 1);
     let mut reader = Reader::new(&fleet, START);
-    let again = fleet.speak(0, START.plus(4 * HOUR + 30 * SECOND));
-    assert_eq!((again.publications.len(), again.told.len()), (2, 5));
     let at = START.plus(4 * HOUR + 30 * SECOND);
+    let again = fleet.speak(0, at);
+    assert_eq!((again.publications.len(), again.told.len()), (2, 5));
     let outcomes = |reader: &mut Reader| {
         again.publications.iter().map(|one| reader.hear(one, at)).collect::<Vec<_>>()
     };
@@ -304,7 +304,8 @@ fn every_format_at_once_arrives_in_the_database_as_it_was_said() {
     let ledger = weir.ledger();
     assert_eq!(ledger["balances"], true);
     let count = |of: &str| weir.count(&format!("/total/messages/{of}"));
-    assert_eq!((count("rejected"), count("duplicate")), (0, 0), "{ledger}");
+    // A cabinet told its sample twice.
+    assert_eq!((count("rejected"), count("duplicate")), (0, 1), "{ledger}");
     assert_eq!(weir.count("/total/readings/rejected"), 0, "{ledger}");
     let sent = said.lines().find_map(|line| line.split_once(" messages sent, ")).unwrap().0;
     assert_eq!(count("received").to_string(), sent.rsplit(' ').next().unwrap());

@@ -14,7 +14,7 @@ pub const STATIONS_MAX: u32 = 10_000;
 
 /// A cabinet says the result of its last sample again with every so many-th message, as loggers do:
 /// who came later hears it, too.
-const AGAIN: u64 = 30;
+const AGAIN: u64 = 6;
 
 /// A value that was said.
 #[derive(Clone, PartialEq, Debug)]
