@@ -134,26 +134,26 @@ impl Dialect {
     }
 
     /// Gives the rows of `topics.csv` after the network, without the source: pattern, format,
-    /// device, time, `time_unit`, each, channel, value, unit.
+    /// device, time, `time_unit`, each, channel, value, unit, options.
     pub(super) fn topics(self) -> &'static [&'static str] {
         match self {
-            Json => &["json/{device},json,,/ts,ms,,,,"],
-            Hj212(_) => &["hj212/{device}/up,hj212,,,,,,,"],
-            SenmlJson | SenmlCbor => &["senml/{device},senml,,,,,,,"],
+            Json => &["json/{device},json,,/ts,ms,,,,,"],
+            Hj212(_) => &["hj212/{device}/up,hj212,,,,,,,,"],
+            SenmlJson | SenmlCbor => &["senml/{device},senml,,,,,,,,"],
             SparkplugB => &[
-                "spBv1.0/weir/{kind}/{device},sparkplug_b,,,,,,,",
-                "spBv1.0/weir/{kind}/{node}/{device},sparkplug_b,,,,,,,",
+                "spBv1.0/weir/{kind}/{device},sparkplug_b,,,,,,,,",
+                "spBv1.0/weir/{kind}/{node}/{device},sparkplug_b,,,,,,,,",
             ],
-            Chirpstack => &["application/{place}/device/{device}/event/{kind},chirpstack,,,,,,,"],
-            ThingsStack => &["v3/{place}/devices/{device}/{kind},things_stack,,,,,,,"],
-            Tasmota => &["tele/{device}/{kind},tasmota,,,,,,,"],
-            ShellyGen1 => &["shellies/{device}/{place}/{place}/{kind},shelly,,,,,,,"],
-            ShellyGen2 => &["shelly/{device}/events/rpc,shelly,,,,,,,"],
-            Zigbee2mqtt => &["zigbee2mqtt/{device},zigbee2mqtt,,,,,,,"],
-            Plain => &["plain/{device}/{channel},plain,,,,,,,"],
-            Csv => &["csv/{device},csv,,time,local,,,,"],
-            LineProtocol => &["lines/{device},line_protocol,,,ns,,,,"],
-            Telegraf => &["telegraf/{device},telegraf,,,s,,,,"],
+            Chirpstack => &["application/{place}/device/{device}/event/{kind},chirpstack,,,,,,,,"],
+            ThingsStack => &["v3/{place}/devices/{device}/{kind},things_stack,,,,,,,,"],
+            Tasmota => &["tele/{device}/{kind},tasmota,,,,,,,,"],
+            ShellyGen1 => &["shellies/{device}/{place}/{place}/{kind},shelly,,,,,,,,"],
+            ShellyGen2 => &["shelly/{device}/events/rpc,shelly,,,,,,,,"],
+            Zigbee2mqtt => &["zigbee2mqtt/{device},zigbee2mqtt,,,,,,,,"],
+            Plain => &["plain/{device}/{channel},plain,,,,,,,,"],
+            Csv => &["csv/{device},csv,,time,local,,,,,"],
+            LineProtocol => &["lines/{device},line_protocol,,,ns,,,,,"],
+            Telegraf => &["telegraf/{device},telegraf,,,s,,,,,"],
         }
     }
 

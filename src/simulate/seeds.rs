@@ -17,35 +17,26 @@ use crate::simulate::world::Device;
 /// The network of the simulation.
 pub const NETWORK: &str = "simulated";
 const SOURCE: &str = "made by weir simulate";
-/// The tables of the example edition that name none of its places.
-const GENERAL: [&str; 24] = [
-    "aqi.csv",
-    "aqi_editions.csv",
-    "aqi_grades.csv",
-    "averages.csv",
-    "cross_checks.csv",
-    "device_marks.csv",
-    "factors.csv",
-    "grades.csv",
-    "items.csv",
-    "limits/GB12348-2008.csv",
-    "limits/GB18918-2002.csv",
-    "limits/GB3095-2012.csv",
-    "limits/GB3095-2026.csv",
-    "limits/GB3096-2008.csv",
-    "limits/GB3838-2002.csv",
-    "limits/GBT12325-2008.csv",
-    "limits/GBT15945-2008.csv",
-    "molar_masses.csv",
-    "percentiles.csv",
-    "properties.csv",
-    "qc.csv",
-    "reference_states.csv",
-    "rules.csv",
-    "units.csv",
+/// The tables of the example edition about its own places, stations and devices; the others hold
+/// everywhere.
+const OWN: [&str; 13] = [
+    "calendar.csv",
+    "calibrations.csv",
+    "counters.csv",
+    "derived.csv",
+    "devices.csv",
+    "members.csv",
+    "places.csv",
+    "production.csv",
+    "profiles.csv",
+    "reaches.csv",
+    "stations.csv",
+    "targets.csv",
+    "topics.csv",
 ];
 
-const TOPICS: &str = "network,pattern,format,device,time,time_unit,each,channel,value,unit,source";
+const TOPICS: &str = "network,pattern,format,device,time,time_unit,each,channel,value,unit,\
+                      options,source";
 const PLACES: &str = "place,kind,name_en,name_zh,part_of,source\n\
                       sim-river,river,Simulated river,模拟河,,made by weir simulate\n\
                       sim-park,park,Simulated park,模拟园区,,made by weir simulate\n";
@@ -61,8 +52,7 @@ const COUNTERS: &str = "datastream,maximum,resolution,ct,pt,role,tariff,place,fr
 #[must_use]
 pub fn tables(fleet: &Fleet, every_ms: i64) -> Tables {
     let (mut tables, example) = (Tables::default(), example::tables());
-    for name in GENERAL {
-        let table = example.get(name).unwrap_or_default();
+    for (name, table) in example.iter().filter(|(name, _)| !OWN.contains(name)) {
         tables.put(name, if name == "qc.csv" { of_properties(table) } else { table.to_vec() });
     }
     let mut rows = Rows::default();
