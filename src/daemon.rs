@@ -23,6 +23,7 @@ pub mod recompute;
 pub mod reconcile;
 pub mod recover;
 pub mod run;
+mod said;
 pub mod socket;
 pub mod status;
 pub mod table;

@@ -4,6 +4,7 @@
 pub mod alert;
 pub mod assessment;
 pub mod cause;
+pub mod check;
 pub mod condition;
 pub mod dimension;
 pub mod evaluation;

@@ -1,6 +1,7 @@
 //! From a reading to an observation: which datastream, which time, which unit, which calibration.
 //! The unit table and the calibrations are the seeds'; what can't be looked up is a reject.
 
+use crate::domain::check::CheckPart;
 use crate::domain::judgement::Judgement;
 use crate::domain::observation::{Observation, ObservationResult, Period, Reading, Side};
 use crate::domain::quality::Flag;
@@ -51,7 +52,10 @@ pub fn normalize(context: Context<'_>, reading: &Reading) -> Result<Option<Obser
     let channel = context.channels.get(usize::from(reading.channel));
     let said = Reading { result: said(context, channel, reading), ..*reading };
     let as_sent = in_canonical_unit(context, &stream, channel, datastream, &said, time)?;
-    let calibration = datastream.calibrations.iter().find(|one| one.validity.holds(time));
+    // What a check should find was not measured.
+    let measured = context.registry.marks.check_part(reading.mark) != Some(CheckPart::Standard);
+    let mut calibrations = datastream.calibrations.iter().filter(|_| measured);
+    let calibration = calibrations.find(|one| one.validity.holds(time));
     let result = match calibration {
         None => as_sent,
         Some(one) => as_sent.map(|value| value * one.gain + one.offset),

@@ -442,6 +442,14 @@ fn cause_of(registry: &Registry, event: &AlertEvent, cause: &Cause, scene: &Scen
         Found::Times(times) => vec![("times", times.into())],
         Found::AboveRange(limit) => vec![("above", limit.into())],
         Found::Cold(temperature) => vec![("water_temperature", temperature.into())],
+        Found::Check(check) => vec![
+            ("check", check.kind.word().into()),
+            ("checked", check.at.rfc3339(&scene.zone).into()),
+            ("found", check.value.into()),
+            ("standard", check.standard.into()),
+            ("low", check.low.into()),
+            ("high", check.high.into()),
+        ],
     };
     if let Some(said) = said.as_object_mut() {
         said.extend(numbers.into_iter().map(|(key, number)| (key.to_owned(), number)));

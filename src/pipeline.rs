@@ -6,6 +6,7 @@ mod alert;
 mod average;
 mod backlog;
 mod beside;
+pub mod check;
 mod clock;
 mod cross;
 mod derive;
@@ -122,6 +123,8 @@ pub struct Pipeline {
     decoded: Decoded,
     /// The observations of the message that is read.
     observed: Vec<Observation>,
+    /// What it says of checks of instruments.
+    controls: Vec<check::Control>,
     /// Derived values that are to be worked out before the message is done with.
     due: BTreeSet<derive::Due>,
 }
@@ -140,6 +143,7 @@ impl Pipeline {
             plans: Vec::new(),
             decoded: Decoded::default(),
             observed: Vec::new(),
+            controls: Vec::new(),
             due: BTreeSet::new(),
         };
         pipeline.adopt(&registry, at, &mut Processed::default());

@@ -3,6 +3,7 @@
 
 pub mod attenuated_signal;
 pub mod climatology;
+pub mod control_check;
 pub mod counter;
 pub mod device_mark;
 pub mod drift;

@@ -6,6 +6,7 @@ mod aqi;
 mod average;
 mod calendar;
 mod cell;
+mod check;
 mod counter;
 mod cross;
 mod derived;
@@ -110,6 +111,7 @@ pub fn compile(
     item::items(&sheets, &mut draft);
     grade::grades(&sheets, &mut draft);
     cross::checks(&sheets, &mut draft);
+    check::checks(&sheets, &mut draft);
     cross::neighbours(&mut draft);
     cross::companions(&mut draft);
     rule::rules(&sheets, &mut draft);

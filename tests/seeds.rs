@@ -11,11 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use weir::domain::alert::Route;
+use weir::domain::check::CheckKind;
 use weir::domain::fault::Fault;
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
 use weir::domain::quality::{Flag, Test};
-use weir::domain::registry::{Registry, RuleKind, Sampling};
+use weir::domain::registry::{CheckLimit, Registry, RuleKind, Sampling, Tolerance, check_row};
 use weir::seed::{Tables, compile, diff};
 
 fn example() -> Tables {
@@ -1289,4 +1290,74 @@ fn the_calendar_of_a_place_is_that_of_every_station_in_it() {
     let ph = said("puhe-huishan/ph", "2036-01-01T00:00:00Z");
     assert_eq!(ph, Some((Flag::NotEvaluated, vec![Test::Neighbour])), "without an end");
     assert_eq!(said("puhe-daoyi/ph", flood), None);
+}
+
+const CHECKS: &str = "check,scope,tolerance,span,recovery,standard,covers,longest,flag,source\n";
+
+fn with_checks(rows: &str) -> Tables {
+    let mut tables = example();
+    tables.put("checks.csv", format!("{CHECKS}{rows}").into_bytes());
+    tables
+}
+
+#[track_caller]
+fn check_checks(row: &str, words: &str) {
+    let faults = compiled(&with_checks(&format!("{row}\n"))).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let there = |fault: &String| fault.starts_with("seeds/checks.csv:2: ");
+    assert!(told.iter().any(|fault| there(fault) && fault.contains(words)), "{told:#?}");
+    assert_eq!(told.len(), 1, "one mistake is one fault: {told:#?}");
+}
+
+#[test]
+fn a_row_of_the_checks_that_is_wrong_is_refused_with_its_line() {
+    let nh3n = "property:ammonia_nitrogen";
+    check_checks(&format!("blank,{nh3n},0.1,,,,day,,fail,test"), "`zero` or `span` or");
+    check_checks("span,river,0.1,,,,day,,fail,test", "`all`, `property:NAME`");
+    check_checks("span,property:gold,0.1,,,,day,,fail,test", "a property of properties.csv");
+    let elsewhere = "span,station:puhe-huishan/pm10,0.1,,,,day,,fail,test";
+    check_checks(elsewhere, "a property that is measured there");
+    check_checks(&format!("span,{nh3n},,,,,day,,fail,test"), "`0.05`, `10%` or `0.02+5%`");
+    check_checks(&format!("span,{nh3n},-1,,,,day,,fail,test"), "`0.05`, `10%` or `0.02+5%`");
+    check_checks(&format!("span,{nh3n},0,,,,day,,fail,test"), "a distance above 0");
+    check_checks(&format!("zero,{nh3n},5%,,,,day,,fail,test"), "a share of `span`");
+    check_checks(&format!("zero,{nh3n},5%,0,,,day,,fail,test"), "a number above 0 in `span`");
+    check_checks(&format!("zero,{nh3n},0.1,8,,,day,,fail,test"), "without a share in `span`");
+    check_checks("span,all,0.1,,,,day,,fail,test", "a share such as `10%` for `all`");
+    check_checks("span,all,10%,4,,,day,,fail,test", "nothing for `all` properties in `span`");
+    check_checks(&format!("span,{nh3n},10%,,80..120%,,day,,fail,test"), "in `recovery`");
+    check_checks(&format!("spike_recovery,{nh3n},,,80..120,,day,,fail,test"), "`80..120%`");
+    check_checks(&format!("spike_recovery,{nh3n},,,120..80%,,day,,fail,test"), "`80..120%`");
+    check_checks(&format!("span,{nh3n},10%,,,two,day,,fail,test"), "a number in `standard`");
+    check_checks(&format!("span,{nh3n},10%,,,,week,,fail,test"), "`day` or `last_pass`");
+    check_checks(&format!("span,{nh3n},10%,,,,day,2d,fail,test"), "nothing for `day`");
+    check_checks(&format!("span,{nh3n},10%,,,,last_pass,,fail,test"), "a duration");
+    check_checks(&format!("span,{nh3n},10%,,,,last_pass,200d,fail,test"), "`1h` to `183d`");
+    check_checks(&format!("span,{nh3n},10%,,,,day,,pass,test"), "`fail` or `suspect`");
+    check_checks(&format!("span,{nh3n},10%,,,,day,,fail,"), "a text in `source`");
+    let twice = format!("span,{nh3n},10%,,,,day,,fail,test\nspan,{nh3n},5%,,,,day,,fail,test\n");
+    assert_eq!(compiled(&with_checks(&twice)).unwrap_err().len(), 1);
+}
+
+#[test]
+fn the_narrowest_row_of_the_checks_counts() {
+    let rows = "span,property:ph,0.2,,,,day,,fail,test\nspan,all,10%,,,,day,,suspect,test\n\
+                span,station:puhe-daoyi/ph,0.1,,,7,last_pass,2d,fail,test\n\
+                spike_recovery,all,,,80..120%,,day,,fail,test\n";
+    let registry = compiled(&with_checks(rows)).unwrap();
+    let row = |kind, name: &str| {
+        let of = registry.datastreams.iter().find(|one| *one.name == *name).unwrap();
+        check_row(&registry.checks, kind, of).copied()
+    };
+    let limit = |name| row(CheckKind::Span, name).unwrap().limit;
+    let within = |absolute, share| CheckLimit::Within {
+        tolerance: Tolerance { absolute, share },
+        span: None,
+    };
+    assert_eq!(limit("puhe-daoyi/ph"), within(0.1, 0.0));
+    assert_eq!(limit("puhe-huishan/ph"), within(0.2, 0.0));
+    assert_eq!(limit("puhe-daoyi/conductivity"), within(0.0, 0.1));
+    let recovery = row(CheckKind::SpikeRecovery, "puhe-daoyi/ph").unwrap();
+    assert_eq!(recovery.limit, CheckLimit::Recovery { low: 0.8, high: 1.2 });
+    assert_eq!(row(CheckKind::Zero, "puhe-daoyi/ph"), None);
 }

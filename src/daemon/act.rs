@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::daemon::core::Core;
 use crate::daemon::recompute::date;
+use crate::daemon::said;
 use crate::daemon::status::View;
 use crate::domain::input::{Act, By, Input};
 use crate::domain::invalidation::{
@@ -246,6 +247,7 @@ fn line(registry: &Registry, one: &Invalidation) -> String {
     let property = one.scope.property.and_then(|id| registry.property(id));
     let property = property.map_or("all", |property| &*property.name);
     let position = one.scope.position.as_deref();
+    let position = position.filter(|position| !position.is_empty());
     let position = position.map_or_else(String::new, |position| format!(" at {position}"));
     let flag = if one.flag == Flag::Suspect { "suspect" } else { "fail" };
     let mut line = format!(
@@ -254,7 +256,7 @@ fn line(registry: &Registry, one: &Invalidation) -> String {
         span(one.from, one.to, &zone),
         one.said.person,
         one.said.at.wall.rfc3339(&zone),
-        one.said.reason
+        said::reason(registry, one)
     );
     if let Some(word) = &one.revoked {
         let at = word.at.wall.rfc3339(&zone);

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::daemon::recover::{self, Recovered};
+use crate::daemon::said;
 use crate::daemon::status::Status;
 use crate::domain::history::{Entry, History};
 use crate::domain::registry::{Datastream, Registry, Station};
@@ -72,13 +73,17 @@ fn answer(looked: Looked<'_>, asked: &Asked) -> Result<Vec<String>, Vec<String>>
     let entry = held(history, datastream, station, &asked.time).map_err(one)?;
     let explanation = explain(looked, datastream.id, entry.time);
     let explanation = explanation.ok_or_else(|| one("it has just been forgotten".to_owned()))?;
-    let persons = invalidations.standing(datastream, entry.time).map(|one| {
-        let (from, to) = (one.from.rfc3339(&station.zone), one.to.rfc3339(&station.zone));
-        let word = &one.said;
-        format!("{} of {from} to before {to}: {} ({})", one.id, word.reason, word.person)
-    });
-    let persons = persons.collect::<Vec<_>>().join("; ");
-    let told = words::Words::new(registry, datastream, station, (&explanation, persons));
+    let said = |by_check: bool| {
+        let standing = invalidations.standing(datastream, entry.time);
+        let said = standing.filter(|one| one.by_check.is_some() == by_check).map(|one| {
+            let (from, to) = (one.from.rfc3339(&station.zone), one.to.rfc3339(&station.zone));
+            let (reason, person) = (said::reason(registry, one), &one.said.person);
+            format!("{} of {from} to before {to}: {reason} ({person})", one.id)
+        });
+        said.collect::<Vec<_>>().join("; ")
+    };
+    let said = words::Heard { persons: said(false), checks: said(true) };
+    let told = words::Words::new(registry, datastream, station, (&explanation, said));
     Ok(if asked.json { vec![told.json().to_string()] } else { told.lines() })
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::daemon::recover;
 use crate::daemon::run::Commands;
+use crate::daemon::said;
 use crate::daemon::status::{Status, View};
 use crate::domain::evaluation::{Evaluation, Grade};
 use crate::domain::input::Arrival;
@@ -295,7 +296,8 @@ fn tell(task: &Task, view: &View, outcome: &Reckoned) {
         named(task, view)
     );
     for one in said.iter().take(NAMED_MAX) {
-        tracing::info!("It counts what was said of these days: {}.", said_words(one));
+        let words = said_words(&view.registry, one);
+        tracing::info!("It counts what was said of these days: {words}.");
     }
     for one in changed.iter().take(NAMED_MAX) {
         tracing::info!("A past verdict is another one: {}", words(one, view));
@@ -307,12 +309,14 @@ fn tell(task: &Task, view: &View, outcome: &Reckoned) {
 }
 
 /// Says who said what of values, or took it back.
-fn said_words(one: &Invalidation) -> String {
-    let of = |word: &Word| format!("{} ({})", word.person, word.reason);
+fn said_words(registry: &Registry, one: &Invalidation) -> String {
     match &one.revoked {
-        None => format!("invalidation {} by {}", one.id, of(&one.said)),
-        Some(revoked) => {
-            format!("invalidation {} is revoked by {}", one.id, of(revoked))
+        None => {
+            let (person, reason) = (&one.said.person, said::reason(registry, one));
+            format!("invalidation {} by {person} ({reason})", one.id)
+        }
+        Some(Word { person, reason, .. }) => {
+            format!("invalidation {} is revoked by {person} ({reason})", one.id)
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::domain::check::ByCheck;
 use crate::domain::name::DatastreamId;
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::time::Timestamp;
@@ -32,6 +33,9 @@ pub enum Found {
     /// Water is this cold beside it, Cel: it may be ice.
     #[n(6)]
     Cold(#[n(0)] f64),
+    /// A check of the instrument failed; in question is what was measured since the check before.
+    #[n(7)]
+    Check(#[n(0)] ByCheck),
 }
 
 /// Why a value is doubted.
@@ -43,7 +47,8 @@ pub struct Cause {
     /// What it gave. A pass is of a value that is sound, but above what the device can measure.
     #[n(1)]
     pub flag: Flag,
-    /// Since when it is so: of a line that is flat, since its first value.
+    /// Since when it is so: of a line that is flat, since its first value; of a failed check, since
+    /// the first instant that it puts in question.
     #[n(2)]
     pub since: Timestamp,
     /// Its numbers.

@@ -1,10 +1,12 @@
-//! What persons say of values once these are measured, or before: that a span of them does not
-//! count, or is in doubt. It is said of a station, and may be revoked.
+//! What persons say of values once these are measured, or before, and what checks of the instrument
+//! show of them: that a span of them does not count, or is in doubt. It is said of a station, and
+//! may be revoked.
 
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
+use crate::domain::check::ByCheck;
 use crate::domain::name::{PropertyId, StationId};
 use crate::domain::quality::Flag;
 use crate::domain::registry::Datastream;
@@ -12,6 +14,8 @@ use crate::domain::time::{DAY, Moment, Timestamp};
 
 /// How many invalidations are held, revoked ones among them.
 pub const INVALIDATIONS_MAX: usize = 10_000;
+/// How many of them may be by checks; one more takes the place of the one that ended first.
+pub const BY_CHECKS_MAX: usize = INVALIDATIONS_MAX / 2;
 /// How long one that was revoked is held.
 pub const REVOKED_KEPT_MS: i64 = 183 * DAY;
 /// How long after its end one that stands is held: as long as months and years are.
@@ -63,7 +67,7 @@ pub struct Word {
 }
 
 /// A span of values that does not count, or is in doubt.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
 pub struct Invalidation {
     /// Its number, by which it is revoked.
     #[n(0)]
@@ -86,6 +90,10 @@ pub struct Invalidation {
     /// Who took it back, if somebody did.
     #[n(6)]
     pub revoked: Option<Word>,
+    /// The check that failed, if it was no person's own word: who said it entered or sent it.
+    #[n(7)]
+    #[cbor(default)]
+    pub by_check: Option<ByCheck>,
 }
 
 impl Invalidation {
@@ -112,7 +120,7 @@ impl Invalidation {
 }
 
 /// All that is said of values, by station.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
 pub struct Invalidations {
     /// The number of the last one.
     #[n(0)]
@@ -155,7 +163,13 @@ impl Invalidations {
     /// Takes one in, at the most for the one that was revoked first; no number twice. Says whether
     /// it was taken.
     pub fn add(&mut self, one: Invalidation) -> bool {
-        if !self.has_room() || self.get(one.id).is_some() {
+        if self.get(one.id).is_some() {
+            return false;
+        }
+        if one.by_check.is_some() {
+            self.make_room_by_checks();
+        }
+        if !self.has_room() {
             return false;
         }
         if self.count() >= INVALIDATIONS_MAX {
@@ -165,9 +179,39 @@ impl Invalidations {
             self.of.values_mut().for_each(|of| of.retain(|one| Some(one.id) != first));
         }
         self.last = self.last.max(one.id);
+        self.put(one);
+        true
+    }
+
+    fn put(&mut self, one: Invalidation) {
         let of = self.of.entry(one.scope.station).or_default();
         of.insert(of.partition_point(|held| held.to <= one.to), one);
-        true
+    }
+
+    fn make_room_by_checks(&mut self) {
+        let by_checks = || self.iter().filter(|one| one.by_check.is_some());
+        if by_checks().count() < BY_CHECKS_MAX {
+            return;
+        }
+        let first = by_checks().min_by_key(|one| (one.revoked.is_none(), one.to));
+        let first = first.map(|one| one.id);
+        self.of.values_mut().for_each(|of| of.retain(|one| Some(one.id) != first));
+    }
+
+    /// Has one that stands be about a part of its span only.
+    pub fn shorten(&mut self, id: u64, (from, to): (Timestamp, Timestamp)) {
+        let Some(one) = self.get(id).cloned() else { return };
+        if let Some(of) = self.of.get_mut(&one.scope.station) {
+            of.retain(|held| held.id != id);
+        }
+        self.put(Invalidation { from, to, ..one });
+    }
+
+    /// Gives what a check made of a station's values, if it failed.
+    #[must_use]
+    pub fn by_check(&self, scope: &Scope, check: &ByCheck) -> Option<&Invalidation> {
+        let mut of = self.of.get(&scope.station)?.iter();
+        of.find(|one| one.scope == *scope && one.by_check == Some(*check))
     }
 
     /// Notes that one is taken back; gives it if it stood until now.
@@ -221,6 +265,7 @@ impl Invalidations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::check::CheckKind;
     use crate::domain::name::DatastreamId;
 
     fn one(id: u64, from: i64, to: i64) -> Invalidation {
@@ -231,8 +276,8 @@ mod tests {
             at: Moment::default(),
         };
         let (from, to) = (Timestamp(from), Timestamp(to));
-        let (flag, revoked) = (Flag::Fail, None);
-        Invalidation { id, scope, from, to, flag, said, revoked }
+        let (flag, revoked, by_check) = (Flag::Fail, None, None);
+        Invalidation { id, scope, from, to, flag, said, revoked, by_check }
     }
 
     fn stream(position: &str, property: u32) -> Datastream {
@@ -296,6 +341,45 @@ mod tests {
         assert!(inlet.covers(&stream("inlet", 7)) && !inlet.covers(&stream("", 7)));
         let elsewhere = Datastream { station: StationId(4), ..stream("", 1) };
         assert!(!all.covers(&elsewhere));
+    }
+
+    fn by_check(id: u64, from: i64, to: i64) -> Invalidation {
+        let (at, value, standard) = (Timestamp(to), 1.62, 2.0);
+        let (kind, low, high) = (CheckKind::Span, 1.8, 2.2);
+        let check = ByCheck { kind, at, value, standard, low, high };
+        Invalidation { by_check: Some(check), ..one(id, from, to) }
+    }
+
+    #[test]
+    fn what_is_said_of_a_part_only_stands_in_the_order_of_its_new_end() {
+        let mut said = Invalidations::default();
+        for (id, from, to) in [(1, 10, 90), (2, 20, 40)] {
+            assert!(said.add(one(id, from, to)));
+        }
+        said.shorten(1, (Timestamp(15), Timestamp(30)));
+        check(&said, 14, &[]);
+        check(&said, 29, &[1, 2]);
+        check(&said, 30, &[2]);
+        assert_eq!(said.next(), 3);
+    }
+
+    #[test]
+    fn checks_leave_room_for_persons() {
+        let mut said = Invalidations::default();
+        for id in 1..=BY_CHECKS_MAX as u64 {
+            let to = 1_000_000 - id as i64;
+            assert!(said.add(by_check(id, 0, to)));
+        }
+        let next = said.next();
+        assert!(said.add(by_check(next, 0, 2_000_000)));
+        assert_eq!(said.count(), BY_CHECKS_MAX);
+        assert!(said.get(next - 1).is_none(), "the one that ends first left");
+        let kept = said.get(7).unwrap();
+        assert_eq!(said.by_check(&kept.scope, &kept.by_check.unwrap()), Some(kept));
+        for id in 0..BY_CHECKS_MAX as u64 {
+            assert!(said.add(one(next + 1 + id, 0, 1)), "{id} by a person");
+        }
+        assert!(!said.has_room() && said.add(by_check(said.next(), 0, 9)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod air;
 mod calendar;
+mod check;
 mod counter;
 mod cross;
 mod energy;
@@ -33,6 +34,7 @@ use crate::domain::unit::{Conversion, UnitIndex, Units};
 
 pub use self::air::{Air, AqiColumn, AqiEdition, AqiGrade, AqiReport, Percentile, ReferenceState};
 pub use self::calendar::{CalendarEntry, CalendarRow, SiteCalendar, SiteState};
+pub use self::check::{CheckCovers, CheckLimit, CheckRow, CheckScope, check_row};
 pub use self::counter::{Counter, Dial, Meter, MeterRole, Metered, PARTS, is_credible};
 pub use self::cross::{CrossCheck, CrossKind, Neighbour, OneSided, Standing};
 pub use self::energy::{Energy, Factor, FactorKind, PlaceTarget, Production, TargetKind};
@@ -514,6 +516,8 @@ pub struct Registry {
     pub energy: Energy,
     /// The rows of the site's calendar.
     pub calendar: Vec<CalendarRow>,
+    /// How checks of instruments are judged.
+    pub checks: Vec<CheckRow>,
 }
 
 impl Registry {

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::alert::{AlertEvent, Subject, WeirCondition};
 use crate::domain::assessment::{Bound, Limit};
+use crate::domain::check::ByCheck;
 use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{
     Datastream, ObservedProperty, Place, Registry, RuleKind, Sampling, Station, Statistic,
@@ -152,6 +153,18 @@ impl<'a> Scene<'a> {
         };
         let decimals = usize::from(self.property.map_or(2, |property| property.decimals));
         self.with_unit(format!("{side}{number:.decimals$}"))
+    }
+
+    /// Gives what a check found and what passes: `1.620` and `2.000 ± 0.200 mg/L`, or shares of
+    /// what was added, `50 %` and `80 to 120 %`.
+    fn check_texts(&self, check: &ByCheck, to: &str) -> (String, String) {
+        if let Some((share, low, high)) = check.shares() {
+            return (format!("{share:.0} %"), format!("{low:.0}{to}{high:.0} %"));
+        }
+        let decimals = usize::from(self.property.map_or(2, |property| property.decimals));
+        let within = (check.high - check.low) / 2.0;
+        let passes = format!("{:.decimals$} ± {within:.decimals$}", check.standard);
+        (format!("{:.decimals$}", check.value), self.with_unit(passes))
     }
 
     /// Gives the span outside of which a test found the value, with its unit.

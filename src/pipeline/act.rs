@@ -23,6 +23,14 @@ pub struct Judged {
     pub days: Option<(Timestamp, Timestamp)>,
 }
 
+impl Judged {
+    /// Adds what came of more.
+    pub(super) fn join(&mut self, other: Self) {
+        self.values += other.values;
+        self.days = joined(self.days, other.days);
+    }
+}
+
 /// How old the beginning of a day may be of which all hours are kept, and the seven before it;
 /// the last hour is for the time until they are given out.
 const HOURS_WHOLE_MS: i64 = HOURS_KEPT_MS - 8 * HOUR;
@@ -35,34 +43,39 @@ impl Pipeline {
             Act::Invalidate { id, station, property, position, from, to, flag, by } => {
                 let position = position.map(str::to_owned);
                 let scope = Scope { station, property, position };
-                let (said, revoked) = (word(by, at), None);
-                let one = Invalidation { id, scope, from, to, flag, said, revoked };
+                let (said, revoked, by_check) = (word(by, at), None, None);
+                let one = Invalidation { id, scope, from, to, flag, said, revoked, by_check };
                 self.invalidate(one, at, out);
             }
             Act::Revoke { id, by } => {
                 let revoked = self.said_mut(at).revoke(id, word(by, at)).cloned();
                 if let Some(one) = revoked {
-                    self.judge_said(&one, at, out);
+                    out.judged = Some(self.judge_said(&one, at, out));
                 }
             }
         }
     }
 
-    fn invalidate(&mut self, one: Invalidation, at: Moment, out: &mut Processed) {
+    pub(super) fn invalidate(&mut self, one: Invalidation, at: Moment, out: &mut Processed) {
         let length = one.to.since(one.from);
         if 0 < length && length <= SPAN_MAX_MS && self.said_mut(at).add(one.clone()) {
-            self.judge_said(&one, at, out);
+            out.judged = Some(self.judge_said(&one, at, out));
         }
     }
 
-    fn said_mut(&mut self, at: Moment) -> &mut Invalidations {
+    pub(super) fn said_mut(&mut self, at: Moment) -> &mut Invalidations {
         let said = Arc::make_mut(&mut self.state.invalidations);
         said.forget(at.wall);
         said
     }
 
     /// Judges anew what something is said of that was not said before.
-    fn judge_said(&mut self, one: &Invalidation, at: Moment, out: &mut Processed) {
+    pub(super) fn judge_said(
+        &mut self,
+        one: &Invalidation,
+        at: Moment,
+        out: &mut Processed,
+    ) -> Judged {
         let registry = Arc::clone(&self.registry);
         let mut judged = Judged::default();
         let station = registry.station(one.scope.station);
@@ -93,7 +106,7 @@ impl Pipeline {
             out,
         );
         self.evaluate_assessed(&registry, out);
-        out.judged = Some(judged);
+        judged
     }
 
     /// Judges what the ring holds of a span anew, and the values on both sides of it, which stood

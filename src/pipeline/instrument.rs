@@ -152,6 +152,13 @@ impl Pipeline {
                 Some(temperature) if temperature <= COLD => Found::Cold(temperature),
                 Some(_) | None => Found::Nothing,
             },
+            Test::ControlCheck => {
+                let standing = self.state.invalidations.standing(datastream, at.start());
+                let by_checks = standing.filter(|one| one.flag == flag);
+                let check = by_checks.filter_map(|one| Some((one.from, one.by_check?))).last();
+                cause.since = check.map_or(cause.since, |(from, _)| from);
+                check.map_or(Found::Nothing, |(_, check)| Found::Check(check))
+            }
             Test::Missing
             | Test::Members
             | Test::Climatology
@@ -163,7 +170,6 @@ impl Pipeline {
             | Test::Neighbour
             | Test::Drift
             | Test::Counter
-            | Test::ControlCheck
             | Test::SiteCalendar
             | Test::Person => Found::Nothing,
         };

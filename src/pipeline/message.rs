@@ -15,6 +15,7 @@ use crate::domain::reject::{Reason, Reject, Stage};
 use crate::domain::time::{Moment, Timestamp};
 use crate::normalize;
 use crate::pipeline::backlog::Backlog;
+use crate::pipeline::check::Control;
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::route::{Named, Speaker, nearest_device};
 use crate::pipeline::{Fate, Pipeline, Processed};
@@ -311,6 +312,7 @@ impl Pipeline {
         Manner { received, again, .. }: Manner<'_>,
     ) -> Result<ProfileIndex, Refusal> {
         self.decoded.clear();
+        self.controls.clear();
         let registry = &self.registry;
         let device = registry.devices.get(spoken.device.index());
         let refuse = |stage, reason| Refusal {
@@ -399,6 +401,8 @@ impl Pipeline {
                 Ok(Some(observation)) if registry.marks.is_control(observation.mark) => {
                     ledger.readings.count(Outcome::Stored);
                     out.controls.push(observation);
+                    let (device, record) = (device.id, reading.record);
+                    self.controls.push(Control { device, record, observation });
                 }
                 Ok(Some(mut observation)) => {
                     if manner.imported && observation.phenomenon_time.start() < manner.now.wall {
@@ -426,6 +430,7 @@ impl Pipeline {
         let backlog = [backlog, kept].into_iter().flatten().max_by_key(|one| one.until);
         let hearing = Hearing { now, live, backlog, imported, members: Flag::NotEvaluated };
         self.store_observed(hearing, ledger, out);
+        self.take_checks(now, out);
     }
 
     /// Takes in what was observed at a station, as if one message had brought it: what a table has

@@ -407,7 +407,7 @@ impl Pipeline {
         }
     }
 
-    /// Sets what persons say of a value, and what the site's calendar does.
+    /// Sets what persons and checks say of a value, and what the site's calendar does.
     pub(super) fn hear_said(
         &self,
         datastream: &Datastream,
@@ -416,9 +416,13 @@ impl Pipeline {
     ) {
         let state = datastream.calendar.at(time).map_or(Flag::NotEvaluated, |entry| entry.flag);
         quality.set(Test::SiteCalendar, state);
-        let said = self.state.invalidations.standing(datastream, time);
-        let worst = said.fold(Flag::NotEvaluated, |worst, one| worst.or_worse(one.flag));
-        quality.set(Test::Person, worst);
+        let (mut persons, mut checks) = (Flag::NotEvaluated, Flag::NotEvaluated);
+        for one in self.state.invalidations.standing(datastream, time) {
+            let worst = if one.by_check.is_some() { &mut checks } else { &mut persons };
+            *worst = worst.or_worse(one.flag);
+        }
+        quality.set(Test::Person, persons);
+        quality.set(Test::ControlCheck, checks);
     }
 
     /// Gives what the climatology's companion says at a time.

@@ -3,6 +3,7 @@
 //! to two pipelines that begin anew, one as it was and one as it should have been. Where the two
 //! differ something is to be told.
 
+mod difference;
 mod said;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -10,10 +11,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::decode::Announced;
-use crate::domain::assessment::{Assessment, Verdict};
-use crate::domain::evaluation::{Evaluated, Evaluation, Index, Told};
-use crate::domain::input::{Act, Arrival, Input};
-use crate::domain::invalidation::{Invalidation, Invalidations};
+use crate::domain::assessment::Assessment;
+use crate::domain::evaluation::{Evaluated, Evaluation, Index};
+use crate::domain::input::{Act, Arrival, By, Input};
+use crate::domain::invalidation::{Invalidation, Invalidations, Word};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{DatastreamId, StationId};
 use crate::domain::observation::{Coverage, Observation, Period, QualifiedObservation};
@@ -24,6 +25,7 @@ use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::late::{closed_after_ms, concerns};
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::qualify::look_back_ms;
+use crate::pipeline::recompute::difference::differences;
 use crate::pipeline::recompute::said::{Played, Said};
 use crate::pipeline::{Pipeline, Processed};
 
@@ -317,6 +319,14 @@ impl Side {
         self.collect(task);
     }
 
+    /// Has a check show something at its time.
+    fn say(&mut self, task: &Task, one: Invalidation, at: Timestamp) {
+        self.run_until(task, at);
+        self.out.clear();
+        self.pipeline.invalidate(one, moment(at), &mut self.out);
+        self.collect(task);
+    }
+
     /// Gives out what is due until a time, each at the moment when it is due.
     fn run_until(&mut self, task: &Task, until: Timestamp) {
         let mut last = None;
@@ -443,6 +453,8 @@ struct Stage<'t> {
     late: VecDeque<Late>,
     /// What of persons' words is still to be played.
     played: Played,
+    /// What checks showed, still to be played.
+    by_checks: VecDeque<Invalidation>,
     /// As it was.
     told: Side,
     /// As it should have been.
@@ -467,7 +479,8 @@ impl<'t> Stage<'t> {
         let told = Side::new(edition, &all, said::told(said));
         let stands = said.iter().filter(|one| one.said.revoked.is_none());
         let in_time = Side::new(edition, &all, stands.map(|one| one.said.clone()));
-        Self { reader, ends, late, played: Played::new(said), told, in_time }
+        let (played, by_checks) = (Played::new(said), said::by_checks(said, task.begins()));
+        Self { reader, ends, late, played, by_checks, told, in_time }
     }
 
     fn take(&mut self, arrival: &Arrival<'_>) -> ControlFlow<()> {
@@ -491,7 +504,29 @@ impl<'t> Stage<'t> {
         let observations: Vec<Observation> = in_time.map(|(observation, ..)| observation).collect();
         self.told.store(task, &observations, at);
         self.in_time.store(task, &observations, at);
+        self.play_checks(arrival.at);
         ControlFlow::Continue(())
+    }
+
+    /// Plays what checks had shown until a moment; a message's check comes after its values.
+    fn play_checks(&mut self, until: Moment) {
+        let task = self.reader.task;
+        let due = |one: &Invalidation| said::said_at(one).elapsed_ms <= until.elapsed_ms;
+        while let Some(one) = self.by_checks.pop_front_if(|one| due(one)) {
+            match &one.revoked {
+                None => {
+                    for one in self.played.said(&one) {
+                        self.told.say(task, one, until.wall);
+                    }
+                }
+                Some(Word { person, reason, .. }) => {
+                    let (id, by) = (one.id, By { person, reason });
+                    for act in self.played.acts(&Act::Revoke { id, by }) {
+                        self.told.act(task, &act, until.wall);
+                    }
+                }
+            }
+        }
     }
 
     /// Plays what would have come until a time, message by message.
@@ -518,71 +553,4 @@ impl<'t> Stage<'t> {
         self.in_time.run_until(task, self.ends);
         differences(task, self.told.results, self.in_time.results)
     }
-}
-
-fn differences(task: &Task, told: Results, in_time: Results) -> (Recompute, Vec<Changed>) {
-    let mut changed = Vec::new();
-    let mut recomputed = Recompute {
-        from: task.from,
-        to: task.to,
-        stations: task.stations.clone(),
-        heard_ms: Some(task.heard_ms),
-        ..Recompute::default()
-    };
-    for (key, one) in in_time.observations {
-        let one = QualifiedObservation { revision: true, ..one };
-        let before = told.observations.get(&key);
-        if before.map(|before| QualifiedObservation { revision: true, ..*before }) != Some(one) {
-            let observed = before.map(|before| before.observation);
-            let flag_only = key.1 == Period::Native && observed == Some(one.observation);
-            recomputed.observations.push(QualifiedObservation { flag_only, ..one });
-        }
-    }
-    for (key, (coverage, day)) in in_time.coverage {
-        let before = told.coverage.get(&key);
-        let mut coverage = coverage;
-        if let Some((before, _)) = before {
-            coverage.flagged.name_also(&before.flagged);
-        }
-        if before.map(|(coverage, _)| coverage) != Some(&coverage) {
-            recomputed.coverage.push(coverage);
-        }
-        if before.is_none_or(|(_, before)| *before != day) {
-            recomputed.days.extend(day);
-        }
-    }
-    for (key, after) in in_time.assessments {
-        let after = Assessment { changed: true, ..after };
-        let before = told.assessments.get(&key).map(|one| Assessment { changed: true, ..*one });
-        if before == Some(after) {
-            continue;
-        }
-        recomputed.assessments.push(after);
-        if before.is_none_or(|before| verdict(&before) != verdict(&after)) {
-            changed.push(Changed::Verdict { before, after });
-        }
-    }
-    let mut evaluations = told.evaluations;
-    for (key, after) in in_time.evaluations {
-        let after = Evaluation { changed: true, ..after };
-        let before = evaluations.remove(&key).map(|one| Evaluation { changed: true, ..one });
-        if before.as_ref() == Some(&after) {
-            continue;
-        }
-        recomputed.evaluations.push(after.clone());
-        let same = |before: &Evaluation| Told::of(before).says_the_same(&Told::of(&after));
-        if !before.as_ref().is_some_and(same) {
-            changed.push(Changed::Evaluation { before, after });
-        }
-    }
-    (recomputed, changed)
-}
-
-/// Gives what people know of a verdict; a higher multiple of the same limit is no news.
-fn verdict(assessment: &Assessment) -> impl PartialEq + use<> {
-    let verdict = match assessment.verdict {
-        Verdict::Exceeds { limit, .. } => Verdict::Exceeds { limit, multiple: None },
-        Verdict::Within { .. } | Verdict::NotAssessable(_) => assessment.verdict,
-    };
-    (verdict, assessment.class)
 }

@@ -13,6 +13,7 @@ use crate::assess;
 use crate::basin::Basin;
 use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
+use crate::domain::check::CheckSeries;
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::history::{Entry, History};
 use crate::domain::invalidation::Invalidations;
@@ -150,6 +151,10 @@ pub struct StationState {
     #[n(7)]
     #[cbor(default, with = "imported")]
     pub imported: Arc<Imported>,
+    /// Checks of its instruments.
+    #[n(8)]
+    #[cbor(default)]
+    pub checks: Vec<CheckSeries>,
 }
 
 /// Writes and reads what a clone shares.

@@ -106,5 +106,6 @@ fn empty() -> Registry {
         water: WaterRules::default(),
         energy: Energy::default(),
         calendar: Vec::new(),
+        checks: Vec::new(),
     }
 }

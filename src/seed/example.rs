@@ -9,13 +9,14 @@ macro_rules! tables {
     };
 }
 
-const TABLES: [(&str, &str); 37] = tables![
+const TABLES: [(&str, &str); 38] = tables![
     "aqi.csv",
     "aqi_editions.csv",
     "aqi_grades.csv",
     "averages.csv",
     "calendar.csv",
     "calibrations.csv",
+    "checks.csv",
     "counters.csv",
     "cross_checks.csv",
     "derived.csv",

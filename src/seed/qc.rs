@@ -474,7 +474,7 @@ fn rate_of(text: &str) -> Option<f64> {
     Some(change * SECOND as f64 / per as f64)
 }
 
-fn tolerance(text: &str) -> Option<Tolerance> {
+pub(super) fn tolerance(text: &str) -> Option<Tolerance> {
     let share = |text: &str| finite(text.strip_suffix('%')?).map(|share| share / 100.0);
     let read = match text.split_once('+') {
         Some((absolute, of)) => Tolerance { absolute: finite(absolute)?, share: share(of)? },
@@ -486,7 +486,7 @@ fn tolerance(text: &str) -> Option<Tolerance> {
     Some(read).filter(|one| one.absolute >= 0.0 && one.share >= 0.0)
 }
 
-fn ends(text: &str) -> Option<(f64, f64)> {
+pub(super) fn ends(text: &str) -> Option<(f64, f64)> {
     let (low, high) = text.split_once("..")?;
     Some((finite(low)?, finite(high)?)).filter(|(low, high)| low <= high)
 }

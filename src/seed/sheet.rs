@@ -108,6 +108,9 @@ schemas! {
     CROSS_CHECKS: "cross_checks.csv", false,
         ["check" "scope" "test" "expression" "unit" "fail_low" "fail_high" "suspect_low"
          "suspect_high" "samples" "judges" "source"], ["check" "scope"];
+    CHECKS: "checks.csv", false,
+        ["check" "scope" "tolerance" "span" "recovery" "standard" "covers" "longest" "flag"
+         "source"], ["check" "scope"];
     AVERAGES: "averages.csv", true,
         ["medium" "sampling" "period" "needs" "of" "clause" "from" "to" "source"]
         + ["property" "needs_february"], ["medium" "property" "sampling" "period" "from"];

@@ -125,6 +125,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         water: WaterRules::default(),
         energy: Energy::default(),
         calendar: Vec::new(),
+        checks: Vec::new(),
     }
 }
 

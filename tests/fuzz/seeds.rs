@@ -19,7 +19,7 @@ const FAULT_MAX: usize = 16 << 10;
 
 /// Tables by the number that a case begins with. It is never another's, or the cases in the corpus
 /// would mean something else: a new table goes to the end.
-const NUMBERED: [&str; 30] = [
+const NUMBERED: [&str; 31] = [
     "averages.csv",
     "calibrations.csv",
     "devices.csv",
@@ -50,6 +50,7 @@ const NUMBERED: [&str; 30] = [
     "cross_checks.csv",
     "device_marks.csv",
     "calendar.csv",
+    "checks.csv",
 ];
 
 /// Lays bytes over the sound tables: the whole of one, rows behind its head, or more rows.

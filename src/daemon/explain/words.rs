@@ -17,10 +17,17 @@ pub(super) struct Words<'a> {
     datastream: &'a Datastream,
     zone: &'a TimeZone,
     of: &'a Explanation,
-    /// What persons said of the value.
-    persons: String,
+    heard: Heard,
     unit: &'a str,
     decimals: usize,
+}
+
+/// What was said of the value.
+pub(super) struct Heard {
+    /// By persons.
+    pub(super) persons: String,
+    /// By checks of the instrument.
+    pub(super) checks: String,
 }
 
 /// Says a flag.
@@ -40,12 +47,12 @@ impl<'a> Words<'a> {
         registry: &'a Registry,
         datastream: &'a Datastream,
         station: &'a Station,
-        (of, persons): (&'a Explanation, String),
+        (of, heard): (&'a Explanation, Heard),
     ) -> Self {
         let property = registry.property(datastream.property);
         let unit = property.map_or("", |property| registry.unit_label(property));
         let decimals = property.map_or(3, |property| usize::from(property.decimals));
-        Self { registry, datastream, zone: &station.zone, of, persons, unit, decimals }
+        Self { registry, datastream, zone: &station.zone, of, heard, unit, decimals }
     }
 
     /// Says it line by line: the value, its flag and why, then test by test.
@@ -254,8 +261,10 @@ impl<'a> Words<'a> {
             return self.calendar();
         } else if one.test == Test::DeviceMark {
             return self.mark();
-        } else if one.test == Test::Person && !self.persons.is_empty() {
-            return self.persons.clone();
+        } else if one.test == Test::Person && !self.heard.persons.is_empty() {
+            return self.heard.persons.clone();
+        } else if one.test == Test::ControlCheck && !self.heard.checks.is_empty() {
+            return self.heard.checks.clone();
         }
         let doubted = matches!(one.flag, Flag::Suspect | Flag::Fail);
         let words = match (one.test, doubted) {
@@ -265,7 +274,7 @@ impl<'a> Words<'a> {
             (Test::Clock, false) => "the device's clock and the time of arrival agree",
             (Test::Members, true) => "what it was made of is doubted itself",
             (Test::Members, false) => "what it was made of passed",
-            (Test::ControlCheck, _) => "by a check of the instrument",
+            (Test::ControlCheck, _) => "by a check of the instrument; see weir qc list",
             (Test::Person, _) => "a person said so; see weir qc list",
             _ => "as it was found when the value came",
         };

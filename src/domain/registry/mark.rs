@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::check::{CheckKind, CheckPart, STANDARD_VALUE};
 use crate::domain::name::{MarkId, Table};
 use crate::domain::observation::Side;
 use crate::domain::quality::Flag;
@@ -46,6 +47,19 @@ impl Mark {
     pub fn is_normal(&self) -> bool {
         let plain = self.censoring.is_none() && self.usage == MarkUse::Observation;
         self.quality == Flag::Pass && plain && self.cause.is_empty()
+    }
+
+    /// Gives what a value with it has to do with a check of the instrument, by its cause.
+    #[must_use]
+    pub fn check_part(&self) -> Option<CheckPart> {
+        if self.usage != MarkUse::QualityControl {
+            return None;
+        }
+        if *self.cause == *STANDARD_VALUE {
+            return Some(CheckPart::Standard);
+        }
+        let kind = CheckKind::ALL.into_iter().find(|kind| *self.cause == *kind.cause());
+        kind.map(CheckPart::Result)
     }
 
     /// Says whether it stands for what its vocabulary does not know.
@@ -99,6 +113,12 @@ impl Marks {
     #[must_use]
     pub fn get(&self, id: MarkId) -> Option<&Mark> {
         self.marks.get(id.index())
+    }
+
+    /// Gives what a marked value has to do with a check of the instrument.
+    #[must_use]
+    pub fn check_part(&self, mark: Option<MarkId>) -> Option<CheckPart> {
+        mark.and_then(|mark| self.get(mark))?.check_part()
     }
 
     /// Says whether a marked value is one of a check of the instrument.

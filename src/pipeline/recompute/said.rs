@@ -1,11 +1,12 @@
-//! What persons said of values, and for which spans that was told before days are played again.
+//! What persons said of values and checks showed of them, and for which spans that was told before
+//! days are played again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::domain::input::Act;
 use crate::domain::invalidation::Invalidation;
 use crate::domain::recompute::Recompute;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::recompute::Task;
 
 /// A span, half-open.
@@ -89,6 +90,18 @@ impl Played {
         Self { counted, next: u64::MAX / 2, ..Self::default() }
     }
 
+    /// Gives what is to be played of what a check showed.
+    pub(super) fn said(&mut self, one: &Invalidation) -> Vec<Invalidation> {
+        let Some(counted) = self.counted.get(&one.id) else { return vec![one.clone()] };
+        let left = counted.iter().fold(vec![(one.from, one.to)], |left, out| without(&left, *out));
+        let parts = left.into_iter().map(|(from, to)| {
+            self.next += 1;
+            self.parts.entry(one.id).or_default().push(self.next);
+            Invalidation { id: self.next, from, to, ..one.clone() }
+        });
+        parts.collect()
+    }
+
     /// Gives the acts to play for one.
     pub(super) fn acts<'a>(&mut self, act: &Act<'a>) -> Vec<Act<'a>> {
         match *act {
@@ -110,6 +123,25 @@ impl Played {
             Act::Retry { .. } => Vec::new(),
         }
     }
+}
+
+/// Gives what checks showed while the days were played: as it was said, and as it was taken back,
+/// in the order of time. No act of a person stands for it among the arrivals.
+pub(super) fn by_checks(said: &[Said], begins: Timestamp) -> VecDeque<Invalidation> {
+    let mut events = Vec::new();
+    for one in said.iter().map(|one| &one.said).filter(|one| one.by_check.is_some()) {
+        let first = Invalidation { revoked: None, ..one.clone() };
+        events.extend((one.said.at.wall >= begins).then_some(first));
+        let revoked = one.revoked.as_ref().filter(|word| word.at.wall >= begins);
+        events.extend(revoked.map(|_| one.clone()));
+    }
+    events.sort_by_key(|one| said_at(one).elapsed_ms);
+    events.into()
+}
+
+/// Gives when something was said, or taken back.
+pub(super) fn said_at(one: &Invalidation) -> Moment {
+    one.revoked.as_ref().unwrap_or(&one.said).at
 }
 
 fn without(spans: &[Span], out: Span) -> Vec<Span> {

@@ -2,9 +2,12 @@
 
 use crate::domain::alert::AlertChange;
 use crate::domain::cause::{Cause, Found};
+use crate::domain::check::{ByCheck, CheckKind};
 use crate::domain::quality::{Flag, Test};
+use crate::domain::time::Timestamp;
 
 use super::super::{Scene, clock_off, lasting};
+use super::DAYS;
 
 const UNITS: [&str; 4] = ["天", "小时", "分钟", "秒"];
 
@@ -13,11 +16,15 @@ impl Scene<'_> {
     pub(super) fn of_instrument_zh(&self, who: &str, (since, until): (&str, &str)) -> String {
         let fault = self.fault_zh();
         match self.event.change {
-            AlertChange::Fired | AlertChange::Withdrawn => {
-                format!("{who}：{fault}；自{since}起。{}", self.check_first_zh())
-            }
-            AlertChange::Changed => {
-                format!("{who}（续报）：{fault}；自{since}起。{}", self.check_first_zh())
+            AlertChange::Fired | AlertChange::Withdrawn | AlertChange::Changed => {
+                let again =
+                    if self.event.change == AlertChange::Changed { "（续报）" } else { "" };
+                // A check says itself since when.
+                let since = match self.event.cause {
+                    Some(Cause { found: Found::Check(_), .. }) => String::new(),
+                    Some(_) | None => format!("；自{since}起"),
+                };
+                format!("{who}{again}：{fault}{since}。{}", self.check_first_zh())
             }
             AlertChange::Past => format!(
                 "{who}：{since}至{until}，{fault}；通知前已恢复，从消息服务器积压数据中发现"
@@ -65,8 +72,24 @@ impl Scene<'_> {
                 format!("单位有误：{said}，约为前值{}的{times}", self.before_text())
             }
             Found::AboveRange(_) => format!("量程过小：{item}超出仪器量程，{value}"),
+            Found::Check(check) => self.failed_check_zh(&check, cause.since),
             Found::Nothing => self.fault_plainly_zh(&cause),
         }
+    }
+
+    /// `氨氮02:30跨度核查不合格：测得1.620，应为2.000 ± 0.200 mg/L；自00:30起的数据存疑`.
+    fn failed_check_zh(&self, check: &ByCheck, since: Timestamp) -> String {
+        let (kind, found) = match check.kind {
+            CheckKind::Zero => ("零点核查", "测得"),
+            CheckKind::Span => ("跨度核查", "测得"),
+            CheckKind::StandardSample => ("标样核查", "测得"),
+            CheckKind::SpikeRecovery => ("加标回收", "回收率"),
+            CheckKind::ParallelSample => ("平行样测试", "测得"),
+        };
+        let (value, passes) = self.check_texts(check, "～");
+        let [at, since] = [check.at, since].map(|at| self.clock(at, &DAYS));
+        let item = self.item_zh();
+        format!("{item}{at}{kind}不合格：{found}{value}，应为{passes}；自{since}起的数据存疑")
     }
 
     /// The same without numbers of the test.

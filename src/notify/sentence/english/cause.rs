@@ -2,9 +2,12 @@
 
 use crate::domain::alert::AlertChange;
 use crate::domain::cause::{Cause, Found};
+use crate::domain::check::{ByCheck, CheckKind};
 use crate::domain::quality::{Flag, Test};
+use crate::domain::time::Timestamp;
 
 use super::super::{Scene, clock_off, lasting};
+use super::DAYS;
 
 const UNITS: [&str; 4] = [" d", " h", " min", " s"];
 
@@ -13,11 +16,14 @@ impl Scene<'_> {
     pub(super) fn of_instrument(&self, who: &str, (since, until): (&str, &str)) -> String {
         let fault = self.fault();
         match self.event.change {
-            AlertChange::Fired | AlertChange::Withdrawn => {
-                format!("{who}: {fault}, since {since}; {}", self.check_first())
-            }
-            AlertChange::Changed => {
-                format!("{who}: now {fault}, since {since}; {}", self.check_first())
+            AlertChange::Fired | AlertChange::Withdrawn | AlertChange::Changed => {
+                let now = if self.event.change == AlertChange::Changed { "now " } else { "" };
+                // A check says itself since when.
+                let since = match self.event.cause {
+                    Some(Cause { found: Found::Check(_), .. }) => String::new(),
+                    Some(_) | None => format!(", since {since}"),
+                };
+                format!("{who}: {now}{fault}{since}; {}", self.check_first())
             }
             AlertChange::Past => format!(
                 "{who}: {fault}, from {since} to {until}; over before it could be told, found in \
@@ -71,8 +77,28 @@ impl Scene<'_> {
             Found::AboveRange(_) => {
                 format!("range too small: {item} is above what the device can measure, {value}")
             }
+            Found::Check(check) => self.failed_check(&check, cause.since),
             Found::Nothing => self.fault_plainly(&cause),
         }
+    }
+
+    /// `span check of 02:30 failed: ammonia nitrogen 1.620 against 2.000 ± 0.200 mg/L; values since
+    /// 00:30 are in question`.
+    fn failed_check(&self, check: &ByCheck, since: Timestamp) -> String {
+        let (kind, found) = match check.kind {
+            CheckKind::Zero => ("zero check", "against"),
+            CheckKind::Span => ("span check", "against"),
+            CheckKind::StandardSample => ("standard sample", "against"),
+            CheckKind::SpikeRecovery => ("recovery of a spike", "found again, not"),
+            CheckKind::ParallelSample => ("parallel sample", "against"),
+        };
+        let (value, passes) = self.check_texts(check, " to ");
+        let [at, since] = [check.at, since].map(|at| self.clock(at, &DAYS));
+        format!(
+            "{kind} of {at} failed: {} {value} {found} {passes}; values since {since} are in \
+             question",
+            self.item()
+        )
     }
 
     /// The same without numbers of the test.
