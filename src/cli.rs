@@ -200,9 +200,9 @@ pub enum Command {
     /// and flagged as the daemon would. A column is a property of the station, `position/property`
     /// where it has several, in the property's own unit or with another in brackets.
     ///
-    /// `weir qc invalidate`, `revoke` and `list` are about the values of a daemon at work: what a
-    /// person says of them. `weir qc explain` tells why one has its flag, and `days` which share of
-    /// them passed.
+    /// `weir qc invalidate`, `check`, `revoke` and `list` are about the values of a daemon at work:
+    /// what a person says of them, what a check of the instrument showed. `weir qc explain` tells
+    /// why one has its flag, and `days` which share of them passed.
     #[command(after_long_help = qc::EXAMPLE)]
     Qc(Series),
     /// Read one payload from standard input and print its readings, or why it has none.

@@ -150,3 +150,68 @@ fn what_is_wrong_is_told_with_its_mend(run: &Run) {
     run.says(&revoke, false, &["there is no invalidation 77"]);
     run.says(&["qc", "list", "--station", "puhe-huisan"], false, &["`puhe-huishan`"]);
 }
+
+/// A check of the oxygen at Huishan, with what it found and when.
+fn check<'a>(value: &'a str, at: &'a str) -> Vec<&'a str> {
+    let of = ["qc", "check", "--station", "puhe-huishan", "--property", "DO"];
+    let found = ["--kind", "standard_sample", "--value", value, "--standard", "7.1"];
+    [&of[..], &found, &["--at", at, "--person", "Li Na"]].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_entered_by_hand_puts_values_in_question_until_the_next_one_passes() {
+    let mut run = Run::new().await;
+    run.send(0..6).await;
+    run.shows(&[1; 6]);
+    let sound = check("7.4", "2026-06-02T11:02");
+    run.says(&sound, true, &["standard sample of 2026-06-02T11:02:00+08:00", "passed", "0 values"]);
+    let mut failed = check("7.9", "2026-06-02T11:05:30");
+    failed.extend(["--reason", "a fresh bottle"]);
+    let words = ["7.9 against 7.1 ± 0.3 mg/L: failed; invalidation 1: from 2026-06-02T11:02"];
+    run.says(&failed, true, &[words[0], "4 values that are held"]);
+    run.shows(&[1, 1, 3, 3, 3, 3]);
+
+    // It was committed before the shell heard of it; what comes until the next check is doubted.
+    run.weir.kill();
+    start(&mut run.weir);
+    run.send(6..8).await;
+    run.shows(&[1, 1, 3, 3, 3, 3, 3, 3]);
+    let list = || run.weir.command(&["qc", "list"]).1;
+    until("the view", || list().contains("a fresh bottle"));
+    let words = ["standard sample of 2026-06-02T11:05:30+08:00 failed", "suspect", "Li Na"];
+    run.says(&["qc", "list"], true, &words);
+    let explain = ["qc", "explain", "puhe-huishan", "DO", "2026-06-02T11:03"];
+    run.says(&explain, true, &["control_check: 3 suspect – 1 of", "7.9 against 7.1 ± 0.3 mg/L"]);
+    let again = check("7.9", "2026-06-02T11:05:30");
+    run.says(&again, true, &["invalidation 1", "0 values that are held"]);
+    run.says(&check("7.0", "2026-06-02T11:06:30"), true, &["passed", "1 values that are held"]);
+    run.shows(&[1, 1, 3, 3, 3, 3, 3, 1]);
+    let revoke = ["qc", "revoke", "1", "--person", "Wang", "--reason", "not shaken"];
+    run.says(&revoke, true, &["1 of puhe-huishan is revoked", "5 values"]);
+    run.shows(&[1; 8]);
+
+    // Weeks ago, of which nothing is kept.
+    let old = check("9.9", "2026-05-01T08:00");
+    run.says(&old, true, &["failed; invalidation 2", "2026-03-31 to 2026-06-01 are"]);
+    for (place, text, words) in [
+        (3, "puhe-huisan", "the nearest is `puhe-huishan`"),
+        (5, "gold", "no property is called `gold`"),
+        (5, "PM10", "it is not measured there"),
+        (5, "TP", "give --standard"),
+        (7, "zero", "no row of checks.csv says how a zero check of dissolved_oxygen is judged"),
+        (9, "NaN", "expected a number"),
+        (13, "yesterday", "expected a time"),
+        (13, "2026-06-02T11:59", "yet to come"),
+        (13, "2020-01-01", "more than 800 days ago"),
+        (15, " ", "the person is a line of 1 to 100 bytes"),
+    ] {
+        let mut wrong = sound.clone();
+        wrong[place] = text;
+        if text == "TP" {
+            wrong.drain(10..12);
+        }
+        run.says(&wrong, false, &[words]);
+    }
+    run.weir.stop();
+    run.says(&sound, false, &["no weir is at work"]);
+}

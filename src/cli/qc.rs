@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::cli::explain::{self, Explain};
 use crate::cli::table;
-use crate::daemon::act::Asked;
+use crate::daemon::act::{Asked, Entered};
 use crate::daemon::check;
 use crate::daemon::days;
 use crate::daemon::qc::station::{self, OfStation};
@@ -135,6 +135,17 @@ enum Said {
         #[arg(long, default_value = "config/weir.toml")]
         config: PathBuf,
     },
+    /// Enter the result of a check of an instrument: zero, span, standard sample, recovery …
+    ///
+    /// It is judged by `checks.csv` as one that the station sends. If it fails, what was measured
+    /// since the check of its kind before it is in question until the one after it; `list` shows
+    /// it, `revoke` takes it back. What follows is as with `invalidate`, weeks back too. Of a
+    /// recovery the value is what was found again, the standard what was added; of a parallel
+    /// sample the standard is the first value.
+    ///
+    /// Example: weir qc check --station puhe-daoyi --property NH3-N --kind span --value 1.62
+    /// --standard 2.0 --at 2026-06-02T02:30 --person "Li Na"
+    Check(Box<Check>),
     /// Take back what was said: values, means, classes come out as if it had not been.
     Revoke {
         /// Its number, as `list` prints it.
@@ -161,6 +172,42 @@ enum Said {
         #[arg(long, default_value = "config/weir.toml")]
         config: PathBuf,
     },
+}
+
+/// A check that was made by hand.
+#[derive(Debug, clap::Args)]
+struct Check {
+    /// The station.
+    #[arg(long)]
+    station: String,
+    /// The property, by its name, symbol or Chinese name.
+    #[arg(long)]
+    property: String,
+    /// The position, where the station measures it at several, such as `inlet`.
+    #[arg(long)]
+    position: Option<String>,
+    /// What was checked.
+    #[arg(long, value_parser =
+          ["zero", "span", "standard_sample", "spike_recovery", "parallel_sample"])]
+    kind: String,
+    /// What was found, in the property's unit.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number)]
+    value: f64,
+    /// What should have been found; without, what `checks.csv` says, of `zero` 0.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number)]
+    standard: Option<f64>,
+    /// When it was made: a date and time in the station's zone.
+    #[arg(long, value_name = "TIME")]
+    at: String,
+    /// Who made it.
+    #[arg(long, value_name = "NAME")]
+    person: String,
+    /// What there is to say of it.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The configuration.
+    #[arg(long, default_value = "config/weir.toml")]
+    config: PathBuf,
 }
 
 /// Judges a table and prints it with its flags, or asks the daemon at work.
@@ -204,6 +251,13 @@ async fn ask(said: Said) -> anyhow::Result<ExitCode> {
             };
             (config, Request::Act(asked))
         }
+        Said::Check(check) => {
+            let Check { station, property, position, kind, value, standard, .. } = *check;
+            let Check { at, person, reason, config, .. } = *check;
+            let entered =
+                Entered { station, property, position, kind, value, standard, at, person, reason };
+            (config, Request::Act(Asked::Check(entered)))
+        }
         Said::Revoke { id, reason, person, config } => {
             (config, Request::Act(Asked::Revoke { id, person, reason }))
         }
@@ -212,6 +266,10 @@ async fn ask(said: Said) -> anyhow::Result<ExitCode> {
     let config = super::read(&config)?;
     let answered = socket::ask(&config.journal.data_folder, &request).await?;
     super::answer(answered, "no weir is at work on this data folder; start it, then ask again")
+}
+
+fn number(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or("expected a number")
 }
 
 fn zone(text: &str) -> Result<TimeZone, &'static str> {

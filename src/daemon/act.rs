@@ -1,6 +1,8 @@
 //! What persons say of values, asked for from the shell: names become ids, times those of the
 //! station's zone, and every mistake is told with its mend before anything enters the journal.
 
+mod check;
+
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +21,14 @@ use crate::domain::time::{DAY, Moment, Timestamp};
 use crate::pipeline::act::Judged;
 use crate::seed::nearest;
 
+pub use self::check::Entered;
+
+/// What is to be done where no more of what is said of values can be held.
+const NO_ROOM: &str = "revoke one that is needed no more (weir qc list), or put what lasts into \
+                       calendar.csv of the seeds";
+
 /// What is asked for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Asked {
     /// That values do not count, or are in doubt.
@@ -42,6 +50,8 @@ pub enum Asked {
         /// Why.
         reason: String,
     },
+    /// That a check found something.
+    Check(Entered),
     /// That what was said does not hold.
     Revoke {
         /// Its number.
@@ -101,10 +111,7 @@ pub(super) fn act(core: &mut Core, at: Moment, asked: &Asked) -> Answered {
             let by = by(person, reason, &mut faults);
             let resolved = resolve(&registry, asked, &mut faults);
             if !held.has_room() {
-                faults.push(format!(
-                    "{INVALIDATIONS_MAX} are held, the most; revoke one that is needed no more \
-                     (weir qc list), or put what lasts into calendar.csv of the seeds"
-                ));
+                faults.push(format!("{INVALIDATIONS_MAX} are held, the most; {NO_ROOM}"));
             }
             let (Some(of), true) = (resolved, faults.is_empty()) else { return Err(faults) };
             let Resolved { station: there, property, from, to, flag } = of;
@@ -114,6 +121,7 @@ pub(super) fn act(core: &mut Core, at: Moment, asked: &Asked) -> Answered {
             let station = there.id;
             (Act::Invalidate { id, station, property, position, from, to, flag, by }, said, zone)
         }
+        Asked::Check(entered) => return check::enter(core, at, entered),
         Asked::Revoke { id, person, reason } => {
             let by = by(person, reason, &mut faults);
             let one = held.get(*id);

@@ -42,7 +42,7 @@ const EACH_WAY_MAX: Duration = Duration::from_secs(5);
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is asked.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Request {
     /// Run dead letters again.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
+use crate::domain::check::CheckKind;
 use crate::domain::name::{NetworkId, PropertyId, StationId, TopicId};
 use crate::domain::quality::Flag;
 use crate::domain::recompute::Recompute;
@@ -61,7 +62,7 @@ pub enum ReceiveFault<'a> {
 }
 
 /// An operator's deed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Act<'a> {
     /// Run a dead letter through the pipeline again.
     Retry {
@@ -93,6 +94,25 @@ pub enum Act<'a> {
         /// What it makes of the values: fail or suspect.
         flag: Flag,
         /// Who says so, and why.
+        by: By<'a>,
+    },
+    /// Say what a check of an instrument found.
+    Check {
+        /// The station.
+        station: StationId,
+        /// The property.
+        property: PropertyId,
+        /// The position; empty where the station has none.
+        position: &'a str,
+        /// What was checked.
+        kind: CheckKind,
+        /// What was found, in the canonical unit.
+        value: f64,
+        /// What should have been found, where the seeds do not say it.
+        standard: Option<f64>,
+        /// When it was made.
+        at: Timestamp,
+        /// Who made it, and what there is to say of it.
         by: By<'a>,
     },
     /// Take that back.
@@ -178,7 +198,7 @@ impl Input<'_> {
     pub fn network(&self) -> Option<NetworkId> {
         match self {
             Self::Message(message) | Self::Act(Act::Retry { message, .. }) => Some(message.network),
-            Self::Act(Act::Invalidate { .. } | Act::Revoke { .. })
+            Self::Act(Act::Invalidate { .. } | Act::Revoke { .. } | Act::Check { .. })
             | Self::Tick
             | Self::Edition(_)
             | Self::Condition(_)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
+use crate::domain::check::CheckKind;
 use crate::domain::input::{
     Act, Arrival, By, Condition, Input, Message, Qos, ReadingPlace, ReceiveFault,
 };
@@ -27,6 +28,7 @@ mod kind {
     pub(super) const RECOMPUTE: u8 = 16;
     pub(super) const INVALIDATE: u8 = 17;
     pub(super) const REVOKE: u8 = 18;
+    pub(super) const CHECK: u8 = 19;
 }
 
 /// Bits of a message's head.
@@ -102,6 +104,7 @@ fn kind_of(input: &Input<'_>) -> u8 {
         Input::Act(Act::Retry { .. }) => kind::RETRY,
         Input::Act(Act::Invalidate { .. }) => kind::INVALIDATE,
         Input::Act(Act::Revoke { .. }) => kind::REVOKE,
+        Input::Act(Act::Check { .. }) => kind::CHECK,
         Input::Edition(_) => kind::EDITION,
         Input::Condition(Condition::Connected(_)) => kind::CONNECTED,
         Input::Condition(Condition::Disconnected(_)) => kind::DISCONNECTED,
@@ -135,6 +138,17 @@ fn push_act(out: &mut Vec<u8>, act: &Act<'_>) {
         }
         Act::Revoke { id, by } => {
             push_unsigned(out, *id);
+            push_by(out, *by);
+        }
+        Act::Check { station, property, position, kind, value, standard, at, by } => {
+            push_varint(out, i64::from(station.0));
+            push_varint(out, i64::from(property.0));
+            push_bytes(out, position.as_bytes());
+            push_bytes(out, kind.word().as_bytes());
+            out.extend_from_slice(&value.to_le_bytes());
+            out.push(u8::from(standard.is_some()));
+            out.extend_from_slice(&standard.unwrap_or_default().to_le_bytes());
+            push_varint(out, at.millis());
             push_by(out, *by);
         }
     }
@@ -253,6 +267,7 @@ impl<'a> Unpacked<'a> {
                 let id = take_unsigned(rest)?;
                 Kept::Act(Act::Revoke { id, by: take_by(rest)? })
             }
+            kind::CHECK => Kept::Act(take_check(rest)?),
             kind::EDITION => Kept::Edition(take_text(rest)?),
             kind::CONNECTED => Kept::Condition(Condition::Connected(network(rest)?)),
             kind::DISCONNECTED => Kept::Condition(Condition::Disconnected(network(rest)?)),
@@ -308,6 +323,26 @@ fn take_invalidate<'a>(rest: &mut &'a [u8]) -> Option<Act<'a>> {
     let flag = [Flag::Fail, Flag::Suspect].into_iter().find(|flag| flag.number() == number)?;
     let by = take_by(rest)?;
     Some(Act::Invalidate { id, station, property, position, from, to, flag, by })
+}
+
+fn take_check<'a>(rest: &mut &'a [u8]) -> Option<Act<'a>> {
+    let station = StationId(u32::try_from(take_varint(rest)?).ok()?);
+    let property = PropertyId(u32::try_from(take_varint(rest)?).ok()?);
+    let position = take_text(rest)?;
+    let word = take_text(rest)?;
+    let kind = CheckKind::ALL.into_iter().find(|kind| kind.word() == word)?;
+    let value = take_number(rest)?;
+    let has_standard = take_byte(rest)? != 0;
+    let standard = Some(take_number(rest)?).filter(|_| has_standard);
+    let at = moment(take_varint(rest)?, 0)?.wall;
+    let by = take_by(rest)?;
+    Some(Act::Check { station, property, position, kind, value, standard, at, by })
+}
+
+fn take_number(rest: &mut &[u8]) -> Option<f64> {
+    let (bytes, tail) = rest.split_first_chunk::<8>()?;
+    *rest = tail;
+    Some(f64::from_le_bytes(*bytes)).filter(|number| number.is_finite())
 }
 
 fn take_by<'a>(rest: &mut &'a [u8]) -> Option<By<'a>> {
@@ -400,6 +435,12 @@ mod tests {
         Input::Act(Act::Invalidate { id, station, property, position, from, to, flag, by })
     }
 
+    fn check(standard: Option<f64>) -> Input<'static> {
+        let (station, property, position) = (StationId(3), PropertyId(9), "inlet");
+        let (kind, value, at, by) = (CheckKind::Span, -1.62, Timestamp(1 << 41), BY);
+        Input::Act(Act::Check { station, property, position, kind, value, standard, at, by })
+    }
+
     #[test]
     fn every_kind_is_read_as_written() {
         let at = |ms| Moment { wall: Timestamp(1_700_000_000_000 + ms), elapsed_ms: ms };
@@ -428,6 +469,8 @@ mod tests {
             invalidate(Some(PropertyId(9)), Some("inlet"), Flag::Fail),
             invalidate(None, None, Flag::Suspect),
             Input::Act(Act::Revoke { id: u64::MAX, by: BY }),
+            check(Some(2.0)),
+            check(None),
             Input::Condition(Condition::Connected(NetworkId(0))),
             Input::Condition(Condition::Disconnected(NetworkId(1))),
             Input::Condition(Condition::Settled { network: NetworkId(1), ordinal: 1 << 40 }),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::domain::input::{Act, By};
 use crate::domain::invalidation::{Invalidation, Invalidations, SPAN_MAX_MS, Scope, Word};
+use crate::domain::observation::ObservationResult;
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry};
 use crate::domain::time::{Calendar, DAY, HOUR, Moment, Timestamp};
 use crate::pipeline::average::{HOURS_KEPT_MS, earlier};
+use crate::pipeline::check::Checked;
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::qualify::{Telling, told_again};
 use crate::pipeline::{Pipeline, Processed};
@@ -46,6 +48,15 @@ impl Pipeline {
                 let (said, revoked, by_check) = (word(by, at), None, None);
                 let one = Invalidation { id, scope, from, to, flag, said, revoked, by_check };
                 self.invalidate(one, at, out);
+            }
+            Act::Check { station, property, position, kind, value, standard, at: made, by } => {
+                let registry = Arc::clone(&self.registry);
+                let stream = registry.checked_stream(station, property, position);
+                let Some(datastream) = stream else { return };
+                let result = ObservationResult::Value(value);
+                let (checked, said) = (Checked { kind, at: made, result, standard }, word(by, at));
+                let judged = self.take_check(&registry, datastream, checked, &said, out);
+                out.judged = Some(judged);
             }
             Act::Revoke { id, by } => {
                 let revoked = self.said_mut(at).revoke(id, word(by, at)).cloned();

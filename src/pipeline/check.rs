@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::check::{CheckKind, CheckPart, CheckSeries, HeldCheck};
+use crate::domain::check::{ByCheck, CheckKind, CheckPart, CheckSeries, HeldCheck};
 use crate::domain::invalidation::{ENDED_KEPT_MS, Invalidation, Scope, Word};
-use crate::domain::name::{DeviceId, PropertyId, StationId};
+use crate::domain::name::DeviceId;
 use crate::domain::observation::{Observation, ObservationResult};
 use crate::domain::registry::{CheckCovers, Datastream, Registry, check_row};
 use crate::domain::time::{Calendar, Moment, Timestamp};
@@ -34,6 +34,21 @@ pub(super) struct Checked {
     pub(super) result: ObservationResult,
     /// What should have been found, if it is said.
     pub(super) standard: Option<f64>,
+}
+
+/// Judges a check by what the edition says of it; gives what passes, and whether it does. Nothing
+/// where no row or no standard says how.
+#[must_use]
+pub fn judge(
+    registry: &Registry,
+    datastream: &Datastream,
+    kind: CheckKind,
+    at: Timestamp,
+    (result, standard): (ObservationResult, Option<f64>),
+) -> Option<(ByCheck, bool)> {
+    let row = check_row(&registry.checks, kind, datastream)?;
+    let judged = control_check::judge(row, at, result, standard)?;
+    Some((judged.check, judged.passed))
 }
 
 impl Pipeline {
@@ -196,21 +211,6 @@ impl Pipeline {
                 station.checks.push(CheckSeries { property, position, kind, held });
             }
         }
-    }
-
-    /// Finds the datastream of a property at a position: the values themselves before what is made
-    /// of them.
-    #[must_use]
-    pub fn checked_stream<'r>(
-        registry: &'r Registry,
-        station: StationId,
-        property: PropertyId,
-        position: &str,
-    ) -> Option<&'r Datastream> {
-        let ids = registry.station(station).map_or(&[][..], |station| &station.datastreams);
-        let streams = ids.iter().filter_map(|id| registry.datastream(*id));
-        let fits = streams.filter(|one| one.property == property && *one.position == *position);
-        fits.min_by_key(|one| one.period_ms.is_some())
     }
 }
 

@@ -230,7 +230,7 @@ impl Pipeline {
                 let manner = Manner { now, received, only, live, again, backlog, imported };
                 self.read_message(&message, manner, nothing, out);
             }
-            Input::Act(Act::Invalidate { .. } | Act::Revoke { .. })
+            Input::Act(Act::Invalidate { .. } | Act::Revoke { .. } | Act::Check { .. })
             | Input::Tick
             | Input::Edition(_)
             | Input::Condition(_)

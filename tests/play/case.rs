@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use weir::domain::check::CheckKind;
 use weir::domain::input::{Act, By, Condition, Input, Qos};
 use weir::domain::quality::Flag;
 use weir::domain::time::{Moment, SECOND, Timestamp};
@@ -42,6 +43,8 @@ struct Line<'a> {
     invalidate: Option<Invalidate>,
     /// A person takes that back.
     revoke: Option<Revoke>,
+    /// A technician enters the result of a check.
+    check: Option<Check>,
     /// Days of which values came late are recomputed, as far as they are due.
     #[serde(default)]
     recompute: bool,
@@ -71,6 +74,21 @@ struct Invalidate {
     #[serde(default)]
     suspect: bool,
     person: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    station: String,
+    property: String,
+    kind: String,
+    value: f64,
+    standard: Option<f64>,
+    /// RFC 3339.
+    at: String,
+    person: String,
+    #[serde(default)]
     reason: String,
 }
 
@@ -217,6 +235,9 @@ impl Stage {
         if let Some(said) = &line.invalidate {
             self.invalidate(said);
         }
+        if let Some(check) = &line.check {
+            self.check(check);
+        }
         if let Some(Revoke { id, person, reason }) = &line.revoke {
             let (id, by) = (*id, By { person, reason });
             self.act(Act::Revoke { id, by }, &format!("{person} revokes {id}: {reason}"));
@@ -266,6 +287,23 @@ impl Stage {
         };
         let of = property.as_ref().map_or_else(String::new, |property| format!("/{property}"));
         self.act(act, &format!("{person} says of {station}{of}, {from} to {to}: {reason}"));
+    }
+
+    fn check(&mut self, check: &Check) {
+        let Check { station, property, kind, value, standard, at, person, reason } = check;
+        let registry = self.player.pipeline.registry();
+        let station_id = registry.stations.iter().find(|one| *one.name == **station).unwrap().id;
+        let act = Act::Check {
+            station: station_id,
+            property: registry.property_called(property).unwrap().id,
+            position: "",
+            kind: CheckKind::ALL.into_iter().find(|one| one.word() == kind).unwrap(),
+            value: *value,
+            standard: *standard,
+            at: Timestamp(at.parse::<jiff::Timestamp>().unwrap().as_millisecond()),
+            by: By { person, reason },
+        };
+        self.act(act, &format!("{person} enters {kind} of {station}/{property} at {at}: {value}"));
     }
 
     fn act(&mut self, act: Act<'_>, words: &str) {

@@ -298,7 +298,7 @@ impl Player {
             Input::Act(Act::Retry { message, reading, received, .. }) => {
                 (message, *received, reading.is_none())
             }
-            Input::Act(Act::Invalidate { .. } | Act::Revoke { .. })
+            Input::Act(Act::Invalidate { .. } | Act::Revoke { .. } | Act::Check { .. })
             | Input::Tick
             | Input::Edition(_)
             | Input::Condition(_)

@@ -4,7 +4,7 @@
 use crate::domain::check::CheckKind;
 use crate::domain::name::{PropertyId, StationId};
 use crate::domain::quality::Flag;
-use crate::domain::registry::{Datastream, Tolerance};
+use crate::domain::registry::{Datastream, Registry, Tolerance};
 
 /// How far what a check finds may lie from what it should find.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -75,6 +75,23 @@ pub struct CheckRow {
     pub covers: CheckCovers,
     /// What it makes of it: fail or suspect.
     pub flag: Flag,
+}
+
+impl Registry {
+    /// Finds the datastream by which checks of a property at a position are known: the values
+    /// themselves before means that a device states.
+    #[must_use]
+    pub fn checked_stream(
+        &self,
+        station: StationId,
+        property: PropertyId,
+        position: &str,
+    ) -> Option<&Datastream> {
+        let ids = self.station(station).map_or(&[][..], |station| &station.datastreams);
+        let streams = ids.iter().filter_map(|id| self.datastream(*id));
+        let fits = streams.filter(|one| one.property == property && *one.position == *position);
+        fits.min_by_key(|one| one.period_ms.is_some())
+    }
 }
 
 /// Finds the row that holds for a check of a datastream's property.

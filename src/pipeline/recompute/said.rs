@@ -120,7 +120,8 @@ impl Played {
                 Some(parts) => parts.iter().map(|id| Act::Revoke { id: *id, by }).collect(),
                 None => vec![*act],
             },
-            Act::Retry { .. } => Vec::new(),
+            // What a check made of values is played by itself.
+            Act::Retry { .. } | Act::Check { .. } => Vec::new(),
         }
     }
 }
