@@ -97,6 +97,7 @@ pub fn compile(
     device::devices(&sheets, &mut draft);
     import::devices(&mut draft);
     topic::topics(&sheets, &mut draft);
+    topic::fields(&sheets, &mut draft);
     stream::datastreams(&sheets, &mut draft);
     stream::calibrations(&sheets, &mut draft);
     derived::datastreams(&sheets, &mut draft);

@@ -163,7 +163,22 @@ fn cells_that_a_format_has_no_use_for_are_refused() {
 fn a_channel_that_is_meant_as_a_field_of_bytes_must_be_one() {
     let tables = with("profiles.csv", ",/temp,", ",u16@4,");
     check(&tables, "seeds/profiles.csv:2: found `u16@4`, expected a field such as `u16be@4`");
-    compiled(&with("profiles.csv", ",/temp,", ",u16be@4,")).unwrap();
+    let none = "`u16be@4`, expected a topic of `rivers` in topics.csv with the format `binary`";
+    let tables = with("profiles.csv", ",/temp,", ",u16be@4,");
+    check(&tables, &format!("seeds/profiles.csv:2: found {none}"));
+    let records = |bytes: u16| {
+        let mut tables = with("profiles.csv", ",/temp,", ",u16be@4,");
+        let topics = String::from_utf8(tables.get("topics.csv").unwrap().to_vec()).unwrap();
+        let mut lines: Vec<String> = topics.lines().map(|line| format!("{line},")).collect();
+        lines[0].push_str("options");
+        lines.push(format!("rivers,b/{{device}},binary,,,,,,,,made for a test,record={bytes}"));
+        tables.put("topics.csv", lines.join("\n").into_bytes());
+        tables
+    };
+    let outside =
+        "`u16be@4`, expected a field inside the 5 bytes of the longest record of `rivers`";
+    check(&records(5), &format!("seeds/profiles.csv:2: found {outside}"));
+    compiled(&records(6)).unwrap_or_else(|faults| panic!("{faults:#?}"));
 }
 
 #[test]

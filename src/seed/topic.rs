@@ -1,12 +1,12 @@
 //! What topics mean.
 
 use crate::domain::name::{NameKind, NetworkId, TopicId};
-use crate::domain::registry::{Format, Level, TopicRule};
+use crate::domain::registry::{Field, Format, Level, TopicRule};
 use crate::seed::draft::Draft;
 use crate::seed::format::{Meaning, meaning};
 use crate::seed::import;
 use crate::seed::reply::DownLink;
-use crate::seed::sheet::{Cells, Sheets, TOPICS};
+use crate::seed::sheet::{Cells, PROFILES, Sheets, TOPICS};
 
 /// Reads `topics.csv`.
 pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
@@ -67,6 +67,34 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         let expected =
             format!("a topic of answers that fits no pattern, unlike that of line {line},");
         sheet.cells(row, &mut draft.faults).refuse("options", expected);
+    }
+}
+
+/// Refuses fields that no record of their devices' networks holds.
+pub(super) fn fields(sheets: &Sheets, draft: &mut Draft) {
+    let sheet = sheets.get(&PROFILES);
+    for row in &sheet.rows {
+        let Some(field) = Field::read(sheet.text(row, "channel")) else { continue };
+        let profile = draft.profiles.ids.get(sheet.text(row, "profile"));
+        let standings = draft.standings.iter().filter(|one| Some(&one.profile) == profile);
+        let devices = &draft.registry.devices;
+        let networks = standings.filter_map(|one| Some(devices.get(one.device.index())?.network));
+        let short = networks.filter_map(|network| {
+            let topics = draft.registry.topics.iter().filter(|rule| rule.network == network);
+            let binary = topics.filter(|rule| rule.formats.contains(&Format::Binary));
+            let longest = binary.map(|rule| rule.options.record).max().unwrap_or(0);
+            (field.end() > usize::from(longest)).then_some((network, longest))
+        });
+        let Some((network, longest)) = short.min_by_key(|(_, longest)| *longest) else { continue };
+        let network = draft.registry.networks.get(network.index());
+        let network = network.map_or("", |network| &**network).to_owned();
+        let expected = match longest {
+            0 => {
+                format!("a topic of `{network}` in topics.csv with the format `binary`, if it is,")
+            }
+            _ => format!("a field inside the {longest} bytes of the longest record of `{network}`"),
+        };
+        sheet.cells(row, &mut draft.faults).refuse("channel", expected);
     }
 }
 
