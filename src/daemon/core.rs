@@ -2,6 +2,7 @@
 //! the input, until the committer takes it all in one transaction.
 
 mod again;
+mod load;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +15,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+pub use self::load::Load;
 use crate::daemon::edition::Edition;
 use crate::daemon::import::{self, Taken};
 use crate::daemon::in_hand::{DIED, InHand, words};
@@ -27,9 +29,7 @@ use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
 use crate::domain::registry::{Level, Registry, filter};
 use crate::domain::time::{Moment, Timestamp};
 use crate::influx::line::{Points, Renderer};
-use crate::journal::batch::{
-    AlertRow, Batch, DeadLetterId, EditionRow, MessageKey, NotificationRow,
-};
+use crate::journal::batch::{AlertRow, DeadLetterId, EditionRow, MessageKey, NotificationRow};
 use crate::journal::store::StoredObservation;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
 use crate::mqtt::outbox::{Outbox, Outgoing, REPLIES_MAX};
@@ -54,41 +54,6 @@ pub const SPARES_MAX: usize = 4;
 
 /// How often a rebuild looks whether it can go on.
 const REBUILD_AGAIN: Duration = Duration::from_millis(20);
-
-/// A batch with the right to acknowledge what is in it.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// What is to be committed.
-    pub batch: Batch,
-    /// What is to be acknowledged afterwards, by connection.
-    pub acks: Vec<(Acknowledger, Vec<AckToken>)>,
-    /// What devices are told afterwards, each with the way to its broker; no more than may wait
-    /// there.
-    pub replies: Vec<(Outbox, Outgoing)>,
-    messages: usize,
-    bytes: usize,
-    urgent: bool,
-    /// When its first input came, in elapsed milliseconds.
-    began_ms: Option<i64>,
-}
-
-impl Load {
-    /// Empties the load and keeps its buffers.
-    pub fn clear(&mut self) {
-        self.batch.clear();
-        self.acks.clear();
-        self.replies.clear();
-        (self.messages, self.bytes, self.urgent, self.began_ms) = (0, 0, false, None);
-    }
-
-    fn is_whole(&self) -> bool {
-        self.messages >= BATCH_MESSAGES_MAX || self.bytes >= BATCH_BYTES_MAX
-    }
-
-    fn is_empty(&self) -> bool {
-        self.batch.inputs.is_empty() && self.batch.names.is_empty()
-    }
-}
 
 /// What the committer is given to do.
 #[derive(Debug)]
