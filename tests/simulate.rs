@@ -268,7 +268,8 @@ fn every_format_at_once_arrives_in_the_database_as_it_was_said() {
     let folder = tempfile::TempDir::new().unwrap();
     let (trial, log) = (folder.path().join("trial"), folder.path().join("told.csv"));
     let [trial_word, log_word] = [&trial, &log].map(|path| path.to_str().unwrap());
-    let all = ["--format", "all", "--rate", "18", "--seeds", trial_word, "--told", log_word];
+    let all = ["--format", "all", "--rate", "18", "--acknowledge"];
+    let all = [&all[..], &["--seeds", trial_word, "--told", log_word]].concat();
     let (fine, said) = simulate(&broker, &[&all[..], &["--for", "0s"]].concat());
     assert!(fine && said.contains("weir run --config"), "{said}");
     let mut weir = install(&broker, &trial, &influx.config());
@@ -278,7 +279,10 @@ fn every_format_at_once_arrives_in_the_database_as_it_was_said() {
 
     // The seeds are there already, and the same.
     let (fine, said) = simulate(&broker, &[&all[..], &["--for", "8s"]].concat());
-    assert!(fine && said.contains("sparkplug_b: born 1 times"), "{said}");
+    assert!(fine && said.contains("sparkplug_b: born 1 times, asked for 0"), "{said}");
+    // Each logger was acknowledged after the commit, each frame once.
+    let [asked, acknowledged, others @ ..] = answers(&said);
+    assert!(asked > 28 && acknowledged == asked && others == [0; 4], "{said}");
     let told = told(&log);
     let values: usize = told.values().map(Vec::len).sum();
     assert!(told.len() >= 88 && values > 500, "{} series, {values} values", told.len());
@@ -309,6 +313,42 @@ fn every_format_at_once_arrives_in_the_database_as_it_was_said() {
     assert_eq!(weir.count("/total/readings/rejected"), 0, "{ledger}");
     let sent = said.lines().find_map(|line| line.split_once(" messages sent, ")).unwrap().0;
     assert_eq!(count("received").to_string(), sent.rsplit(' ').next().unwrap());
+}
+
+/// Gives what loggers tell at the end: how many frames asked, were acknowledged, once more, were sent
+/// again and given up, and how many answers were not understood.
+#[track_caller]
+fn answers(said: &str) -> [u64; 6] {
+    let line = said.lines().find_map(|line| line.strip_prefix("hj212: ")).unwrap();
+    let numbers = line.split(|one: char| !one.is_ascii_digit());
+    let numbers: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
+    numbers.try_into().unwrap()
+}
+
+#[test]
+fn a_lost_birth_is_asked_for_again() {
+    let broker = Mosquitto::start("");
+    let folder = tempfile::TempDir::new().unwrap();
+    let trial = folder.path().join("trial");
+    let (url, word) = (broker.url(), trial.display().to_string());
+    let station = std::thread::spawn(move || {
+        Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["simulate", "--broker", &url, "--format", "sparkplug_b", "--stations", "2"])
+            .args(["--rate", "2", "--for", "12s", "--seeds", &word])
+            .output()
+            .unwrap()
+    });
+    // The node and its devices are born before weir hears anything.
+    std::thread::sleep(Duration::from_secs(3));
+    let mut weir = install(&broker, &trial, "");
+    weir.start();
+    let output = station.join().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("born 2 times, asked for 1 times"), "{said}");
+    until("values by alias", || weir.count("/total/readings/stored") >= 40);
+    weir.stop();
+    assert_eq!(weir.ledger()["balances"], true);
 }
 
 fn said_by_meter(station: &str) -> bool {
@@ -375,14 +415,9 @@ async fn loggers_hear_their_acknowledgements_and_the_node_is_born_again_when_ask
     assert!(output.status.success(), "{said}");
     assert!(said.contains("born 2 times, asked for 1 times"), "{said}");
     // The first was not answered, and was sent again.
-    let asked = said.lines().find_map(|line| line.strip_prefix("hj212: ")).unwrap();
-    let numbers: Vec<u64> = asked
-        .split(|one: char| !one.is_ascii_digit())
-        .filter_map(|number| number.parse().ok())
-        .collect();
-    assert_eq!(numbers[0], numbers[1], "{said}");
-    assert_eq!(numbers[2..], [0, 1, 0, 0], "{said}");
-    assert_eq!(seen["up"] as u64, numbers[0] + 1, "{seen:?}");
+    let [asked, acknowledged, others @ ..] = answers(&said);
+    assert_eq!((acknowledged, others), (asked, [0, 1, 0, 0]), "{said}");
+    assert_eq!(seen["up"] as u64, asked + 1, "{seen:?}");
     assert_eq!((seen["NBIRTH"], seen["DBIRTH"], seen["NDEATH"]), (2, 2, 1), "{seen:?}");
 }
 

@@ -138,7 +138,7 @@ impl Dialect {
     pub(super) fn topics(self) -> &'static [&'static str] {
         match self {
             Json => &["json/{device},json,,/ts,ms,,,,,"],
-            Hj212(_) => &["hj212/{device}/up,hj212,,,,,,,,"],
+            Hj212(_) => &["hj212/{device}/up,hj212,,,,,,,,ack=hj212/{device}/down"],
             SenmlJson | SenmlCbor => &["senml/{device},senml,,,,,,,,"],
             SparkplugB => &[
                 "spBv1.0/weir/{kind}/{device},sparkplug_b,,,,,,,,",
