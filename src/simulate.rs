@@ -422,8 +422,8 @@ impl Simulation {
     }
 
     async fn publish(&mut self, publication: Publication) -> anyhow::Result<()> {
-        let Publication { topic, payload, .. } = publication;
-        self.publisher.publish(&topic, payload, self.qos, false).await?;
+        let Publication { topic, payload, retain, .. } = publication;
+        self.publisher.publish(&topic, payload, self.qos, retain).await?;
         self.outcome.sent += 1;
         Ok(())
     }
@@ -433,8 +433,7 @@ impl Simulation {
         Outcome { confirmed, answers: self.loggers.answers, ..self.outcome }
     }
 
-    /// Waits for what is under way, and says good-bye: a node that leaves in order tells its death
-    /// itself.
+    /// Waits for what is under way, and says good-bye: who leaves in order says so itself.
     async fn end(mut self, options: &Options) -> anyhow::Result<Outcome> {
         let answers = async {
             while self.loggers.wait() {
@@ -446,9 +445,8 @@ impl Simulation {
         if let Ok(waited) = timeout(ANSWERS, answers).await {
             waited?;
         }
-        if self.fleet.has_node() {
-            let session = self.sessions.saturating_sub(1);
-            self.publish(Fleet::death(session)).await?;
+        for farewell in self.fleet.farewells(self.sessions.saturating_sub(1)) {
+            self.publish(farewell).await?;
         }
         timeout(PATIENCE, self.publisher.flush()).await.ok();
         let outcome = self.seen();

@@ -268,13 +268,13 @@ fn every_format_at_once_arrives_in_the_database_as_it_was_said() {
     let folder = tempfile::TempDir::new().unwrap();
     let (trial, log) = (folder.path().join("trial"), folder.path().join("told.csv"));
     let [trial_word, log_word] = [&trial, &log].map(|path| path.to_str().unwrap());
-    let all = ["--format", "all", "--rate", "18", "--acknowledge"];
+    let all = ["--format", "all", "--rate", "22", "--acknowledge"];
     let all = [&all[..], &["--seeds", trial_word, "--told", log_word]].concat();
     let (fine, said) = simulate(&broker, &[&all[..], &["--for", "0s"]].concat());
     assert!(fine && said.contains("weir run --config"), "{said}");
     let mut weir = install(&broker, &trial, &influx.config());
     let (sound, words) = weir.command(&["check"]);
-    assert!(sound && words.contains("18 stations, 19 devices"), "{words}");
+    assert!(sound && words.contains("22 stations, 23 devices"), "{words}");
     weir.start();
 
     // The seeds are there already, and the same.
@@ -285,7 +285,7 @@ fn every_format_at_once_arrives_in_the_database_as_it_was_said() {
     assert!(asked > 28 && acknowledged == asked && others == [0; 4], "{said}");
     let told = told(&log);
     let values: usize = told.values().map(Vec::len).sum();
-    assert!(told.len() >= 88 && values > 500, "{} series, {values} values", told.len());
+    assert!(told.len() >= 108 && values > 600, "{} series, {values} values", told.len());
     // Of Sparkplug, the death of the node says that its values are missing.
     until("all values", || weir.count("/total/readings/stored") >= values as i64);
     until("all points", || weir.count("/influx/waiting_points") == 0);
@@ -352,7 +352,7 @@ fn a_lost_birth_is_asked_for_again() {
 }
 
 fn said_by_meter(station: &str) -> bool {
-    ["tasmota", "shelly", "zigbee"].iter().any(|meter| station.contains(meter))
+    ["tasmota", "shelly", "zigbee", "usr"].iter().any(|meter| station.contains(meter))
 }
 
 /// A platform that answers each frame of HJ 212 it hears, from the second on, and has the node of

@@ -20,7 +20,7 @@ pub(super) const EXAMPLE: &str = "\
 Formats:
   json  hj212-2005  hj212-2017  hj212-surface-water  hj212-2025  senml-json  senml-cbor
   sparkplug_b  chirpstack  things_stack  tasmota  shelly-gen1  shelly-gen2  zigbee2mqtt
-  plain  csv  line_protocol  telegraf
+  plain  csv  line_protocol  telegraf  homie  binary  usr  paramid
   `hj212`, `senml` and `shelly` mean all of theirs, `all` means all.
 
 Try weir with nothing but a broker (`mosquitto` starts one):

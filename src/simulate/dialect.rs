@@ -36,11 +36,20 @@ pub enum Dialect {
     LineProtocol,
     /// Telegraf's JSON.
     Telegraf,
+    /// Homie 5.
+    Homie,
+    /// Records of bytes.
+    Binary,
+    /// A list of points, as gateways of USR send it.
+    Usr,
+    /// A record a factor, as platforms hand on what stations of HJ 212 say.
+    Paramid,
 }
 
 use Dialect::{
-    Chirpstack, Csv, Hj212, Json, LineProtocol, Plain, SenmlCbor, SenmlJson, ShellyGen1,
-    ShellyGen2, SparkplugB, Tasmota, Telegraf, ThingsStack, Zigbee2mqtt,
+    Binary, Chirpstack, Csv, Hj212, Homie, Json, LineProtocol, Paramid, Plain, SenmlCbor,
+    SenmlJson, ShellyGen1, ShellyGen2, SparkplugB, Tasmota, Telegraf, ThingsStack, Usr,
+    Zigbee2mqtt,
 };
 
 /// What a device is.
@@ -63,7 +72,7 @@ pub(super) const NODE: &str = "sim";
 
 impl Dialect {
     /// Every one with its word.
-    pub const WORDS: [(&'static str, Self); 18] = [
+    pub const WORDS: [(&'static str, Self); 22] = [
         ("json", Json),
         ("hj212-2005", Hj212(Hj212Edition::Of2005)),
         ("hj212-2017", Hj212(Hj212Edition::Of2017)),
@@ -82,6 +91,10 @@ impl Dialect {
         ("csv", Csv),
         ("line_protocol", LineProtocol),
         ("telegraf", Telegraf),
+        ("homie", Homie),
+        ("binary", Binary),
+        ("usr", Usr),
+        ("paramid", Paramid),
     ];
 
     /// Gives what a word means: `all`, one of [`Dialect::WORDS`], or the format of several of them,
@@ -105,6 +118,9 @@ impl Dialect {
     #[must_use]
     pub fn format(self) -> &'static str {
         let word = self.word();
+        if matches!(self, Usr | Paramid) {
+            return "json";
+        }
         word.split_once('-').map_or(word, |(format, _)| format)
     }
 
@@ -129,31 +145,38 @@ impl Dialect {
             Chirpstack => format!("51a0{number:012x}"),
             SparkplugB => format!("{NODE}/sonde-{number}"),
             Json | SenmlJson | SenmlCbor | ThingsStack | Tasmota | ShellyGen1 | ShellyGen2
-            | Zigbee2mqtt | Plain | Csv | LineProtocol | Telegraf => self.station(number),
+            | Zigbee2mqtt | Plain | Csv | LineProtocol | Telegraf | Homie | Binary | Usr
+            | Paramid => self.station(number),
         }
     }
 
-    /// Gives the rows of `topics.csv` after the network, without the source: pattern, format,
-    /// device, time, `time_unit`, each, channel, value, unit, options.
+    /// Gives the rows of `topics.csv` after the network, without the empty cells at their ends:
+    /// pattern, format, device, time, `time_unit`, each, channel, value, unit, options, mark, marks.
     pub(super) fn topics(self) -> &'static [&'static str] {
         match self {
-            Json => &["json/{device},json,,/ts,ms,,,,,"],
+            Json => &["json/{device},json,,/ts,ms"],
             Hj212(_) => &["hj212/{device}/up,hj212,,,,,,,,ack=hj212/{device}/down"],
-            SenmlJson | SenmlCbor => &["senml/{device},senml,,,,,,,,"],
+            SenmlJson | SenmlCbor => &["senml/{device},senml"],
             SparkplugB => &[
-                "spBv1.0/weir/{kind}/{device},sparkplug_b,,,,,,,,",
-                "spBv1.0/weir/{kind}/{node}/{device},sparkplug_b,,,,,,,,",
+                "spBv1.0/weir/{kind}/{device},sparkplug_b",
+                "spBv1.0/weir/{kind}/{node}/{device},sparkplug_b",
             ],
-            Chirpstack => &["application/{place}/device/{device}/event/{kind},chirpstack,,,,,,,,"],
-            ThingsStack => &["v3/{place}/devices/{device}/{kind},things_stack,,,,,,,,"],
-            Tasmota => &["tele/{device}/{kind},tasmota,,,,,,,,"],
-            ShellyGen1 => &["shellies/{device}/{place}/{place}/{kind},shelly,,,,,,,,"],
-            ShellyGen2 => &["shelly/{device}/events/rpc,shelly,,,,,,,,"],
-            Zigbee2mqtt => &["zigbee2mqtt/{device},zigbee2mqtt,,,,,,,,"],
-            Plain => &["plain/{device}/{channel},plain,,,,,,,,"],
-            Csv => &["csv/{device},csv,,time,local,,,,,"],
-            LineProtocol => &["lines/{device},line_protocol,,,ns,,,,,"],
-            Telegraf => &["telegraf/{device},telegraf,,,s,,,,,"],
+            Chirpstack => &["application/{place}/device/{device}/event/{kind},chirpstack"],
+            ThingsStack => &["v3/{place}/devices/{device}/{kind},things_stack"],
+            Tasmota => &["tele/{device}/{kind},tasmota"],
+            ShellyGen1 => &["shellies/{device}/{place}/{place}/{kind},shelly"],
+            ShellyGen2 => &["shelly/{device}/events/rpc,shelly"],
+            Zigbee2mqtt => &["zigbee2mqtt/{device},zigbee2mqtt"],
+            Plain => &["plain/{device}/{channel},plain"],
+            Csv => &["csv/{device},csv,,time,local"],
+            LineProtocol => &["lines/{device},line_protocol,,,ns"],
+            Telegraf => &["telegraf/{device},telegraf,,,s"],
+            Homie => &["homie/5/{device}/{kind},homie", "homie/5/{device}/{place}/{place},homie"],
+            Binary => &["bin/{device}/up,binary,,u32be@0,s,,,,,record=16"],
+            Usr => &["dtu/{device}/up,json,,,,/rw_prot/r_data,/name,/value,,,/err,err-codes"],
+            Paramid => {
+                &["factors/{device},json,,/DataTime,local,/Data,/ParamID,/Rtd,,,/Flag,hj212-2017"]
+            }
         }
     }
 
@@ -162,10 +185,20 @@ impl Dialect {
         match self {
             Hj212(Hj212Edition::SurfaceWater) => Kind::Cabinet,
             Hj212(_) => Kind::Works,
-            Tasmota | ShellyGen1 | ShellyGen2 | Zigbee2mqtt => Kind::Meter,
+            Tasmota | ShellyGen1 | ShellyGen2 | Zigbee2mqtt | Usr => Kind::Meter,
             Json | SenmlJson | SenmlCbor | SparkplugB | Chirpstack | ThingsStack | Plain | Csv
-            | LineProtocol | Telegraf => Kind::Sonde,
+            | LineProtocol | Telegraf | Homie | Binary | Paramid => Kind::Sonde,
         }
+    }
+
+    /// Says whether its messages have a time; of the others it is their arrival.
+    pub(super) fn is_dated(self) -> bool {
+        !matches!(self, Plain | ShellyGen1 | Homie | Usr)
+    }
+
+    /// Says whether its numbers are texts.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Usr | Paramid)
     }
 
     /// Gives its edition, of HJ 212.
@@ -182,11 +215,15 @@ impl Dialect {
             let at = of.iter().position(|one| *one == property)?;
             words.get(at).filter(|word| !word.is_empty()).map(|word| (*word).to_owned())
         };
-        let coded = |code: &str| (!code.is_empty()).then(|| format!("{code}-Rtd"));
+        let of = |code: &str, what: &str| (!code.is_empty()).then(|| format!("{code}{what}"));
         match self {
             Json => Some(format!("/{property}")),
-            Hj212(Hj212Edition::Of2005) => coded(old),
-            Hj212(_) => coded(code),
+            Hj212(Hj212Edition::Of2005) => of(old, "-Rtd"),
+            Hj212(_) => of(code, "-Rtd"),
+            Paramid => of(code, ""),
+            Homie => Some(format!("sensors/{}", property.replace('_', "-"))),
+            // Their places say what is meant.
+            Binary | Usr => None,
             Tasmota => meter(["ENERGY/Power", "ENERGY/Voltage", "ENERGY/Current", "ENERGY/Total"])
                 .or_else(|| Some(format!("SENSOR/{property}"))),
             ShellyGen1 => {

@@ -2,8 +2,10 @@
 //! formats. Pure; what a device must remember between messages is handed in.
 
 pub(super) mod flat;
+pub(super) mod gateways;
 pub mod hj212;
 pub(super) mod home;
+pub(super) mod homie;
 pub(super) mod lorawan;
 pub(super) mod senml;
 pub mod sparkplug_b;
@@ -19,13 +21,15 @@ pub struct Publication {
     pub topic: String,
     /// The payload.
     pub payload: Vec<u8>,
+    /// Whether the broker is to keep it.
+    pub retain: bool,
     /// The `QN` that an acknowledgement must bear, where the device asks for one.
     pub asks: Option<String>,
 }
 
 impl Publication {
     pub(super) fn new(topic: String, payload: impl Into<Vec<u8>>) -> Self {
-        Self { topic, payload: payload.into(), asks: None }
+        Self { topic, payload: payload.into(), retain: false, asks: None }
     }
 }
 
@@ -41,7 +45,7 @@ pub(super) struct Said<'a> {
     pub(super) turn: u64,
 }
 
-/// Writes what a device says; of Sparkplug B it is what comes after its birth.
+/// Writes what a device says; of Sparkplug B and Homie what comes after its birth or description.
 pub(super) fn encode(
     said: &Said<'_>,
     node: &mut sparkplug_b::Node,
@@ -63,6 +67,10 @@ pub(super) fn encode(
         Dialect::ShellyGen1 => home::shelly_gen1(said),
         Dialect::ShellyGen2 => vec![home::shelly_gen2(said)],
         Dialect::Zigbee2mqtt => vec![home::zigbee2mqtt(said)],
+        Dialect::Homie => homie::values(said),
+        Dialect::Binary => vec![gateways::binary(said)],
+        Dialect::Usr => vec![gateways::usr(said)],
+        Dialect::Paramid => vec![gateways::paramid(said)],
     }
 }
 

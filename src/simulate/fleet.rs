@@ -4,7 +4,7 @@
 use crate::domain::time::{SECOND, Timestamp};
 use crate::simulate::dialect::Dialect;
 use crate::simulate::encode::sparkplug_b::Node;
-use crate::simulate::encode::{Publication, Said, encode, sparkplug_b};
+use crate::simulate::encode::{Publication, Said, encode, homie, sparkplug_b};
 use crate::simulate::play::Column;
 use crate::simulate::properties::Properties;
 use crate::simulate::world::{self, Channel, Device, World, drawn};
@@ -59,7 +59,7 @@ struct Memory {
     turn: u64,
     /// When the last sample was drawn whose result it told.
     drawn: Option<Timestamp>,
-    /// Whether it was born, of Sparkplug B, in this session.
+    /// Whether it was born, or described itself, in this session.
     born: bool,
 }
 
@@ -146,20 +146,28 @@ impl Fleet {
         self.devices.iter().any(|device| device.dialect == Dialect::SparkplugB)
     }
 
-    /// Has the edge node be born in a session; its devices are when each speaks next.
+    /// Begins a session: the edge node, if there is one, is born; devices are born, or describe
+    /// themselves, when each speaks next.
     #[must_use]
     pub fn birth(&mut self, session: u64, at: Timestamp) -> Option<Publication> {
-        if !self.has_node() {
-            return None;
-        }
         self.memories.iter_mut().for_each(|memory| memory.born = false);
-        Some(self.node.birth(session, at))
+        self.has_node().then(|| self.node.birth(session, at))
     }
 
     /// Gives the death of the edge node.
     #[must_use]
     pub fn death(session: u64) -> Publication {
         sparkplug_b::death(session)
+    }
+
+    /// Gives what is said by those who leave in order.
+    #[must_use]
+    pub fn farewells(&self, session: u64) -> Vec<Publication> {
+        let death = self.has_node().then(|| Self::death(session));
+        let pairs = self.devices.iter().zip(&self.memories);
+        let homie =
+            pairs.filter(|(device, memory)| device.dialect == Dialect::Homie && memory.born);
+        death.into_iter().chain(homie.map(|(device, _)| homie::farewell(device))).collect()
     }
 
     /// Has a device say what its sensors show.
@@ -202,15 +210,18 @@ impl Fleet {
             return Spoken::default();
         }
         let said = Said { device, at, values: &values, turn: memory.turn };
-        let publications = if device.dialect == Dialect::SparkplugB && !memory.born {
+        let mut publications = if device.dialect == Dialect::SparkplugB && !memory.born {
             vec![self.node.device_birth(&said)]
         } else {
             encode(&said, &mut self.node, self.acknowledge)
         };
+        if device.dialect == Dialect::Homie && !memory.born {
+            publications.splice(..0, homie::birth(device));
+        }
         memory.born = true;
         memory.turn += 1;
         memory.drawn = Some(drawn(at));
-        let dated = !matches!(device.dialect, Dialect::Plain | Dialect::ShellyGen1);
+        let dated = device.dialect.is_dated();
         let told = values.iter().map(|(channel, value)| Told {
             at: if channel.sampled { drawn(at) } else { at },
             dated,

@@ -36,7 +36,7 @@ const OWN: [&str; 13] = [
 ];
 
 const TOPICS: &str = "network,pattern,format,device,time,time_unit,each,channel,value,unit,\
-                      options,source";
+                      options,mark,marks,source";
 const PLACES: &str = "place,kind,name_en,name_zh,part_of,source\n\
                       sim-river,river,Simulated river,模拟河,,made by weir simulate\n\
                       sim-park,park,Simulated park,模拟园区,,made by weir simulate\n";
@@ -94,7 +94,9 @@ impl Rows {
         let (dialect, number) = (device.dialect, device.number);
         let (name, station) = (&device.name, &device.station);
         for topic in dialect.topics() {
-            self.topics.insert(format!("{NETWORK},{topic},{SOURCE}\n"));
+            let cells = TOPICS.matches(',').count() - 1;
+            let rest = ",".repeat(cells.saturating_sub(topic.matches(',').count()));
+            self.topics.insert(format!("{NETWORK},{topic}{rest}{SOURCE}\n"));
         }
         let measures =
             |property: &str| device.channels.iter().any(|one| &*one.property == property);
@@ -130,6 +132,7 @@ impl Rows {
         let every = format!("{}s", (every_ms + SECOND - 1) / SECOND);
         for device in fleet.devices.iter().filter(|device| device.number == 1) {
             let word = device.dialect.word();
+            let kind = if device.dialect.is_text() { "text" } else { "number" };
             for channel in &device.channels {
                 let (sampling, cycle, every) = match channel.sampled {
                     true => ("sampled", "4h", "4h"),
@@ -141,9 +144,9 @@ impl Rows {
                     _ => "instant",
                 };
                 self.profiles.push_str(&format!(
-                    "sim-{word},simulated device,{},,{},{},1,number,{sampling},{cycle},,\
+                    "sim-{word},simulated device,{},,{},{},{},{kind},{sampling},{cycle},,\
                      {statistic},,{every},,{SOURCE}\n",
-                    channel.property, channel.name, channel.unit,
+                    channel.property, channel.name, channel.unit, channel.scale,
                 ));
             }
             if device.dialect == Dialect::SparkplugB {

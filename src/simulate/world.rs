@@ -75,6 +75,25 @@ const WORKS: &[Sent] = &[
     ("flow", "L/s", 1),
 ];
 
+/// The same with the place that says what is meant, and by what the number there is multiplied.
+type Placed = (&'static str, &'static str, &'static str, f64, i32);
+
+/// A record after its time, field by field.
+const RECORD: [Placed; 5] = [
+    ("ph", "pH", "u16be@4", 0.01, 2),
+    ("dissolved_oxygen", "mg/L", "f32be-swapped@6", 1.0, 2),
+    ("water_temperature", "Cel", "i16be@10", 0.01, 2),
+    ("conductivity", "uS/cm", "u16be@12", 0.1, 1),
+    ("turbidity", "NTU", "u16be@14", 0.1, 1),
+];
+/// The registers of a meter behind a gateway.
+const POINTS: [Placed; 4] = [
+    ("voltage", "V", "node0101", 0.1, 1),
+    ("current", "A", "node0102", 0.01, 2),
+    ("active_power", "W", "node0103", 1.0, 0),
+    ("electricity_energy", "kWh", "node0104", 0.01, 2),
+];
+
 /// What a channel of a device is.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Channel {
@@ -84,7 +103,9 @@ pub(super) struct Channel {
     pub(super) name: Box<str>,
     /// The unit in which it is sent.
     pub(super) unit: Box<str>,
-    /// The decimals that are sent.
+    /// By what the number that is sent is multiplied.
+    pub(super) scale: f64,
+    /// The decimals of the value.
     decimals: i32,
     /// Whether it is analysed of a sample every [`CYCLE`].
     pub(super) sampled: bool,
@@ -94,7 +115,12 @@ impl Channel {
     /// A channel whose values are given, not made.
     pub(super) fn played(property: &str, name: String, unit: &str) -> Self {
         let (property, unit) = (property.into(), unit.into());
-        Self { property, name: name.into(), unit, decimals: 0, sampled: false }
+        Self { property, name: name.into(), unit, scale: 1.0, decimals: 0, sampled: false }
+    }
+
+    /// Gives the number that is sent for a value.
+    pub(super) fn raw(&self, value: f64) -> f64 {
+        if self.scale < 1.0 { (value / self.scale).round() } else { value }
     }
 }
 
@@ -119,6 +145,16 @@ impl Device {
 
 /// Gives what devices of a dialect measure.
 pub(super) fn channels(dialect: Dialect, properties: &Properties) -> Vec<Channel> {
+    let placed = |(property, unit, name, scale, decimals): &Placed| {
+        let (property, name, unit) = ((*property).into(), (*name).into(), (*unit).into());
+        Channel { property, name, unit, scale: *scale, decimals: *decimals, sampled: false }
+    };
+    if dialect == Dialect::Binary {
+        return RECORD.iter().map(placed).collect();
+    }
+    if dialect == Dialect::Usr {
+        return POINTS.iter().map(placed).collect();
+    }
     let (sent, sampled): (&[Sent], &[Sent]) = match dialect.kind() {
         Kind::Sonde => (SONDE, &[]),
         Kind::Cabinet => (SONDE, CABINET),
@@ -130,7 +166,8 @@ pub(super) fn channels(dialect: Dialect, properties: &Properties) -> Vec<Channel
             let name = dialect.channel(property, properties.codes(property))?;
             let name = if sampled { name.replace("-Rtd", "-Avg") } else { name };
             let (property, unit) = ((*property).into(), (*unit).into());
-            Some(Channel { property, name: name.into(), unit, decimals: *decimals, sampled })
+            let (name, decimals) = (name.into(), *decimals);
+            Some(Channel { property, name, unit, scale: 1.0, decimals, sampled })
         }
     };
     let continuous = sent.iter().filter_map(of(false));

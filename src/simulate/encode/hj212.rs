@@ -59,7 +59,7 @@ pub(super) fn encode(
         let mut payload = frame(data.as_bytes());
         payload.extend_from_slice(b"\r\n");
         let asks = acknowledge.then_some(qn);
-        Publication { topic: topic.clone(), payload, asks }
+        Publication { asks, ..Publication::new(topic.clone(), payload) }
     });
     each.collect()
 }
