@@ -326,19 +326,19 @@ fn answers(said: &str) -> [u64; 6] {
 }
 
 #[test]
-fn a_lost_birth_is_asked_for_again() {
+fn a_lost_birth_is_asked_for_again_and_a_description_was_kept() {
     let broker = Mosquitto::start("");
     let folder = tempfile::TempDir::new().unwrap();
     let trial = folder.path().join("trial");
     let (url, word) = (broker.url(), trial.display().to_string());
     let station = std::thread::spawn(move || {
         Command::new(env!("CARGO_BIN_EXE_weir"))
-            .args(["simulate", "--broker", &url, "--format", "sparkplug_b", "--stations", "2"])
-            .args(["--rate", "2", "--for", "12s", "--seeds", &word])
+            .args(["simulate", "--broker", &url, "--format", "sparkplug_b", "--format", "homie"])
+            .args(["--stations", "2", "--rate", "4", "--for", "12s", "--seeds", &word])
             .output()
             .unwrap()
     });
-    // The node and its devices are born before weir hears anything.
+    // Nodes and devices are born, and say what they are, before weir hears anything.
     std::thread::sleep(Duration::from_secs(3));
     let mut weir = install(&broker, &trial, "");
     weir.start();
@@ -346,9 +346,20 @@ fn a_lost_birth_is_asked_for_again() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("born 2 times, asked for 1 times"), "{said}");
-    until("values by alias", || weir.count("/total/readings/stored") >= 40);
+    until("the last message", || weir.count("/total/messages/received") > 60);
     weir.stop();
-    assert_eq!(weir.ledger()["balances"], true);
+    let ledger = weir.ledger();
+    assert_eq!(ledger["balances"], true);
+    let readings = |pattern: &str, of: &str| -> i64 {
+        let patterns = ledger["patterns"].as_array().unwrap();
+        let found = patterns.iter().find(|one| one["pattern"].as_str().unwrap().contains(pattern));
+        found.unwrap()["ledger"]["readings"][of].as_i64().unwrap()
+    };
+    // Two devices of each, five values a second; what came by alias before the birth is refused.
+    let sparkplug = "spBv1.0/weir/{kind}/{node}/{device}";
+    assert!(readings(sparkplug, "stored") > 40 && readings(sparkplug, "rejected") <= 20);
+    let homie = "homie/5/{device}/{place}/{place}";
+    assert!(readings(homie, "stored") > 40 && readings(homie, "rejected") == 0, "{ledger}");
 }
 
 fn said_by_meter(station: &str) -> bool {
