@@ -199,6 +199,7 @@ impl Config {
                 &mut broker.ca_file,
                 &mut broker.certificate_file,
                 &mut broker.key_file,
+                &mut broker.hj212_keys_file,
             ];
             files.into_iter().flatten().for_each(resolve);
         }
@@ -405,7 +406,8 @@ mod tests {
     fn shown_in_full() -> String {
         let is_key = |line: &str| {
             let key = line.split(" = ").next().unwrap_or_default();
-            line.contains(" = ") && key.chars().all(|one| one.is_ascii_lowercase() || one == '_')
+            line.contains(" = ")
+                && key.chars().all(|one| matches!(one, 'a'..='z' | '0'..='9' | '_'))
         };
         let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
             Some(shown) if shown.starts_with('[') || is_key(shown) => format!("{shown}\n"),

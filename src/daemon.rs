@@ -15,6 +15,7 @@ pub mod explain;
 pub mod import;
 pub mod in_hand;
 pub mod ingest;
+mod keys;
 mod letter;
 pub mod outlet;
 pub mod page;

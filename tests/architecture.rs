@@ -56,6 +56,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
     ("cel", &["domain"]),
+    ("sm4", &["decode"]),
 ];
 
 /// What may not stand in domain, the stages and the pipeline.

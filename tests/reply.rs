@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use peer::{Mosquitto, Process, Weir, get, until};
 use rusqlite::Connection;
+use sm4::Sm4;
+use sm4::cipher::{BlockEncrypt as _, KeyInit as _};
 use tempfile::TempDir;
 use weir::domain::input::Qos;
 use weir::mqtt::publisher::Publisher;
@@ -339,4 +341,61 @@ async fn a_host_of_sparkplug_is_online_while_it_is_there_and_says_since_when() {
         assert_eq!(state(&broker)["online"], false);
         assert_eq!(weir.count("/total/messages/received"), 0, "it is no message");
     }
+}
+
+/// The frame, its parameters encrypted by a key: length and CRC stay those of the plain one.
+fn sealed(frame: &str, key: &[u8; 16]) -> String {
+    let (head, rest) = frame.split_once("CP=&&").unwrap();
+    let (parameters, end) = rest.split_once("&&").unwrap();
+    let whole = parameters.len() / 16 * 16;
+    let mut blocks = parameters.as_bytes()[..whole].to_vec();
+    let cipher = Sm4::new(key.into());
+    for block in blocks.chunks_exact_mut(16) {
+        cipher.encrypt_block(block.into());
+    }
+    let hex: Vec<String> = blocks.iter().map(|byte| format!("0x{byte:02X}")).collect();
+    format!("{head}CP=&&{{{}}}{}&&{end}", hex.join(","), &parameters[whole..])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_station_encrypts_is_read_by_its_key_and_played_again_without() {
+    let (key, word) = (b"0123456789abcdef", "30313233343536373839616263646566");
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    seed(&weir);
+    let id = "client_id = 'weir-rivers'\n";
+    let with_keys = format!("{id}hj212_keys_file = 'keys'\n");
+    weir.configure(id, &with_keys);
+    let file = weir.folder().join("keys");
+    fs::write(&file, format!("{MN} {word}0\n")).unwrap();
+    let (sound, said) = weir.command(&["check"]);
+    assert!(!sound && said.contains("keys:1: ") && !said.contains(word), "{said}");
+    fs::write(&file, format!("{MN} {word}\n")).unwrap();
+    let (sound, said) = weir.command(&["check"]);
+    assert!(sound, "{said}");
+    weir.start();
+    let ear = Ear::new(&broker, DOWN);
+    let publisher = Publisher::connect(&broker.url(), "station").unwrap();
+    let first = sealed(&frame(1, 9, 20), key);
+    assert!(!first.contains("w01001"), "{first}");
+    say(&publisher, &first).await;
+    ear.hears(&["1 9014"]);
+    say(&publisher, &first).await;
+    ear.hears(&["1 9014", "1 9014"]);
+    say(&publisher, &sealed(&frame(2, 9, 10), b"another key of16")).await;
+    until("the dead letter", || weir.count("/total/messages/rejected") == 1);
+    let (_, letters) = weir.command(&["dead-letters", "ls"]);
+    assert!(letters.contains("encrypted (SM4"), "{letters}");
+    // What was opened stands open in the journal: a start without the key comes to the same.
+    let counted = weir.ledger()["total"].clone();
+    weir.kill();
+    weir.configure(&with_keys, id);
+    weir.start();
+    assert_eq!(weir.ledger()["total"], counted);
+    say(&publisher, &frame(3, 9, 5)).await;
+    ear.hears(&["1 9014", "1 9014", "3 9014"]);
+    assert_eq!(weir.count("/total/readings/stored"), 2);
+    let log = weir.log();
+    assert!(!log.contains(word) && !log.contains("0123456789abcdef"), "{log}");
+    weir.stop();
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Reading};
 use crate::daemon::edition::Edition;
+use crate::daemon::keys;
 use crate::daemon::terminal::plain;
 use crate::domain::fault::Fault;
 use crate::domain::name::{Names, NetworkId};
@@ -33,7 +34,9 @@ pub struct Sound {
 /// # Errors
 /// Every fault of both.
 pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
-    sound(Config::survey(file))
+    let mut reading = Config::survey(file);
+    reading.faults.extend(reading.config.iter().flat_map(keys::faults));
+    sound(reading)
 }
 
 /// Reads the seeds that a configuration names, and of the configuration only what belongs to the

@@ -3,6 +3,7 @@
 
 mod again;
 mod load;
+mod replies;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +14,6 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 pub use self::load::Load;
 use crate::daemon::edition::Edition;
@@ -22,6 +22,7 @@ use crate::daemon::in_hand::{DIED, InHand, words};
 use crate::daemon::letter::{self, Cause};
 use crate::daemon::recover;
 use crate::daemon::unknown_mark::UnknownMarks;
+use crate::decode::hj212::Keys;
 use crate::domain::alert::AlertEvent;
 use crate::domain::input::{Arrival, Input, Message, ReceiveFault};
 use crate::domain::ledger::Ledger;
@@ -32,7 +33,7 @@ use crate::influx::line::{Points, Renderer};
 use crate::journal::batch::{AlertRow, DeadLetterId, EditionRow, MessageKey, NotificationRow};
 use crate::journal::store::StoredObservation;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
-use crate::mqtt::outbox::{Outbox, Outgoing, REPLIES_MAX};
+use crate::mqtt::outbox::Outbox;
 use crate::notify;
 use crate::pipeline::act::Judged;
 use crate::pipeline::{Fate, Pipeline, Processed, snapshot};
@@ -144,6 +145,8 @@ pub struct Core {
     last: Moment,
     /// The ways of replies, by broker.
     outboxes: Vec<(NetworkId, Outbox)>,
+    /// The keys of devices, by broker.
+    keys: Vec<(NetworkId, Keys)>,
 }
 
 impl Core {
@@ -172,6 +175,7 @@ impl Core {
             in_hand,
             last,
             outboxes: Vec::new(),
+            keys: Vec::new(),
         }
     }
 
@@ -215,14 +219,16 @@ impl Core {
         NetworkId(self.names.id(NameKind::Network, name))
     }
 
-    /// Gives where the replies of a network wait for its connection.
-    pub fn outbox(&mut self, network: NetworkId) -> Outbox {
-        if let Some((_, outbox)) = self.outboxes.iter().find(|(of, _)| *of == network) {
-            return outbox.clone();
-        }
-        let outbox = Outbox::default();
-        self.outboxes.push((network, outbox.clone()));
-        outbox
+    /// Opens from now on what devices of a network encrypt, by their keys.
+    pub fn open_with(&mut self, network: NetworkId, keys: Keys) {
+        self.keys.push((network, keys));
+    }
+
+    /// Gives the payload of a message with all of it opened that is encrypted; nothing where that
+    /// changes nothing.
+    fn opened(&self, network: NetworkId, payload: &[u8]) -> Option<Vec<u8>> {
+        let of_network = self.keys.iter().find(|(of, _)| *of == network);
+        of_network.and_then(|(_, keys)| keys.open(payload))
     }
 
     /// Gives the filters that earlier editions asked a broker for and the one in force does not:
@@ -244,9 +250,12 @@ impl Core {
     pub fn take_message(
         &mut self,
         at: Moment,
-        mut message: Message<'_>,
+        message: Message<'_>,
         ack: Option<(AckToken, &Acknowledger)>,
     ) {
+        let opened = self.opened(message.network, message.payload);
+        let payload = opened.as_deref().unwrap_or(message.payload);
+        let mut message = Message { payload, ..message };
         if self.in_hand.look_at(at, &message) {
             message.fault = Some(ReceiveFault::Crashed(DIED));
         }
@@ -423,21 +432,6 @@ impl Core {
             if !channels.is_empty() {
                 let body = told.body.to_string();
                 batch.notifications.push(NotificationRow { id: told.id, channels, body });
-            }
-        }
-    }
-
-    /// Lays beside the batch what devices are to be told once it is committed.
-    fn answer(&mut self) {
-        let now = Instant::now();
-        for reply in self.processed.replies.drain(..) {
-            // The broker may have left the configuration.
-            let outbox = self.outboxes.iter().find(|(of, _)| *of == reply.network);
-            let Some((_, outbox)) = outbox else { continue };
-            if self.load.replies.len() < REPLIES_MAX {
-                self.load.replies.push((outbox.clone(), Outgoing::new(reply, now)));
-            } else {
-                outbox.drop_one();
             }
         }
     }

@@ -22,6 +22,7 @@ use crate::daemon::edition::Edition;
 use crate::daemon::import::Taken;
 use crate::daemon::in_hand::InHand;
 use crate::daemon::ingest::{COMMANDS_MAX, Command, Ingest};
+use crate::daemon::keys;
 use crate::daemon::outlet::{NOTES_MAX, Outlet};
 use crate::daemon::page::Observer;
 use crate::daemon::recompute::{ORDERS_MAX, Orders, Recomputer};
@@ -196,7 +197,7 @@ impl Daemon {
         let full_notice = full_notice(beginning.pipeline.registry(), &settings, clock.now());
         let ways = Ways { work, spare, settled: Arc::clone(&settled) };
         let pipeline_way = Commands { way: commands_in, settled: Arc::clone(&settled) };
-        let core = core(beginning, settings, ways, edition, &clock)?;
+        let core = core(beginning, settings, ways, (edition, &config), &clock)?;
 
         let committer = Committer {
             journal,
@@ -490,13 +491,14 @@ fn core(
     beginning: Beginning,
     settings: Settings,
     ways: Ways,
-    edition: &Edition,
+    (edition, config): (&Edition, &Config),
     clock: &Clock,
 ) -> anyhow::Result<Core> {
     let Beginning { pipeline, names, last, is_new } = beginning;
     let registry = Arc::clone(pipeline.registry());
     let in_hand = InHand::begin(&settings.data_folder);
     let mut core = Core::new(pipeline, names, settings, ways, in_hand, last);
+    keys::open_with(&mut core, config)?;
     let now = clock.now();
     if is_new {
         core.note_edition(now, edition, &registry);

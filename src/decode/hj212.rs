@@ -7,6 +7,7 @@ mod frame;
 mod parameters;
 mod plan;
 mod reply;
+mod seal;
 
 use std::borrow::Cow;
 
@@ -14,6 +15,7 @@ use self::frame::{Broken, Frame, Frames};
 use self::parameters::{Data, Item, items};
 pub use self::plan::Plan;
 use self::plan::Target;
+pub use self::seal::Keys;
 use crate::decode::{Context, Decoded, Refused, json, number, time};
 use crate::domain::name::MarkId;
 use crate::domain::observation::{NilReason, ObservationResult, Reading};

@@ -57,6 +57,8 @@ pub struct Config {
     pub certificate_file: Option<PathBuf>,
     /// The key of weir's own certificate, PEM.
     pub key_file: Option<PathBuf>,
+    /// The file with the keys of devices that encrypt what they say (HJ 212-2025).
+    pub hj212_keys_file: Option<PathBuf>,
     /// After how many seconds of silence a sign of life is asked for.
     #[serde(default = "keep_alive_s")]
     pub keep_alive_s: u16,

@@ -13,6 +13,7 @@ impl Core {
         if self.retried.contains_key(&id) {
             return true;
         }
+        let opened = self.opened(letter.network, &letter.payload);
         let message = Message {
             network: letter.network,
             packet_id: 0,
@@ -20,7 +21,7 @@ impl Core {
             retain: letter.retain,
             qos: letter.qos,
             topic: &letter.topic,
-            payload: &letter.payload,
+            payload: opened.as_deref().unwrap_or(&letter.payload),
             fault: None,
         };
         let channel = letter.channel.as_deref();

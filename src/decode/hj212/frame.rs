@@ -3,6 +3,7 @@
 //! itself: the next `##` is another beginning.
 
 use crate::decode::hj212::crc;
+use crate::decode::hj212::seal::SEALED;
 use crate::domain::registry::Hj212Crc;
 
 /// The bytes of a frame beside its data, without a line end.
@@ -121,8 +122,20 @@ impl<'p> Iterator for Frames<'p> {
             Ok(frame) => begins + AROUND + frame.data.len(),
             Err(_) => self.next_mark(begins + 2),
         };
-        Some(read)
+        let whole = self.payload.get(begins..self.at).unwrap_or_default();
+        Some(read.map_err(|broken| match is_sealed(whole) {
+            true => Broken::new(begins, STAYS_SEALED.into()),
+            false => broken,
+        }))
     }
+}
+
+/// What is said of a frame that no key opened.
+const STAYS_SEALED: &str = "its parameters are encrypted (SM4, HJ 212-2025), and no key of \
+                            its MN in hj212_keys_file of its broker opens it";
+
+fn is_sealed(frame: &[u8]) -> bool {
+    frame.windows(SEALED.len()).any(|window| window == SEALED)
 }
 
 fn is_blank(byte: u8) -> bool {
