@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use weir::domain::check::CheckKind;
 use weir::domain::evaluation::{Evaluated, Evaluation, Grade, Index};
 use weir::domain::input::{Act, By, Condition, Input, Qos};
 use weir::domain::name::{DatastreamId, NetworkId};
@@ -42,6 +43,12 @@ const DEVICES: &str = "\
 network,device,station,position,profile,clock,zone,options,gateway,from,to,source
 rivers,air,hunnan-air,,hourly,device,,,,,,test
 rivers,water,puhe-daoyi,,samples,device,,,,,,test
+";
+
+const CHECKS: &str = "\
+span,property:pm10,10%,,,,last_pass,30h,fail,test
+zero,property:pm10,2,,,,day,,suspect,test
+span,property:ozone,10%,,,,last_pass,4d,fail,test
 ";
 
 struct Run {
@@ -72,6 +79,7 @@ impl Run {
             ("profiles.csv.last", PROFILES),
             ("devices.csv", DEVICES),
             ("qc.csv.without", "station:nanhu-buoy\n"),
+            ("checks.csv.last", CHECKS),
         ] {
             lay_table_over(&mut tables, table, rows);
         }
@@ -340,23 +348,14 @@ impl Run {
     }
 }
 
-/// Plays what two devices say, and what a person does, at its time or, what stands in the end, at
-/// first.
-fn played_with(values: &[(i64, i64)], said_of: &[Said], at_first: bool) -> Told {
+/// Plays what two devices say, and what is done at first and each hour.
+fn played_with(
+    values: &[(i64, i64)],
+    at_first: impl Fn(&mut Run),
+    each_hour: impl Fn(&mut Run, i64),
+) -> Told {
     let mut run = Run::new();
-    let mut acts: BTreeMap<i64, Vec<(u64, bool)>> = BTreeMap::new();
-    for (id, one) in (1..).zip(said_of) {
-        if at_first {
-            if one.revoked_hours_later.is_none() {
-                run.say(id, one);
-            }
-            continue;
-        }
-        acts.entry(one.at_hour).or_default().push((id, false));
-        if let Some(later) = one.revoked_hours_later {
-            acts.entry(one.at_hour + later).or_default().push((id, true));
-        }
-    }
+    at_first(&mut run);
     for hour in 0..15 * 24 {
         run.clock(START + hour * HOUR + SECOND);
         for device in ["air", "water"] {
@@ -364,13 +363,7 @@ fn played_with(values: &[(i64, i64)], said_of: &[Said], at_first: bool) -> Told 
                 run.send(device, START + hour * HOUR, &said(device, hour, *value));
             }
         }
-        for (id, revokes) in acts.get(&hour).into_iter().flatten() {
-            let by = By { person: "Wang Wei", reason: "made for a test" };
-            match revokes {
-                true => run.input(Input::Act(Act::Revoke { id: *id, by })),
-                false => run.say(*id, &said_of[*id as usize - 1]),
-            }
-        }
+        each_hour(&mut run, hour);
         if hour % 24 == 0 {
             run.recompute();
         }
@@ -382,6 +375,111 @@ fn played_with(values: &[(i64, i64)], said_of: &[Said], at_first: bool) -> Told 
     run.told
 }
 
+/// Plays what a person says, at its time or, what stands in the end, at first.
+fn played_said(values: &[(i64, i64)], said_of: &[Said], at_first: bool) -> Told {
+    let numbered = || (1..).zip(said_of);
+    let first = |run: &mut Run| {
+        let stands = numbered().filter(|(_, one)| one.revoked_hours_later.is_none());
+        stands.filter(|_| at_first).for_each(|(id, one)| run.say(id, one));
+    };
+    played_with(values, first, |run, hour| {
+        for (id, one) in numbered().filter(|_| !at_first) {
+            if one.at_hour == hour {
+                run.say(id, one);
+            }
+        }
+        for (id, one) in numbered().filter(|_| !at_first) {
+            if one.revoked_hours_later.is_some_and(|later| one.at_hour + later == hour) {
+                let by = By { person: "Wang Wei", reason: "made for a test" };
+                run.input(Input::Act(Act::Revoke { id, by }));
+            }
+        }
+    })
+}
+
+/// A check of the air, in half hours from the start, and how many hours later it
+/// comes.
+#[derive(Clone, Copy, Debug)]
+struct Checked {
+    of: (CheckKind, &'static str, &'static str),
+    made: i64,
+    passed: bool,
+    hours_later: i64,
+}
+
+const CHECKED: [(CheckKind, &str, &str); 3] = [
+    (CheckKind::Span, "hunnan-air", "pm10"),
+    (CheckKind::Zero, "hunnan-air", "pm10"),
+    (CheckKind::Span, "hunnan-air", "ozone"),
+];
+
+fn checked() -> impl Strategy<Value = Vec<Checked>> {
+    let of = |at: usize| {
+        let later = prop_oneof![2 => Just(0), 1 => 1..40_i64, 2 => 40..150_i64];
+        let made = prop::collection::btree_map(0..190_i64, (any::<bool>(), later), 0..=8);
+        made.prop_map(move |made| {
+            let one = |(made, (passed, hours_later))| {
+                let of = CHECKED[at];
+                Checked { of, made, passed, hours_later }
+            };
+            made.into_iter().map(one).collect::<Vec<_>>()
+        })
+    };
+    (of(0), of(1), of(2)).prop_map(|(a, b, c)| [a, b, c].concat())
+}
+
+impl Run {
+    fn check(&mut self, checked: &Checked) {
+        let (kind, station, property) = checked.of;
+        let stations = &self.registry.stations;
+        let station = stations.iter().find(|one| &*one.name == station).unwrap().id;
+        let property = self.registry.property_called(property).unwrap().id;
+        let value = if checked.passed { 1.0 } else { 20.0 };
+        self.input(Input::Act(Act::Check {
+            station,
+            property,
+            position: "",
+            kind,
+            value,
+            standard: Some(1.0),
+            at: Timestamp(START + checked.made * HOUR / 2),
+            by: By { person: "Li Na", reason: "" },
+        }));
+    }
+}
+
+/// Plays checks, each when it comes, or all at first.
+fn played_checks(values: &[(i64, i64)], checked: &[Checked], at_first: bool) -> Told {
+    let first = |run: &mut Run| {
+        checked.iter().filter(|_| at_first).for_each(|one| run.check(one));
+    };
+    played_with(values, first, |run, hour| {
+        let comes = |one: &&Checked| (one.made + 1) / 2 + one.hours_later == hour;
+        checked.iter().filter(|one| !at_first && comes(one)).for_each(|one| run.check(one));
+    })
+}
+
+/// Holds that all ends as it did at first.
+fn ends_alike(later: &Told, first: &Told) -> Result<(), TestCaseError> {
+    for (key, want) in &first.averages {
+        prop_assert_eq!(later.averages.get(key), Some(want));
+    }
+    for (key, want) in &first.verdicts {
+        prop_assert_eq!(later.verdicts.get(key), Some(want), "{:?}", key);
+    }
+    for (key, want) in &first.evaluations {
+        prop_assert_eq!(later.evaluations.get(key), Some(want));
+    }
+    for (key, want) in &first.coverage {
+        prop_assert_eq!(later.coverage.get(key), Some(want));
+    }
+    for (key, want) in &first.singles {
+        prop_assert_eq!(later.singles.get(key), Some(want), "{:?}", key);
+    }
+    prop_assert_eq!(later.averages.len(), first.averages.len());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
@@ -389,24 +487,16 @@ proptest! {
     fn what_is_said_at_any_time_comes_to_what_it_would_have_at_first(
         values in delays(), said_of in said_of()
     ) {
-        let first = played_with(&values, &said_of, true);
-        let later = played_with(&values, &said_of, false);
-        for (key, want) in &first.averages {
-            prop_assert_eq!(later.averages.get(key), Some(want));
-        }
-        for (key, want) in &first.verdicts {
-            prop_assert_eq!(later.verdicts.get(key), Some(want), "{:?}", key);
-        }
-        for (key, want) in &first.evaluations {
-            prop_assert_eq!(later.evaluations.get(key), Some(want));
-        }
-        for (key, want) in &first.coverage {
-            prop_assert_eq!(later.coverage.get(key), Some(want));
-        }
-        for (key, want) in &first.singles {
-            prop_assert_eq!(later.singles.get(key), Some(want), "{:?}", key);
-        }
-        prop_assert_eq!(later.averages.len(), first.averages.len());
+        let first = played_said(&values, &said_of, true);
+        ends_alike(&played_said(&values, &said_of, false), &first)?;
+    }
+
+    #[test]
+    fn a_check_that_comes_at_any_time_comes_to_what_it_would_have_at_first(
+        values in delays(), checked in checked()
+    ) {
+        let first = played_checks(&values, &checked, true);
+        ends_alike(&played_checks(&values, &checked, false), &first)?;
     }
 }
 

@@ -67,10 +67,25 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn invalidate(&mut self, one: Invalidation, at: Moment, out: &mut Processed) {
+    fn invalidate(&mut self, one: Invalidation, at: Moment, out: &mut Processed) {
         let length = one.to.since(one.from);
         if 0 < length && length <= SPAN_MAX_MS && self.said_mut(at).add(one.clone()) {
             out.judged = Some(self.judge_said(&one, at, out));
+        }
+    }
+
+    /// Takes in at once what checks showed, and what is taken back of it; then it is judged.
+    pub(super) fn say(&mut self, said: &[Invalidation], at: Moment, out: &mut Processed) {
+        let all = self.said_mut(at);
+        let mut changed = Vec::new();
+        for one in said {
+            match &one.revoked {
+                None => changed.extend(all.add(one.clone()).then(|| one.clone())),
+                Some(word) => changed.extend(all.revoke(one.id, word.clone()).cloned()),
+            }
+        }
+        for one in &changed {
+            self.judge_said(one, at, out);
         }
     }
 

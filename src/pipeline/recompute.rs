@@ -13,8 +13,8 @@ use std::sync::Arc;
 use crate::decode::Announced;
 use crate::domain::assessment::Assessment;
 use crate::domain::evaluation::{Evaluated, Evaluation, Index};
-use crate::domain::input::{Act, Arrival, By, Input};
-use crate::domain::invalidation::{Invalidation, Invalidations, Word};
+use crate::domain::input::{Act, Arrival, Input};
+use crate::domain::invalidation::{Invalidation, Invalidations};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{DatastreamId, StationId};
 use crate::domain::observation::{Coverage, Observation, Period, QualifiedObservation};
@@ -319,11 +319,11 @@ impl Side {
         self.collect(task);
     }
 
-    /// Has a check show something at its time.
-    fn say(&mut self, task: &Task, one: Invalidation, at: Timestamp) {
+    /// Has checks show something at their time, and take it back; all at once, as they came.
+    fn say(&mut self, task: &Task, said: &[Invalidation], at: Timestamp) {
         self.run_until(task, at);
         self.out.clear();
-        self.pipeline.invalidate(one, moment(at), &mut self.out);
+        self.pipeline.say(said, moment(at), &mut self.out);
         self.collect(task);
     }
 
@@ -512,20 +512,12 @@ impl<'t> Stage<'t> {
     fn play_checks(&mut self, until: Moment) {
         let task = self.reader.task;
         let due = |one: &Invalidation| said::said_at(one).elapsed_ms <= until.elapsed_ms;
+        let mut said = Vec::new();
         while let Some(one) = self.by_checks.pop_front_if(|one| due(one)) {
-            match &one.revoked {
-                None => {
-                    for one in self.played.said(&one) {
-                        self.told.say(task, one, until.wall);
-                    }
-                }
-                Some(Word { person, reason, .. }) => {
-                    let (id, by) = (one.id, By { person, reason });
-                    for act in self.played.acts(&Act::Revoke { id, by }) {
-                        self.told.act(task, &act, until.wall);
-                    }
-                }
-            }
+            said.extend(self.played.said(&one));
+        }
+        if !said.is_empty() {
+            self.told.say(task, &said, until.wall);
         }
     }
 

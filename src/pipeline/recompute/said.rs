@@ -90,8 +90,14 @@ impl Played {
         Self { counted, next: u64::MAX / 2, ..Self::default() }
     }
 
-    /// Gives what is to be played of what a check showed.
+    /// Gives what is to be played of what a check showed, or of what is taken back of it.
     pub(super) fn said(&mut self, one: &Invalidation) -> Vec<Invalidation> {
+        if let (Some(_), Some(parts)) = (&one.revoked, self.parts.get(&one.id)) {
+            return parts.iter().map(|id| Invalidation { id: *id, ..one.clone() }).collect();
+        }
+        if one.revoked.is_some() {
+            return vec![one.clone()];
+        }
         let Some(counted) = self.counted.get(&one.id) else { return vec![one.clone()] };
         let left = counted.iter().fold(vec![(one.from, one.to)], |left, out| without(&left, *out));
         let parts = left.into_iter().map(|(from, to)| {
