@@ -2,6 +2,7 @@
 
 mod assess;
 mod decode;
+mod discover;
 mod explain;
 mod import;
 mod ledger;
@@ -16,7 +17,6 @@ mod table;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-#[cfg(feature = "demo")]
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::assess::Assess;
 pub use self::decode::Payload;
+pub use self::discover::Discover;
 pub use self::import::Import;
 pub use self::letters::Letters;
 pub use self::limits::Limits;
@@ -130,6 +131,16 @@ pub enum Command {
         #[arg(long, default_value = "config/weir.toml")]
         config: PathBuf,
     },
+    /// Listen to what nobody has described yet, and write rows for the seeds, to review.
+    ///
+    /// A client of its own: a daemon at work is not touched. For each topic the format is guessed,
+    /// each device with its channels, a sample value of each, the likely property and unit. Topics
+    /// that differ in a level are one pattern. Printed, or written to `--out`, are rows of
+    /// topics.csv, profiles.csv and devices.csv; a channel that nobody can tell is a comment. Fill
+    /// in the stations, add the rows to the seeds, and `weir check` says what is still missing.
+    ///
+    /// Example: `weir discover 'site7/#' --for 5m --out /tmp/site7`
+    Discover(Discover),
     /// Print where every message and reading ended: received = stored + rejected + duplicate.
     ///
     /// Works while the daemon runs. Exits with 1 if the ledger does not balance, or if InfluxDB
@@ -301,6 +312,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tap { pattern, json, config } => {
             return run_tap(&config, pattern.as_deref(), json).await;
         }
+        Command::Discover(command) => return discover::run(command).await,
         Command::Ledger { reconcile, json, config } => {
             ledger::run(&read(&config)?, json, reconcile).await?
         }
@@ -325,7 +337,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads a time span such as `30s`.
-#[cfg(feature = "demo")]
 fn length(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time such as 30s, 5m or 1h".to_owned();
     let span: jiff::SignedDuration = text.parse().map_err(|_| expected())?;

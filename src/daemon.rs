@@ -10,6 +10,7 @@ pub mod core;
 pub mod days;
 pub mod decode;
 pub mod deliver;
+pub mod discover;
 pub mod edition;
 pub mod explain;
 pub mod import;

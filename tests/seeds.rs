@@ -68,6 +68,14 @@ fn a_grid_without_a_factor_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_comment_is_no_row_and_moves_no_line() {
+    let topics = "\n# to be looked at,once more\nrivers,water";
+    compiled(&with("topics.csv", "\nrivers,water", topics)).unwrap();
+    let faulty = "\n# one\n# two,\"\nrivulets,water";
+    check(&with("topics.csv", "\nrivers,water", faulty), "seeds/topics.csv:4:");
+}
+
+#[test]
 fn the_row_of_tables_that_are_imported_is_always_the_same() {
     let row = "import,{node}/{device},csv,,time,rfc3339,,channel,value,unit";
     for other in [

@@ -96,7 +96,7 @@ impl Plan {
             if broken.len() > BROKEN_MAX {
                 return Err(malformed(TOO_MANY_BROKEN.to_owned()));
             }
-            if walk.unknown > UNKNOWN_MAX {
+            if walk.unknown > UNKNOWN_MAX && !context.profile.name.is_empty() {
                 return Err(malformed(TOO_MANY_UNKNOWN.to_owned()));
             }
             walk.frame += 1;

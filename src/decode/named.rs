@@ -189,7 +189,8 @@ impl<'c, 'd> Readings<'c, 'd> {
             return Ok(());
         }
         self.unknown += 1;
-        if self.unknown > UNKNOWN_MAX {
+        // A profile of the seeds has a name; without seeds whoever asks wants to see all.
+        if self.unknown > UNKNOWN_MAX && !self.context.profile.name.is_empty() {
             return Err(self.malformed(TOO_MANY_UNKNOWN));
         }
         let nearest = json::nearest(name, channels.iter().map(|channel| &*channel.name));

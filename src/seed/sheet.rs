@@ -16,6 +16,9 @@ use crate::seed::tables::Tables;
 /// The folder of the tables of limits.
 pub(super) const LIMITS_FOLDER: &str = "limits";
 
+/// How a line begins that is no row.
+const COMMENT: u8 = b'#';
+
 /// What a table looks like.
 #[derive(Debug)]
 pub(super) struct Schema {
@@ -283,6 +286,7 @@ impl Sheet {
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(false)
+            .comment(Some(COMMENT))
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
         let mut places: Option<Vec<usize>> = None;
@@ -351,13 +355,14 @@ impl Sheet {
     }
 }
 
-/// Gives the line a record begins in. The reader's position is before the blank lines it skips.
+/// Gives the line a record begins in. The reader's position is before the blank lines and comments
+/// that it skips.
 fn line(text: &str, position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else { return 1 };
     let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
-    let blank =
-        text.get(start..).map_or(0, |rest| rest.bytes().take_while(|byte| *byte == b'\n').count());
-    position.line() + blank as u64
+    let rest = text.get(start..).unwrap_or_default();
+    let skipped = |line: &&str| line.is_empty() || line.as_bytes().first() == Some(&COMMENT);
+    position.line() + rest.split('\n').take_while(skipped).count() as u64
 }
 
 /// Reads bytes as UTF-8 with or without a byte order mark, or as GB 18030.

@@ -1,0 +1,172 @@
+//! `weir discover`: listens to topics that nobody has described yet, and writes rows for the seeds,
+//! to review.
+
+mod fold;
+mod guess;
+mod name;
+mod object;
+mod rows;
+pub mod survey;
+
+use crate::daemon::check::Sound;
+use crate::daemon::clock::Clock;
+use crate::domain::input::Message;
+use crate::domain::name::NetworkId;
+use crate::domain::registry::Registry;
+use crate::mqtt::acknowledgement::AckToken;
+use crate::mqtt::config::Config;
+use crate::mqtt::connection::{Connection, Session};
+
+use self::name::Properties;
+pub use self::rows::Rows;
+use self::survey::Survey;
+
+/// How many topics are told that nobody can read.
+const UNREAD_TOLD_MAX: usize = 20;
+
+/// What was found on a broker.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found {
+    /// The rows.
+    pub rows: Rows,
+    /// What was heard and what not, line by line.
+    pub words: Vec<String>,
+}
+
+/// Gives the brokers to listen to: those of the configuration, of one that has several networks the
+/// first; or the one at an address, with the settings of the first and no user.
+///
+/// # Errors
+/// There is none.
+pub fn brokers(
+    sound: &Sound,
+    url: Option<&str>,
+    network: Option<&str>,
+) -> anyhow::Result<Vec<Config>> {
+    let configured = &sound.config.brokers;
+    let mut brokers: Vec<Config> = Vec::new();
+    if let (Some(url), Some(first)) = (url, configured.first()) {
+        brokers.push(Config {
+            network: network.unwrap_or("site").to_owned(),
+            url: url.to_owned(),
+            user: None,
+            password_file: None,
+            password_env: None,
+            ..first.clone()
+        });
+        return Ok(brokers);
+    }
+    for broker in configured.iter().filter(|one| network.is_none_or(|of| one.network == of)) {
+        let same = |of: &Config| of.host() == broker.host() && of.user == broker.user;
+        if !brokers.iter().any(same) {
+            brokers.push(broker.clone());
+        }
+    }
+    anyhow::ensure!(!brokers.is_empty(), "no [[broker]] has that network");
+    Ok(brokers)
+}
+
+/// Listens to a broker as a client of its own until the task is dropped or the broker goes.
+///
+/// # Errors
+/// The broker can't be reached, or refuses the filter.
+pub async fn listen(broker: &Config, filter: &str, survey: &mut Survey) -> anyhow::Result<()> {
+    let session = Session::Private { purpose: "discover" };
+    let filters = [filter.to_owned()];
+    let (mut connection, _) = Connection::open(broker, session, &filters, NetworkId(0)).await?;
+    let acknowledger = connection.acknowledger();
+    let clock = Clock::real();
+    loop {
+        let mut tokens = Vec::new();
+        let mut take = |message: Message<'_>, token: Option<AckToken>| {
+            tokens.extend(token);
+            if message.fault.is_none() {
+                let at = clock.now().wall;
+                survey.hear(message.topic, message.payload, message.retain, at);
+            }
+        };
+        connection.turn(true, &mut take).await?;
+        acknowledger.acknowledge(&mut tokens);
+        if let Some([(filter, reason), ..]) = connection.refused_filters() {
+            anyhow::bail!("the broker refuses `{filter}`: {reason}");
+        }
+    }
+}
+
+/// Makes rows of what was heard. Topics that the seeds of the network know are left out.
+#[must_use]
+pub fn found(sound: &Sound, network: &str, station: &str, survey: &Survey) -> Found {
+    let registry = &sound.registry;
+    let known = id(registry, network);
+    let (survey, described) = undescribed(sound, network, survey);
+    let table = sound.edition.tables.get("properties.csv").unwrap_or_default();
+    let properties = Properties::new(registry, table);
+    let guessed = guess::guess(&survey, &registry.units);
+    let (heard, silent) = (survey.topics.len(), guessed.silent);
+    let (patterns, left) = fold::fold(guessed.guesses, &properties);
+    let asked = rows::Asked { network, known, station };
+    let rows = rows::rows(&patterns, &properties, asked);
+    let devices: usize = patterns.iter().map(|pattern| pattern.devices.len()).sum();
+    let messages = survey.messages;
+    let mut words = vec![format!(
+        "{messages} messages on {heard} topics: {} patterns, {devices} devices, {} channels that \
+         are left to you",
+        patterns.len(),
+        rows.unknown
+    )];
+    for pattern in &patterns {
+        let names: Vec<&str> = pattern.devices.keys().map(String::as_str).take(5).collect();
+        let more = pattern.devices.len().saturating_sub(names.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (text, word) = (pattern.text(), pattern.word);
+        words.push(format!("{text} is {word}: {}{more}", names.join(", ")));
+    }
+    let say = |count: usize, what: &str| (count > 0).then(|| format!("{count} topics {what}"));
+    words.extend(say(described, "are known to the seeds, or weir's own"));
+    words.extend(say(silent, "bring no readings, or commands only"));
+    for guess in left.iter().take(UNREAD_TOLD_MAX) {
+        words.push(format!(
+            "`{}` is {}, but neither topic nor payload names a device: no row can say so",
+            guess.topic, guess.word
+        ));
+    }
+    for (topic, begins) in guessed.unread.iter().take(UNREAD_TOLD_MAX) {
+        words.push(format!("`{topic}` is of no format that is known: it begins `{begins}`"));
+    }
+    for pattern in &patterns {
+        let full =
+            |(_, heard): &(&String, &fold::Device)| heard.channels.len() >= guess::CHANNELS_MAX;
+        words.extend(pattern.devices.iter().filter(full).map(|(name, _)| {
+            format!("`{name}` has more channels than the {} found of it", guess::CHANNELS_MAX)
+        }));
+    }
+    let beyond = |count: usize| count.saturating_sub(UNREAD_TOLD_MAX);
+    words.extend(say(beyond(left.len()) + beyond(guessed.unread.len()), "more can't be described"));
+    words.extend(survey.reached());
+    Found { rows, words }
+}
+
+/// Gives the id of a network that the seeds know.
+fn id(registry: &Registry, network: &str) -> Option<NetworkId> {
+    let mut ids = (0..registry.networks.len()).map(|id| NetworkId(u32::try_from(id).unwrap_or(0)));
+    ids.find(|id| registry.networks.get(id.index()).is_some_and(|name| **name == *network))
+}
+
+/// Leaves out what the seeds describe already, of all networks of the broker, and what weir says of
+/// itself.
+fn undescribed(sound: &Sound, network: &str, survey: &Survey) -> (Survey, usize) {
+    let (mut survey, registry) = (survey.clone(), &sound.registry);
+    let brokers = &sound.config.brokers;
+    let host = brokers.iter().find(|one| one.network == network).map(Config::host);
+    let there = brokers.iter().filter(|one| host.as_ref().is_some_and(|of| one.host() == *of));
+    let names = there.map(|one| one.network.as_str()).chain([network]);
+    let known: Vec<NetworkId> = names.filter_map(|name| id(registry, name)).collect();
+    let own: Vec<String> = brokers.iter().filter_map(Config::status_topic).collect();
+    let before = survey.topics.len();
+    survey.topics.retain(|topic, _| {
+        let mut rules = registry.topics.iter().filter(|rule| known.contains(&rule.network));
+        !own.iter().any(|one| **one == **topic) && !rules.any(|rule| rule.read(topic).is_some())
+    });
+    let described = before - survey.topics.len();
+    (survey, described)
+}
