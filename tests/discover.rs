@@ -5,6 +5,7 @@ mod peer;
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use weir::daemon::check::{self, Sound};
@@ -326,6 +327,29 @@ fn network_servers_of_lorawan_are_known_by_their_topics() {
 }
 
 #[test]
+fn homie_describes_itself() {
+    check(
+        &[
+            ("homie/5/meter-7/$state", b"ready"),
+            (
+                "homie/5/meter-7/$description",
+                br#"{"homie":"5.0","version":7,"nodes":{"l":{"properties":{
+                "voltage":{"datatype":"float","unit":"V"},"label":{"datatype":"string"}}}}}"#,
+            ),
+            ("homie/5/meter-7/l/voltage", b"231.4"),
+            ("homie/5/meter-7/l/label", b"kitchen"),
+        ],
+        &[
+            "site,homie/5/{device}/{kind},homie,",
+            "site,homie/5/{device}/{place}/{place},homie,",
+            "voltage,,l/voltage,V,1,number,continuous,,,instant,,5m,,found by weir discover: 231.4 V",
+            "ignored,,l/label,",
+            "device_online,,@online,1,",
+        ],
+    );
+}
+
+#[test]
 fn firmware_of_plugs_and_meters_is_known_by_its_topics() {
     check(
         &[
@@ -498,16 +522,10 @@ async fn a_new_site_is_set_up_from_what_its_broker_carries() {
     let (done, told) = weir.command(&arguments);
     assert!(!done && told.contains("can't be made"), "nothing is written over: {told}");
 
-    // A person fills in the stations, and adds the rows.
-    let seeds = weir.folder().join("seeds");
-    for table in ["topics.csv", "profiles.csv", "devices.csv"] {
-        let rows = fs::read_to_string(out.join("rivers").join(table)).unwrap();
-        let rows = rows.split_once('\n').unwrap().1.to_owned();
-        let rows = rows.replace("s-1,,,", "s-1,hunhe-dongling,a,");
-        let rows = rows.replace("s-2,,,", "s-2,hunhe-dongling,b,");
-        let path = seeds.join(table);
-        fs::write(&path, fs::read_to_string(&path).unwrap() + &rows).unwrap();
-    }
+    add_rows(&weir, &out.join("rivers"), |device| {
+        let position = if device == "s-1" { "a" } else { "b" };
+        ("hunhe-dongling".to_owned(), position)
+    });
     let (done, told) = weir.command(&["check"]);
     assert!(done, "{told}");
     weir.start();
@@ -519,4 +537,64 @@ async fn a_new_site_is_set_up_from_what_its_broker_carries() {
     peer::until("four readings", || weir.count("/total/readings/stored") == 4);
     weir.stop();
     publisher.close().await;
+}
+
+/// Does what a person does with the rows: fills in the stations, and adds them to the seeds.
+fn add_rows(weir: &Weir, found: &Path, stand: impl Fn(&str) -> (String, &'static str)) {
+    let seeds = weir.folder().join("seeds");
+    for table in ["topics.csv", "profiles.csv", "devices.csv"] {
+        let rows = fs::read_to_string(found.join(table)).unwrap();
+        let mut text = fs::read_to_string(seeds.join(table)).unwrap();
+        for row in rows.lines().skip(1) {
+            let mut cells: Vec<String> = row.split(',').map(str::to_owned).collect();
+            if table == "devices.csv" {
+                let (station, position) = stand(&cells[1]);
+                (cells[2], cells[3]) = (station, position.to_owned());
+            }
+            text.push_str(&format!("{}\n", cells.join(",")));
+        }
+        fs::write(seeds.join(table), text).unwrap();
+    }
+}
+
+#[test]
+fn what_simulated_devices_of_every_format_send_becomes_seeds_by_which_it_is_stored() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    let simulate = || {
+        let mut devices = Command::new(env!("CARGO_BIN_EXE_weir"));
+        devices.args(["simulate", "--format", "all", "--rate", "18", "--broker", &broker.url()]);
+        peer::Process::start(devices.stdout(Stdio::null()).stderr(Stdio::null()))
+    };
+    let out = weir.folder().join("found");
+    let shown = out.display().to_string();
+    let mut devices = simulate();
+    let arguments = ["discover", "--for", "8s", "--network", "rivers", "--out", &shown];
+    let (done, told) = weir.command(&arguments);
+    assert!(done && told.contains("14 patterns, 18 devices"), "{told}");
+    devices.kill();
+
+    let devices = fs::read_to_string(out.join("rivers/devices.csv")).unwrap();
+    let path = weir.folder().join("seeds/stations.csv");
+    let mut stations = fs::read_to_string(&path).unwrap();
+    let slug = |device: &str| device.replace(['/', ':'], "-");
+    for row in devices.lines().skip(1) {
+        let device = slug(row.split(',').nth(1).unwrap());
+        let row = format!("{device},puhe,Here,此处,41.9,123.6,+08:00,,,,,made for a test\n");
+        stations.push_str(&row);
+    }
+    fs::write(path, stations).unwrap();
+    add_rows(&weir, &out.join("rivers"), |device| (slug(device), ""));
+    let (done, told) = weir.command(&["check"]);
+    assert!(done, "{told}");
+    weir.start();
+    let mut devices = simulate();
+    peer::until("readings", || weir.count("/total/readings/stored") > 300);
+    devices.kill();
+    weir.stop();
+    let ledger = weir.ledger();
+    let total = &ledger["total"]["readings"];
+    // Counters are left to a person, and nothing else is turned away.
+    let (stored, rejected) = (total["stored"].as_i64(), total["rejected"].as_i64());
+    assert!(rejected.unwrap() * 10 < stored.unwrap(), "{total}");
 }

@@ -61,6 +61,7 @@ const SIGNS: &[(&str, Format, Sign)] = &[
     ("tasmota", Format::Tasmota, tasmota),
     ("zigbee2mqtt", Format::Zigbee2mqtt, zigbee2mqtt),
     ("shelly", Format::Shelly, shelly),
+    ("homie", Format::Homie, homie),
     ("hj212", Format::Hj212, |_, payload| free(payload.starts_with(b"##"))),
     ("telegraf", Format::Telegraf, |_, payload| free(object::is_telegraf(payload))),
     ("senml", Format::Senml, |_, payload| free(object::is_senml(payload))),
@@ -136,10 +137,11 @@ pub(super) struct Guessed {
 pub(super) fn guess(survey: &Survey, units: &Units) -> Guessed {
     let mut topics: Vec<(&str, &Topic)> =
         survey.topics.iter().map(|(name, topic)| (&**name, topic)).collect();
-    topics.sort_by_key(|(name, _)| match name.split('/').nth(2) {
-        Some("NBIRTH") if name.starts_with("spBv1.0/") => 0,
-        Some("DBIRTH") if name.starts_with("spBv1.0/") => 1,
-        Some(_) | None => 2,
+    let says = |name: &str, kind: &str| name.split('/').any(|word| word == kind);
+    topics.sort_by_key(|(name, _)| match name {
+        name if says(name, "NBIRTH") => 0,
+        name if says(name, "DBIRTH") || says(name, "$description") => 1,
+        _ => 2,
     });
     let mut guessed = Guessed::default();
     let mut reader = Reader { units, announced: Arc::default() };
@@ -485,6 +487,21 @@ fn shelly(topic: &[&str], payload: &[u8]) -> Option<Shape> {
             of(prefix, &["status", "{kind}"])
         }
         [prefix @ .., "online"] if matches!(text, "true" | "false") => of(prefix, &["online"]),
+        _ => None,
+    }
+}
+
+/// A device tells of itself in topics that begin with `$`, and of its values two levels below it.
+fn homie(topic: &[&str], _: &[u8]) -> Option<Shape> {
+    match topic {
+        ["homie", "5", device, ..] if device.starts_with('$') => Some(Shape::Silent),
+        ["homie", "5", _, kind] if kind.starts_with('$') => {
+            levels(&["homie", "5", "{device}", "{kind}"])
+        }
+        ["homie", "5", _, _, property] if !property.starts_with('$') => {
+            levels(&["homie", "5", "{device}", "{place}", "{place}"])
+        }
+        ["homie", ..] => Some(Shape::Silent),
         _ => None,
     }
 }

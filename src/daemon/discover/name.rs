@@ -31,7 +31,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("power actpower apower activepower p watt", &["active_power"]),
     ("factor powerfactor pf cosphi", &["power_factor"]),
     ("freq hz f", &["frequency"]),
-    ("energy total totalact kwh totalenergy ep e", &["electricity_energy"]),
+    ("energy total totalact totalactenergy kwh totalenergy ep e", &["electricity_energy"]),
     ("volume totalvolume", &["water_volume"]),
     ("batt batterylevel", &["battery"]),
     ("rssi", &["signal_strength"]),

@@ -180,7 +180,13 @@ impl Writing<'_, '_> {
             (true, station) if !station.is_empty() => slug(name),
             _ => String::new(),
         };
+        // Codes of three signs are those of 2005.
+        let of_2005 = |channel: &String| {
+            let named = channel.split_once(':').map_or(channel.as_str(), |(_, named)| named);
+            named.split_once('-').is_some_and(|(code, _)| code.len() == 3)
+        };
         let options = match pattern.word {
+            "hj212" if all.channels.keys().all(of_2005) => "edition=2005",
             "hj212" => "edition=2017",
             _ => "",
         };
