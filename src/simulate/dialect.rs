@@ -151,7 +151,8 @@ impl Dialect {
     }
 
     /// Gives the rows of `topics.csv` after the network, without the empty cells at their ends:
-    /// pattern, format, device, time, `time_unit`, each, channel, value, unit, options, mark, marks.
+    /// pattern, format, device, time, `time_unit`, each, channel, value, unit, options, mark,
+    /// marks.
     pub(super) fn topics(self) -> &'static [&'static str] {
         match self {
             Json => &["json/{device},json,,/ts,ms"],

@@ -1,5 +1,5 @@
-//! Homie 5: a device describes itself, says that it is ready, and has a topic a value. Description and
-//! state are kept by the broker, as the convention demands; values are said not to be.
+//! Homie 5: a device describes itself, says that it is ready, and has a topic a value. Description
+//! and state are kept by the broker, as the convention demands; values are said not to be.
 
 use serde_json::{Map, Value, json};
 
