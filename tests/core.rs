@@ -29,6 +29,7 @@ use weir::domain::time::{MINUTE, Moment, Timestamp};
 use weir::journal;
 use weir::journal::batch::DeadLetterId;
 use weir::journal::write::Journal;
+use weir::mqtt::outbox::{REPLIES_MAX, Replied};
 use weir::pipeline::Pipeline;
 use weir::seed::Tables;
 
@@ -60,6 +61,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(changes: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         let now = Moment { wall: START, elapsed_ms: 0 };
         let journal = Journal::open(&journal::Config::at(folder.path()), now.wall).unwrap();
@@ -72,7 +77,7 @@ impl Bench {
             home: TimeZone::UTC,
             data_folder: folder.path().to_owned(),
         };
-        let (edition, mut names) = (edition(&[]), Names::default());
+        let (edition, mut names) = (edition(changes), Names::default());
         let registry = edition.compile(&mut names).unwrap();
         let pipeline = Pipeline::new(Arc::clone(&registry), now);
         let in_hand = InHand::begin(folder.path());
@@ -120,6 +125,26 @@ fn total(load: &Load) -> Ledger {
         total += *row;
     }
     total
+}
+
+#[test]
+fn a_batch_has_so_many_replies_and_those_beyond_are_counted() {
+    let topics = "network,pattern,format,device,time,time_unit,each,channel,value,unit,options,source\n\
+                  rivers,h/{device}/up,hj212,,,,,,,,ack=h/{device}/down,made for a test\n";
+    let device = "rivers,A1,puhe-huishan,,a1,device,,,,,,made for a test\n";
+    let profile =
+        "a1,sonde,ph,a1,w01001-Rtd,pH,1,number,continuous,,,instant,,5m,,made for a test\n";
+    let changes =
+        [("topics.csv", topics), ("devices.csv.last", device), ("profiles.csv.last", profile)];
+    let mut bench = Bench::with(&changes);
+    let outbox = bench.core.outbox(bench.rivers);
+    bench.commit();
+    // A heartbeat that asks to be answered.
+    let beat = "##0039QN=1;ST=91;CN=9015;MN=A1;Flag=9;CP=&&&&E381";
+    bench.send("h/A1/up", &beat.repeat(1_024));
+    let load = bench.commit();
+    assert_eq!(load.replies.len(), REPLIES_MAX);
+    assert_eq!(outbox.replied(), Replied { sent: 0, expired: 0, dropped: 1_024 - 1_000 });
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use jiff::tz::TimeZone;
+use weir::decode::hj212::Keys;
 use weir::decode::{self, Context, Decoded, Plan};
 use weir::domain::name::{DeviceId, MarkId, NetworkId, PropertyId, Table, TopicId};
 use weir::domain::quality::Flag;
@@ -98,6 +99,8 @@ fn device(how: u8) -> Device {
     }
 }
 
+static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::read("A1 0000000000000000").unwrap());
+
 pub(crate) fn body(bytes: &[u8]) {
     let mut feed = Feed(bytes);
     let how = feed.byte();
@@ -117,6 +120,9 @@ pub(crate) fn body(bytes: &[u8]) {
         received: Timestamp(0),
         retained: false,
     };
+    if let Some(opened) = KEYS.open(&payload) {
+        assert!(opened.len() <= payload.len(), "a key makes nothing longer");
+    }
     let mut decoded = Decoded::default();
     let read = decode::decode(&PLANS, context, &payload, &mut Arc::default(), &mut decoded);
     match &read {
