@@ -106,6 +106,10 @@ impl Plan {
             if let Some(node) = node.as_mut().filter(|_| !of_node) {
                 node.follow(envelope.seq);
             }
+            // Who was born again since is not gone.
+            if of_node && node.as_ref().is_some_and(|node| node.outlived(envelope)) {
+                return Ok(());
+            }
             let born = node.and_then(|node| node.die(address, envelope));
             return died(context, born, address, envelope, decoded);
         }

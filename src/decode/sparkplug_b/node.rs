@@ -112,14 +112,18 @@ impl Node {
         Ok(())
     }
 
+    /// Says whether another session has followed the one that a death of the node is of.
+    pub(super) fn outlived(&self, envelope: Envelope) -> bool {
+        self.session.is_some() && envelope.session.is_some() && self.session != envelope.session
+    }
+
     /// Takes a death, and gives what had been announced. The last will of a session that another
     /// has followed says nothing.
     pub(super) fn die(&mut self, address: Address<'_>, envelope: Envelope) -> Option<Vec<Known>> {
         if !address.device.is_empty() {
             return self.born.remove(address.device);
         }
-        if self.session.is_some() && envelope.session.is_some() && self.session != envelope.session
-        {
+        if self.outlived(envelope) {
             return None;
         }
         self.lose_count();

@@ -100,6 +100,11 @@ impl Host {
     /// Gives where a node was asked to be born again for what is said so many seconds after the
     /// arrival of the others.
     fn asks(&mut self, topic: &'static str, payload: &[u8], seconds: i64) -> Vec<Box<str>> {
+        let decoded = self.decoded(topic, payload, seconds);
+        decoded.replies.into_iter().map(|reply| reply.topic).collect()
+    }
+
+    fn decoded(&mut self, topic: &'static str, payload: &[u8], seconds: i64) -> Decoded {
         let mut desk = Desk { topic, ..Desk::new(Format::SparkplugB, CHANNELS) };
         desk.rule.options.rebirth = self.rebirth;
         let plans = crate::decode::plans(&desk.rule, &desk.profile);
@@ -108,7 +113,7 @@ impl Host {
         let mut decoded = Decoded::default();
         let told = &mut self.announced;
         crate::decode::decode(&plans, context, payload, told, &mut decoded).unwrap();
-        decoded.replies.into_iter().map(|reply| reply.topic).collect()
+        decoded
     }
 
     #[track_caller]
@@ -287,8 +292,11 @@ fn a_death_makes_all_that_was_announced_missing() {
 fn the_last_will_of_an_earlier_session_says_nothing() {
     let mut host = Host::new();
     host.told(NBIRTH, &birth());
-    host.hears(NDEATH, &payload(9, &[metric("bdSeq", 0, 8).number(11, 6)]), &[]);
+    let will = |session| payload(9, &[metric("bdSeq", 0, 8).number(11, session)]);
+    host.hears(NDEATH, &will(6), &[]);
+    assert!(!host.decoded(NDEATH, &will(6), 0).farewell);
     host.hears(NDATA, &payload(9, &[by_alias(1).double(7.0)]), &["0 ph=7 @9"]);
+    assert!(host.decoded(NDEATH, &will(7), 0).farewell);
 }
 
 #[test]
