@@ -137,8 +137,10 @@ impl Pipeline {
         let ends = (Timestamp(i64::MIN), Timestamp(i64::MAX));
         for (held, part) in [(before, (ends.0, at)), (after, (at, ends.1))] {
             if let Some(id) = held.and_then(|held| held.failed) {
-                let old = self.held_since(datastream, now);
-                self.shorten_said(id, part, old, &again, &mut changed);
+                let station = registry.station(datastream.station);
+                let over = station.map(|station| now.wall.hour_start(&station.zone));
+                let over = over.unwrap_or(now.wall);
+                self.shorten_said(id, part, over, &again, &mut changed);
             }
         }
         let mut failed = None;
@@ -164,12 +166,13 @@ impl Pipeline {
     }
 
     /// Has what was said of a span be said of a part of it. What it is said of no more is to be
-    /// judged anew; where days may have been told by it that are over, it stays known as revoked.
+    /// judged anew; where hours may have been told by it that are over, it stays known as revoked,
+    /// for the recomputation of their days.
     fn shorten_said(
         &mut self,
         id: u64,
         part: (Timestamp, Timestamp),
-        old: Timestamp,
+        over: Timestamp,
         said: &Word,
         changed: &mut Vec<Invalidation>,
     ) {
@@ -187,7 +190,7 @@ impl Pipeline {
             }
             let (id, revoked) = (all.next(), Some(said.clone()));
             let gone = Invalidation { id, from, to, revoked, ..one.clone() };
-            if from < old {
+            if from < over {
                 all.add(gone.clone());
             }
             changed.push(gone);

@@ -133,6 +133,14 @@ impl Task {
         }
     }
 
+    /// Gives what was said as it stood when the last arrival counted had come: what comes later is
+    /// for the next recomputation, all of it.
+    fn knows(&self, one: &Invalidation) -> Option<Invalidation> {
+        let before = |at: Moment| at.elapsed_ms < self.heard_ms;
+        let revoked = one.revoked.clone().filter(|word| before(word.at));
+        before(one.said.at).then(|| Invalidation { revoked, ..one.clone() })
+    }
+
     /// Gives the stations whose values matter: those of the task, and those that are in a set
     /// with one of them.
     fn concerned(&self, registry: &Registry) -> BTreeSet<StationId> {
@@ -233,10 +241,11 @@ impl<'t> Search<'t> {
         let ends = task.to.plus(closed_after_ms(&edition.judgement));
         let reader = Reader::new(task, edition, announced);
         let begins = task.begins();
-        let of_days = said.iter().filter(|one| {
+        let known = said.iter().filter_map(|one| task.knows(one));
+        let of_days = known.filter(|one| {
             reader.concerned.contains(&one.scope.station) && one.touches(begins, ends)
         });
-        let said = of_days.map(|one| Said::new(one, begins)).collect();
+        let said = of_days.map(|one| Said::new(&one, begins)).collect();
         Self { reader, ends, late: Vec::new(), said, input: 0 }
     }
 
