@@ -159,6 +159,17 @@ fn json_has_its_device_records_and_times_where_it_likes() {
         ],
     );
     check(
+        &[(
+            "dtu/u-1/up",
+            br#"{"rw_prot":{"Ver":"1.0.1","id":"u-1","r_data":[{"name":"ph","value":"7.1"}]}}"#,
+        )],
+        &["site,dtu/{device}/up,json,,,,/rw_prot/r_data,/name,/value,,", "ph,,ph,pH,1,text,"],
+    );
+    check(
+        &[("factors/p-1", br#"{"Data":[{"Flag":"N","ParamID":"w01001","Rtd":"7.53"}]}"#)],
+        &["site,factors/{device},json,,,,/Data,/ParamID,/Rtd,,", "ph,,w01001,pH,1,text,"],
+    );
+    check(
         &[
             ("dam/g-1/stage", br#"{"t":1777593600,"v":3.21}"#),
             ("dam/g-1/discharge", br#"{"t":1777593600,"v":14.2}"#),
@@ -547,7 +558,7 @@ fn add_rows(weir: &Weir, found: &Path, stand: impl Fn(&str) -> (String, &'static
         let mut text = fs::read_to_string(seeds.join(table)).unwrap();
         for row in rows.lines().skip(1) {
             let mut cells: Vec<String> = row.split(',').map(str::to_owned).collect();
-            if table == "devices.csv" {
+            if table == "devices.csv" && !row.starts_with('#') {
                 let (station, position) = stand(&cells[1]);
                 (cells[2], cells[3]) = (station, position.to_owned());
             }
@@ -571,14 +582,32 @@ fn what_simulated_devices_of_every_format_send_becomes_seeds_by_which_it_is_stor
     let mut devices = simulate();
     let arguments = ["discover", "--for", "8s", "--network", "rivers", "--out", &shown];
     let (done, told) = weir.command(&arguments);
-    assert!(done && told.contains("14 patterns, 18 devices"), "{told}");
+    assert!(done, "{told}");
+    for word in [
+        "chirpstack",
+        "csv",
+        "hj212",
+        "homie",
+        "json",
+        "line_protocol",
+        "plain",
+        "senml",
+        "shelly",
+        "sparkplug_b",
+        "tasmota",
+        "telegraf",
+        "things_stack",
+        "zigbee2mqtt",
+    ] {
+        assert!(told.contains(&format!(" is {word}: ")), "no {word} in {told}");
+    }
     devices.kill();
 
     let devices = fs::read_to_string(out.join("rivers/devices.csv")).unwrap();
     let path = weir.folder().join("seeds/stations.csv");
     let mut stations = fs::read_to_string(&path).unwrap();
     let slug = |device: &str| device.replace(['/', ':'], "-");
-    for row in devices.lines().skip(1) {
+    for row in devices.lines().skip(1).filter(|row| !row.starts_with('#')) {
         let device = slug(row.split(',').nth(1).unwrap());
         let row = format!("{device},puhe,Here,此处,41.9,123.6,+08:00,,,,,made for a test\n");
         stations.push_str(&row);
@@ -594,7 +623,20 @@ fn what_simulated_devices_of_every_format_send_becomes_seeds_by_which_it_is_stor
     weir.stop();
     let ledger = weir.ledger();
     let total = &ledger["total"]["readings"];
-    // Counters are left to a person, and nothing else is turned away.
-    let (stored, rejected) = (total["stored"].as_i64(), total["rejected"].as_i64());
-    assert!(rejected.unwrap() * 10 < stored.unwrap(), "{total}");
+    // Counters and names that say nothing are left to a person; nothing else is turned away.
+    let letters = weir.command(&["dead-letters", "ls"]).1;
+    let rows = fs::read_to_string(out.join("rivers/profiles.csv")).unwrap();
+    let left = |line: &&str| {
+        rows.lines().any(|row| {
+            let channel = row.strip_prefix("# ").and_then(|row| row.split_once(": "));
+            channel.is_some_and(|(channel, _)| line.contains(channel))
+        })
+    };
+    let others: Vec<&str> = letters
+        .lines()
+        .filter(|line| line.contains("rivers") && !left(line))
+        // Records of bytes have no row, and a device without a known channel none in force.
+        .filter(|line| !line.contains("unknown_topic") && !line.contains("unknown_device"))
+        .collect();
+    assert!(others.is_empty() && total["stored"].as_i64() > Some(300), "{others:#?}");
 }

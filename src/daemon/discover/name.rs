@@ -110,7 +110,9 @@ impl<'r> Properties<'r> {
     /// Gives the property of a factor of HJ 212: `2061:w01018-Avg`.
     fn by_code(&self, channel: &str) -> Option<PropertyId> {
         let named = channel.split_once(':').map_or(channel, |(_, named)| named);
-        let (code, _) = named.split_once('-')?;
+        // Alone it is known by its length: three signs may be anything.
+        let alone = (named.len() == 6).then_some(named);
+        let code = named.split_once('-').map(|(code, _)| code).or(alone)?;
         self.codes.get(&code.to_lowercase()).copied()
     }
 

@@ -126,9 +126,9 @@ fn mapped(value: &Value, last: Timestamp) -> Option<Mapped> {
             ".".clone_into(&mut cells.each);
             all.iter().filter_map(Value::as_object).collect()
         }
-        Value::Object(map) => match list(map, last) {
-            Some((key, all)) => {
-                cells.each = pointer("", key);
+        Value::Object(map) => match list(map, "", last) {
+            Some((each, all)) => {
+                cells.each = each;
                 all.iter().filter_map(Value::as_object).collect()
             }
             None => vec![map],
@@ -140,7 +140,7 @@ fn mapped(value: &Value, last: Timestamp) -> Option<Mapped> {
     if let Some((key, unit)) = outer.into_iter().chain([*first]).find_map(|map| time(map, last)) {
         (cells.time, cells.time_unit) = (pointer("", key), unit);
     }
-    let device = outer.and_then(|outer| device(outer, "", cells.each.is_empty()));
+    let device = outer.and_then(|outer| device(outer, "", true));
     let name = device.as_ref().map(|(_, name)| name.clone());
     cells.device = device.map(|(pointer, _)| pointer).unwrap_or_default();
     let mut channels = BTreeMap::new();
@@ -178,14 +178,23 @@ fn mapped(value: &Value, last: Timestamp) -> Option<Mapped> {
     any.then_some((cells, name, channels))
 }
 
-/// Finds the array of records: of objects with a name and a value, or with a time.
-fn list(map: &Map<String, Value>, last: Timestamp) -> Option<(&str, &Vec<Value>)> {
+/// Finds the array of records, at the top or a level below: of objects with a name and a value, or
+/// with a time.
+fn list<'v>(
+    map: &'v Map<String, Value>,
+    at: &str,
+    last: Timestamp,
+) -> Option<(String, &'v Vec<Value>)> {
     let is_record = |value: &Value| {
         value.as_object().is_some_and(|one| long(one).is_some() || time(one, last).is_some())
     };
-    map.iter().find_map(|(key, value)| {
+    let here = map.iter().find_map(|(key, value)| {
         let all = value.as_array().filter(|all| !all.is_empty() && all.iter().all(is_record))?;
-        Some((key.as_str(), all))
+        Some((pointer(at, key), all))
+    });
+    here.or_else(|| {
+        let mut inside = map.iter().filter(|_| at.is_empty());
+        inside.find_map(|(key, value)| list(value.as_object()?, &pointer("", key), last))
     })
 }
 

@@ -192,6 +192,13 @@ impl Writing<'_, '_> {
         };
         let Asked { network, station, .. } = self.asked;
         let source = "found by weir discover";
+        // The seeds know no profile that has no row yet.
+        let begins = format!("{profile},");
+        let is_there = self.out.profiles.lines().any(|row| row.starts_with(&begins));
+        if !is_there {
+            let why = "no channel of its profile is known yet; take it in with the first";
+            self.out.devices.push_str(&format!("# {}: {why}\n# ", line(name)));
+        }
         self.out.devices.push_str(&row(&[
             network, name, station, &position, &profile, "device", "", options, "", "", "", source,
         ]));
