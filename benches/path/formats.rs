@@ -68,6 +68,9 @@ pub fn formats(bench: &mut Bench) {
     add("sparkplug_b, by alias", sparkplug, &metrics(|_| String::new()), Aim::None);
     let (binary, record) = record();
     add("binary", binary, &record, Aim::None);
+    for (name, shape, payload) in platforms() {
+        add(name, shape, payload.as_bytes(), Aim::None);
+    }
     let mut homie = Shape::new(Format::Homie, &["n/p".to_owned()], Pointers::default());
     let property = r#"{"datatype":"float","unit":"mg/L"}"#;
     let description = format!(r#"{{"nodes":{{"n":{{"properties":{{"p":{property}}}}}}}}}"#);
@@ -79,6 +82,48 @@ pub fn formats(bench: &mut Bench) {
     let ratio = homie.cost(b"7.62", 1).as_secs_f64() / one.as_secs_f64();
     let note = "times serde_json reading as many into `Value`".to_owned();
     bench.table.add("format: homie, 1 value", ratio, "", Aim::None, note);
+}
+
+/// Writes a message of each platform and gateway that has an object of values, or a line of them.
+fn platforms() -> Vec<(&'static str, Shape, String)> {
+    let pairs = |between: &str, of: &dyn Fn(usize) -> String| -> String {
+        (0..VALUES).map(of).collect::<Vec<_>>().join(between)
+    };
+    let object = format!("{{{}}}", pairs(",", &|n| format!("\"c{n}\":{}", value(n))));
+    let fields = pairs(",", &|n| format!("c{n}={}", value(n)));
+    let columns = (pairs(",", &|n| format!("c{n}")), pairs(",", &|n| value(n).to_string()));
+    let names = |begin: &str| -> Vec<String> {
+        (0..VALUES).map(|number| format!("{begin}c{number}")).collect()
+    };
+    let of = |format, begin: &str| Shape::new(format, &names(begin), Pointers::default());
+    let mut csv = of(Format::Csv, "");
+    csv.rule.pointers.time = "ts".into();
+    let mut tasmota = of(Format::Tasmota, "AM/");
+    tasmota.kind = Some("SENSOR");
+    let mut shelly = of(Format::Shelly, "em:0/");
+    shelly.topic = "d/events/rpc";
+    shelly.rule.levels = shelly.topic.split('/').map(Level::read).collect();
+    let time = "\"2026-05-01T00:00:00Z\"";
+    vec![
+        ("csv", csv, format!("ts,{}\n{AT},{}\n", columns.0, columns.1)),
+        ("line_protocol", of(Format::LineProtocol, ""), format!("water {fields} {AT}")),
+        ("telegraf", of(Format::Telegraf, ""), {
+            format!("{{\"fields\":{object},\"name\":\"w\",\"tags\":{{}},\"timestamp\":{AT}}}")
+        }),
+        ("chirpstack", of(Format::Chirpstack, ""), {
+            format!("{{\"deduplicationId\":\"3ac7\",\"time\":{time},\"object\":{object}}}")
+        }),
+        ("things_stack", of(Format::ThingsStack, ""), {
+            let uplink = format!("{{\"f_cnt\":5,\"decoded_payload\":{object}}}");
+            format!("{{\"received_at\":{time},\"uplink_message\":{uplink}}}")
+        }),
+        ("tasmota", tasmota, format!("{{\"Time\":\"2026-05-01T08:00:00\",\"AM\":{object}}}")),
+        ("shelly", shelly, {
+            let params = format!("{{\"ts\":{},\"em:0\":{object}}}", AT / 1_000);
+            format!("{{\"method\":\"NotifyStatus\",\"params\":{params}}}")
+        }),
+        ("zigbee2mqtt", of(Format::Zigbee2mqtt, ""), object),
+    ]
 }
 
 /// Writes three values a record, as a gateway sends them, and what the seeds say of it.
@@ -150,6 +195,7 @@ struct Shape {
     marks: Marks,
     device: Device,
     topic: &'static str,
+    kind: Option<&'static str>,
     announced: Arc<Announced>,
 }
 
@@ -200,6 +246,7 @@ impl Shape {
                 hj212: Hj212 { marks: mark, ..Hj212::default() },
             },
             topic: "",
+            kind: None,
             announced: Arc::default(),
         }
     }
@@ -215,7 +262,7 @@ impl Shape {
             channel: None,
             topic: self.topic,
             device_name: &self.device.name,
-            kind: None,
+            kind: self.kind,
             received: Timestamp(AT),
             retained: false,
         }
