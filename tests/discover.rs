@@ -443,6 +443,18 @@ fn what_nobody_can_tell_is_said_and_what_is_known_left_out() {
 }
 
 #[test]
+fn what_weir_answers_is_left_out() {
+    let mut sound = sound();
+    let registry = Arc::get_mut(&mut sound.registry).unwrap();
+    let rule = registry.topics.get_mut(0).unwrap();
+    rule.options.ack = Some("hj212/{device}/down".into());
+    let messages: Messages<'_> = &[("hj212/MN01/down", b"7.2"), ("hj212/MN01/up/x", b"7.2")];
+    let words = found(&sound, "rivers", "", &survey(messages, NOW)).words.join("\n");
+    assert!(words.contains("1 topics are known to the seeds, or weir's own"), "{words}");
+    assert!(!words.contains("hj212/{device}/down"), "{words}");
+}
+
+#[test]
 fn a_pattern_that_shares_topics_is_a_comment() {
     let messages: Messages<'_> = &[
         ("mix/p-1/ph", b"7.62"),

@@ -12,7 +12,7 @@ use crate::daemon::check::Sound;
 use crate::daemon::clock::Clock;
 use crate::domain::input::Message;
 use crate::domain::name::NetworkId;
-use crate::domain::registry::Registry;
+use crate::domain::registry::{Level, Registry, TopicRule};
 use crate::mqtt::acknowledgement::AckToken;
 use crate::mqtt::config::Config;
 use crate::mqtt::connection::{Connection, Session};
@@ -165,8 +165,20 @@ fn undescribed(sound: &Sound, network: &str, survey: &Survey) -> (Survey, usize)
     let before = survey.topics.len();
     survey.topics.retain(|topic, _| {
         let mut rules = registry.topics.iter().filter(|rule| known.contains(&rule.network));
-        !own.iter().any(|one| **one == **topic) && !rules.any(|rule| rule.read(topic).is_some())
+        let told = |rule: &TopicRule| rule.options.ack.as_ref().is_some_and(|to| fits(to, topic));
+        !own.iter().any(|one| **one == **topic)
+            && !rules.any(|rule| rule.read(topic).is_some() || told(rule))
     });
     let described = before - survey.topics.len();
     (survey, described)
+}
+
+/// Says whether weir answers devices on a topic, by the pattern of its answers.
+fn fits(pattern: &str, topic: &str) -> bool {
+    let same = |(level, word): (&str, &str)| match Level::read(level) {
+        Level::Literal(literal) => *literal == *word,
+        Level::Device | Level::Channel | Level::Place | Level::Kind | Level::Node => true,
+    };
+    pattern.split('/').count() == topic.split('/').count()
+        && pattern.split('/').zip(topic.split('/')).all(same)
 }
