@@ -330,6 +330,13 @@ impl Quality {
         self.fail & ALONE != 0
     }
 
+    /// Says whether it failed by what was said of it: by a person, a check, the site's calendar.
+    #[must_use]
+    pub fn is_taken_out(&self) -> bool {
+        const SAID: u32 = Test::ControlCheck.bit() | Test::SiteCalendar.bit() | Test::Person.bit();
+        self.fail & SAID != 0
+    }
+
     /// Says whether it failed by what tells that nothing was read at all.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {

@@ -96,7 +96,10 @@ impl Pipeline {
         judged.memory.before = around.before.map(|(_, before)| before);
         if let Some(flat) = qc.flat_line {
             let back = adjoining(datastream, time, stream.history.before(time));
-            let run = memory.run.next(flat, (time, value), back);
+            let run = match quality.is_taken_out() {
+                true => Run::default(),
+                false => memory.run.next(flat, (time, value), back),
+            };
             if entry.result.number().is_some() {
                 quality.set(Test::FlatLine, run.test_at(flat, time, datastream.interval_ms()));
             }
@@ -191,7 +194,10 @@ impl Pipeline {
                 let before = before.chain(older.take_while(|one| line_begin <= one.time));
                 let back = adjoining(datastream, entry.time, before);
                 let so_far = if last.is_some() { run } else { Run::default() };
-                run = so_far.next(flat, (entry.time, entry.beside()), back);
+                run = match entry.quality.is_taken_out() {
+                    true => Run::default(),
+                    false => so_far.next(flat, (entry.time, entry.beside()), back),
+                };
             }
             let mut quality = entry.quality;
             let number = entry.result.number();
@@ -388,6 +394,8 @@ impl Pipeline {
         self.tally(registry, datastream, entry, Some(held.quality), now.wall);
         if told {
             self.note_hour(registry, datastream, entry, true, now.wall);
+        } else {
+            self.note_day(registry, datastream, entry.time, now.wall);
         }
         let Some(stream) = self.stream_mut(datastream) else { return };
         stream.history.put(entry);
@@ -514,7 +522,8 @@ fn doubted(so_far: Option<Timestamp>, time: Timestamp, quality: &Quality) -> Opt
     if doubts || borne_out { so_far.max(Some(time)) } else { so_far }
 }
 
-/// Gives the values before a time as far as no gap is between them, the newest first.
+/// Gives the values before a time as far as no gap is between them, the newest first. What was
+/// taken out by a person, a check or the calendar is a gap: nobody knows what was there.
 fn adjoining(
     datastream: &Datastream,
     time: Timestamp,
@@ -524,7 +533,7 @@ fn adjoining(
         .scan(time, move |after, entry| {
             let near = stands_beside(datastream, entry.time, *after);
             *after = entry.time;
-            near.then_some(entry)
+            Some(entry).filter(|one| near && !one.quality.is_taken_out())
         })
         .map(|entry| (entry.time, entry.beside()))
 }

@@ -9,6 +9,7 @@ use crate::domain::quality::{Flagged, Quality};
 use crate::domain::registry::{Datastream, Registry};
 use crate::domain::time::{DAY, Timestamp};
 use crate::pipeline::Pipeline;
+use crate::pipeline::average::{HOURS_KEPT_MS, earlier};
 
 /// How many days of one datastream are counted at most: the longest horizon of lateness, the day
 /// that is given out and the one that runs. Beyond, the oldest is forgotten. A day takes 160 bytes,
@@ -89,6 +90,27 @@ impl Pipeline {
             day.take_out(&before);
         }
         day.take_in(&entry.quality);
+    }
+
+    /// Has the day of a value given out again, if it was: what a test says of the value counts in
+    /// it, also where its flag stays what it was.
+    pub(super) fn note_day(
+        &mut self,
+        registry: &Registry,
+        datastream: &Datastream,
+        time: Timestamp,
+        now: Timestamp,
+    ) {
+        let Some(station) = registry.station(datastream.station) else { return };
+        let Some((start, _)) = Period::Day.around(time, &station.zone) else { return };
+        let Some(stream) = self.stream_mut(datastream) else { return };
+        // Of an older one not all hours are kept.
+        if stream.days.at(start).is_none() || start.plus(HOURS_KEPT_MS) < now {
+            return;
+        }
+        stream.days.mark(start, false, |_, _| now);
+        let due = stream.due();
+        self.averages_due = earlier(self.averages_due, due);
     }
 }
 
