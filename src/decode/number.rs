@@ -87,10 +87,10 @@ fn wrong(raw: &str, expected: &'static str) -> Reason {
 }
 
 /// A device that sends 7.62 in 32 bits means 7.62, not 7.619999885559082: the shortest number that
-/// is the same in 32 bits.
+/// is the same in 32 bits. A whole number is itself: rounded, a time would be half a minute off.
 #[must_use]
 pub fn shortest(value: f32) -> f64 {
-    if !value.is_finite() {
+    if !value.is_finite() || value.fract() == 0.0 {
         return value.into();
     }
     ryu::Buffer::new().format_finite(value).parse().unwrap_or_else(|_| value.into())

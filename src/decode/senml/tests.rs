@@ -170,6 +170,8 @@ fn cbor_numbers_of_every_width_mean_what_they_say() {
     let each = [
         ("f93e00", "1.5"),
         ("fa40f3d70a", "7.62"),
+        // A whole number is itself: as few bytes as hold it, RFC 8949 §4.2.
+        ("facf77739c", "-4151548928"),
         ("fb401e7ae147ae147b", "7.62"),
         ("1864", "100"),
         ("3863", "-100"),
@@ -180,6 +182,9 @@ fn cbor_numbers_of_every_width_mean_what_they_say() {
         let pack = hex(&format!("81 a2 00 62 7068 02 {bytes}"));
         desk().check(pack, &[&format!("0 ph={want}")]);
     }
+    // 256 s after the arrival, a time in 32 bits.
+    let dated = hex("81 a3 22 fa4ed3e7dc 00 62 7068 02 07");
+    desk().check(dated, &["0 ph=7 @256"]);
     let far = hex("81 a2 00 62 7068 02 c4 82 1b 7fffffffffffffff 01");
     desk().says(far, "ph refused: inf is beyond any double");
     desk().says(hex("81 a2 00 62 7068 02 f97e00"), "ph refused: NaN is beyond any double");

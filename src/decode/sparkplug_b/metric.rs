@@ -119,11 +119,7 @@ impl<'p> Metric<'p> {
         match self.value {
             None => wrong("no value, and no is_null"),
             Some(Value::Whole(bits)) => whole(bits, kind),
-            Some(Value::Float(value)) => {
-                // 7.62 in 32 bits means 7.62: the shortest number that is the same in 32 bits.
-                let shortest = ryu::Buffer::new().format(value).parse().unwrap_or(f64::from(value));
-                finite(shortest, value)
-            }
+            Some(Value::Float(value)) => finite(number::shortest(value), value),
             Some(Value::Double(value)) => finite(value, value),
             Some(Value::Truth(value)) => Ok(truth(value)),
             Some(Value::Text(words)) => match std::str::from_utf8(words) {
