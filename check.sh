@@ -9,7 +9,8 @@ if ! command -v cargo >/dev/null; then
     echo "cargo is missing: install Rust 1.95 or newer from https://rustup.rs" >&2
     exit 1
 fi
-# What the tests start: a compiler for bundled SQLite and zstd, a broker and databases.
+# What the tests start: a compiler for bundled SQLite and zstd, a broker and databases, and Python
+# for libraries that know nothing of weir.
 missing=()
 need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
 need cc build-essential
@@ -18,6 +19,7 @@ need mosquitto_pub mosquitto-clients
 need victoria-metrics victoria-metrics
 need influxd influxdb
 need faketime faketime
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
     if ! command -v apt-get >/dev/null; then
         echo "missing: ${missing[*]} (names of Debian packages); install them with this system's" \
@@ -39,6 +41,8 @@ step "format"
 cargo fmt --check
 step "lints"
 cargo clippy --locked --all-targets -- -D warnings
+step "libraries of another language"
+tests/libraries/install
 step "tests"
 cargo test --locked
 step "documents"
