@@ -189,13 +189,16 @@ impl Invalidations {
     }
 
     fn make_room_by_checks(&mut self) {
-        let by_checks = || self.iter().filter(|one| one.by_check.is_some());
-        if by_checks().count() < BY_CHECKS_MAX {
+        let by_checks =
+            |of: &&Vec<Invalidation>| of.iter().filter(|one| one.by_check.is_some()).count();
+        if self.of.values().map(|of| by_checks(&of)).sum::<usize>() < BY_CHECKS_MAX {
             return;
         }
-        let first = by_checks().min_by_key(|one| (one.revoked.is_none(), one.to));
-        let first = first.map(|one| one.id);
-        self.of.values_mut().for_each(|of| of.retain(|one| Some(one.id) != first));
+        // An analyser that fails every minute costs no other station anything.
+        let Some(most) = self.of.values_mut().max_by_key(|of| by_checks(&&**of)) else { return };
+        let first = most.iter().filter(|one| one.by_check.is_some());
+        let first = first.min_by_key(|one| (one.revoked.is_none(), one.to)).map(|one| one.id);
+        most.retain(|one| Some(one.id) != first);
     }
 
     /// Has one that stands be about a part of its span only.
@@ -380,6 +383,19 @@ mod tests {
             assert!(said.add(one(next + 1 + id, 0, 1)), "{id} by a person");
         }
         assert!(!said.has_room() && said.add(by_check(said.next(), 0, 9)));
+    }
+
+    #[test]
+    fn checks_of_one_station_cost_another_nothing() {
+        let mut said = Invalidations::default();
+        let mut elsewhere = by_check(1, 0, 5);
+        elsewhere.scope.station = StationId(77);
+        assert!(said.add(elsewhere));
+        for id in 2..=BY_CHECKS_MAX as u64 + 9 {
+            assert!(said.add(by_check(id, 0, 1_000 + id as i64)));
+        }
+        assert!(said.get(1).is_some() && said.get(2).is_none());
+        assert_eq!(said.count(), BY_CHECKS_MAX);
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl Pipeline {
                 let Some(datastream) = stream else { return };
                 let result = ObservationResult::Value(value);
                 let (checked, said) = (Checked { kind, at: made, result, standard }, word(by, at));
-                let judged = self.take_check(&registry, datastream, checked, &said, out);
-                out.judged = Some(judged);
+                let changed = self.take_check(&registry, datastream, checked, &said);
+                out.judged = Some(self.judge_changed(&changed, at, out));
             }
             Act::Revoke { id, by } => {
                 let revoked = self.said_mut(at).revoke(id, word(by, at)).cloned();

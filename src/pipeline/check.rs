@@ -59,6 +59,7 @@ impl Pipeline {
         }
         let registry = Arc::clone(&self.registry);
         let controls = std::mem::take(&mut self.controls);
+        let mut changed = Vec::new();
         for control in &controls {
             let Control { device, record, observation } = control;
             let part = registry.marks.check_part(observation.mark);
@@ -79,34 +80,50 @@ impl Pipeline {
             let person = registry.devices.get(device.index()).map(|device| &*device.name);
             let person = person.unwrap_or_default().to_owned();
             let said = Word { person, reason: String::new(), at: now };
-            self.take_check(
-                &registry,
-                datastream,
-                Checked { kind, at, result, standard },
-                &said,
-                out,
-            );
+            let checked = Checked { kind, at, result, standard };
+            changed.extend(self.take_check(&registry, datastream, checked, &said));
         }
         self.controls = controls;
         self.controls.clear();
+        self.judge_changed(&changed, now, out);
+    }
+
+    /// Judges anew what checks put in question, and what they do no more. All of them are known by
+    /// then: however many checks a message brings, a value is told anew once.
+    pub(super) fn judge_changed(
+        &mut self,
+        changed: &[Invalidation],
+        now: Moment,
+        out: &mut Processed,
+    ) -> Judged {
+        let mut all = Judged::default();
+        for one in changed {
+            // A later check may have cut it off.
+            let stands = || self.state.invalidations.get(one.id).cloned();
+            let one = if one.revoked.is_none() { stands() } else { Some(one.clone()) };
+            if let Some(one) = one {
+                all.join(self.judge_said(&one, now, out));
+            }
+        }
+        all
     }
 
     /// Judges a check and notes it. What the one before it put in question ends with it, what the
-    /// one after it did begins with it. The same check again is none.
+    /// one after it did begins with it. The same check again is none. Gives what is to be judged
+    /// anew.
     pub(super) fn take_check(
         &mut self,
         registry: &Registry,
         datastream: &Datastream,
         checked: Checked,
         said: &Word,
-        out: &mut Processed,
-    ) -> Judged {
+    ) -> Vec<Invalidation> {
         let (Checked { kind, at, result, standard }, now) = (checked, said.at);
         let row = check_row(&registry.checks, kind, datastream);
         let judged =
             row.and_then(|row| Some((row, control_check::judge(row, at, result, standard)?)));
         let Some((row, control_check::Judged { check, passed })) = judged else {
-            return Judged::default();
+            return Vec::new();
         };
         let scope = Scope {
             station: datastream.station,
@@ -120,7 +137,7 @@ impl Pipeline {
             None => self.state.invalidations.by_check(&scope, &check).is_some(),
         };
         if repeated || now.wall.since(at) > ENDED_KEPT_MS {
-            return Judged::default();
+            return Vec::new();
         }
         let mut changed = Vec::new();
         let again = Word { reason: CHECKED_AGAIN.to_owned(), ..said.clone() };
@@ -158,11 +175,7 @@ impl Pipeline {
         }
         let (value, standard) = (check.value, check.standard);
         self.note_check(&scope, kind, HeldCheck { at, value, standard, failed });
-        let mut all = Judged::default();
-        for one in &changed {
-            all.join(self.judge_said(one, now, out));
-        }
-        all
+        changed
     }
 
     /// Has what was said of a span be said of a part of it. What it is said of no more is to be
