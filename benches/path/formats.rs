@@ -102,7 +102,7 @@ fn platforms() -> Vec<(&'static str, Shape, String)> {
     tasmota.kind = Some("SENSOR");
     let mut shelly = of(Format::Shelly, "em:0/");
     shelly.topic = "d/events/rpc";
-    shelly.rule.levels = shelly.topic.split('/').map(Level::read).collect();
+    shelly.rule.levels = "{device}/events/rpc".split('/').map(Level::read).collect();
     let time = "\"2026-05-01T00:00:00Z\"";
     vec![
         ("csv", csv, format!("ts,{}\n{AT},{}\n", columns.0, columns.1)),
