@@ -128,10 +128,11 @@ impl Announced {
 
     /// Forgets what is of no device any more.
     pub fn retain(&mut self, registry: &Registry) {
-        self.nodes.retain(|(network, node), _| {
+        self.nodes.retain(|(network, of_group), _| {
+            let Some((_, node)) = of_group.split_once('/') else { return false };
             let of_network = registry.devices.iter().filter(|device| device.network == *network);
             of_network.into_iter().any(|device| {
-                let rest = device.name.strip_prefix(&**node);
+                let rest = device.name.strip_prefix(node);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
         });

@@ -308,6 +308,14 @@ fn sparkplug_b_is_a_node_and_its_devices_by_their_births() {
             "site,edge,",
         ],
     );
+    // The seeds want both rows, whoever was heard.
+    check(
+        &[("spBv1.0/park/DBIRTH/edge/sonde", &birth)],
+        &[
+            "site,spBv1.0/park/{kind}/{device},sparkplug_b,",
+            "site,spBv1.0/park/{kind}/{node}/{device},sparkplug_b,",
+        ],
+    );
 }
 
 #[test]

@@ -104,8 +104,8 @@ fn a_topic_takes_one_format_or_several() {
         "rivers,a/{device},csv,,time,local,,,,,made for a test,separator=; header=none",
         "rivers,a,line_protocol,site,,,,_measurement,,,made for a test,",
         "rivers,a,senml,bn,,,,,,,made for a test,",
-        "rivers,spBv1.0/{place}/{kind}/{device},sparkplug_b,,,,,,,,made for a test,",
-        "rivers,spBv1.0/g/{kind}/{node}/{device},sparkplug_b,,,,,,,,made for a test,",
+        "rivers,spBv1.0/{place}/{kind}/{device},sparkplug_b,,,,,,,,made for a test,\n\
+         rivers,spBv1.0/{place}/{kind}/{node}/{device},sparkplug_b,,,,,,,,made for a test,",
         "rivers,application/{place}/device/{device}/event/{kind},chirpstack,,,,,,,,made for a test,",
         "rivers,v3/{place}/devices/{place}/up,things_stack,/end_device_ids/device_id,,,,,,,made for a test,",
         "rivers,tele/{device}/{kind},tasmota,,,,,,,,made for a test,",
@@ -121,6 +121,35 @@ fn a_topic_takes_one_format_or_several() {
     ] {
         compiled(&with_topic(row)).unwrap_or_else(|faults| panic!("{row}: {faults:#?}"));
     }
+}
+
+#[test]
+fn edge_nodes_of_sparkplug_and_their_devices_are_heard_together_or_not_at_all() {
+    let row = |network: &str, pattern: &str| {
+        format!("{network},{pattern},sparkplug_b,,,,,,,,made for a test,")
+    };
+    let check = |rows: &[String], want: &[&str]| {
+        let faults = compiled(&with_topic(&rows.join("\n"))).err().unwrap_or_default();
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(faults.len(), want.len(), "{faults:#?}");
+        for (fault, want) in faults.iter().zip(want) {
+            assert!(fault.contains(want) && fault.contains("a second row"), "{faults:#?}");
+        }
+    };
+    let nodes = row("rivers", "spBv1.0/g/{kind}/{device}");
+    let devices = row("rivers", "spBv1.0/g/{kind}/{node}/{device}");
+    check(&[nodes.clone(), devices.clone()], &[]);
+    check(std::slice::from_ref(&nodes), &["with `spBv1.0/g/{kind}/{node}/{device}`"]);
+    check(std::slice::from_ref(&devices), &["seeds/topics.csv:2: "]);
+    check(std::slice::from_ref(&devices), &["with `spBv1.0/g/{kind}/{device}`"]);
+    // Those of another group or broker are of other nodes.
+    let of_all = row("rivers", "spBv1.0/{place}/{kind}/{device}");
+    check(
+        &[of_all, devices.clone()],
+        &["`spBv1.0/{place}/{kind}/{node}/{device}`", "seeds/topics.csv:3: "],
+    );
+    let elsewhere = row("parks", "spBv1.0/g/{kind}/{device}");
+    check(&[elsewhere, devices], &["seeds/topics.csv:2: ", "seeds/topics.csv:3: "]);
 }
 
 #[test]

@@ -119,7 +119,8 @@ pub fn found(sound: &Sound, network: &str, station: &str, survey: &Survey) -> Fo
         let more = pattern.devices.len().saturating_sub(names.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let (text, word) = (pattern.text(), pattern.word);
-        words.push(format!("{text} is {word}: {}{more}", names.join(", ")));
+        let names = if names.is_empty() { "nobody yet".into() } else { names.join(", ") };
+        words.push(format!("{text} is {word}: {names}{more}"));
     }
     let say = |count: usize, what: &str| (count > 0).then(|| format!("{count} topics {what}"));
     words.extend(say(described, "are known to the seeds, or weir's own"));

@@ -29,6 +29,7 @@ const CONTROLS: [&str; 3] = ["bdSeq", "Node Control/", "Device Control/"];
 #[derive(Clone, Copy, Debug)]
 struct Address<'a> {
     kind: Kind,
+    group: &'a str,
     node: &'a str,
     /// "" for the node itself.
     device: &'a str,
@@ -46,9 +47,9 @@ enum Kind {
 impl<'a> Address<'a> {
     fn read(topic: &'a str) -> Result<Self, Reason> {
         let words: Vec<&str> = topic.split('/').collect();
-        let (kind, node, device) = match *words.as_slice() {
-            [_, _, kind, node] => (kind, node, ""),
-            [_, _, kind, node, device] => (kind, node, device),
+        let (group, kind, node, device) = match *words.as_slice() {
+            [_, group, kind, node] => (group, kind, node, ""),
+            [_, group, kind, node, device] => (group, kind, node, device),
             _ => return Err(malformed("a topic of other than four or five levels")),
         };
         let kind = match (kind, device.is_empty()) {
@@ -64,7 +65,12 @@ impl<'a> Address<'a> {
                 )));
             }
         };
-        Ok(Self { kind, node, device })
+        Ok(Self { kind, group, node, device })
+    }
+
+    /// Gives what is remembered of the node by: nodes of two groups may be called the same.
+    fn key(self, network: NetworkId) -> (NetworkId, Box<str>) {
+        (network, [self.group, "/", self.node].concat().into())
     }
 }
 
@@ -98,7 +104,7 @@ impl Plan {
             return Ok(());
         }
         let envelope = envelope(payload, address.kind)?;
-        let key = (context.rule.network, Box::from(address.node));
+        let key = address.key(context.rule.network);
         let nodes = &mut Arc::make_mut(announced).nodes;
         let of_node = address.device.is_empty() && address.kind != Kind::Data;
         if address.kind == Kind::Death {
@@ -135,7 +141,7 @@ impl Plan {
 /// node counts it among its own. Nothing is remembered of nodes that the seeds know nothing of.
 pub fn overhear(network: NetworkId, topic: &str, payload: &[u8], announced: &mut Arc<Announced>) {
     let Ok(address) = Address::read(topic) else { return };
-    let key = (network, Box::from(address.node));
+    let key = address.key(network);
     if !announced.nodes.contains_key(&key) {
         return;
     }

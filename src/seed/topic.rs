@@ -12,7 +12,7 @@ use crate::seed::sheet::{Cells, PROFILES, Sheets, TOPICS};
 pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
     let sheet = sheets.get(&TOPICS);
     let mut earlier: Vec<(u64, NetworkId, Vec<Level>)> = Vec::new();
-    let mut down_links = Vec::new();
+    let (mut down_links, mut halves) = (Vec::new(), Vec::new());
     for (at, row) in sheet.rows.iter().enumerate() {
         let mut cells = sheet.cells(row, &mut draft.faults);
         let network = cells.find("network", &draft.networks);
@@ -41,6 +41,9 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
         }
         earlier.push((row.line, network, levels.clone()));
         down_links.extend(DownLink::new(at, network, &options));
+        if formats.contains(&Format::SparkplugB) {
+            halves.push((at, network, sheet.text(row, "pattern")));
+        }
         let lasting = format!("{} {pattern}", cells.text("network"));
         let id = TopicId(draft.names.id(NameKind::Topic, &lasting));
         let rule = TopicRule {
@@ -68,6 +71,28 @@ pub(super) fn topics(sheets: &Sheets, draft: &mut Draft) {
             format!("a topic of answers that fits no pattern, unlike that of line {line},");
         sheet.cells(row, &mut draft.faults).refuse("options", expected);
     }
+    for (row, other) in lone(&halves) {
+        let Some(row) = sheet.rows.get(row) else { continue };
+        let expected = format!(
+            "a second row of `sparkplug_b` with `{other}`, since a node counts its messages and \
+             those of its devices together,"
+        );
+        sheet.cells(row, &mut draft.faults).refuse("pattern", expected);
+    }
+}
+
+/// Gives the rows of Sparkplug B that hear the edge nodes and not their devices, or these alone,
+/// each with the pattern that is missing: what is not heard is a gap in the count of the rest.
+fn lone(halves: &[(usize, NetworkId, &str)]) -> Vec<(usize, String)> {
+    let of_other = |(row, network, pattern): &(usize, NetworkId, &str)| {
+        let other = match pattern.strip_suffix("/{node}/{device}") {
+            Some(before) => format!("{before}/{{device}}"),
+            None => format!("{}/{{node}}/{{device}}", pattern.strip_suffix("/{device}")?),
+        };
+        let is_other = |(_, of, held): &(usize, NetworkId, &str)| of == network && *held == other;
+        (!halves.iter().any(is_other)).then_some((*row, other))
+    };
+    halves.iter().filter_map(of_other).collect()
 }
 
 /// Refuses fields that no record of their devices' networks holds.

@@ -94,7 +94,28 @@ pub(super) fn fold(guesses: Vec<Guess>, properties: &Properties<'_>) -> (Vec<Pat
     for group in groups.into_values() {
         free(group, properties, &mut patterns, &mut left);
     }
+    complete(&mut patterns);
     (patterns, left)
+}
+
+/// Adds what the seeds want beside a pattern of Sparkplug B, edge nodes or their devices, where
+/// none of them was heard.
+fn complete(patterns: &mut Vec<Pattern>) {
+    let of_sparkplug = patterns.iter().filter(|pattern| pattern.word == "sparkplug_b");
+    let others: Vec<Pattern> = of_sparkplug
+        .filter_map(|pattern| {
+            let mut levels: Vec<Level> = pattern.levels.clone();
+            let node = levels.iter().position(|level| *level == Level::Node);
+            match node {
+                Some(at) => drop(levels.remove(at)),
+                None => levels.insert(levels.len().checked_sub(1)?, Level::Node),
+            }
+            let is_heard = patterns.iter().any(|other| other.levels == levels);
+            let (cells, devices) = (pattern.cells.clone(), BTreeMap::new());
+            (!is_heard).then_some(Pattern { levels, cells, devices, ..*pattern })
+        })
+        .collect();
+    patterns.extend(others);
 }
 
 /// Folds topics of one format and length whose levels say what they like.

@@ -54,7 +54,7 @@ pub struct Node {
     asked: Option<Timestamp>,
 }
 
-/// What edge nodes announced, by network and name.
+/// What edge nodes announced, by network and `group/node`.
 pub type Nodes = BTreeMap<(NetworkId, Box<str>), Node>;
 
 impl Node {

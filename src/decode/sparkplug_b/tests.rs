@@ -360,6 +360,14 @@ fn what_was_announced_goes_through_a_snapshot() {
     assert_eq!(minicbor::decode::<Announced>(&bytes).unwrap(), *host.announced);
 }
 
+#[test]
+fn nodes_of_two_groups_that_are_called_the_same_are_two() {
+    let mut host = born();
+    let other = "spBv1.0/works/DDATA/edge/sonde";
+    host.refuses(other, &data(200), "alias 1 refused");
+    host.hears(DDATA, &data(3), &["0 ph=7 @0"]);
+}
+
 const NCMD: &str = "spBv1.0/park/NCMD/edge";
 
 /// A message of the node's sonde by alias, with its number.
