@@ -395,6 +395,18 @@ async fn what_a_station_encrypts_is_read_by_its_key_and_played_again_without() {
     say(&publisher, &frame(3, 9, 5)).await;
     ear.hears(&["1 9014", "1 9014", "3 9014"]);
     assert_eq!(weir.count("/total/readings/stored"), 2);
+    // What no key opened, alone or beside what was sound, is taken once its key is there.
+    let late = sealed(&frame(5, 8, 3), b"another key of16");
+    say(&publisher, &format!("{}{late}", frame(4, 8, 4))).await;
+    until("its plain half", || weir.count("/total/readings/stored") == 3);
+    weir.stop();
+    fs::write(&file, format!("{MN} {word}\n{MN} another key of16\n")).unwrap();
+    weir.configure(id, &with_keys);
+    weir.start();
+    let (_, said) = weir.command(&["dead-letters", "retry", "1", "2"]);
+    assert!(said.contains("2 ended well"), "{said}");
+    until("both", || weir.count("/total/readings/stored") == 5);
+    assert_eq!(weir.count("/total/readings/rejected"), 0);
     let log = weir.log();
     assert!(!log.contains(word) && !log.contains("0123456789abcdef"), "{log}");
     weir.stop();

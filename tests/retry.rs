@@ -202,6 +202,44 @@ fn one_record_of_many_is_run_again_alone() {
     assert_eq!(run.counts(), ([2, 1, 1, 0], [1, 0]), "the good record is not counted anew");
 }
 
+/// A frame of HJ 212 with these parameters and their CRC.
+fn frame(parameters: &str, crc: &str) -> String {
+    let data = format!("QN=1;ST=21;CN=2011;PW=1;MN=A1;Flag=8;CP=&&{parameters}&&");
+    format!("##{:04}{data}{crc}\r\n", data.len())
+}
+
+#[test]
+fn a_frame_that_is_opened_by_now_is_all_that_stands_in_it() {
+    let mut run = Run::new();
+    run.mend(&[
+        ("topics.csv", "rivers,hj212/{place},hj212,MN,,,,,,,test"),
+        ("devices.csv", "rivers,A1,puhe-daoyi,spare,frames,device,,,,,,test"),
+        ("profiles.csv", "frames,sonde,ph,,w01001-Rtd,pH,1,number,continuous,,,instant,,5m,,test"),
+        (
+            "profiles.csv",
+            "frames,sonde,dissolved_oxygen,,w01009-Rtd,mg/L,1,number,continuous,,,instant,,5m,,t",
+        ),
+    ]);
+    let plain = frame("DataTime=20260601080000;w01001-Rtd=7.62", "DBC1");
+    let opened = frame("DataTime=20260601075500;w01001-Rtd=7.61;w01009-Rtd=6.8", "3FC0");
+    let heartbeat = frame("", "3180");
+    let sealed = frame("{0xE4,0x3E,0xA4}=7.6", "0000");
+    let came = format!("{plain}{sealed}{sealed}");
+    let came = message(run.rivers, "hj212/a", &came);
+    assert_eq!(run.take(came).0, Outcome::Stored, "{:?}", run.out.rejects);
+    assert_eq!(run.counts(), ([3, 1, 2, 0], [1, 0]), "{:?}", run.out.rejects);
+    let frame_at = |record| Some(ReadingPlace { channel: "frame", record });
+    assert_eq!(run.retry_at(came, frame_at(1), false), Outcome::Rejected);
+    assert_eq!(run.counts(), ([3, 1, 2, 0], [1, 0]));
+    let by_now = format!("{plain}{opened}{heartbeat}");
+    let by_now = message(run.rivers, "hj212/a", &by_now);
+    assert_eq!(run.retry_at(by_now, frame_at(1), false), Outcome::Stored, "{:?}", run.out.rejects);
+    assert_eq!(run.counts(), ([4, 3, 1, 0], [1, 0]), "the other frame is not counted anew");
+    // What says nothing that is measured leaves nothing to be held.
+    assert_eq!(run.retry_at(by_now, frame_at(2), false), Outcome::Stored);
+    assert_eq!(run.counts(), ([3, 3, 0, 0], [1, 0]));
+}
+
 #[test]
 fn a_letter_that_is_run_again_does_not_wake_a_silent_station() {
     let mut run = Run::new();

@@ -37,7 +37,7 @@ const TOO_MANY_FRAMES: &str = "more than 1024 frames in one message";
 const TOO_MANY_BROKEN: &str = "more than 64 broken frames; is this HJ 212 at all?";
 const TOO_MANY_UNKNOWN: &str = "more than 64 unknown channels; is this the right profile?";
 /// The channel under which a broken frame is turned away.
-const FRAME: &str = "frame";
+pub const FRAME: &str = "frame";
 /// How many bytes stand before the data of a frame.
 const DATA_AT: usize = 6;
 /// How a time is written.

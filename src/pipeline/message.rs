@@ -10,7 +10,7 @@ use crate::domain::ledger::{Counts, Ledger, Outcome};
 use crate::domain::name::{DeviceId, TopicId};
 use crate::domain::observation::{Observation, Reading};
 use crate::domain::quality::Flag;
-use crate::domain::registry::{Device, ProfileIndex};
+use crate::domain::registry::{Device, Format, ProfileIndex};
 use crate::domain::reject::{Reason, Reject, Stage};
 use crate::domain::time::{Moment, Timestamp};
 use crate::normalize;
@@ -109,7 +109,9 @@ impl Pipeline {
         let mut read = Ledger::default();
         self.read_message(&message, manner, &mut read, out);
         self.store_read(manner, &mut read, out);
-        let ignored = reading.is_some_and(|place| self.is_ignored(&message, place));
+        let ignored = reading.is_some_and(|place| self.is_ignored(&message, place))
+            // A frame may say nothing that is measured.
+            || self.is_frame(&message, reading).is_some();
         let (outcome, ledger) = match reading {
             None => rerun_message(&read, out),
             Some(_) => rerun_reading(&read, ignored, rejected, out),
@@ -127,6 +129,15 @@ impl Pipeline {
             let mut channels = profile.into_iter().flat_map(|profile| &profile.channels);
             channels.any(|one| *one.name == *place.channel && one.property.is_none())
         })
+    }
+
+    /// Gives the number of the frame, where it is a whole frame that was turned away: all that
+    /// stands in it by now is what is wanted.
+    fn is_frame(&mut self, message: &Message<'_>, only: Option<ReadingPlace<'_>>) -> Option<u32> {
+        let place = only.filter(|place| place.channel == decode::hj212::FRAME)?;
+        let route = self.routes.find(&self.registry, message.network, message.topic)?;
+        let rule = self.registry.topics.get(route.topic.index())?;
+        rule.formats.contains(&Format::Hj212).then_some(place.record)
     }
 
     /// Counts an acknowledged message of its network and says whether it was committed before.
@@ -370,9 +381,14 @@ impl Pipeline {
         else {
             return;
         };
+        let frame = self.is_frame(message, manner.only);
+        let wants = |channel: &str, record: u32| match frame {
+            Some(frame) => record == frame,
+            None => manner.wants(channel, record),
+        };
         let is_held = |record: &u32| refused.is_some_and(|refused| !refused.contains(record));
         for refused in self.decoded.rejects.drain(..) {
-            if manner.wants(&refused.channel, refused.record) {
+            if wants(&refused.channel, refused.record) {
                 ledger.readings.count(Outcome::Rejected);
                 out.rejects.push(reading_reject(Stage::Decode, &device.name, refused));
             }
@@ -390,7 +406,7 @@ impl Pipeline {
         for reading in self.decoded.readings.drain(..) {
             let channel = known.channels.get(usize::from(reading.channel));
             let name = channel.map_or("", |channel| &*channel.name);
-            if !manner.wants(name, reading.record) {
+            if !wants(name, reading.record) {
                 continue;
             }
             match normalize::normalize(context, &reading) {
