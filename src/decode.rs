@@ -276,6 +276,17 @@ pub fn decode(
     Err(first.unwrap_or(Reason::UnknownTopic))
 }
 
+/// Gives what a message of a topic that is run again may know of what was announced. Only of
+/// Sparkplug B it is another, without the count of its nodes: all else is shared, however much.
+#[must_use]
+pub fn before(rule: &TopicRule, announced: &Arc<Announced>) -> Arc<Announced> {
+    if rule.formats.contains(&Format::SparkplugB) {
+        Arc::new(Announced::clone(announced).of_another_time())
+    } else {
+        Arc::clone(announced)
+    }
+}
+
 /// Takes in what a message says although the seeds don't know who sent it: formats count.
 pub fn overhear(rule: &TopicRule, topic: &str, payload: &[u8], announced: &mut Arc<Announced>) {
     if rule.formats.contains(&Format::SparkplugB)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use crate::decode::{self, Announced, Refused, number};
+use crate::decode::{self, Refused, number};
 use crate::domain::input::{Act, Input, Message, Qos, ReadingPlace, ReceiveFault};
 use crate::domain::ledger::{Counts, Ledger, Outcome};
 use crate::domain::name::{DeviceId, TopicId};
@@ -355,8 +355,7 @@ impl Pipeline {
         };
         let plans = self.routes.plans(spoken.topic, assignment.profile);
         // What a message announced that is run again is long known, or past.
-        let of_another_time = |of: &Arc<Announced>| Announced::clone(of).of_another_time();
-        let mut before = again.then(|| Arc::new(of_another_time(&self.state.announced)));
+        let mut before = again.then(|| decode::before(rule, &self.state.announced));
         let announced = before.as_mut().unwrap_or(&mut self.state.announced);
         decode::decode(plans, context, message.payload, announced, &mut self.decoded)
             .map_err(|reason| refuse(Stage::Decode, reason))?;

@@ -482,6 +482,11 @@ fn who_is_not_in_the_seeds_is_counted_all_the_same() {
 fn messages_of_another_time_are_read_without_their_order() {
     let mut host = born();
     host.refuses(DDATA, &data(9), "alias 1 refused");
-    host.announced = Arc::new(Announced::clone(&host.announced).of_another_time());
+    let rule = |format| Desk::new(format, CHANNELS).rule;
+    for other in [Format::Json, Format::Hj212, Format::Homie] {
+        let shared = crate::decode::before(&rule(other), &host.announced);
+        assert!(Arc::ptr_eq(&shared, &host.announced), "what does not count is not copied");
+    }
+    host.announced = crate::decode::before(&rule(Format::SparkplugB), &host.announced);
     host.hears(DDATA, &data(200), &["0 ph=7 @0"]);
 }
