@@ -98,11 +98,12 @@ pub fn compiled(edition: &Edition) -> Result<Arc<Registry>, Vec<Fault>> {
 fn own_echo(broker: &mqtt::config::Config, registry: &Registry) -> Option<Fault> {
     let topic = broker.status_topic()?;
     let filter = filters(registry, &broker.network).find(|filter| fits(filter, &topic))?;
+    let (setting, expected) = broker.status_setting();
     Some(Fault {
         file: "seeds/topics.csv".to_owned(),
         line: None,
-        found: format!("status_topic `{topic}`, which fits the seeds' filter `{filter}`"),
-        expected: "a topic that no pattern fits, or \"\" for none".to_owned(),
+        found: format!("{setting} with topic `{topic}`, which fits the seeds' filter `{filter}`"),
+        expected: expected.to_owned(),
     })
 }
 
@@ -175,6 +176,7 @@ async fn try_influx(influx: &influx::Config) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::registry::Level;
 
     #[test]
     fn the_example_installation_is_sound() {
@@ -193,5 +195,18 @@ mod tests {
         broker.status_topic = Some("water/weir/data".to_owned());
         let fault = own_echo(broker, &sound.registry).unwrap();
         assert!(fault.found.contains("`water/+/data`"), "{fault}");
+        assert!(fault.found.contains("status_topic") && fault.expected.contains("\"\" for none"));
+        broker.status_topic = None;
+        broker.sparkplug_host = Some("bureau".to_owned());
+        assert_eq!(own_echo(broker, &sound.registry), None);
+        let mut registry = sound.registry.clone();
+        let rule = Arc::make_mut(&mut registry).topics.get_mut(0).unwrap();
+        rule.levels = "spBv1.0/{place}/{device}".split('/').map(Level::read).collect();
+        let fault = own_echo(broker, &registry).unwrap();
+        assert!(
+            fault.found.contains("sparkplug_host with topic `spBv1.0/STATE/bureau`"),
+            "{fault}"
+        );
+        assert!(!fault.expected.contains("status_topic"), "{fault}");
     }
 }

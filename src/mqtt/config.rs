@@ -140,6 +140,16 @@ impl Config {
         }
     }
 
+    /// Gives the setting that [`Config::status_topic`] is of, and what it may be where that topic
+    /// must not be heard.
+    #[must_use]
+    pub fn status_setting(&self) -> (&'static str, &'static str) {
+        match self.sparkplug_host {
+            Some(_) => ("sparkplug_host", "no pattern that fits spBv1.0/STATE/, or no such host"),
+            None => ("status_topic", "a topic that no pattern fits, or \"\" for none"),
+        }
+    }
+
     /// Tells everything that is wrong with the section.
     #[must_use]
     pub fn faults(&self) -> Vec<SettingFault> {

@@ -17,7 +17,7 @@ use crate::mqtt::config::{Config, Protocol};
 use crate::mqtt::greet::{Greeted, greet};
 pub use crate::mqtt::greet::{Opened, Session};
 use crate::mqtt::outbox::Outbox;
-use crate::mqtt::presence::Words;
+use crate::mqtt::presence::{Words, warn_of_echo};
 use crate::mqtt::stream::Stream;
 use crate::mqtt::subscription::{DROPPED, Subscription, fits};
 use crate::mqtt::wire::{Packet, Pen, Publish, Wire};
@@ -137,6 +137,9 @@ impl Connection {
         let greeted = timeout(Duration::from_secs(after_s), greeting).await;
         let slow = || Error::Slow { url: config.url.clone(), after_s };
         let Greeted { stream, wire, pen, opened, keep_alive } = greeted.map_err(|_| slow())??;
+        if is_daemon {
+            warn_of_echo(config, filters);
+        }
         let now = Instant::now();
         let mut connection = Self {
             stream,

@@ -3,6 +3,7 @@
 
 use crate::domain::time::Timestamp;
 use crate::mqtt::config::Config;
+use crate::mqtt::subscription::fits;
 
 /// What stands on the status topic while weir is there,
 const ONLINE: &[u8] = b"online";
@@ -43,6 +44,20 @@ impl Words {
         let online =
             || serde_json::from_slice::<serde_json::Value>(payload).ok()?.get("online")?.as_bool();
         self.of_host && topic == self.topic.as_bytes() && online() == Some(false)
+    }
+}
+
+/// Says that others are told nothing where weir would hear that as a message: seeds that were
+/// changed since the start may have a filter for it.
+pub(super) fn warn_of_echo(config: &Config, filters: &[String]) {
+    let Some(topic) = config.status_topic() else { return };
+    if let Some(filter) = filters.iter().find(|filter| fits(filter, &topic)) {
+        let (setting, expected) = config.status_setting();
+        tracing::warn!(
+            network = config.network,
+            "Nobody is told on `{topic}` ({setting}) whether weir is there, since the filter \
+             `{filter}` of the seeds fits it; expected {expected}."
+        );
     }
 }
 
