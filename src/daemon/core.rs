@@ -225,10 +225,14 @@ impl Core {
     }
 
     /// Gives the payload of a message with all of it opened that is encrypted; nothing where that
-    /// changes nothing.
+    /// changes nothing, or where weir breaks on it: what stays encrypted is turned away by itself.
     fn opened(&self, network: NetworkId, payload: &[u8]) -> Option<Vec<u8>> {
-        let of_network = self.keys.iter().find(|(of, _)| *of == network);
-        of_network.and_then(|(_, keys)| keys.open(payload))
+        let (_, keys) = self.keys.iter().find(|(of, _)| *of == network)?;
+        catch_unwind(AssertUnwindSafe(|| keys.open(payload))).unwrap_or_else(|panic| {
+            let fault = words(panic.as_ref());
+            tracing::error!(fault, "weir broke on an encrypted payload. Report this.");
+            None
+        })
     }
 
     /// Gives the filters that earlier editions asked a broker for and the one in force does not:
@@ -253,10 +257,11 @@ impl Core {
         message: Message<'_>,
         ack: Option<(AckToken, &Acknowledger)>,
     ) {
-        let opened = self.opened(message.network, message.payload);
+        let died = self.in_hand.look_at(at, &message);
+        let opened = if died { None } else { self.opened(message.network, message.payload) };
         let payload = opened.as_deref().unwrap_or(message.payload);
         let mut message = Message { payload, ..message };
-        if self.in_hand.look_at(at, &message) {
+        if died {
             message.fault = Some(ReceiveFault::Crashed(DIED));
         }
         let taken = self.process(at, Input::Message(message)).or_else(|fault| {

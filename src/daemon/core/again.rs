@@ -13,7 +13,6 @@ impl Core {
         if self.retried.contains_key(&id) {
             return true;
         }
-        let opened = self.opened(letter.network, &letter.payload);
         let message = Message {
             network: letter.network,
             packet_id: 0,
@@ -21,19 +20,21 @@ impl Core {
             retain: letter.retain,
             qos: letter.qos,
             topic: &letter.topic,
-            payload: opened.as_deref().unwrap_or(&letter.payload),
+            payload: &letter.payload,
             fault: None,
         };
+        if self.in_hand.look_at_letter(at, &message) {
+            tracing::error!(letter = id.0, "A dead letter is not run again: {DIED}.");
+            return false;
+        }
+        let opened = self.opened(letter.network, &letter.payload);
+        let message = Message { payload: opened.as_deref().unwrap_or(&letter.payload), ..message };
         let channel = letter.channel.as_deref();
         let reading = channel.map(|channel| ReadingPlace { channel, record: letter.record });
         let key = letter.message();
         let rejected = letter.message_rejected && !self.mended.contains_key(&key);
         let (received, pattern) = (letter.received, letter.pattern);
         let act = Act::Retry { message, reading, received, pattern, rejected };
-        if self.in_hand.look_at_letter(at, &message) {
-            tracing::error!(letter = id.0, "A dead letter is not run again: {DIED}.");
-            return false;
-        }
         self.load.urgent = true;
         let went = self.process(at, Input::Act(act));
         self.in_hand.look_away();
