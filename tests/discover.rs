@@ -451,6 +451,20 @@ fn what_nobody_can_tell_is_said_and_what_is_known_left_out() {
 }
 
 #[test]
+fn a_frame_that_cannot_be_read_shows_no_password() {
+    let sound = sound();
+    let wrong = FRAME.replace("2080", "FFFF");
+    let two = format!("{wrong}\r\n{wrong}\r\n");
+    let odd = format!("\r\n{}", wrong.replace("PW=", "pw="));
+    for payload in [&wrong, &two, &odd] {
+        let of = found(&sound, "site", "", &survey(&[("hj/up", payload.as_bytes())], NOW));
+        let told = format!("{:?}{:?}", of.words, of.rows);
+        assert!(told.contains("##0169QN=20260601120110456"), "{told}");
+        assert!(!told.contains("123456;"), "{told}");
+    }
+}
+
+#[test]
 fn what_weir_answers_is_left_out() {
     let mut sound = sound();
     let registry = Arc::get_mut(&mut sound.registry).unwrap();

@@ -62,13 +62,15 @@ const SIGNS: &[(&str, Format, Sign)] = &[
     ("zigbee2mqtt", Format::Zigbee2mqtt, zigbee2mqtt),
     ("shelly", Format::Shelly, shelly),
     ("homie", Format::Homie, homie),
-    ("hj212", Format::Hj212, |_, payload| free(payload.starts_with(b"##"))),
+    ("hj212", Format::Hj212, |_, payload| free(is_frame(payload))),
     ("telegraf", Format::Telegraf, |_, payload| free(object::is_telegraf(payload))),
     ("senml", Format::Senml, |_, payload| free(object::is_senml(payload))),
     ("json", Format::Json, |_, payload| free(matches!(payload.first(), Some(b'{' | b'[')))),
     ("plain", Format::Plain, |_, payload| free(is_number(payload))),
-    ("line_protocol", Format::LineProtocol, |_, payload| free(is_lines(payload))),
-    ("csv", Format::Csv, |_, payload| free(is_rows(payload))),
+    ("line_protocol", Format::LineProtocol, |_, payload| {
+        free(!is_frame(payload) && is_lines(payload))
+    }),
+    ("csv", Format::Csv, |_, payload| free(!is_frame(payload) && is_rows(payload))),
 ];
 
 /// The cells of a row of `topics.csv` beside network, pattern and format.
@@ -152,12 +154,21 @@ pub(super) fn guess(survey: &Survey, units: &Units) -> Guessed {
             Some(false) => {}
             None => {
                 let payload = topic.samples.first().map_or(&[][..], |sample| &*sample.payload);
-                let begins = String::from_utf8_lossy(payload);
-                guessed.unread.push((name.to_owned(), number::cut(&begins).into()));
+                guessed.unread.push((name.to_owned(), beginning(payload)));
             }
         }
     }
     guessed
+}
+
+/// Shows how a payload begins, but not the password that a frame of HJ 212 carries.
+fn beginning(payload: &[u8]) -> String {
+    let text = String::from_utf8_lossy(payload);
+    let password = text.to_ascii_uppercase().find("PW=");
+    match password.and_then(|at| text.get(..at)) {
+        Some(before) => format!("{}…", number::cut(before).trim_end_matches('…')),
+        None => number::cut(&text).into(),
+    }
 }
 
 /// Reads samples as if every channel that they name were known.
@@ -513,6 +524,12 @@ fn is_number(payload: &[u8]) -> bool {
     let is_value =
         |word: &str| matches!(number::written(word), Some(value) if value.number().is_some());
     words.next().is_some_and(is_value) && words.count() <= 1
+}
+
+/// `##` and the length in four digits. One that HJ 212 can't read is of no other format.
+fn is_frame(payload: &[u8]) -> bool {
+    let length = payload.strip_prefix(b"##").and_then(|rest| rest.get(..4));
+    length.is_some_and(|length| length.iter().all(u8::is_ascii_digit))
 }
 
 fn is_lines(payload: &[u8]) -> bool {
