@@ -565,7 +565,8 @@ async fn a_new_site_is_set_up_from_what_its_broker_carries() {
     let (done, told) = weir.command(&arguments);
     assert!(done && told.contains("2 devices, 1 channels that are left to you"), "{told}");
     let (done, told) = weir.command(&arguments);
-    assert!(!done && told.contains("can't be made"), "nothing is written over: {told}");
+    assert!(!done && told.contains("topics.csv is there already"), "{told}");
+    assert!(told.contains("another folder with --out") && !told.contains("listening"), "{told}");
 
     add_rows(&weir, &out.join("rivers"), |device| {
         let position = if device == "s-1" { "a" } else { "b" };
@@ -582,6 +583,64 @@ async fn a_new_site_is_set_up_from_what_its_broker_carries() {
     peer::until("four readings", || weir.count("/total/readings/stored") == 4);
     weir.stop();
     publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_goes_or_is_not_there_costs_its_own_rows_alone() {
+    let mut broker = Mosquitto::start("");
+    let weir = Weir::install(&broker.url(), "");
+    let gone = format!("network = 'parks'\nurl = 'mqtt://127.0.0.1:{}'", peer::free_port());
+    weir.configure(&format!("network = 'parks'\nurl = '{}'", broker.url()), &gone);
+    let publisher = Publisher::connect(&broker.url(), "site").unwrap();
+    publisher.publish("n/s-1/d", b"{\"pH\":7}".to_vec(), Qos::AtLeastOnce, true).await.unwrap();
+    publisher.flush().await;
+    publisher.close().await;
+    let out = weir.folder().join("found");
+    let shown = out.display().to_string();
+    let arguments = ["discover", "--for", "3600s", "--out", &shown, "n/#"];
+    let (done, told) = std::thread::scope(|scope| {
+        let listening = scope.spawn(|| weir.command(&arguments));
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        broker.stop();
+        listening.join().unwrap()
+    });
+    assert!(!done, "the second was not reached: {told}");
+    assert_eq!(told.matches(" ended after ").count(), 2, "{told}");
+    assert!(told.contains(" ended after 0 s: "), "{told}");
+    let rows = fs::read_to_string(out.join("rivers/devices.csv")).unwrap();
+    assert!(rows.contains("rivers,s-1,"), "{rows}\n{told}");
+    assert!(!out.join("parks/devices.csv").exists(), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_needs_no_configuration() {
+    let broker = Mosquitto::start("");
+    let publisher = Publisher::connect(&broker.url(), "site").unwrap();
+    let publish = |topic: &'static str| {
+        publisher.publish(topic, b"{\"pH\":7.1}".to_vec(), Qos::AtLeastOnce, true)
+    };
+    publish("site7/s-1/d").await.unwrap();
+    // Of the example's own, which is no installation.
+    publish("water/sonde-01/data").await.unwrap();
+    publisher.flush().await;
+    publisher.close().await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let weir = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        let output = command.current_dir(&folder).arg("discover").args(arguments).output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&told).into_owned())
+    };
+    let (done, told) = weir(&["--broker", &broker.url(), "--for", "2s"]);
+    assert!(done && told.contains("\nsite,s-1,"), "{told}");
+    assert!(told.contains("\nsite,sonde-01,") && told.contains("ph,,/pH,pH,"), "{told}");
+    let (done, told) = weir(&["--broker", "nonsense", "--for", "1s"]);
+    assert!(!done && told.contains("--broker: found"), "{told}");
+    for arguments in [&["--broker", &broker.url(), "--config", "none.toml"][..], &[]] {
+        let (done, told) = weir(arguments);
+        assert!(!done && told.contains("expected a readable TOML file"), "{told}");
+        assert!(!told.contains("nothing was changed"), "{told}");
+    }
 }
 
 /// Does what a person does with the rows: fills in the stations, and adds them to the seeds.

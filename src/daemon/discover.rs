@@ -10,6 +10,7 @@ pub mod survey;
 
 use crate::daemon::check::Sound;
 use crate::daemon::clock::Clock;
+use crate::domain::fault::Fault;
 use crate::domain::input::Message;
 use crate::domain::name::NetworkId;
 use crate::domain::registry::{Level, Registry, TopicRule};
@@ -64,6 +65,46 @@ pub fn brokers(
     }
     anyhow::ensure!(!brokers.is_empty(), "no [[broker]] has that network");
     Ok(brokers)
+}
+
+/// Gives what an address needs where there is no configuration: the properties and units that the
+/// program carries. No topic is known.
+///
+/// # Errors
+/// The address is none.
+#[cfg(feature = "demo")]
+pub fn carried(url: &str) -> Result<Sound, Vec<Fault>> {
+    let url = toml::Value::from(url);
+    let text = format!(
+        "seeds = 'seeds'\n[[broker]]\nnetwork = 'site'\nurl = {url}\nclient_id = 'weir'\n\
+         [journal]\ndata_folder = 'data'\n"
+    );
+    let config = crate::config::Config::parse("--broker", &text).map_err(|mut faults| {
+        faults.iter_mut().for_each(|fault| fault.line = None);
+        faults
+    })?;
+    let networks = ["rivers", "parks"].map(str::to_owned).into();
+    let (judgement, tables) = (config.judgement.judgement(), crate::seed::example::tables());
+    let edition = crate::daemon::edition::Edition { judgement, networks, tables };
+    let mut registry = crate::daemon::check::compiled(&edition)?;
+    std::sync::Arc::make_mut(&mut registry).topics = crate::domain::name::Table::default();
+    Ok(Sound { config, edition, registry })
+}
+
+/// Says that there must be a configuration: this build carries no seeds.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "demo"))]
+pub fn carried(_: &str) -> Result<Sound, Vec<Fault>> {
+    let expected = "--config with one that names seeds, or a build with the feature `demo`: this \
+                    one carries none";
+    Err(vec![Fault {
+        file: "config/weir.toml".to_owned(),
+        line: None,
+        found: "no such file".to_owned(),
+        expected: expected.to_owned(),
+    }])
 }
 
 /// Listens to a broker as a client of its own until the task is dropped or the broker goes.
