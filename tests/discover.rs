@@ -501,6 +501,35 @@ fn channels_without_end_are_found_in_part() {
 }
 
 #[test]
+fn what_payloads_unpack_to_and_births_announce_has_limits_that_are_said() {
+    let mut survey = Survey::default();
+    let pack = |payload: &[u8]| zstd::encode_all(payload, 3).unwrap();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut digits = vec![b'1'; 3 << 20];
+    digits.iter_mut().step_by(200).for_each(|digit| *digit = random.u8(b'0'..=b'9'));
+    let packed = pack(&digits);
+    assert!((digits.len() / 200..64 << 10).contains(&packed.len()), "{}", packed.len());
+    for device in 0..45 {
+        survey.hear(format!("shellies/f-{device}").as_bytes(), &packed, false, NOW);
+    }
+    let reached = |survey: &Survey, want: &str| {
+        let words = found(&sound(), "site", "", survey).words;
+        assert!(words.iter().any(|one| one.contains(want)), "no `{want}` in {words:#?}");
+    };
+    reached(&survey, "payloads beyond 128 MiB unpacked were not looked at");
+
+    let birth = br#"{"homie":"5.0","nodes":{"p":{"properties":{"u":{"datatype":"float"}}}}}"#;
+    let mut survey = Survey::default();
+    for device in 0..1_030 {
+        survey.hear(format!("homie/5/d-{device:04}/$description").as_bytes(), birth, true, NOW);
+    }
+    for device in ["d-0000", "d-1029"] {
+        survey.hear(format!("homie/5/{device}/p/u").as_bytes(), b"7.1", false, NOW);
+    }
+    reached(&survey, "6 births beyond 1024 or 16 MiB were not remembered");
+}
+
+#[test]
 fn any_bytes_at_all_make_rows_that_the_seeds_take_or_none() {
     let sound = sound();
     let mut random = fastrand::Rng::with_seed(7);

@@ -11,10 +11,9 @@ use tokio::time::Instant;
 
 use crate::daemon::check::{self, Sound};
 use crate::daemon::discover::survey::Survey;
-use crate::daemon::discover::{Found, brokers, carried, found, listen};
+use crate::daemon::discover::{Broker, Found, brokers, carried, found, listen};
 use crate::daemon::terminal;
 use crate::domain::fault::Fault;
-use crate::mqtt::config::Config;
 use crate::telemetry;
 
 /// Where the configuration is as a rule.
@@ -63,9 +62,9 @@ pub(super) async fn run(command: Discover) -> anyhow::Result<ExitCode> {
     telemetry::start(&sound.config.log)?;
     let brokers = brokers(&sound, command.broker.as_deref(), command.network.as_deref())?;
     let network =
-        |broker: &Config| command.network.clone().unwrap_or_else(|| broker.network.clone());
+        |broker: &Broker| command.network.clone().unwrap_or_else(|| broker.network.clone());
     let folder =
-        |broker: &Config| command.out.as_deref().map(|folder| folder.join(network(broker)));
+        |broker: &Broker| command.out.as_deref().map(|folder| folder.join(network(broker)));
     for folder in brokers.iter().filter_map(folder) {
         free(&folder)?;
     }
@@ -110,7 +109,7 @@ fn tell(faults: &[Fault]) -> io::Result<ExitCode> {
 }
 
 /// Listens to a broker; says whether it could as long as was asked, and tells why not.
-async fn hear(command: &Discover, broker: &Config, survey: &mut Survey) -> io::Result<bool> {
+async fn hear(command: &Discover, broker: &Broker, survey: &mut Survey) -> io::Result<bool> {
     let url = broker.shown_url();
     writeln!(io::stderr(), "listening to {url} for {:?}", command.length)?;
     let begun = Instant::now();

@@ -3,6 +3,7 @@
 
 mod fold;
 mod guess;
+mod held;
 mod name;
 mod object;
 mod rows;
@@ -20,10 +21,13 @@ use crate::mqtt::connection::{Connection, Session};
 
 use self::name::Properties;
 pub use self::rows::Rows;
-use self::survey::Survey;
+use self::survey::{Survey, Topic};
 
 /// How many topics are told that nobody can read.
 const UNREAD_TOLD_MAX: usize = 20;
+
+/// A broker to listen to.
+pub type Broker = Config;
 
 /// What was found on a broker.
 #[derive(Clone, PartialEq, Debug)]
@@ -139,11 +143,13 @@ pub async fn listen(broker: &Config, filter: &str, survey: &mut Survey) -> anyho
 pub fn found(sound: &Sound, network: &str, station: &str, survey: &Survey) -> Found {
     let registry = &sound.registry;
     let known = id(registry, network);
-    let (survey, described) = undescribed(sound, network, survey);
+    let (topics, described) = undescribed(sound, network, survey);
+    let heard = topics.len();
     let table = sound.edition.tables.get("properties.csv").unwrap_or_default();
     let properties = Properties::new(registry, table);
-    let guessed = guess::guess(&survey, &registry.units);
-    let (heard, silent) = (survey.topics.len(), guessed.silent);
+    let guessed = guess::guess(topics, &registry.units);
+    let silent = guessed.silent;
+    let reached = [survey.reached(), guessed.reached].concat();
     let (patterns, left) = fold::fold(guessed.guesses, &properties);
     let asked = rows::Asked { network, known, station };
     let rows = rows::rows(&patterns, &properties, asked);
@@ -184,7 +190,7 @@ pub fn found(sound: &Sound, network: &str, station: &str, survey: &Survey) -> Fo
     }
     let beyond = |count: usize| count.saturating_sub(UNREAD_TOLD_MAX);
     words.extend(say(beyond(left.len()) + beyond(guessed.unread.len()), "more can't be described"));
-    words.extend(survey.reached());
+    words.extend(reached);
     Found { rows, words }
 }
 
@@ -196,23 +202,28 @@ fn id(registry: &Registry, network: &str) -> Option<NetworkId> {
 
 /// Leaves out what the seeds describe already, of all networks of the broker, and what weir says of
 /// itself.
-fn undescribed(sound: &Sound, network: &str, survey: &Survey) -> (Survey, usize) {
-    let (mut survey, registry) = (survey.clone(), &sound.registry);
+fn undescribed<'s>(
+    sound: &Sound,
+    network: &str,
+    survey: &'s Survey,
+) -> (Vec<(&'s str, &'s Topic)>, usize) {
+    let registry = &sound.registry;
     let brokers = &sound.config.brokers;
     let host = brokers.iter().find(|one| one.network == network).map(Config::host);
     let there = brokers.iter().filter(|one| host.as_ref().is_some_and(|of| one.host() == *of));
     let names = there.map(|one| one.network.as_str()).chain([network]);
     let known: Vec<NetworkId> = names.filter_map(|name| id(registry, name)).collect();
     let own: Vec<String> = brokers.iter().filter_map(Config::status_topic).collect();
-    let before = survey.topics.len();
-    survey.topics.retain(|topic, _| {
+    let unknown = |topic: &str| {
         let mut rules = registry.topics.iter().filter(|rule| known.contains(&rule.network));
         let told = |rule: &TopicRule| rule.options.ack.as_ref().is_some_and(|to| fits(to, topic));
-        !own.iter().any(|one| **one == **topic)
+        !own.iter().any(|one| *one == topic)
             && !rules.any(|rule| rule.read(topic).is_some() || told(rule))
-    });
-    let described = before - survey.topics.len();
-    (survey, described)
+    };
+    let topics = survey.topics.iter().map(|(name, topic)| (&**name, topic));
+    let topics: Vec<(&str, &Topic)> = topics.filter(|(name, _)| unknown(name)).collect();
+    let described = survey.topics.len() - topics.len();
+    (topics, described)
 }
 
 /// Says whether weir answers devices on a topic, by the pattern of its answers.

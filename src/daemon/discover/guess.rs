@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::daemon::discover::held::Held;
 use crate::daemon::discover::object;
-use crate::daemon::discover::survey::{Sample, Survey, Topic};
-use crate::decode::{self, Announced, Context, Decoded, number, packed};
+use crate::daemon::discover::survey::{Sample, Topic};
+use crate::decode::{self, Announced, Context, Decoded, number};
 use crate::domain::name::{NetworkId, PropertyId, TopicId};
 use crate::domain::observation::{ObservationResult, Side};
 use crate::domain::registry::{
@@ -133,20 +134,21 @@ pub(super) struct Guessed {
     pub(super) unread: Vec<(String, String)>,
     /// Topics that formats use for something else than readings.
     pub(super) silent: usize,
+    /// Which limits were reached.
+    pub(super) reached: Vec<String>,
 }
 
-/// Guesses what was heard. Births go before what they announce.
-pub(super) fn guess(survey: &Survey, units: &Units) -> Guessed {
-    let mut topics: Vec<(&str, &Topic)> =
-        survey.topics.iter().map(|(name, topic)| (&**name, topic)).collect();
-    let says = |name: &str, kind: &str| name.split('/').any(|word| word == kind);
-    topics.sort_by_key(|(name, _)| match name {
-        name if says(name, "NBIRTH") => 0,
-        name if says(name, "DBIRTH") || says(name, "$description") => 1,
-        _ => 2,
-    });
+/// Says in which order what announces goes; nothing where a topic announces nothing.
+fn birth(name: &str) -> Option<u8> {
+    let says = |kind: &str| name.split('/').any(|word| word == kind);
+    if says("NBIRTH") { Some(0) } else { (says("DBIRTH") || says("$description")).then_some(1) }
+}
+
+/// Guesses what was heard on topics. Births go before what they announce.
+pub(super) fn guess(mut topics: Vec<(&str, &Topic)>, units: &Units) -> Guessed {
+    topics.sort_by_key(|(name, _)| birth(name).unwrap_or(2));
     let mut guessed = Guessed::default();
-    let mut reader = Reader { units, announced: Arc::default() };
+    let mut reader = Reader { units, announced: Arc::default(), held: Held::default() };
     for (name, topic) in topics {
         let before = guessed.guesses.len();
         match reader.topic(name, topic, &mut guessed.guesses) {
@@ -158,6 +160,7 @@ pub(super) fn guess(survey: &Survey, units: &Units) -> Guessed {
             }
         }
     }
+    guessed.reached = reader.held.reached();
     guessed
 }
 
@@ -175,6 +178,7 @@ fn beginning(payload: &[u8]) -> String {
 struct Reader<'u> {
     units: &'u Units,
     announced: Arc<Announced>,
+    held: Held,
 }
 
 impl Reader<'_> {
@@ -185,7 +189,7 @@ impl Reader<'_> {
             .samples
             .iter()
             .filter(|sample| !sample.payload.is_empty())
-            .filter_map(|sample| Some((sample, packed::unpack(&sample.payload).ok()?.into_owned())))
+            .filter_map(|sample| Some((sample, self.held.unpack(&sample.payload)?)))
             .collect();
         let last = samples.last().map(|(sample, _)| sample.at).unwrap_or(topic.last);
         for (word, format, sign) in SIGNS {
@@ -291,9 +295,13 @@ impl Reader<'_> {
             let names: BTreeSet<Box<str>> = unknown.map(|one| one.channel.clone()).collect();
             ended.ok().map(|()| names)
         };
-        let names = read(&profile, &mut self.announced)?;
+        // What is beyond is read by itself, and forgotten.
+        let forgets = birth(topic).is_some() && !self.held.learns(payload.len());
+        let mut nothing = Arc::default();
+        let announced = if forgets { &mut nothing } else { &mut self.announced };
+        let names = read(&profile, announced)?;
         profile.channels.extend(names.iter().take(CHANNELS_MAX).map(|name| channel(name)));
-        read(&profile, &mut self.announced)?;
+        read(&profile, announced)?;
         let mut channels = BTreeMap::new();
         for reading in &decoded.readings {
             let known = profile.channels.get(usize::from(reading.channel))?;
