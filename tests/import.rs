@@ -100,12 +100,12 @@ fn a_bad_table_ends_as_dead_letters_that_say_where_and_can_be_run_again() {
     let mut run = Run::new();
     start(&mut run.weir, LATER, "1");
     let text = "time,property,value,unit\n2026-06-01 09:30,NH3-N,2.31,\n\
-                2026-06-01 09:30,TP,lost,\n2026-06-01 09:30,silver,1,ug/L\n2026-06-01,TP\n";
+                2026-06-01 09:30,TP,lost,\n2026-06-01 09:30,Hg,1,ppq\n2026-06-01,TP\n";
     let file = run.table("bad.csv", text);
     let import = ["import", &file, "--station", "hunhe-dongling"];
     let words = [
         "bad.csv:3: column `value`: found \"lost\"",
-        "bad.csv:4: column `value`: the channel is not in the device's profile",
+        "bad.csv:4: column `value`: unit `ppq`",
         "bad.csv:5: found a row of 2 cells, expected 4, as in the head",
         "4 rows, 4 read = 1 stored + 3 rejected + 0 duplicate",
     ];
@@ -114,16 +114,21 @@ fn a_bad_table_ends_as_dead_letters_that_say_where_and_can_be_run_again() {
     let head = run.table("head.csv", "time,gold\n2026-06-01,1\n");
     let import = ["import", &head, "--station", "hunhe-dongling"];
     run.says(&import, false, &["head.csv:1: found column `gold`", "nothing was imported"]);
+    let long = run.table("long.csv", "time,property,value\n2026-06-01,gold,1\n2026-06-01,TN,1\n");
+    let import = ["import", &long, "--station", "hunhe-dongling"];
+    run.says(&import, false, &["long.csv:2: found property `gold`", "nothing was imported"]);
+    let ignoring = [&import[..], &["--ignore", "gold"]].concat();
+    run.says(&ignoring, true, &["2 rows, 1 read = 1 stored"]);
 
-    // The profile learns the channel; what was turned away is run again and stored.
+    // The seeds learn the unit; what was turned away is run again and stored.
     let seeds = run.weir.folder().join("seeds");
-    let path = seeds.join("profiles.csv");
-    let row = "laboratory,ICP-MS,boron,,silver,ug/L,1,number,sampled,24h,,sample,,30d,,a test\n";
+    let path = seeds.join("units.csv");
+    let row = "ppq,mass_concentration,0.000001,0,,\n";
     fs::write(&path, fs::read_to_string(&path).unwrap() + row).unwrap();
     let folder = seeds.display().to_string();
     run.says(&["seeds", "apply", &folder], true, &["the edition is in force"]);
     run.says(&["dead-letters", "retry", "--all"], true, &["6 tried, 2 ended well"]);
-    let query = "SELECT boron FROM water WHERE station='hunhe-dongling'";
+    let query = "SELECT mercury FROM water WHERE station='hunhe-dongling'";
     until("the point", || run.influx.query(query).len() == 1);
     assert_eq!(run.weir.ledger()["balances"], true);
     run.weir.stop();

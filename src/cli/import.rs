@@ -37,8 +37,8 @@ pub struct Import {
     /// The device it is of, `sonde-02` or `rivers/sonde-02`.
     #[arg(long)]
     device: Option<String>,
-    /// Columns that are passed over, with commas between.
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    /// Columns, or properties of a long table, that are passed over, with commas between.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
     /// Show what would become of it. Nothing is stored, and what is held already is not known.
     #[arg(long)]

@@ -2,6 +2,7 @@
 //! as parts that [`crate::decode::csv`] reads, each of one natural day of the station at most.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use jiff::tz::TimeZone;
 
@@ -39,7 +40,7 @@ pub struct Asked {
     pub station: String,
     /// The device; that of the station without.
     pub device: Option<String>,
-    /// Columns that are passed over.
+    /// Columns, and properties of a long table, that are passed over.
     pub ignore: Vec<String>,
 }
 
@@ -95,6 +96,8 @@ pub struct Sheet<'a> {
     profile: &'a Profile,
     zone: &'a TimeZone,
     columns: Columns,
+    /// Properties of a long table that are passed over.
+    ignore: Vec<String>,
     head: csv::StringRecord,
     reader: csv::Reader<&'a [u8]>,
     /// The first row of the next part.
@@ -245,6 +248,9 @@ impl<'a> Sheet<'a> {
         if let Some((property, value, unit)) = columns.long {
             let head = self.head.get(value).unwrap_or_default();
             let (named, unit) = (cell(Some(property)), cell(unit));
+            if self.ignore.iter().any(|ignored| *ignored == *named) {
+                return row;
+            }
             let known = column(self.registry, self.profile, named).ok();
             let channel = known.as_ref().map_or(named, |known| &known.channel);
             let same = known.as_ref().filter(|_| unit.is_empty());
@@ -289,6 +295,7 @@ fn open<'a>(
     let profile = registry.profiles.get(usize::from(assignment.profile.0))?;
     let (reader, head) = faults.head(text)?;
     let columns = columns(registry, profile, asked, &head, faults)?;
+    properties(registry, profile, asked, &columns, text, faults);
     let network = registry.networks.get(device.network.index()).map_or("", |name| name);
     let topic = format!("{network}/{}", device.name);
     if device.name.contains('/') {
@@ -296,7 +303,7 @@ fn open<'a>(
         faults.add(None, format!("device `{}`", device.name), expected);
     }
     let (zone, next) = (&device.zone, None);
-    let (rows, of_others, bytes) = (0, 0, 0);
+    let (rows, of_others, bytes, ignore) = (0, 0, 0, asked.ignore.clone());
 
     Some(Sheet {
         registry,
@@ -304,6 +311,7 @@ fn open<'a>(
         profile,
         zone,
         columns,
+        ignore,
         head,
         reader,
         next,
@@ -420,6 +428,41 @@ fn columns(
         faults.add(Some(1), "a column `detection_limit` beside several properties", expected);
     }
     faults.is_empty().then_some(columns)
+}
+
+/// Refuses each property of a long table that is none, where it stands first: in one message too
+/// many of them would turn the values beside them away.
+fn properties(
+    registry: &Registry,
+    profile: &Profile,
+    asked: &Asked,
+    columns: &Columns,
+    text: &str,
+    faults: &mut Faults,
+) {
+    let Some((property, value, _)) = columns.long else { return };
+    let Some((mut reader, _)) = faults.head(text) else { return };
+    let mut known: HashSet<String> = asked.ignore.iter().cloned().collect();
+    for row in reader.records() {
+        // What can't be told apart into cells costs itself.
+        let Ok(row) = row else { continue };
+        let cell = |at: usize| row.get(at).unwrap_or_default();
+        let of_another = columns.station.is_some_and(|at| *cell(at) != *asked.station);
+        let name = cell(property);
+        if of_another || cell(value).is_empty() || known.contains(name) {
+            continue;
+        }
+        known.insert(name.to_owned());
+        if let Err(expected) = column(registry, profile, name) {
+            let line = row.position().map(csv::Position::line);
+            let name = cut(name);
+            let expected = format!("{expected}, or `--ignore {name}`");
+            faults.add(line, format!("property {}", quoted(name)), expected);
+        }
+        if faults.is_full() {
+            return;
+        }
+    }
 }
 
 /// Finds the channel that a name means: its own, or that of the one property of a name, symbol or

@@ -54,11 +54,12 @@ fn a_long_table_has_method_person_and_limit_in_each_row() {
         rows(
             "property,time,value,unit,method,detection_limit,person\n\
              Hg,2026-06-01T00:30:00Z,ND,ug/L,HJ 694-2014,0.04,Li Na\n\
-             gold,2026-06-01,1,,,,\n"
+             remark,2026-06-01,fine,,,,\n\
+             总磷,2026-06-01,1,,,,\n"
         ),
         [
             "2026-06-01T08:30:00+08:00,Hg,<0.04,ug/L,HJ 694-2014,0.04,Li Na,ND",
-            "2026-06-01T00:00:00+08:00,gold,1,,,,,",
+            "2026-06-01T00:00:00+08:00,TP,1,,,,,",
         ]
     );
 }
@@ -176,6 +177,18 @@ fn nothing_is_taken_of_a_table_whose_head_is_not_understood() {
     refused(laboratory, "time,remark\n", &["no column of values"]);
     refused(laboratory, "time,TP,TN,detection_limit\n", &["a long table"]);
     refused(laboratory, "time,property,value,TP\n", &["column `TP`, expected a column of a long"]);
+    let mut long = String::from("time,property,value\n");
+    for _ in 0..70 {
+        long.push_str("2026-06-01,TP,0.1\n2026-06-01,Hgg,1\n2026-06-01,,1\n2026-06-01,gold,\n");
+    }
+    let want = [
+        "t.csv:3: found property `Hgg`, expected a channel of profile `laboratory`, such as `Hg`",
+        "or `--ignore Hgg`",
+        "t.csv:4: found property nothing",
+    ];
+    refused(laboratory, &long, &want);
+    let faults = Sheet::open(&registry(), laboratory, &long).err().unwrap();
+    assert_eq!(faults.len(), 2, "each once: {faults:#?}");
     refused(&asked("hunhe-donglin", None), "time,TP\n", &["the nearest is `hunhe-dongling`"]);
     let several = ["2 devices, expected --device with one at `puhe-daoyi`: rivers/sonde-02"];
     refused(&asked("puhe-daoyi", None), "time,TP\n", &several);
