@@ -140,35 +140,41 @@ fn an_import_that_a_kill_ended_goes_on_where_it_was() {
     start(&mut run.weir, LATER, "1");
     let mut text = String::from("time,pH,do\n");
     let begin: jiff::civil::DateTime = "2025-06-01T00:00:00".parse().unwrap();
-    for minute in 0..20_000_i64 {
+    for minute in 0..30_000_i64 {
         let at = begin + jiff::Span::new().minutes(minute);
         writeln!(text, "{at},7.{},6.{}", minute % 89, minute % 97).unwrap();
     }
     let file = run.table("logger.csv", &text);
     let config = run.weir.folder().join("weir.toml");
     let import = ["import", &file, "--station", "puhe-daoyi", "--device", "sonde-02"];
-    let mut begun = Command::new(env!("CARGO_BIN_EXE_weir"))
+    let begun = Command::new(env!("CARGO_BIN_EXE_weir"))
         .args(import)
         .args(["--config".as_ref(), config.as_os_str()])
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    until("some of it", || run.weir.count("/total/readings/stored") > 0);
+    // A request has eight parts: four days, of 2,880 values each.
+    until("an answer", || run.weir.count("/total/readings/stored") > 11_520);
     run.weir.kill();
-    assert!(!begun.wait().unwrap().success(), "it was through before the kill");
+    let ended = begun.wait_with_output().unwrap();
+    assert!(!ended.status.success(), "it was through before the kill");
+    let told = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+    for words in ["so far: ", " stored + 0 rejected + 0 duplicate", "import again: what "] {
+        assert!(told.contains(words), "no `{words}` in {told}");
+    }
     start(&mut run.weir, LATER, "1");
     let before = run.weir.count("/total/readings/stored");
-    assert!(before < 40_000, "{before}");
+    assert!(before < 60_000, "{before}");
     let (done, told) = run.weir.command(&import);
     assert!(done, "{told}");
-    let stored = 40_000 - before;
+    let stored = 60_000 - before;
     assert!(
-        told.contains(&format!("40000 read = {stored} stored + 0 rejected + {before}")),
+        told.contains(&format!("60000 read = {stored} stored + 0 rejected + {before}")),
         "{told}"
     );
-    run.says(&import, true, &["40000 read = 0 stored + 0 rejected + 40000 duplicate"]);
-    assert_eq!(run.weir.count("/total/readings/stored"), 40_000);
+    run.says(&import, true, &["60000 read = 0 stored + 0 rejected + 60000 duplicate"]);
+    assert_eq!(run.weir.count("/total/readings/stored"), 60_000);
     run.weir.stop();
     assert_eq!(run.weir.ledger()["balances"], true);
 }

@@ -25,6 +25,8 @@ const FAULTS_TOLD_MAX: usize = 100;
 const TELL_EVERY: Duration = Duration::from_secs(2);
 const NOBODY: &str = "no weir is at work on this data folder; start it (weir run), then import \
                       again: what was imported before is known";
+/// Nobody knows then what became of the last parts.
+const AGAIN: &str = "the import ended early; import again: what is in is known";
 
 /// What is to be imported.
 #[derive(Debug, clap::Args)]
@@ -88,7 +90,11 @@ pub(super) async fn run(command: Import) -> anyhow::Result<ExitCode> {
         if parts.is_empty() {
             break;
         }
-        for (part, taken) in parts.iter().zip(hand_over(folder, &sheet.topic, &parts).await?) {
+        let taken = hand_over(folder, &sheet.topic, &parts).await;
+        if taken.is_err() {
+            told.so_far()?;
+        }
+        for (part, taken) in parts.iter().zip(taken?) {
             told.add(&asked.file, &sheet, part, &taken)?;
         }
     }
@@ -99,7 +105,7 @@ pub(super) async fn run(command: Import) -> anyhow::Result<ExitCode> {
 async fn hand_over(folder: &Path, topic: &str, parts: &[Part]) -> anyhow::Result<Vec<Taken>> {
     let parts: Vec<String> = parts.iter().map(|part| part.payload.clone()).collect();
     let request = Request::Import { topic: topic.to_owned(), parts };
-    let answer = socket::ask(folder, &request).await?.context(NOBODY)?;
+    let answer = socket::ask(folder, &request).await.context(AGAIN)?.context(NOBODY)?;
     anyhow::ensure!(answer.done, answer.words.join("\n"));
     let taken = answer.words.first().map_or("", String::as_str);
     Ok(serde_json::from_str(taken)?)
@@ -142,6 +148,14 @@ impl Told {
             writeln!(out, "{} rows, {share} % of the table: {}", sheet.rows, self.sum.words())?;
         }
         Ok(())
+    }
+
+    /// Tells what came of a table that is not taken in to its end.
+    fn so_far(&self) -> io::Result<()> {
+        if self.sum.read == 0 {
+            return Ok(());
+        }
+        writeln!(io::stdout(), "so far: {}", self.sum.words())
     }
 
     fn end(&self, sheet: &Sheet<'_>, are: &str) -> anyhow::Result<ExitCode> {

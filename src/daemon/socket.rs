@@ -130,9 +130,11 @@ pub async fn ask(data_folder: &Path, request: &Request) -> anyhow::Result<Option
         stream.write_all(&line).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
+        anyhow::ensure!(!answer.is_empty(), "weir gave no answer; its log may say why");
         Ok::<Answer, anyhow::Error>(serde_json::from_str(&answer)?)
     };
-    let answer = timeout(PATIENCE, asking).await.context("weir does not answer in time")??;
+    let late = || format!("weir does not answer within {} s", PATIENCE.as_secs());
+    let answer = timeout(PATIENCE, asking).await.ok().with_context(late)??;
     Ok(Some(answer))
 }
 
