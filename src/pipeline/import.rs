@@ -13,6 +13,7 @@ use crate::pipeline::{Pipeline, Processed};
 
 /// How many parts a station remembers: of a logger's minutes those of about three years. At the
 /// limit the oldest is forgotten; imported again, its values are stored again, as the same points.
+/// A table of more parts forgets in the order in which it is read again, so none of it is known.
 pub(super) const PARTS_MAX: usize = 4_096;
 /// Of how many rows that were refused a part is remembered; a worse one is taken anew as a whole.
 const REFUSED_MAX: usize = 100;
@@ -88,6 +89,16 @@ mod tests {
         }
         assert_eq!(imported.0.len(), PARTS_MAX);
         assert!(imported.refused((0, 0)).is_none() && imported.refused((1, 0)).is_some());
+    }
+
+    #[test]
+    fn a_longer_table_that_comes_again_is_known_in_no_part() {
+        let (mut imported, mut known) = (Imported::default(), 0);
+        for part in (0..=PARTS_MAX as u64).chain(0..=PARTS_MAX as u64) {
+            known += usize::from(imported.refused((part, 0)).is_some());
+            imported.note((part, 0), Vec::new());
+        }
+        assert_eq!(known, 0);
     }
 
     #[test]
