@@ -107,7 +107,7 @@ fn mend(reason: &str) -> &'static str {
     } else if says("protocol") {
         "; mend protocol (\"5\" or \"3.1.1\")"
     } else if says("retain") || says("qos") {
-        "; mend status_topic (\"\" for none)"
+        "; mend status_topic (\"\" for none) or sparkplug_host"
     } else if says("client") || says("identifier") {
         "; mend client_id"
     } else {
@@ -119,7 +119,7 @@ fn hint(reason: &str) -> &'static str {
     if taken_over(reason) {
         "; another client uses this client_id, give each weir its own"
     } else if reason.to_ascii_lowercase().contains("authori") {
-        "; does its access list allow status_topic and, for watch_dropped, $SYS?"
+        "; does its access list allow status_topic or STATE and, for watch_dropped, $SYS?"
     } else {
         ""
     }
