@@ -124,7 +124,7 @@ async fn what_a_person_says_is_judged_at_once_outlives_a_kill_and_is_taken_back(
     run.shows(&[1, 1, 3, 3, 3, 3, 3, 3, 3, 3]);
     let mut old = INVALIDATE.to_vec();
     (old[7], old[9]) = ("2026-05-01", "2026-05-02");
-    let words = ["0 values", "2026-05-01 to 2026-05-01 are recomputed", "stay as they are"];
+    let words = ["0 values", "2026-04-30 to 2026-05-02 are recomputed", "stay as they are"];
     run.says(&old, true, &words);
     what_is_wrong_is_told_with_its_mend(&run);
     run.weir.stop();
