@@ -105,7 +105,10 @@ impl Site {
         }
     }
 
+    /// Sets the clock forth. A request that is under way would time out by that, and be made again:
+    /// what was caused so far is answered first.
     fn step(&self, seconds: i64) {
+        std::thread::sleep(Duration::from_millis(500));
         self.clock.as_ref().unwrap().step(seconds);
     }
 
