@@ -299,7 +299,7 @@ impl Core {
     /// Takes a part of a table in, as a message that no broker gave. Nothing where the edition has
     /// no network for it.
     pub fn import(&mut self, at: Moment, topic: &str, part: &str) -> Option<Taken> {
-        let network = self.registry().import()?;
+        let network = self.registry().import?;
         (self.processed.fate, self.processed.rejects) = (None, Vec::new());
         self.take_message(at, import::message(network, topic, part), None);
         Some(Taken::of(&self.processed))

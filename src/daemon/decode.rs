@@ -130,7 +130,8 @@ fn bare(format: Format, at: Timestamp, payload: &[u8]) -> Result<String, String>
     read(&profile).map(|(shown, _)| shown)
 }
 
-fn channel(name: Box<str>) -> Channel {
+/// Gives a channel as if a profile named it: whatever it sends is read.
+pub(super) fn channel(name: Box<str>) -> Channel {
     Channel {
         name,
         property: Some(PropertyId(0)),

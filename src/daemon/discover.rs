@@ -14,7 +14,7 @@ use crate::daemon::clock::Clock;
 use crate::domain::fault::Fault;
 use crate::domain::input::Message;
 use crate::domain::name::NetworkId;
-use crate::domain::registry::{Level, Registry, TopicRule};
+use crate::domain::registry::{Level, TopicRule};
 use crate::mqtt::acknowledgement::AckToken;
 use crate::mqtt::config::Config;
 use crate::mqtt::connection::{Connection, Session};
@@ -142,7 +142,7 @@ pub async fn listen(broker: &Config, filter: &str, survey: &mut Survey) -> anyho
 #[must_use]
 pub fn found(sound: &Sound, network: &str, station: &str, survey: &Survey) -> Found {
     let registry = &sound.registry;
-    let known = id(registry, network);
+    let known = registry.network_called(network);
     let (topics, described) = undescribed(sound, network, survey);
     let heard = topics.len();
     let table = sound.edition.tables.get("properties.csv").unwrap_or_default();
@@ -194,12 +194,6 @@ pub fn found(sound: &Sound, network: &str, station: &str, survey: &Survey) -> Fo
     Found { rows, words }
 }
 
-/// Gives the id of a network that the seeds know.
-fn id(registry: &Registry, network: &str) -> Option<NetworkId> {
-    let mut ids = (0..registry.networks.len()).map(|id| NetworkId(u32::try_from(id).unwrap_or(0)));
-    ids.find(|id| registry.networks.get(id.index()).is_some_and(|name| **name == *network))
-}
-
 /// Leaves out what the seeds describe already, of all networks of the broker, and what weir says of
 /// itself.
 fn undescribed<'s>(
@@ -212,7 +206,7 @@ fn undescribed<'s>(
     let host = brokers.iter().find(|one| one.network == network).map(Config::host);
     let there = brokers.iter().filter(|one| host.as_ref().is_some_and(|of| one.host() == *of));
     let names = there.map(|one| one.network.as_str()).chain([network]);
-    let known: Vec<NetworkId> = names.filter_map(|name| id(registry, name)).collect();
+    let known: Vec<NetworkId> = names.filter_map(|name| registry.network_called(name)).collect();
     let own: Vec<String> = brokers.iter().filter_map(Config::status_topic).collect();
     let unknown = |topic: &str| {
         let mut rules = registry.topics.iter().filter(|rule| known.contains(&rule.network));

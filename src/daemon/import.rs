@@ -143,7 +143,7 @@ impl Trial {
     pub fn new(registry: &Arc<Registry>, now: Timestamp) -> Option<Self> {
         let at = Moment { wall: now, elapsed_ms: 0 };
         let pipeline = Pipeline::new(Arc::clone(registry), at);
-        let network = registry.import()?;
+        let network = registry.import?;
         Some(Self { pipeline, network, at, out: Processed::default() })
     }
 

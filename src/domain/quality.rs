@@ -181,6 +181,8 @@ impl Test {
 
 /// The tests that tell that nothing was read at all.
 const UNREADABLE: u32 = Test::Missing.bit() | Test::GrossRange.bit() | Test::DeviceMark.bit();
+/// The tests that tell what was said of a value: by a check, the site's calendar, a person.
+const SAID: u32 = Test::ControlCheck.bit() | Test::SiteCalendar.bit() | Test::Person.bit();
 /// The tests that doubt a value because it changed. A wave does that, too: where the next station
 /// shows the same, they say nothing.
 const OF_CHANGE: u32 = Test::Spike.bit() | Test::RateOfChange.bit() | Test::Climatology.bit();
@@ -322,18 +324,12 @@ impl Quality {
     /// neighbour that another could be held against.
     #[must_use]
     pub fn fails_alone(&self) -> bool {
-        const ALONE: u32 = UNREADABLE
-            | Test::OutOfWater.bit()
-            | Test::ControlCheck.bit()
-            | Test::SiteCalendar.bit()
-            | Test::Person.bit();
-        self.fail & ALONE != 0
+        self.fail & (UNREADABLE | Test::OutOfWater.bit() | SAID) != 0
     }
 
     /// Says whether it failed by what was said of it: by a person, a check, the site's calendar.
     #[must_use]
     pub fn is_taken_out(&self) -> bool {
-        const SAID: u32 = Test::ControlCheck.bit() | Test::SiteCalendar.bit() | Test::Person.bit();
         self.fail & SAID != 0
     }
 

@@ -375,6 +375,8 @@ pub struct Registry {
     pub judgement: Judgement,
     /// Names of networks.
     pub networks: Table<Box<str>>,
+    /// The network of tables that are imported, if the seeds name it.
+    pub import: Option<NetworkId>,
     /// Units.
     pub units: Units,
     /// Observed properties.
@@ -480,17 +482,19 @@ impl Registry {
         }
     }
 
-    /// Gives the network of tables that are imported, if the seeds name it.
+    /// Gives the network of a name.
     #[must_use]
-    pub fn import(&self) -> Option<NetworkId> {
-        let ids = (0..self.networks.len()).map(|id| NetworkId(u32::try_from(id).unwrap_or(0)));
-        ids.into_iter().find(|id| self.is_import(*id))
+    pub fn network_called(&self, name: &str) -> Option<NetworkId> {
+        let ids = (0..self.networks.len()).filter_map(|id| u32::try_from(id).ok());
+        let named =
+            |id: &NetworkId| self.networks.get(id.index()).is_some_and(|held| **held == *name);
+        ids.map(NetworkId).find(named)
     }
 
     /// Says whether a network is that of tables that are imported.
     #[must_use]
     pub fn is_import(&self, network: NetworkId) -> bool {
-        self.networks.get(network.index()).is_some_and(|name| **name == *IMPORT)
+        self.import == Some(network)
     }
 
     /// Gives the MQTT filters of a network, one a pattern.

@@ -87,6 +87,7 @@ fn empty() -> Registry {
         digest: "".into(),
         judgement: Judgement::default(),
         networks: Table::default(),
+        import: None,
         units: Units::default(),
         properties: Table::default(),
         places: Table::default(),

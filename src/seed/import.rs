@@ -28,13 +28,14 @@ pub(super) fn network(sheets: &Sheets, draft: &mut Draft) {
     if named {
         let id = NetworkId(draft.names.id(NameKind::Network, IMPORT));
         draft.registry.networks.put(id.index(), IMPORT.into());
+        draft.registry.import = Some(id);
         draft.networks.ids.insert(IMPORT.into(), id);
     }
 }
 
 /// Makes every device one whose tables may be imported, by its network and its name.
 pub(super) fn devices(draft: &mut Draft) {
-    let Some(import) = draft.networks.ids.get(IMPORT).copied() else { return };
+    let Some(import) = draft.registry.import else { return };
     let registry = &mut draft.registry;
     for device in registry.devices.iter() {
         let network = registry.networks.get(device.network.index()).map_or("", |name| name);

@@ -106,6 +106,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         digest,
         judgement: Judgement::default(),
         networks: Table::default(),
+        import: None,
         units: Units::default(),
         datastreams: table(streams.collect()),
         properties,

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::daemon::decode::channel;
 use crate::daemon::discover::held::Held;
 use crate::daemon::discover::object;
 use crate::daemon::discover::survey::{Sample, Topic};
 use crate::decode::{self, Announced, Context, Decoded, number};
-use crate::domain::name::{NetworkId, PropertyId, TopicId};
+use crate::domain::name::{NetworkId, TopicId};
 use crate::domain::observation::{ObservationResult, Side};
 use crate::domain::registry::{
-    Channel, Format, Level, Marks, Options, Pointers, Profile, Statistic, TimeUnit, TopicRule,
+    Format, Level, Marks, Options, Pointers, Profile, TimeUnit, TopicRule,
 };
 use crate::domain::reject::Reason;
 use crate::domain::time::{DAY, Timestamp};
@@ -270,7 +271,10 @@ impl Reader<'_> {
     ) -> Option<BTreeMap<String, Heard>> {
         let (marks, zone) = (Marks::default(), TimeZone::fixed(jiff::tz::offset(8)));
         let words = rule.read(topic).unwrap_or_default();
-        let mut profile = Profile { name: "".into(), channels: OF_DEVICE.map(channel).into() };
+        let mut profile = Profile {
+            name: "".into(),
+            channels: OF_DEVICE.map(|name| channel(name.into())).into(),
+        };
         let mut decoded = Decoded::default();
         let mut read = |profile: &Profile, announced: &mut Arc<Announced>| {
             let context = Context {
@@ -300,7 +304,7 @@ impl Reader<'_> {
         let mut nothing = Arc::default();
         let announced = if forgets { &mut nothing } else { &mut self.announced };
         let names = read(&profile, announced)?;
-        profile.channels.extend(names.iter().take(CHANNELS_MAX).map(|name| channel(name)));
+        profile.channels.extend(names.iter().take(CHANNELS_MAX).cloned().map(channel));
         read(&profile, announced)?;
         let mut channels = BTreeMap::new();
         for reading in &decoded.readings {
@@ -344,21 +348,6 @@ pub(super) fn merge(into: &mut BTreeMap<String, Heard>, name: String, heard: Hea
         held.sample = heard.sample;
     }
     held.unit = held.unit.take().or(heard.unit);
-}
-
-fn channel(name: &str) -> Channel {
-    Channel {
-        name: name.into(),
-        property: Some(PropertyId(0)),
-        unit: None,
-        scale: 1.0,
-        text: true,
-        statistic: Statistic::Instant,
-        period_ms: None,
-        detection_limit: None,
-        mark: "".into(),
-        marks: None,
-    }
 }
 
 pub(super) fn written(result: ObservationResult) -> String {

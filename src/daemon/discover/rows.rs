@@ -15,6 +15,8 @@ const PROFILES: &str = "profile,sensor,property,position,channel,unit,scale,as,s
                         delay,statistic,period,expected_every,detection_limit,source";
 const DEVICES: &str =
     "network,device,station,position,profile,clock,zone,options,gateway,from,to,source";
+/// Where a row comes from, as it says itself.
+const SOURCE: &str = "found by weir discover";
 /// How often a message is expected where one came only.
 const EVERY: &str = "5m";
 /// The steps of an expectation.
@@ -140,7 +142,7 @@ impl Writing<'_, '_> {
             &cells.channel,
             &cells.value,
             &cells.unit,
-            "found by weir discover",
+            SOURCE,
         ]);
         match before {
             Some(before) => {
@@ -191,7 +193,7 @@ impl Writing<'_, '_> {
             _ => "",
         };
         let Asked { network, station, .. } = self.asked;
-        let source = "found by weir discover";
+        let source = SOURCE;
         // The seeds know no profile that has no row yet.
         let begins = format!("{profile},");
         let is_there = self.out.profiles.lines().any(|row| row.starts_with(&begins));
@@ -250,24 +252,8 @@ impl Writing<'_, '_> {
         }
         if measured == 0 && all.channels.values().all(|one| one.kind == Kind::Nothing) {
             // A gateway, a node: its rows keep its messages from being turned away.
-            self.out.profiles.push_str(&row(&[
-                profile,
-                "gateway",
-                "ignored",
-                "",
-                "*",
-                "",
-                "",
-                "",
-                "",
-                "",
-                "",
-                "",
-                "",
-                "",
-                "",
-                "found by weir discover: it measures nothing itself",
-            ]));
+            let source = "found by weir discover: it measures nothing itself";
+            self.out.profiles.push_str(&ignored(profile, "gateway", "*", source));
         }
     }
 
@@ -301,50 +287,27 @@ impl Writing<'_, '_> {
         every: &str,
     ) {
         let Some(property) = self.properties.registry.property(likely.property) else { return };
-        let written = if heard.kind == Kind::Text { "text" } else { "number" };
         let every = if period.is_empty() { every } else { period };
         let unsure =
             if *sure || channel.starts_with('@') { "" } else { ", which states no unit: check it" };
         let source = format!("found by weir discover: {} {}{unsure}", heard.sample, unit);
-        self.out.profiles.push_str(&row(&[
+        let measured = Measured {
             profile,
-            "sensor",
-            &property.name,
-            likely.position,
+            property: &property.name,
+            position: likely.position,
             channel,
             unit,
-            "1",
-            written,
-            "continuous",
-            "",
-            "",
+            kind: heard.kind,
             statistic,
             period,
             every,
-            "",
-            &source,
-        ]));
+            source: &source,
+        };
+        self.out.profiles.push_str(&measured.row());
     }
 
     fn ignore(&mut self, profile: &str, channel: &str) {
-        self.out.profiles.push_str(&row(&[
-            profile,
-            "device",
-            "ignored",
-            "",
-            channel,
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            "found by weir discover",
-        ]));
+        self.out.profiles.push_str(&ignored(profile, "device", channel, SOURCE));
     }
 
     /// Writes a counter as a comment: the seeds take none of which nobody says its highest state.
@@ -352,25 +315,19 @@ impl Writing<'_, '_> {
         let Some(property) = self.properties.registry.property(of.property) else { return };
         self.out.unknown += 1;
         let unit = self.unit(of, word, heard).map_or_else(String::new, |(unit, _)| unit);
-        let written = if heard.kind == Kind::Text { "text" } else { "number" };
-        let row = row(&[
+        let measured = Measured {
             profile,
-            "sensor",
-            &property.name,
-            of.position,
+            property: &property.name,
+            position: of.position,
             channel,
-            &unit,
-            "1",
-            written,
-            "continuous",
-            "",
-            "",
-            "total",
-            "",
-            EVERY,
-            "",
-            "found by weir discover",
-        ]);
+            unit: &unit,
+            kind: heard.kind,
+            statistic: "total",
+            period: "",
+            every: EVERY,
+            source: SOURCE,
+        };
+        let row = measured.row();
         let between = if of.position.is_empty() { "" } else { "/" };
         let stream = format!("STATION{between}{}/{}/total", of.position, property.name);
         let comment = format!(
@@ -403,25 +360,19 @@ impl Writing<'_, '_> {
             None => "what it measures is not known: name the property, or say ignored".to_owned(),
         };
         let name = property.map_or("PROPERTY", |one| &one.name);
-        let written = if heard.kind == Kind::Text { "text" } else { "number" };
-        let row = row(&[
+        let measured = Measured {
             profile,
-            "sensor",
-            name,
-            "",
+            property: name,
+            position: "",
             channel,
             unit,
-            "1",
-            written,
-            "continuous",
-            "",
-            "",
-            "instant",
-            "",
-            EVERY,
-            "",
-            "found by weir discover",
-        ]);
+            kind: heard.kind,
+            statistic: "instant",
+            period: "",
+            every: EVERY,
+            source: SOURCE,
+        };
+        let row = measured.row();
         let comment = format!("# {}: {why}; it sent {}\n# {row}", line(channel), line(&sample));
         self.out.profiles.push_str(&comment);
     }
@@ -475,6 +426,37 @@ fn step(every_ms: i64) -> &'static str {
     // Late by a little is not silent.
     let found = STEPS.iter().find(|(ms, _)| every_ms * 10 <= *ms * 11);
     found.map_or("1d", |(_, word)| word)
+}
+
+/// What a row of `profiles.csv` says of a channel that is measured.
+struct Measured<'a> {
+    profile: &'a str,
+    property: &'a str,
+    position: &'a str,
+    channel: &'a str,
+    unit: &'a str,
+    kind: Kind,
+    statistic: &'a str,
+    period: &'a str,
+    every: &'a str,
+    source: &'a str,
+}
+
+impl Measured<'_> {
+    fn row(&self) -> String {
+        let Self { profile, property, position, channel, unit, .. } = *self;
+        let Self { statistic, period, every, source, .. } = *self;
+        let written = if self.kind == Kind::Text { "text" } else { "number" };
+        let of_sensor = [profile, "sensor", property, position, channel, unit, "1", written];
+        let of_time = ["continuous", "", "", statistic, period, every, "", source];
+        row(&[of_sensor, of_time].concat())
+    }
+}
+
+/// Makes the row of `profiles.csv` by which a channel of a part of a device is not wanted.
+fn ignored(profile: &str, sensor: &str, channel: &str, source: &str) -> String {
+    let of_sensor = [profile, sensor, "ignored", "", channel, "", "", ""];
+    row(&[of_sensor, ["", "", "", "", "", "", "", source]].concat())
 }
 
 /// Makes a row of cells.

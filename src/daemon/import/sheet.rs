@@ -286,7 +286,7 @@ fn open<'a>(
         faults.add(None, found, format!("a station of stations.csv{near}"));
         return None;
     };
-    if registry.import().is_none_or(|of| registry.filters(of).is_empty()) {
+    if registry.import.is_none_or(|of| registry.filters(of).is_empty()) {
         let row = "import,{node}/{device},csv,,time,rfc3339,,channel,value,unit";
         let expected = format!("the row `{row}`, with a source, in topics.csv");
         faults.add(None, "seeds without a topic of the network `import`", expected);
