@@ -1,5 +1,6 @@
 //! Notifications: what an alert's change reads like, and how it leaves. Sends, never decides.
 
+mod notice;
 mod sentence;
 pub mod webhook;
 
@@ -7,19 +8,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::domain::alert::{AlertChange, AlertEvent, Route, Subject};
-use crate::domain::assessment::WaterClass;
-use crate::domain::cause::{Cause, Found};
+use crate::domain::alert::Route;
 use crate::domain::fault::SettingFault;
-use crate::domain::observation::Period;
-use crate::domain::registry::{Registry, RuleKind};
-use crate::domain::time::Timestamp;
 
-use self::sentence::Scene;
+use self::notice::sample;
+pub use self::notice::{Notification, notification};
 use self::webhook::Webhook;
 
 /// The first wait after a failure.
@@ -138,30 +134,6 @@ impl Taker {
 pub fn takers(all: &[Taker], route: Option<Route>) -> Vec<Box<str>> {
     let takes = |taker: &&Taker| route.is_none_or(|route| taker.routes.contains(&route));
     all.iter().filter(takes).map(|taker| taker.channel.clone()).collect()
-}
-
-/// A notification such as a template may be tried on: every part of it is there.
-fn sample() -> Value {
-    let labels = json!({
-        "alertname": "sample", "severity": "warning", "place": "sample", "station": "sample",
-        "position": "sample", "property": "sample", "condition": "sample", "network": "sample",
-        "kind": "sample", "route": "environment",
-    });
-    let cause = json!({
-        "test": "gross_range", "flag": 4, "since": NO_END, "datastream": "sample", "value": 14.2,
-        "unit": "sample", "low": 0, "high": 14, "unchanged_s": 0, "clock_off_s": 0, "times": 1,
-        "above": 0, "water_temperature": 0,
-    });
-    let (ends, since) = (NO_END.to_owned(), NO_END.to_owned());
-    let event = Told { status: "firing", ends, since, route: "environment", cause };
-    let annotations = json!({
-        "summary_en": "sample", "summary_zh": "sample", "advice_en": "sample",
-        "advice_zh": "sample", "limit": "3", "clause": "sample", "value": "2.5",
-        "multiple": "0.08", "share": "87 %", "class": "V", "period": "1h", "reasons": "native 1h",
-        "value_from": NO_END, "value_to": NO_END, "before": "2.4", "before_from": NO_END,
-        "since": NO_END, "state": "firing", "cause": "sample",
-    });
-    body(&event, "sample", &labels, &annotations, "0000000000000000")
 }
 
 /// What is wrong with a channel.
@@ -346,199 +318,6 @@ pub async fn probe(channel: &Channel) -> Result<(), Error> {
 pub fn retry_after(attempt: u32) -> Duration {
     let doubled = RETRY_FIRST.saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX));
     doubled.min(RETRY_MAX).mul_f64(1.0 - fastrand::f64() / 2.0)
-}
-
-/// A message about one change of one alert.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Notification {
-    /// The same in every attempt and every replay; another for each change.
-    pub id: String,
-    /// JSON in the shape of Alertmanager's webhook, version 4.
-    pub body: Value,
-    /// The sentence, in English: for the log.
-    pub words: String,
-    /// Who is called; none where the rule is not known any more.
-    pub route: Option<Route>,
-}
-
-/// Writes the notification of an alert's change. Times in sentences are in the zone of the
-/// station; `home` is the zone for what is weir's own.
-#[must_use]
-pub fn notification(
-    registry: &Registry,
-    event: &AlertEvent,
-    receiver: &str,
-    home: &TimeZone,
-) -> Notification {
-    let scene = Scene::new(registry, event, home);
-    // Alertmanager's receivers know two words; a withdrawn alert no longer fires.
-    let status = match event.change {
-        AlertChange::Fired | AlertChange::Changed => "firing",
-        AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => "resolved",
-    };
-    let ends = match event.change {
-        AlertChange::Fired | AlertChange::Changed => NO_END.to_owned(),
-        AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => {
-            event.at.rfc3339(&scene.zone)
-        }
-    };
-    let labels = labels(registry, event, &scene);
-    let rule = registry.rule(event.rule);
-    let words = scene.english();
-    let time = |at: Timestamp| at.rfc3339(&scene.zone);
-    let reasons: Vec<&str> = event.reasons.iter().map(Period::word).collect();
-    let annotations = json!({
-        "summary_en": words,
-        "summary_zh": scene.chinese(),
-        "advice_en": rule.map_or("", |rule| &*rule.advice_en),
-        "advice_zh": rule.map_or("", |rule| &*rule.advice_zh),
-        "limit": scene.limit_text(),
-        "clause": scene.clause(),
-        "value": scene.value_text(),
-        "multiple": scene.multiple().unwrap_or_default(),
-        "share": scene.share().unwrap_or_default(),
-        "class": event.class.map_or("", WaterClass::name),
-        "period": if event.span.is_some() { event.period.word() } else { "" },
-        "value_from": event.span.map_or(String::new(), |span| time(span.start())),
-        "value_to": event.span.map_or(String::new(), |span| time(span.end())),
-        "before": scene.before_text(),
-        "before_from": event.before.map_or(String::new(), |before| time(before.span.start())),
-        "reasons": reasons.join(" "),
-        "since": time(event.since),
-        "state": event.change.word(),
-        "cause": event.cause.map_or("", |cause| cause.test.name()),
-    });
-    let fingerprint = format!("{:016x}", event.alert.0);
-    let route = rule.map(|rule| rule.route);
-    let told = Told {
-        status,
-        ends,
-        since: event.since.rfc3339(&scene.zone),
-        route: route.map_or("", Route::word),
-        cause: event.cause.map_or(Value::Null, |cause| cause_of(registry, event, &cause, &scene)),
-    };
-    let body = body(&told, receiver, &labels, &annotations, &fingerprint);
-    let id = format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis());
-    Notification { id, body, words, route }
-}
-
-/// Writes what quality control found, with its numbers.
-fn cause_of(registry: &Registry, event: &AlertEvent, cause: &Cause, scene: &Scene<'_>) -> Value {
-    let datastream = registry.datastream(cause.datastream);
-    let mut said = json!({
-        "test": cause.test.name(),
-        "flag": cause.flag.number(),
-        "since": cause.since.rfc3339(&scene.zone),
-        "datastream": datastream.map_or("", |datastream| &datastream.name),
-        "value": event.value,
-        "unit": scene.unit,
-    });
-    let seconds = |millis: i64| Value::from(millis as f64 / 1e3);
-    let numbers = match cause.found {
-        Found::Nothing => Vec::new(),
-        Found::Outside(low, high) => vec![("low", low.into()), ("high", high.into())],
-        Found::Unchanged(millis) => vec![("unchanged_s", seconds(millis))],
-        Found::ClockOff(millis) => vec![("clock_off_s", seconds(millis))],
-        Found::Times(times) => vec![("times", times.into())],
-        Found::AboveRange(limit) => vec![("above", limit.into())],
-        Found::Cold(temperature) => vec![("water_temperature", temperature.into())],
-        Found::Check(check) => vec![
-            ("check", check.kind.word().into()),
-            ("checked", check.at.rfc3339(&scene.zone).into()),
-            ("found", check.value.into()),
-            ("standard", check.standard.into()),
-            ("low", check.low.into()),
-            ("high", check.high.into()),
-        ],
-    };
-    if let Some(said) = said.as_object_mut() {
-        said.extend(numbers.into_iter().map(|(key, number)| (key.to_owned(), number)));
-    }
-    said
-}
-
-/// What Alertmanager writes for an end that is not known.
-const NO_END: &str = "0001-01-01T00:00:00Z";
-
-/// What is told of a change.
-struct Told {
-    status: &'static str,
-    since: String,
-    ends: String,
-    route: &'static str,
-    cause: Value,
-}
-
-fn body(
-    told: &Told,
-    receiver: &str,
-    labels: &Value,
-    annotations: &Value,
-    fingerprint: &str,
-) -> Value {
-    let Told { status, since, ends, route, cause } = told;
-    let alertname = labels.get("alertname").cloned().unwrap_or_default();
-    json!({
-        "version": "4",
-        "groupKey": format!("weir/{fingerprint}"),
-        "truncatedAlerts": 0,
-        "status": status,
-        "receiver": receiver,
-        "groupLabels": { "alertname": alertname },
-        "commonLabels": labels,
-        "commonAnnotations": annotations,
-        "externalURL": "",
-        "route": route,
-        "cause": cause,
-        "alerts": [{
-            "status": status,
-            "labels": labels,
-            "annotations": annotations,
-            "startsAt": since,
-            "endsAt": ends,
-            "generatorURL": "",
-            "fingerprint": fingerprint,
-        }],
-    })
-}
-
-/// Labels are the same when an alert fires and when it resolves: receivers match them.
-fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
-    let rule = registry.rule(event.rule);
-    let number = event.rule.0.to_string();
-    let mut labels = serde_json::Map::new();
-    let mut put = |key: &str, value: &str| {
-        if !value.is_empty() {
-            labels.insert(key.to_owned(), Value::from(value));
-        }
-    };
-    put("alertname", rule.map_or(&number, |rule| &rule.name));
-    put("severity", rule.map_or("warning", |rule| rule.severity.word()));
-    put("place", scene.place.map_or("", |place| &place.name));
-    put("station", scene.station.map_or("", |station| &station.name));
-    put("position", scene.datastream.map_or("", |datastream| &datastream.position));
-    let property = scene.property.filter(|_| scene.datastream.is_some());
-    put("property", property.map_or("", |property| &property.name));
-    match event.subject {
-        Subject::Weir { condition, network } => {
-            put("condition", condition.word());
-            let network = network.and_then(|id| registry.networks.get(id.index()));
-            put("network", network.map_or("", |network| network));
-        }
-        Subject::Datastream(_) | Subject::Station(_) => {}
-    }
-    put(
-        "kind",
-        match rule.map(|rule| rule.kind) {
-            Some(RuleKind::Exceedance { .. }) => "exceedance",
-            Some(RuleKind::Silence { .. }) => "silence",
-            Some(RuleKind::Instrument { .. }) => "instrument",
-            Some(RuleKind::Weir(_)) => "weir",
-            None => "",
-        },
-    );
-    put("route", rule.map_or("", |rule| rule.route.word()));
-    Value::Object(labels)
 }
 
 #[cfg(test)]
