@@ -1,18 +1,23 @@
 //! `config/weir.toml`: how this installation runs. Each edge declares its own section beside the
 //! code that uses it; here they are put together and every fault is told at once.
 
+pub mod alerting;
 mod file;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use crate::config::alerting::AlertingSection;
 use crate::config::file::{File, Section};
+use crate::domain::alerting::Alerting;
 use crate::domain::fault::{Fault, SettingFault};
 use crate::domain::judgement::Judgement;
 use crate::domain::registry::IMPORT;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
+use crate::notify::Letterhead;
 use crate::{http, influx, journal, mqtt, notify, telemetry};
 
 /// The whole configuration. Relative paths are relative to its file.
@@ -34,6 +39,9 @@ pub struct Config {
     /// Channels of notification, one section `[[channel]]` each.
     #[serde(default, rename = "channel")]
     pub channels: Vec<notify::Config>,
+    /// Whom to call of each company that runs stations.
+    #[serde(default)]
+    pub contacts: BTreeMap<String, String>,
     /// The operator page.
     #[serde(default)]
     pub http: http::Config,
@@ -43,6 +51,9 @@ pub struct Config {
     /// Settings that verdicts depend on; part of the edition.
     #[serde(default)]
     pub judgement: JudgementSection,
+    /// How alerts are told; part of the edition.
+    #[serde(default)]
+    pub alerting: AlertingSection,
 }
 
 fn zone() -> String {
@@ -92,8 +103,7 @@ impl Default for JudgementSection {
 
 impl JudgementSection {
     /// Gives the settings in milliseconds.
-    #[must_use]
-    pub fn judgement(&self) -> Judgement {
+    fn judgement(self, alerting: Alerting) -> Judgement {
         Judgement {
             lateness_horizon_ms: i64::from(self.lateness_horizon_h) * HOUR,
             clock_ahead_max_ms: i64::from(self.clock_ahead_max_s) * SECOND,
@@ -103,6 +113,7 @@ impl JudgementSection {
             round_periods: self.round_periods,
             suspect_in_means: self.suspect_in_means,
             suspect_in_class: self.suspect_in_class,
+            alerting,
         }
     }
 
@@ -144,6 +155,12 @@ pub struct Reading {
 }
 
 impl Config {
+    /// Gives the settings that are part of the edition.
+    #[must_use]
+    pub fn judgement(&self) -> Judgement {
+        self.judgement.judgement(self.alerting.alerting())
+    }
+
     /// Reads a file for a command that needs to know only where things are: files that it names
     /// and ranges of settings are not looked at.
     ///
@@ -226,6 +243,13 @@ impl Config {
         zone_named(&self.zone).unwrap_or(TimeZone::UTC)
     }
 
+    /// Gives what every notification says of the installation.
+    #[must_use]
+    pub fn letterhead(&self) -> Letterhead {
+        let (contacts, page) = (self.contacts.clone(), self.http.address.clone());
+        Letterhead { home: self.home(), contacts, page }
+    }
+
     /// Has every room look at its section.
     fn note_all(&self, file: &mut File) {
         let top = Section::one("");
@@ -284,6 +308,7 @@ impl Config {
 
     fn note_judgement(&self, file: &mut File) {
         file.note(&Section::one("judgement"), self.judgement.faults());
+        file.note(&Section::one("alerting"), self.alerting.faults());
     }
 }
 
@@ -349,7 +374,7 @@ mod tests {
     fn a_small_configuration_is_enough() {
         let config = Config::parse("weir.toml", SOUND).unwrap();
         assert_eq!(config.networks(), ["rivers"]);
-        assert_eq!(config.judgement.judgement(), Judgement::default());
+        assert_eq!(config.judgement(), Judgement::default());
     }
 
     #[test]
@@ -451,8 +476,9 @@ mod tests {
         let small = "seeds = 's'\n[[broker]]\nnetwork = 'n'\nurl = 'mqtt://b'\nclient_id = 'c'\n\
             [journal]\ndata_folder = 'd'\n[influx]\nurl = 'http://d'\n\
             [[channel]]\nname = 'n'\nkind = 'webhook'\nurl = 'http://c'\n";
-        let Config { brokers, journal, influx, channels, http, log, judgement, zone, .. } =
-            File::read("", small).1.unwrap();
+        let Config {
+            brokers, journal, influx, channels, http, log, judgement, alerting, zone, ..
+        } = File::read("", small).1.unwrap();
         let (broker, influx, channel) = (&brokers[0], influx.unwrap(), &channels[0]);
         let integer = |section: &toml::Value, key: &str| section[key].as_integer().unwrap();
         let shown_broker = &shown["broker"][0];
@@ -485,11 +511,14 @@ mod tests {
         assert_eq!(shown["log"]["level"].as_str(), Some(&*log.level));
         assert_eq!(shown["zone"].as_str(), Some(&*zone));
         let JudgementSection { lateness_horizon_h, settle_hour_min, round_periods, .. } = judgement;
+        let shown_alerting = shown["alerting"].clone().try_into::<AlertingSection>();
+        let shown_alerting = shown_alerting.unwrap().alerting();
         let shown = &shown["judgement"];
         assert_eq!(integer(shown, "lateness_horizon_h"), i64::from(lateness_horizon_h));
         assert_eq!(integer(shown, "settle_hour_min"), i64::from(settle_hour_min));
         assert_eq!(shown["round_periods"].as_bool(), Some(round_periods));
         assert_eq!(shown["suspect_in_means"].as_bool(), Some(judgement.suspect_in_means));
         assert_eq!(shown["suspect_in_class"].as_bool(), Some(judgement.suspect_in_class));
+        assert_eq!(shown_alerting, alerting.alerting());
     }
 }

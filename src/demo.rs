@@ -109,7 +109,7 @@ async fn run_in(
     let url = format!("mqtt://{}", broker.address());
     let config = config(&url, folder)?;
     let networks = config.networks();
-    let judgement = config.judgement.judgement();
+    let judgement = config.judgement();
     let edition = Edition { judgement, networks, tables: example::tables() };
     let clock = Clock::scaled(START, options.speed);
     let mut daemon = Daemon::start(config, &edition, clock)?;

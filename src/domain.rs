@@ -2,10 +2,12 @@
 //! no file, no socket. Every other room speaks to its neighbours in these words.
 
 pub mod alert;
+pub mod alerting;
 pub mod assessment;
 pub mod cause;
 pub mod check;
 pub mod condition;
+pub mod desk;
 pub mod dimension;
 pub mod evaluation;
 pub mod expression;

@@ -23,11 +23,15 @@ pub struct Config {
     pub token_file: Option<PathBuf>,
     /// The environment variable that holds the token, where no file does.
     pub token_env: Option<String>,
+    /// The address by which operators reach the page, for links in notifications; empty where it
+    /// has none to be told.
+    pub address: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8420".to_owned(), token_file: None, token_env: None }
+        let (listen, address) = ("127.0.0.1:8420".to_owned(), String::new());
+        Self { listen, token_file: None, token_env: None, address }
     }
 }
 
@@ -55,6 +59,14 @@ impl Config {
                 faults.push(SettingFault::new("listen", found, expected));
             }
             Ok(_) => {}
+        }
+        let address = &self.address;
+        if !(address.is_empty()
+            || address.starts_with("https://")
+            || address.starts_with("http://"))
+        {
+            let found = format!("address `{address}`");
+            faults.push(SettingFault::new("address", found, "https://host or http://host"));
         }
         if self.token_file.is_some() && self.token_env.is_some() {
             let found = "token_file and token_env";

@@ -17,6 +17,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod told;
 pub mod write;
 
 use std::io;

@@ -1,5 +1,6 @@
 //! Notifications: what an alert's change reads like, and how it leaves. Sends, never decides.
 
+mod group;
 mod notice;
 mod sentence;
 pub mod webhook;
@@ -12,10 +13,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::alert::Route;
+use crate::domain::alerting::STEPS_MAX;
+use crate::domain::desk::NoticeKind;
 use crate::domain::fault::SettingFault;
 
+pub use self::group::group;
 use self::notice::sample;
-pub use self::notice::{Notification, notification};
+pub use self::notice::{Letterhead, Notification, notification};
 use self::webhook::Webhook;
 
 /// The first wait after a failure.
@@ -50,6 +54,9 @@ pub struct Config {
     /// Which routes of alerts it takes: `environment`, `instrument`, `weir`.
     #[serde(default = "all_routes")]
     pub routes: Vec<String>,
+    /// From which step of an escalation on it is told; 0 is at once.
+    #[serde(default)]
+    pub step: u8,
     /// A minijinja template of the body; without one the body is the JSON itself.
     pub template: Option<PathBuf>,
     /// A certificate authority to trust besides the public ones, PEM.
@@ -93,6 +100,7 @@ impl Config {
             let (key, expected) = error.setting();
             SettingFault::new(key, error.to_string(), expected)
         }));
+        faults.extend(SettingFault::range("step", u64::from(self.step), 0..=STEPS_MAX as u64));
         faults.extend(SettingFault::range("timeout_s", self.timeout_s, 1..=TIMEOUT_S_MAX));
         let unknown = self.routes.iter().find(|word| Route::from_word(word).is_none());
         let found = match unknown {
@@ -108,7 +116,7 @@ impl Config {
     #[must_use]
     pub fn taker(&self) -> Taker {
         let routes = self.routes.iter().filter_map(|word| Route::from_word(word)).collect();
-        Taker { channel: self.name.as_str().into(), routes }
+        Taker { channel: self.name.as_str().into(), routes, step: self.step }
     }
 }
 
@@ -119,20 +127,32 @@ pub struct Taker {
     pub channel: Box<str>,
     /// The routes.
     pub routes: Vec<Route>,
+    /// From which step of an escalation on it is told; 0 is at once.
+    pub step: u8,
 }
 
 impl Taker {
     /// Takes all alerts.
     #[must_use]
     pub fn all(channel: &str) -> Self {
-        Self { channel: channel.into(), routes: Route::ALL.to_vec() }
+        Self { channel: channel.into(), routes: Route::ALL.to_vec(), step: 0 }
     }
 }
 
 /// Gives the channels that take what goes by a route; where nobody knows by which, all of them.
+/// What is passed on to a step goes to the channels of the step, everything else to those of all
+/// steps that it reached.
 #[must_use]
-pub fn takers(all: &[Taker], route: Option<Route>) -> Vec<Box<str>> {
-    let takes = |taker: &&Taker| route.is_none_or(|route| taker.routes.contains(&route));
+pub fn takers(all: &[Taker], route: Option<Route>, step: u8, kind: NoticeKind) -> Vec<Box<str>> {
+    let takes = |taker: &&Taker| {
+        let reached = match kind {
+            NoticeKind::Escalation => taker.step == step,
+            NoticeKind::Alerts | NoticeKind::Reminder | NoticeKind::Acknowledged => {
+                taker.step <= step
+            }
+        };
+        reached && route.is_none_or(|route| taker.routes.contains(&route))
+    };
     all.iter().filter(takes).map(|taker| taker.channel.clone()).collect()
 }
 
@@ -342,7 +362,7 @@ mod tests {
         let takes = |routes: &str, route| {
             let config = config(routes);
             assert_eq!(config.faults(), [], "{routes}");
-            takers(&[config.taker()], route).len()
+            takers(&[config.taker()], route, 0, NoticeKind::Alerts).len()
         };
         for route in Route::ALL {
             assert_eq!(takes("", Some(route)), 1);

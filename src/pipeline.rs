@@ -10,6 +10,7 @@ pub mod check;
 mod clock;
 mod cross;
 mod derive;
+mod desk;
 mod edition;
 mod evaluate;
 pub mod explain;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use crate::decode::Decoded;
 use crate::domain::alert::{AlertChange, AlertEvent, Subject, WeirCondition};
 use crate::domain::assessment::Assessment;
+use crate::domain::desk::Notice;
 use crate::domain::evaluation::Evaluation;
 use crate::domain::input::{Arrival, Condition, Input};
 use crate::domain::ledger::{Ledger, Outcome};
@@ -64,6 +66,8 @@ pub struct Processed {
     pub evaluations: Vec<Evaluation>,
     /// Changes of alerts.
     pub alerts: Vec<AlertEvent>,
+    /// What is to be told of them, and of those before.
+    pub notices: Vec<Notice>,
     /// Dead letters: the whole message, or single readings of it.
     pub rejects: Vec<Reject>,
     /// What devices are to be told once the input is committed; nothing of it on replay.
@@ -84,6 +88,7 @@ impl Processed {
         self.assessments.clear();
         self.evaluations.clear();
         self.alerts.clear();
+        self.notices.clear();
         self.rejects.clear();
         self.replies.clear();
         self.fate = None;
@@ -165,6 +170,7 @@ impl Pipeline {
     /// Has alerts numbered after one: numbers of a journal that is gone never come again.
     pub fn number_alerts_after(&mut self, last: u64) {
         self.state.alerts = self.state.alerts.max(last);
+        Arc::make_mut(&mut self.state.desk).number_after(last);
     }
 
     /// Takes one input in and gives everything it caused.
@@ -173,14 +179,26 @@ impl Pipeline {
         let at = arrival.at;
         match &arrival.input {
             Input::Message(message) => self.take_message(message, at, out),
-            Input::Tick => self.tick(at, out),
+            Input::Tick => {
+                self.tick(at, out);
+                self.tell_due(at, out);
+            }
             Input::Act(act) => self.act(act, at, out),
             Input::Edition(registry) => {
+                let before = Arc::clone(&self.registry);
+                self.tell_gathered(at, out);
                 self.adopt(registry, at, out);
+                self.tell_changes(&before, at, out);
                 out.changed = true;
+                return;
             }
             Input::Condition(condition) => self.condition(*condition, at, out),
             Input::Recompute(recomputed) => self.take_recomputed(recomputed, at, out),
+            Input::AlertAct(act) => self.act_on_alerts(act, at, out),
+        }
+        if !out.alerts.is_empty() {
+            let registry = Arc::clone(&self.registry);
+            self.tell_changes(&registry, at, out);
         }
     }
 

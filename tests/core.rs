@@ -30,6 +30,7 @@ use weir::journal;
 use weir::journal::batch::DeadLetterId;
 use weir::journal::write::Journal;
 use weir::mqtt::outbox::{REPLIES_MAX, Replied};
+use weir::notify::Letterhead;
 use weir::pipeline::Pipeline;
 use weir::seed::Tables;
 
@@ -74,7 +75,7 @@ impl Bench {
         let settings = Settings {
             store: Store::Influx,
             channels: vec![weir::notify::Taker::all("duty")],
-            home: TimeZone::UTC,
+            letterhead: Letterhead::plain(TimeZone::UTC),
             data_folder: folder.path().to_owned(),
         };
         let (edition, mut names) = (edition(changes), Names::default());

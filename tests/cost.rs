@@ -30,6 +30,7 @@ use weir::journal;
 use weir::journal::write::Journal;
 use weir::mqtt::capture;
 use weir::mqtt::config::Config;
+use weir::notify::Letterhead;
 use weir::pipeline::Pipeline;
 use weir::seed::Tables;
 
@@ -75,7 +76,7 @@ impl Way {
         let settings = Settings {
             store: Store::Influx,
             channels: vec![weir::notify::Taker::all("duty")],
-            home: TimeZone::UTC,
+            letterhead: Letterhead::plain(TimeZone::UTC),
             data_folder: folder.path().to_owned(),
         };
         let mut tables =

@@ -14,11 +14,12 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use weir::domain::alert::{AlertChange, AlertEvent, Route, Subject};
 use weir::domain::cause::Found;
+use weir::domain::desk::NoticeKind;
 use weir::domain::input::{Condition, Input};
 use weir::domain::observation::Period;
 use weir::domain::quality::{Flag, Test};
 use weir::domain::time::{HOUR, MINUTE, SECOND};
-use weir::notify::{Taker, notification, takers};
+use weir::notify::{Letterhead, Taker, notification, takers};
 
 use play::run::Run;
 
@@ -63,7 +64,7 @@ impl Watched {
     }
 
     fn body(&self, event: &AlertEvent) -> Value {
-        notification(&self.run.registry, event, "weir", &TimeZone::UTC).body
+        notification(&self.run.registry, event, &Letterhead::plain(TimeZone::UTC)).body
     }
 }
 
@@ -74,10 +75,11 @@ fn each_of_two_people_is_called_for_his_own() {
     let [river] = watched.take("water-exceedance")[..] else { panic!("one") };
     let [probe] = watched.take("water-instrument")[..] else { panic!("one") };
     let all = [("duty", Route::Environment), ("technician", Route::Instrument)];
-    let of = |(name, route): (&str, Route)| Taker { channel: name.into(), routes: vec![route] };
+    let of =
+        |(name, route): (&str, Route)| Taker { channel: name.into(), routes: vec![route], step: 0 };
     let called = |event: &AlertEvent| {
-        let told = notification(&watched.run.registry, event, "weir", &TimeZone::UTC);
-        takers(&all.map(of), told.route)
+        let told = notification(&watched.run.registry, event, &Letterhead::plain(TimeZone::UTC));
+        takers(&all.map(of), told.route, 0, NoticeKind::Alerts)
     };
     assert_eq!(called(&river), ["duty".into()]);
     assert_eq!(called(&probe), ["technician".into()]);

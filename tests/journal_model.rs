@@ -342,7 +342,8 @@ impl Model {
             let of = CHANNELS.iter().enumerate().filter(|(bit, _)| channels & (1 << bit) != 0);
             let channels = of.map(|(_, channel)| (*channel).into()).collect();
             let body = format!("{{\"at\":{}}}", self.now);
-            batch.notifications.push(NotificationRow { id: format!("n{id}"), channels, body });
+            let (id, alerts) = (format!("n{id}"), vec![AlertId(1)]);
+            batch.notifications.push(NotificationRow { id, channels, body, alerts });
         }
     }
 

@@ -54,7 +54,7 @@ fn sound(reading: Reading) -> Result<Sound, Vec<Fault>> {
     if !names_seeds {
         return Err(faults);
     }
-    let (judgement, networks) = (config.judgement.judgement(), config.networks());
+    let (judgement, networks) = (config.judgement(), config.networks());
     let compiled = Tables::read(&config.seeds).and_then(|tables| {
         let edition = Edition { judgement, networks, tables };
         let registry = compiled(&edition)?;

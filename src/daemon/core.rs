@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 pub use self::load::Load;
@@ -24,13 +23,16 @@ use crate::daemon::recover;
 use crate::daemon::unknown_mark::UnknownMarks;
 use crate::decode::hj212::Keys;
 use crate::domain::alert::AlertEvent;
+use crate::domain::desk::AlertAct;
 use crate::domain::input::{Arrival, Input, Message, ReceiveFault};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
 use crate::domain::registry::{Level, Registry, filter};
 use crate::domain::time::{Moment, Timestamp};
 use crate::influx::line::{Points, Renderer};
-use crate::journal::batch::{AlertRow, DeadLetterId, EditionRow, MessageKey, NotificationRow};
+use crate::journal::batch::{
+    AlertActRow, AlertRow, DeadLetterId, EditionRow, MessageKey, NotificationRow,
+};
 use crate::journal::store::StoredObservation;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
 use crate::mqtt::outbox::Outbox;
@@ -106,8 +108,8 @@ pub struct Settings {
     pub store: Store,
     /// The channels of notification.
     pub channels: Vec<notify::Taker>,
-    /// The zone of weir's own times.
-    pub home: TimeZone,
+    /// What every notification says of the installation.
+    pub letterhead: notify::Letterhead,
     /// The folder of the journal, from which a broken state is rebuilt.
     pub data_folder: PathBuf,
 }
@@ -404,6 +406,7 @@ impl Core {
             assessments,
             evaluations,
             alerts,
+            notices,
             rejects,
             fate,
             ..
@@ -431,13 +434,25 @@ impl Core {
         }
         for event in alerts {
             self.load.urgent = true;
-            let told = notify::notification(registry, event, "weir", &self.settings.home);
+            let told = notify::notification(registry, event, &self.settings.letterhead);
             batch.alerts.push(alert_row(event, &told));
-            let channels = notify::takers(&self.settings.channels, told.route);
-            if !channels.is_empty() {
-                let body = told.body.to_string();
-                batch.notifications.push(NotificationRow { id: told.id, channels, body });
+        }
+        for notice in notices {
+            self.load.urgent = true;
+            let channels =
+                notify::takers(&self.settings.channels, notice.route, notice.step, notice.kind);
+            if channels.is_empty() {
+                continue;
             }
+            if let Some(told) = notify::group(registry, notice, &self.settings.letterhead) {
+                let body = told.body.to_string();
+                let alerts = notice.entries.iter().map(|entry| entry.event.alert).collect();
+                batch.notifications.push(NotificationRow { id: told.id, channels, body, alerts });
+            }
+        }
+        if let Input::AlertAct(act) = &arrival.input {
+            self.load.urgent = true;
+            batch.alert_acts.push(act_row(act, arrival.at));
         }
     }
 
@@ -538,6 +553,19 @@ fn count(ledger: &mut Vec<(Option<TopicId>, Ledger)>, fate: &Fate) {
     match ledger.iter_mut().find(|(topic, _)| *topic == fate.topic) {
         Some((_, row)) => *row += fate.ledger,
         None => ledger.push((fate.topic, fate.ledger)),
+    }
+}
+
+fn act_row(act: &AlertAct, at: Moment) -> AlertActRow {
+    AlertActRow {
+        alert: act.what.alert(),
+        silence: act.what.silence(),
+        at: at.wall,
+        what: act.what.word(),
+        person: act.person.clone(),
+        behalf: act.behalf.clone(),
+        words: act.words.clone(),
+        until: act.what.until(),
     }
 }
 

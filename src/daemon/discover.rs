@@ -88,7 +88,7 @@ pub fn carried(url: &str) -> Result<Sound, Vec<Fault>> {
         faults
     })?;
     let networks = ["rivers", "parks"].map(str::to_owned).into();
-    let (judgement, tables) = (config.judgement.judgement(), crate::seed::example::tables());
+    let (judgement, tables) = (config.judgement(), crate::seed::example::tables());
     let edition = crate::daemon::edition::Edition { judgement, networks, tables };
     let mut registry = crate::daemon::check::compiled(&edition)?;
     std::sync::Arc::make_mut(&mut registry).topics = crate::domain::name::Table::default();

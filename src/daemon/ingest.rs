@@ -322,6 +322,7 @@ impl Times {
                 networks: state.networks.clone(),
                 evaluated: Arc::clone(&state.evaluated),
                 invalidations: Arc::clone(&state.invalidations),
+                desk: Arc::clone(&state.desk),
             })));
         }
         if now.duration_since(self.snapshot) >= SNAPSHOT_EVERY {

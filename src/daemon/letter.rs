@@ -45,7 +45,8 @@ impl<'a> Cause<'a> {
             | Input::Tick
             | Input::Edition(_)
             | Input::Condition(_)
-            | Input::Recompute(_) => return None,
+            | Input::Recompute(_)
+            | Input::AlertAct(_) => return None,
         };
         Some(Self { at, received, message, pattern, message_rejected })
     }

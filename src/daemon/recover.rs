@@ -136,6 +136,7 @@ pub(super) fn input<'a>(
         Kept::Act(act) => Input::Act(act),
         Kept::Condition(condition) => Input::Condition(condition),
         Kept::Recompute(recomputed) => Input::Recompute(recomputed),
+        Kept::AlertAct(act) => Input::AlertAct(act),
         Kept::Edition(digest) => Input::Edition(edition(digest)?),
     })
 }

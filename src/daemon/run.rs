@@ -180,7 +180,7 @@ impl Daemon {
         let settings = Settings {
             store: if config.influx.is_some() { Store::Influx } else { Store::Embedded },
             channels: config.channels.iter().map(notify::Config::taker).collect(),
-            home: config.home(),
+            letterhead: config.letterhead(),
             data_folder: journal.folder().to_owned(),
         };
         register_sinks(&mut journal, &config)?;
@@ -521,9 +521,11 @@ fn full_notice(registry: &Registry, settings: &Settings, at: Moment) -> Option<N
     let subject = Subject::Weir { condition: full, network: None };
     let (change, times) = (AlertChange::Fired, (at.wall, at.wall));
     let event = AlertEvent::plain(AlertId(0), *rule, subject, change, times);
-    let told = notify::notification(registry, &event, "weir", &settings.home);
-    let channels = notify::takers(&settings.channels, told.route);
-    Some(NotificationRow { id: "journal-full".to_owned(), channels, body: told.body.to_string() })
+    let told = notify::notification(registry, &event, &settings.letterhead);
+    let channels =
+        notify::takers(&settings.channels, told.route, 0, crate::domain::desk::NoticeKind::Alerts);
+    let (id, body, alerts) = ("journal-full".to_owned(), told.body.to_string(), Vec::new());
+    Some(NotificationRow { id, channels, body, alerts })
 }
 
 #[cfg(test)]

@@ -297,7 +297,7 @@ async fn apply(config: &Config, commands: &Commands, folder: &Path) -> anyhow::R
         Ok(tables) => tables,
         Err(faults) => return Ok(told(faults)),
     };
-    let (judgement, networks) = (config.judgement.judgement(), config.networks());
+    let (judgement, networks) = (config.judgement(), config.networks());
     let edition = Edition { judgement, networks, tables };
     if let Err(faults) = check::compiled(&edition) {
         return Ok(told(faults));

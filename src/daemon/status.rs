@@ -12,7 +12,7 @@ use crate::domain::invalidation::Invalidations;
 use crate::domain::registry::Registry;
 use crate::domain::time::Moment;
 use crate::mqtt::outbox::Outbox;
-use crate::pipeline::state::{NetworkState, StationState};
+use crate::pipeline::state::{Desk, NetworkState, StationState};
 
 /// An immutable view of the pipeline's state, made once a second.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct View {
     pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
     /// What persons say of values.
     pub invalidations: Arc<Invalidations>,
+    /// What persons did with alerts, and what was told of them.
+    pub desk: Arc<Desk>,
 }
 
 /// The daemon's own state, written by its parts and read by metrics and page.

@@ -253,7 +253,12 @@ mod tests {
     fn journal(ids: impl Iterator<Item = String>) -> (TempDir, Reader) {
         let folder = TempDir::new().unwrap();
         let mut journal = Journal::open(&Config::at(folder.path()), Timestamp(0)).unwrap();
-        let row = |id| NotificationRow { id, channels: vec!["duty".into()], body: "{}".to_owned() };
+        let row = |id| NotificationRow {
+            id,
+            channels: vec!["duty".into()],
+            body: "{}".to_owned(),
+            alerts: Vec::new(),
+        };
         let notifications = ids.map(row).collect();
         journal.commit(&Batch { notifications, ..Batch::default() }).unwrap();
         let reader = Reader::open(folder.path()).unwrap();

@@ -38,13 +38,17 @@ impl Severity {
 }
 
 /// Who is called by an alert.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Route {
     /// The operator, for the river, the air, the park.
+    #[n(0)]
     Environment,
     /// The technician, for the probe, the station, its line.
+    #[n(1)]
     Instrument,
     /// Who looks after weir.
+    #[n(2)]
     Weir,
 }
 

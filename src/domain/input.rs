@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
 use crate::domain::check::CheckKind;
+use crate::domain::desk::AlertAct;
 use crate::domain::name::{NetworkId, PropertyId, StationId, TopicId};
 use crate::domain::quality::Flag;
 use crate::domain::recompute::Recompute;
@@ -190,6 +191,8 @@ pub enum Input<'a> {
     Condition(Condition),
     /// What past days come to by values that came too late for them.
     Recompute(Arc<Recompute>),
+    /// What a person does with alerts.
+    AlertAct(Arc<AlertAct>),
 }
 
 impl Input<'_> {
@@ -202,7 +205,8 @@ impl Input<'_> {
             | Self::Tick
             | Self::Edition(_)
             | Self::Condition(_)
-            | Self::Recompute(_) => None,
+            | Self::Recompute(_)
+            | Self::AlertAct(_) => None,
         }
     }
 }

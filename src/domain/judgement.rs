@@ -1,5 +1,6 @@
 //! The settings that verdicts depend on besides the seeds; part of an edition.
 
+use crate::domain::alerting::Alerting;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 
 /// The settings of the configuration that decoding, QC, windows or verdicts read: part of the
@@ -25,12 +26,16 @@ pub struct Judgement {
     pub suspect_in_means: bool,
     /// Whether suspect values and means enter classes, indices, grades and states.
     pub suspect_in_class: bool,
+    /// How alerts are told.
+    pub alerting: Alerting,
 }
 
 /// What editions of releases before meant by the settings that they did not have, in the order of
 /// [`Judgement::settings`], and how many settings the first release had.
-const BEFORE: [i64; 8] = [0, 0, 0, 0, 0, 0, 1, 1];
+const BEFORE: [i64; 16] = [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
 const FIRST: usize = 5;
+/// Where those of alerting begin.
+const ALERTING: usize = 8;
 
 impl Default for Judgement {
     fn default() -> Self {
@@ -43,6 +48,7 @@ impl Default for Judgement {
             round_periods: true,
             suspect_in_means: false,
             suspect_in_class: false,
+            alerting: Alerting::default(),
         }
     }
 }
@@ -61,6 +67,7 @@ impl Judgement {
             round_periods,
             suspect_in_means,
             suspect_in_class,
+            alerting,
         } = *self;
         let mut settings = vec![
             lateness_horizon_ms,
@@ -72,6 +79,7 @@ impl Judgement {
             i64::from(suspect_in_means),
             i64::from(suspect_in_class),
         ];
+        settings.extend(alerting.settings());
         let said = |(at, setting): (usize, &i64)| BEFORE.get(at) != Some(setting);
         let last = settings.iter().enumerate().rposition(said).map_or(0, |at| at + 1);
         settings.truncate(last.max(FIRST));
@@ -94,6 +102,7 @@ impl Judgement {
             round_periods: setting(5) != 0,
             suspect_in_means: setting(6) != 0,
             suspect_in_class: setting(7) != 0,
+            alerting: Alerting::from_settings(settings.get(ALERTING..).unwrap_or_default()),
         }
     }
 }
@@ -123,6 +132,7 @@ mod tests {
             round_periods: false,
             suspect_in_means: true,
             suspect_in_class: true,
+            alerting: Alerting::AT_ONCE,
             ..Judgement::default()
         };
         assert_eq!(judgement, meant);

@@ -420,6 +420,37 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// Begins with nothing known.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            digest: "".into(),
+            judgement: Judgement::default(),
+            networks: Table::default(),
+            import: None,
+            units: Units::default(),
+            properties: Table::default(),
+            places: Table::default(),
+            stations: Table::default(),
+            marks: Marks::default(),
+            profiles: Vec::new(),
+            devices: Table::default(),
+            device_ids: HashMap::new(),
+            datastreams: Table::default(),
+            topics: Table::default(),
+            sets: Table::default(),
+            limits: Table::default(),
+            rules: Table::default(),
+            weir_rules: Vec::new(),
+            reaches: Vec::new(),
+            air: Air::default(),
+            water: WaterRules::default(),
+            energy: Energy::default(),
+            calendar: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+
     /// Gives a datastream of this edition.
     #[must_use]
     pub fn datastream(&self, id: DatastreamId) -> Option<&Datastream> {

@@ -43,6 +43,8 @@ pub struct Batch {
     pub alerts: Vec<AlertRow>,
     /// What is to be told, and over which channels.
     pub notifications: Vec<NotificationRow>,
+    /// What persons did with alerts.
+    pub alert_acts: Vec<AlertActRow>,
     /// Dead letters that ended well when they were run again.
     pub retried: Vec<DeadLetterId>,
     /// Messages that are rejected no more, because a reading of theirs was stored after all.
@@ -74,6 +76,7 @@ impl Batch {
         self.dead_letters.clear();
         self.alerts.clear();
         self.notifications.clear();
+        self.alert_acts.clear();
         self.retried.clear();
         self.mended.clear();
         self.cursors.clear();
@@ -121,6 +124,7 @@ pub struct Mark {
     dead_letters: usize,
     alerts: usize,
     notifications: usize,
+    alert_acts: usize,
 }
 
 impl Batch {
@@ -134,6 +138,7 @@ impl Batch {
             dead_letters: self.dead_letters.len(),
             alerts: self.alerts.len(),
             notifications: self.notifications.len(),
+            alert_acts: self.alert_acts.len(),
         }
     }
 
@@ -145,6 +150,7 @@ impl Batch {
         self.dead_letters.truncate(mark.dead_letters);
         self.alerts.truncate(mark.alerts);
         self.notifications.truncate(mark.notifications);
+        self.alert_acts.truncate(mark.alert_acts);
     }
 }
 
@@ -262,6 +268,29 @@ pub struct NotificationRow {
     pub channels: Vec<Box<str>>,
     /// What is said, JSON.
     pub body: String,
+    /// The alerts that it is about.
+    pub alerts: Vec<AlertId>,
+}
+
+/// What a person did with alerts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlertActRow {
+    /// The alert, where it is about one.
+    pub alert: Option<AlertId>,
+    /// The silence, where it is about one.
+    pub silence: Option<u64>,
+    /// When.
+    pub at: Timestamp,
+    /// What, in a word.
+    pub what: &'static str,
+    /// Who.
+    pub person: String,
+    /// For whom, where somebody else did it.
+    pub behalf: Option<String>,
+    /// The comment or the reason.
+    pub words: String,
+    /// Until when it lasts, where that was said.
+    pub until: Option<Timestamp>,
 }
 
 /// How far a sink came.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
 use crate::domain::check::CheckKind;
+use crate::domain::desk::AlertAct;
 use crate::domain::input::{
     Act, Arrival, By, Condition, Input, Message, Qos, ReadingPlace, ReceiveFault,
 };
@@ -29,6 +30,7 @@ mod kind {
     pub(super) const INVALIDATE: u8 = 17;
     pub(super) const REVOKE: u8 = 18;
     pub(super) const CHECK: u8 = 19;
+    pub(super) const ALERT_ACT: u8 = 20;
 }
 
 /// Bits of a message's head.
@@ -61,6 +63,10 @@ impl Inputs {
             Input::Edition(registry) => push_bytes(out, registry.digest.as_bytes()),
             Input::Condition(condition) => push_condition(out, *condition),
             Input::Recompute(recomputed) => push_bytes(out, &recomputed.to_bytes()),
+            // Writing into memory can't fail.
+            Input::AlertAct(act) => {
+                push_bytes(out, &minicbor::to_vec(&**act).unwrap_or_default());
+            }
         }
         self.last = arrival.at;
         self.count += 1;
@@ -111,6 +117,7 @@ fn kind_of(input: &Input<'_>) -> u8 {
         Input::Condition(Condition::Settled { .. }) => kind::SETTLED,
         Input::Condition(Condition::Weir { .. }) => kind::WEIR,
         Input::Recompute(_) => kind::RECOMPUTE,
+        Input::AlertAct(_) => kind::ALERT_ACT,
     }
 }
 
@@ -221,6 +228,8 @@ pub enum Kept<'a> {
     Condition(Condition),
     /// What past days come to by values that came too late for them.
     Recompute(Arc<Recompute>),
+    /// What a person does with alerts.
+    AlertAct(Arc<AlertAct>),
 }
 
 /// Reads what [`Inputs::push`] wrote, in order. Ends with [`Torn`] where the bytes do not.
@@ -281,6 +290,7 @@ impl<'a> Unpacked<'a> {
                 let condition = WeirCondition::ALL.into_iter().find(|one| one.word() == word)?;
                 Kept::Condition(Condition::Weir { condition, holds: take_byte(rest)? != 0 })
             }
+            kind::ALERT_ACT => Kept::AlertAct(Arc::new(take_alert_act(rest)?)),
             kind::RECOMPUTE => Kept::Recompute(Arc::new(Recompute::from_bytes(take_bytes(rest)?)?)),
             _ => return None,
         };
@@ -337,6 +347,12 @@ fn take_check<'a>(rest: &mut &'a [u8]) -> Option<Act<'a>> {
     let at = moment(take_varint(rest)?, 0)?.wall;
     let by = take_by(rest)?;
     Some(Act::Check { station, property, position, kind, value, standard, at, by })
+}
+
+fn take_alert_act(rest: &mut &[u8]) -> Option<AlertAct> {
+    let act: AlertAct = minicbor::decode(take_bytes(rest)?).ok()?;
+    moment(act.what.until().unwrap_or_default().millis(), 0)?;
+    Some(act)
 }
 
 fn take_number(rest: &mut &[u8]) -> Option<f64> {
@@ -409,6 +425,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::alert::AlertId;
+    use crate::domain::desk::What;
 
     fn message<'a>(topic: &'a [u8], payload: &'a [u8]) -> Message<'a> {
         Message {
@@ -476,6 +494,12 @@ mod tests {
             Input::Condition(Condition::Settled { network: NetworkId(1), ordinal: 1 << 40 }),
             Input::Condition(weir),
             Input::Recompute(Arc::new(Recompute { heard_ms: Some(7), ..Recompute::default() })),
+            Input::AlertAct(Arc::new(AlertAct {
+                what: What::Shelve { alert: AlertId(7), until: Timestamp(-1) },
+                person: "李娜".to_owned(),
+                words: String::new(),
+                behalf: Some("王伟".to_owned()),
+            })),
         ];
         let mut packed = Inputs::default();
         for (index, input) in inputs.iter().enumerate() {
@@ -492,6 +516,7 @@ mod tests {
                 (Kept::Act(a), Input::Act(b)) => assert_eq!(a, b),
                 (Kept::Condition(a), Input::Condition(b)) => assert_eq!(a, b),
                 (Kept::Recompute(a), Input::Recompute(b)) => assert_eq!(a, b),
+                (Kept::AlertAct(a), Input::AlertAct(b)) => assert_eq!(a, b),
                 (Kept::Tick, Input::Tick) => {}
                 (read, wrote) => panic!("{read:?} for {wrote:?}"),
             }

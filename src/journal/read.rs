@@ -1,6 +1,8 @@
 //! Reading the journal, also while the daemon writes it. Reads are short: a long one would keep
 //! SQLite's write-ahead log from being folded back.
 
+mod alerts;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -127,20 +129,7 @@ pub struct Due {
     pub attempts: u32,
 }
 
-/// A change of an alert, as it was told.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AlertHeld {
-    /// The alert's number.
-    pub alert: u64,
-    /// What happened: `firing`, `changed`, `resolved`, `withdrawn`, `past`.
-    pub change: String,
-    /// Whom it is about.
-    pub subject: String,
-    /// When.
-    pub at: Timestamp,
-    /// All of it, as it was told.
-    pub json: String,
-}
+pub use self::alerts::{AlertActHeld, AlertHeld, ToldHeld};
 
 impl Reader {
     /// Opens the journal of a folder.
@@ -394,32 +383,6 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Gives the alerts that fire, oldest first.
-    ///
-    /// # Errors
-    /// The journal can't be read.
-    pub fn open_alerts(&self) -> Result<Vec<AlertHeld>, Error> {
-        let select = format!(
-            "SELECT {ALERT} FROM alerts a WHERE change IN ('firing', 'changed') AND NOT EXISTS
-                (SELECT 1 FROM alerts b WHERE b.alert = a.alert AND b.number > a.number)
-             ORDER BY number"
-        );
-        let mut statement = self.connection.prepare_cached(&select)?;
-        let rows = statement.query_map([], alert)?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Gives the last changes of alerts, newest first.
-    ///
-    /// # Errors
-    /// The journal can't be read.
-    pub fn alert_history(&self, count_max: u32) -> Result<Vec<AlertHeld>, Error> {
-        let select = format!("SELECT {ALERT} FROM alerts ORDER BY number DESC LIMIT ?1");
-        let mut statement = self.connection.prepare_cached(&select)?;
-        let rows = statement.query_map([count_max], alert)?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
     /// Gives the embedded store's observations of a datastream, from a time on to another.
     ///
     /// # Errors
@@ -466,8 +429,6 @@ impl Reader {
 const LETTER: &str = "id, at, network, topic, payload, qos, retain, packet_id, stage, code, words, \
     device, channel, received_wall, received_elapsed, retried_at, record, pattern, \
     message_rejected";
-const ALERT: &str = "alert, change, subject, at, json";
-
 fn letter(row: &Row<'_>) -> rusqlite::Result<LetterHeld> {
     let wall = time(row, 13)?;
     let letter = DeadLetter {
@@ -491,16 +452,6 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<LetterHeld> {
     };
     let retried_at = row.get::<_, Option<i64>>(15)?.map(Timestamp);
     Ok(LetterHeld { id: DeadLetterId(row.get(0)?), letter, retried_at })
-}
-
-fn alert(row: &Row<'_>) -> rusqlite::Result<AlertHeld> {
-    Ok(AlertHeld {
-        alert: unsigned(row, 0)?,
-        change: row.get(1)?,
-        subject: row.get(2)?,
-        at: time(row, 3)?,
-        json: row.get(4)?,
-    })
 }
 
 pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {

@@ -114,6 +114,21 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (datastream, time, mark)
     ) WITHOUT ROWID;
 ",
+    // What persons do with alerts, and which alerts a notification is about.
+    "
+    CREATE TABLE alert_acts (
+        number INTEGER PRIMARY KEY, alert INTEGER, silence INTEGER, at INTEGER NOT NULL,
+        what TEXT NOT NULL, person TEXT NOT NULL, behalf TEXT, words TEXT NOT NULL, until INTEGER
+    );
+    CREATE INDEX alert_acts_by_alert ON alert_acts (alert, number);
+    CREATE TABLE told (
+        alert INTEGER NOT NULL, notification INTEGER NOT NULL,
+        PRIMARY KEY (alert, notification)
+    ) WITHOUT ROWID;
+    CREATE INDEX told_by_notification ON told (notification);
+    CREATE TRIGGER told_goes AFTER DELETE ON notifications
+        BEGIN DELETE FROM told WHERE notification = OLD.number; END;
+",
 ];
 
 /// Marks a file as a journal of weir ("weir" in ASCII).

@@ -266,7 +266,12 @@ fn at_the_byte_limit_only_notes_are_taken_and_what_the_reserve_is_for() {
     let mut journal = Journal::open(&config, at(0).wall).unwrap();
     assert!(matches!(journal.commit(&batch(1, b"x")), Err(Error::Full { .. })));
     assert_eq!(journal.sequence(), 0);
-    let row = NotificationRow { id: "n".into(), channels: vec!["c".into()], body: "{}".into() };
+    let row = NotificationRow {
+        id: "n".into(),
+        channels: vec!["c".into()],
+        body: "{}".into(),
+        alerts: Vec::new(),
+    };
     let notes = Batch { notifications: vec![row], ..Batch::default() };
     journal.commit_from_reserve(&notes).unwrap();
     let reader = Reader::open(folder.path()).unwrap();
@@ -400,6 +405,7 @@ fn a_notification_is_due_until_its_receipt() {
         id: id.to_owned(),
         channels: vec!["a".into(), "b".into()],
         body: "{}".to_owned(),
+        alerts: vec![AlertId(7)],
     };
     let mut first = batch(1, b"x");
     first.notifications = vec![row("n1"), row("n2"), row("n1")];
@@ -444,7 +450,7 @@ fn a_notification_is_kept_until_every_channel_has_it_and_its_days_are_over() {
     let mut journal = open(&folder);
     let channels = vec!["a".into(), "b".into()];
     let mut first = batch(1, b"x");
-    let row = NotificationRow { id: "n".into(), channels, body: "{}".into() };
+    let row = NotificationRow { id: "n".into(), channels, body: "{}".into(), alerts: Vec::new() };
     first.notifications = vec![row];
     journal.commit(&first).unwrap();
     let confirm = |channel: &str| Receipt {
@@ -475,7 +481,12 @@ fn what_a_broken_input_caused_is_taken_out_of_the_batch() {
     held.lines.extend_from_slice(b"water ph=9 3");
     held.line_count += 1;
     held.dead_letters.push(letter("s2", b"{"));
-    let row = NotificationRow { id: "n".into(), channels: Vec::new(), body: "{}".into() };
+    let row = NotificationRow {
+        id: "n".into(),
+        channels: Vec::new(),
+        body: "{}".into(),
+        alerts: Vec::new(),
+    };
     held.notifications.push(row);
     held.roll_back(mark);
     assert_eq!(format!("{held:?}"), before);

@@ -57,6 +57,11 @@ const ALERTS_TO_DELETE: &str = "DELETE FROM alerts WHERE number IN
         AND (change NOT IN ('firing', 'changed') OR EXISTS (SELECT 1 FROM alerts
             WHERE alert = old.alert AND number > old.number))
      ORDER BY number LIMIT ?2)";
+/// How many acts of persons on alerts are kept. Beyond, the oldest go.
+const ALERT_ACTS_MAX: i64 = 100_000;
+const ALERT_ACTS_TO_DELETE: &str = "DELETE FROM alert_acts WHERE number IN
+    (SELECT number FROM alert_acts WHERE number <= (SELECT max(number) FROM alert_acts) - ?1
+     ORDER BY number LIMIT ?2)";
 
 /// What one slice did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -110,6 +115,9 @@ impl Journal {
         }
         rows +=
             transaction.prepare_cached(ALERTS_TO_DELETE)?.execute(params![ALERTS_MAX, slice])?;
+        rows += transaction
+            .prepare_cached(ALERT_ACTS_TO_DELETE)?
+            .execute(params![ALERT_ACTS_MAX, slice])?;
         let old = "SELECT id FROM snapshots AS one WHERE closing IS NOT NULL
             AND id NOT IN (SELECT id FROM snapshots WHERE closing IS NOT NULL
                 ORDER BY id DESC LIMIT ?1)
@@ -167,6 +175,7 @@ mod tests {
             DELIVERIES_TO_DELETE,
             NOTIFICATIONS_TO_DELETE,
             ALERTS_TO_DELETE,
+            ALERT_ACTS_TO_DELETE,
         ];
         for statement in statements.into_iter().chain(parts) {
             let explain = format!("EXPLAIN QUERY PLAN {statement}");
@@ -248,6 +257,23 @@ mod tests {
         assert_eq!((held, slices), ((ALERTS_MAX, 501), 3));
         let open = Reader::open(folder.path()).unwrap().open_alerts().unwrap();
         assert!(open.iter().any(|alert| alert.alert == 1), "it fires still");
+    }
+
+    #[test]
+    fn so_many_acts_on_alerts_are_kept() {
+        let folder = TempDir::new().unwrap();
+        let mut journal = open(&folder);
+        let insert = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < ?1)
+            INSERT INTO alert_acts (at, what, person, words) SELECT x, '', '', '' FROM n";
+        journal.connection.execute(insert, [ALERT_ACTS_MAX + 300]).unwrap();
+        while journal.tidy(at(0).wall).unwrap().more() {}
+        let held: (i64, i64) = journal
+            .connection
+            .query_row("SELECT count(*), min(number) FROM alert_acts", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(held, (ALERT_ACTS_MAX, 301));
     }
 
     #[test]

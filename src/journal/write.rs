@@ -18,7 +18,7 @@ use crate::journal::dead_letter::{Change, Tallies};
 use crate::journal::folder::{Folder, JOURNAL};
 use crate::journal::ledger::{self, Sums};
 use crate::journal::tidy::HELD;
-use crate::journal::{Config, Error, damage, schema, store};
+use crate::journal::{Config, Error, damage, schema, store, told};
 
 /// How many refused lines are kept with their words; beyond, they are counted.
 pub const REFUSED_MAX: i64 = 10_000;
@@ -457,47 +457,11 @@ fn write_rows(
                 row.json,
             ])?;
     }
-    write_notifications(transaction, batch)?;
+    told::write_alert_acts(transaction, batch)?;
+    told::write_notifications(transaction, batch)?;
     write_progress(transaction, batch)?;
     damage::write(transaction, &batch.damaged)?;
     Ok(change)
-}
-
-fn write_notifications(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Error> {
-    for row in &batch.notifications {
-        let made = transaction
-            .prepare_cached(
-                "INSERT OR IGNORE INTO notifications (id, at, body) VALUES (?1, ?2, ?3)",
-            )?
-            .execute(params![row.id, batch.at.millis(), row.body])?;
-        if made == 0 {
-            continue;
-        }
-        let number = transaction.last_insert_rowid();
-        for channel in &row.channels {
-            transaction
-                .prepare_cached("INSERT INTO deliveries VALUES (?1, ?2, 0, '', NULL)")?
-                .execute(params![&**channel, number])?;
-        }
-    }
-    for row in &batch.attempts {
-        transaction
-            .prepare_cached(
-                "UPDATE deliveries SET attempts = attempts + 1, words = ?3 WHERE channel = ?2
-                 AND number = (SELECT number FROM notifications WHERE id = ?1)",
-            )?
-            .execute(params![row.id, &*row.channel, row.words])?;
-    }
-    for row in &batch.receipts {
-        transaction
-            .prepare_cached(
-                "UPDATE deliveries SET attempts = attempts + 1, words = ?3, confirmed_at = ?4
-                 WHERE channel = ?2
-                 AND number = (SELECT number FROM notifications WHERE id = ?1)",
-            )?
-            .execute(params![row.id, &*row.channel, row.words, row.at.millis()])?;
-    }
-    Ok(())
 }
 
 fn count_refused(transaction: &Transaction<'_>) -> Result<i64, Error> {

@@ -1,6 +1,8 @@
 //! What channels are given of a change of alerts: JSON in the shape of Alertmanager's webhook, with
 //! what weir knows besides.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -25,16 +27,36 @@ pub struct Notification {
     pub route: Option<Route>,
 }
 
+/// What the installation says in every notification.
+#[derive(Clone, Debug)]
+pub struct Letterhead {
+    /// The zone for what is weir's own.
+    pub home: TimeZone,
+    /// Whom to call of each company that runs stations, by its name in the seeds.
+    pub contacts: BTreeMap<String, String>,
+    /// The address of the operator page, to which an alert's link leads; empty where there is none
+    /// to be told.
+    pub page: String,
+}
+
+impl Letterhead {
+    /// Begins without contacts and address.
+    #[must_use]
+    pub fn plain(home: TimeZone) -> Self {
+        Self { home, contacts: BTreeMap::new(), page: String::new() }
+    }
+
+    fn link(&self, event: &AlertEvent) -> String {
+        let page = self.page.trim_end_matches('/');
+        if page.is_empty() { String::new() } else { format!("{page}/alerts/{}", event.alert.0) }
+    }
+}
+
 /// Writes the notification of an alert's change. Times in sentences are in the zone of the
-/// station; `home` is the zone for what is weir's own.
+/// station.
 #[must_use]
-pub fn notification(
-    registry: &Registry,
-    event: &AlertEvent,
-    receiver: &str,
-    home: &TimeZone,
-) -> Notification {
-    let scene = Scene::new(registry, event, home);
+pub fn notification(registry: &Registry, event: &AlertEvent, head: &Letterhead) -> Notification {
+    let scene = Scene::new(registry, event, &head.home);
     // Alertmanager's receivers know two words; a withdrawn alert no longer fires.
     let status = match event.change {
         AlertChange::Fired | AlertChange::Changed => "firing",
@@ -51,6 +73,7 @@ pub fn notification(
     let words = scene.english();
     let time = |at: Timestamp| at.rfc3339(&scene.zone);
     let reasons: Vec<&str> = event.reasons.iter().map(Period::word).collect();
+    let operator = scene.station.map_or("", |station| &station.operator);
     let annotations = json!({
         "summary_en": words,
         "summary_zh": scene.chinese(),
@@ -71,6 +94,11 @@ pub fn notification(
         "since": time(event.since),
         "state": event.change.word(),
         "cause": event.cause.map_or("", |cause| cause.test.name()),
+        "severity": rule.map_or("warning", |rule| rule.severity.word()),
+        "operator": operator,
+        "contact": head.contacts.get(operator).map_or("", String::as_str),
+        "acknowledged": "",
+        "flaps": "",
     });
     let fingerprint = format!("{:016x}", event.alert.0);
     let route = rule.map(|rule| rule.route);
@@ -80,8 +108,10 @@ pub fn notification(
         since: event.since.rfc3339(&scene.zone),
         route: route.map_or("", Route::word),
         cause: event.cause.map_or(Value::Null, |cause| cause_of(registry, event, &cause, &scene)),
+        page: head.page.clone(),
+        link: head.link(event),
     };
-    let body = body(&told, receiver, &labels, &annotations, &fingerprint);
+    let body = body(&told, &labels, &annotations, &fingerprint);
     let id = format!("{}-{}-{}", event.alert.0, event.change.word(), event.at.millis());
     Notification { id, body, words, route }
 }
@@ -131,28 +161,25 @@ struct Told {
     ends: String,
     route: &'static str,
     cause: Value,
+    page: String,
+    link: String,
 }
 
-fn body(
-    told: &Told,
-    receiver: &str,
-    labels: &Value,
-    annotations: &Value,
-    fingerprint: &str,
-) -> Value {
-    let Told { status, since, ends, route, cause } = told;
+fn body(told: &Told, labels: &Value, annotations: &Value, fingerprint: &str) -> Value {
+    let Told { status, since, ends, route, cause, page, link } = told;
     let alertname = labels.get("alertname").cloned().unwrap_or_default();
     json!({
         "version": "4",
         "groupKey": format!("weir/{fingerprint}"),
         "truncatedAlerts": 0,
         "status": status,
-        "receiver": receiver,
+        "receiver": "weir",
         "groupLabels": { "alertname": alertname },
         "commonLabels": labels,
         "commonAnnotations": annotations,
-        "externalURL": "",
+        "externalURL": page,
         "route": route,
+        "notice": { "kind": "alerts", "step": 0 },
         "cause": cause,
         "alerts": [{
             "status": status,
@@ -160,7 +187,7 @@ fn body(
             "annotations": annotations,
             "startsAt": since,
             "endsAt": ends,
-            "generatorURL": "",
+            "generatorURL": link,
             "fingerprint": fingerprint,
         }],
     })
@@ -218,13 +245,15 @@ pub(super) fn sample() -> Value {
         "above": 0, "water_temperature": 0,
     });
     let (ends, since) = (NO_END.to_owned(), NO_END.to_owned());
-    let event = Told { status: "firing", ends, since, route: "environment", cause };
+    let (page, link) = (String::new(), String::new());
+    let event = Told { status: "firing", ends, since, route: "environment", cause, page, link };
     let annotations = json!({
         "summary_en": "sample", "summary_zh": "sample", "advice_en": "sample",
         "advice_zh": "sample", "limit": "3", "clause": "sample", "value": "2.5",
         "multiple": "0.08", "share": "87 %", "class": "V", "period": "1h", "reasons": "native 1h",
         "value_from": NO_END, "value_to": NO_END, "before": "2.4", "before_from": NO_END,
-        "since": NO_END, "state": "firing", "cause": "sample",
+        "since": NO_END, "state": "firing", "cause": "sample", "severity": "warning",
+        "operator": "sample", "contact": "sample", "acknowledged": "sample", "flaps": "4",
     });
-    body(&event, "sample", &labels, &annotations, "0000000000000000")
+    body(&event, &labels, &annotations, "0000000000000000")
 }

@@ -245,7 +245,8 @@ impl Pipeline {
             | Input::Tick
             | Input::Edition(_)
             | Input::Condition(_)
-            | Input::Recompute(_) => {}
+            | Input::Recompute(_)
+            | Input::AlertAct(_) => {}
         }
         &mut self.observed
     }

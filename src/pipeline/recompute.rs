@@ -185,7 +185,7 @@ impl<'t> Reader<'t> {
                 self.pipeline.process(arrival, &mut self.out);
                 return Vec::new();
             }
-            Input::Tick | Input::Recompute(_) => return Vec::new(),
+            Input::Tick | Input::Recompute(_) | Input::AlertAct(_) => return Vec::new(),
         }
         let registry = Arc::clone(self.pipeline.registry());
         let horizon = at.wall.plus(-registry.judgement.lateness_horizon_ms);

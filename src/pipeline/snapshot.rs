@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
+use crate::alert::desk::Desk;
 use crate::basin::Basin;
 use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
@@ -49,6 +50,9 @@ struct Closing {
     #[n(11)]
     #[cbor(default)]
     gone: BTreeMap<DeviceId, i64>,
+    #[n(12)]
+    #[cbor(default)]
+    desk: Desk,
 }
 
 /// What can't be read back.
@@ -96,6 +100,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         invalidations: Invalidations::clone(&state.invalidations),
         announced: Announced::clone(&state.announced),
         gone: state.gone.clone(),
+        desk: Desk::clone(&state.desk),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -149,5 +154,6 @@ pub fn restore(
     pipeline.state.invalidations = Arc::new(closing.invalidations);
     pipeline.state.announced = Arc::new(closing.announced);
     pipeline.state.gone = closing.gone;
+    pipeline.state.desk = Arc::new(closing.desk);
     Ok(pipeline)
 }

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 
 use crate::aggregate::counter::Latest;
 use crate::aggregate::window::Windows;
+pub use crate::alert::desk::Desk;
 use crate::alert::{exceedance, instrument, silence};
 use crate::assess;
 use crate::basin::Basin;
@@ -280,6 +281,8 @@ pub struct State {
     pub alerts: u64,
     /// What is said of spans of values.
     pub invalidations: Arc<Invalidations>,
+    /// What persons did with alerts, and what was told of them.
+    pub desk: Arc<Desk>,
 }
 
 impl State {

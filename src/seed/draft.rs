@@ -2,17 +2,12 @@
 //! A faulty cell is noted and stood in for, so that one fault doesn't cause a hundred others.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 
 use crate::domain::fault::Fault;
-use crate::domain::judgement::Judgement;
-use crate::domain::name::{DatastreamId, Names, NetworkId, PlaceId, PropertyId, StationId, Table};
-use crate::domain::registry::{
-    Air, Energy, Marks, ProfileIndex, Registry, VocabularyIndex, WaterRules,
-};
-use crate::domain::unit::Units;
+use crate::domain::name::{DatastreamId, Names, NetworkId, PlaceId, PropertyId, StationId};
+use crate::domain::registry::{ProfileIndex, Registry, VocabularyIndex};
 use crate::seed::device::Standing;
 use crate::seed::profile::Sender;
 
@@ -58,7 +53,7 @@ impl Draft {
         Self {
             faults,
             names,
-            registry: empty(),
+            registry: Registry::empty(),
             networks: Known::new("a network of the configuration"),
             properties: Known::new("a property of properties.csv"),
             places: Known::new("a place of places.csv"),
@@ -80,33 +75,4 @@ impl Draft {
 /// The zone of dates that belong to no station: China has one, without summer time.
 pub(super) fn china() -> TimeZone {
     TimeZone::fixed(jiff::tz::offset(8))
-}
-
-fn empty() -> Registry {
-    Registry {
-        digest: "".into(),
-        judgement: Judgement::default(),
-        networks: Table::default(),
-        import: None,
-        units: Units::default(),
-        properties: Table::default(),
-        places: Table::default(),
-        stations: Table::default(),
-        marks: Marks::default(),
-        profiles: Vec::new(),
-        devices: Table::default(),
-        device_ids: HashMap::new(),
-        datastreams: Table::default(),
-        topics: Table::default(),
-        sets: Table::default(),
-        limits: Table::default(),
-        rules: Table::default(),
-        weir_rules: Vec::new(),
-        reaches: Vec::new(),
-        air: Air::default(),
-        water: WaterRules::default(),
-        energy: Energy::default(),
-        calendar: Vec::new(),
-        checks: Vec::new(),
-    }
 }

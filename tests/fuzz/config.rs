@@ -18,7 +18,7 @@ pub(crate) fn body(bytes: &[u8]) {
         Ok(config) => {
             assert!(!config.brokers.is_empty());
             assert!(config.brokers.iter().all(|broker| broker.faults().is_empty()));
-            let settings = config.judgement.judgement().settings();
+            let settings = config.judgement().settings();
             assert!(settings.iter().all(|setting| *setting >= 0), "{settings:?}");
             assert!(!format!("{:?}", config.home()).is_empty());
         }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use tempfile::TempDir;
 use weir::daemon::edition::Edition;
 use weir::daemon::recover::recover;
+use weir::domain::alert::AlertId;
 use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
 use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Ledger, Outcome};
@@ -77,7 +78,8 @@ static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
         row.messages.count(Outcome::Stored);
         batch.ledger.push((Some(TopicId(0)), row));
         let (id, body) = (number.to_string(), "{}".to_owned());
-        batch.notifications.push(NotificationRow { id, channels: vec!["c".into()], body });
+        let alerts = vec![AlertId(3)];
+        batch.notifications.push(NotificationRow { id, channels: vec!["c".into()], body, alerts });
         batch.cursors.push(CursorRow { sink: "influx".into(), sequence: number as u64 });
         journal.commit(&batch).unwrap();
         if number == 3 {

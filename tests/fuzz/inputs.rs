@@ -17,6 +17,7 @@ fn input<'a>(kept: &Kept<'a>) -> Option<Input<'a>> {
         Kept::Act(act) => Some(Input::Act(*act)),
         Kept::Condition(condition) => Some(Input::Condition(*condition)),
         Kept::Recompute(recomputed) => Some(Input::Recompute(Arc::clone(recomputed))),
+        Kept::AlertAct(act) => Some(Input::AlertAct(Arc::clone(act))),
         // An edition stands elsewhere.
         Kept::Edition(_) => None,
     }

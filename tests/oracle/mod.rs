@@ -23,7 +23,7 @@ use weir::domain::input::{Arrival, Condition, Input, Message, Qos};
 use weir::domain::judgement::Judgement;
 use weir::domain::name::{NameKind, Names, NetworkId};
 use weir::domain::time::{Moment, Timestamp};
-use weir::notify::notification;
+use weir::notify::{Letterhead, notification};
 use weir::pipeline::{Pipeline, Processed};
 use weir::seed::{Tables, compile};
 
@@ -386,7 +386,7 @@ pub fn alerts<'a>(seeds: &Path, sent: impl Iterator<Item = &'a Sent>) -> Vec<Str
         };
         pipeline.process(&Arrival { at, input: Input::Message(message) }, &mut out);
         let told_now = out.alerts.iter().filter_map(|event| {
-            told_of(&notification(&registry, event, "weir", &TimeZone::UTC).body)
+            told_of(&notification(&registry, event, &Letterhead::plain(TimeZone::UTC)).body)
         });
         told.extend(told_now);
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use jiff::tz::{Offset, TimeZone};
 use weir::domain::alert::{AlertEvent, AlertId};
+use weir::domain::desk::NoticeKind;
 use weir::domain::input::{Act, Arrival, Input, Message, ReadingPlace};
 use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Counts, Ledger, Outcome};
@@ -22,7 +23,7 @@ use weir::domain::reply::Reply;
 use weir::domain::time::Moment;
 use weir::influx::line::{Points, Renderer};
 use weir::journal::inputs::{Inputs, Kept, Unpacked};
-use weir::notify::notification;
+use weir::notify::{Letterhead, group, notification};
 use weir::pipeline::recompute::{Reckoned, recompute};
 use weir::pipeline::{Pipeline, Processed, late, snapshot};
 use weir::seed::{Tables, compile, may_follow};
@@ -272,6 +273,7 @@ impl Player {
         }
         self.keep_letters(&arrival);
         self.say(&old, &mut caused);
+        self.say_notices(&old, &mut caused);
         self.alerts.extend(&self.out.alerts);
         self.told.push_str(&caused);
         self.caused.push(caused);
@@ -281,13 +283,36 @@ impl Player {
     /// by the labels.
     fn say(&mut self, old: &Registry, caused: &mut String) {
         for event in &self.out.alerts {
-            let body = notification(old, event, "weir", &self.zone).body;
+            let body = notification(old, event, &self.letterhead()).body;
             let labels = body["commonLabels"].to_string();
             let fired = self.labels.entry(event.alert).or_insert_with(|| labels.clone());
             assert_eq!(*fired, labels, "{event:?}");
             for language in ["en", "zh"] {
                 let sentence = body["commonAnnotations"][format!("summary_{language}")].as_str();
                 writeln!(caused, "  {language}: {}", sentence.unwrap()).unwrap();
+            }
+        }
+    }
+
+    fn letterhead(&self) -> Letterhead {
+        Letterhead::plain(self.zone.clone())
+    }
+
+    /// Writes what is told otherwise than one change at once.
+    fn say_notices(&self, old: &Registry, caused: &mut String) {
+        for notice in &self.out.notices {
+            let told = self.out.alerts.iter().map(|event| event.alert).collect::<Vec<_>>();
+            let alone = matches!(&notice.entries[..], [one] if told.contains(&one.event.alert));
+            if alone && notice.kind == NoticeKind::Alerts && notice.entries[0].flaps.is_none() {
+                continue;
+            }
+            let body = group(old, notice, &self.letterhead()).unwrap().body;
+            let alerts = notice.entries.iter().map(|one| one.event.alert.0.to_string());
+            let alerts = alerts.collect::<Vec<_>>().join(" ");
+            writeln!(caused, "  told together: {alerts}").unwrap();
+            for language in ["en", "zh"] {
+                let sentence = body["commonAnnotations"][format!("summary_{language}")].as_str();
+                writeln!(caused, "    {language}: {}", sentence.unwrap()).unwrap();
             }
         }
     }
@@ -302,7 +327,8 @@ impl Player {
             | Input::Tick
             | Input::Edition(_)
             | Input::Condition(_)
-            | Input::Recompute(_) => return,
+            | Input::Recompute(_)
+            | Input::AlertAct(_) => return,
         };
         let anew = matches!(arrival.input, Input::Message(_));
         let rejects = self.out.rejects.iter().filter(|one| anew || one.channel.is_some());
@@ -409,6 +435,7 @@ impl Player {
             Kept::Act(act) => Input::Act(act),
             Kept::Condition(condition) => Input::Condition(condition),
             Kept::Recompute(recomputed) => Input::Recompute(recomputed),
+            Kept::AlertAct(act) => Input::AlertAct(act),
             Kept::Edition(digest) => Input::Edition(Arc::clone(&self.editions[digest])),
         }
     }

@@ -61,6 +61,7 @@ fn view(more: usize) -> View {
         networks: Vec::new(),
         evaluated: Arc::clone(&state.evaluated),
         invalidations: Arc::clone(&state.invalidations),
+        desk: Arc::clone(&state.desk),
     }
 }
 

@@ -1,0 +1,541 @@
+//! What stands between a change of an alert and a notice: what persons did with it, what silences
+//! it, what it is told together with, when it is said again, who is told next. Nothing here sends.
+
+mod flap;
+mod held;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use minicbor::{Decode, Encode};
+
+use self::flap::Flap;
+pub use self::held::{Held, severity};
+use self::held::{kind, thread};
+use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Severity, Subject};
+use crate::domain::alerting::{Alerting, STEPS_MAX};
+use crate::domain::desk::{
+    AlertAct, ENTRIES_MAX, Entry, Matcher, Notice, NoticeKind, SILENCES_MAX, Thread, What,
+};
+use crate::domain::name::RuleId;
+use crate::domain::registry::{Registry, RuleKind};
+use crate::domain::time::{Moment, Timestamp};
+
+/// Who looks after an alert.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Acknowledgement {
+    /// Who, or for whom it was done.
+    #[n(0)]
+    pub person: String,
+    /// When.
+    #[n(1)]
+    pub at: Timestamp,
+    /// Until when; without it as long as the alert fires.
+    #[n(2)]
+    pub until: Option<Timestamp>,
+}
+
+/// An alert that fires, or that ended while something of it is still to be told.
+#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+pub struct Standing {
+    /// Its last change.
+    #[n(0)]
+    pub event: AlertEvent,
+    /// In which thread it is told.
+    #[n(1)]
+    pub thread: Thread,
+    /// Who looks after it.
+    #[n(2)]
+    pub acknowledged: Option<Acknowledgement>,
+    /// Until when nobody is told of it.
+    #[n(3)]
+    pub shelved_until: Option<Timestamp>,
+    /// Whether somebody was told that it fires.
+    #[n(4)]
+    pub told: bool,
+    /// What is still to be told of it.
+    #[n(5)]
+    owed: Owed,
+    /// Since when its reminders and steps count, in elapsed milliseconds.
+    #[n(6)]
+    since_ms: i64,
+    /// When somebody was reminded last, in elapsed milliseconds.
+    #[n(7)]
+    reminded_ms: i64,
+    /// The step of escalation that it reached.
+    #[n(8)]
+    pub step: u8,
+    /// When it began to fire, by the clock that told it.
+    #[n(9)]
+    pub fired: Timestamp,
+}
+
+impl Standing {
+    /// Says whether it fires.
+    #[must_use]
+    pub fn fires(&self) -> bool {
+        matches!(self.event.change, AlertChange::Fired | AlertChange::Changed)
+    }
+}
+
+/// What is still to be told of an alert.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
+#[cbor(index_only)]
+enum Owed {
+    #[n(0)]
+    Nothing,
+    /// That somebody looks after it.
+    #[n(1)]
+    Acknowledged,
+    /// Its last change.
+    #[n(2)]
+    Change,
+}
+
+/// A silence: nobody is told of what matches.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Silence {
+    /// What matches.
+    #[n(0)]
+    pub matcher: Matcher,
+    /// Until when.
+    #[n(1)]
+    pub until: Timestamp,
+    /// Who wants it.
+    #[n(2)]
+    pub person: String,
+    /// Why.
+    #[n(3)]
+    pub reason: String,
+    /// When it began.
+    #[n(4)]
+    pub at: Timestamp,
+}
+
+/// The desk.
+#[derive(Clone, PartialEq, Debug, Default, Encode, Decode)]
+pub struct Desk {
+    #[n(0)]
+    standing: BTreeMap<AlertId, Standing>,
+    #[n(1)]
+    silences: BTreeMap<u64, Silence>,
+    /// The number of the last silence.
+    #[n(2)]
+    last_silence: u64,
+    /// Threads of which something was told, and until when more gathers, in elapsed milliseconds.
+    #[n(3)]
+    gathering: BTreeMap<Thread, i64>,
+    #[n(4)]
+    flaps: BTreeMap<(RuleId, Subject), Flap>,
+    /// Stations and what is above them that are silent as a whole.
+    #[n(5)]
+    silent: BTreeSet<Subject>,
+    /// The number of the last notice.
+    #[n(6)]
+    notices: u64,
+}
+
+/// When something is done, by which settings, in which edition.
+#[derive(Clone, Copy)]
+struct Scene<'r> {
+    registry: &'r Registry,
+    terms: Alerting,
+    at: Moment,
+}
+
+impl Desk {
+    /// Gives the alerts that fire, and those of which an end is still to be told.
+    pub fn standing(&self) -> impl Iterator<Item = (AlertId, &Standing)> {
+        self.standing.iter().map(|(alert, standing)| (*alert, standing))
+    }
+
+    /// Gives one.
+    #[must_use]
+    pub fn get(&self, alert: AlertId) -> Option<&Standing> {
+        self.standing.get(&alert)
+    }
+
+    /// Gives the silences that did not end.
+    pub fn silences(&self, now: Timestamp) -> impl Iterator<Item = (u64, &Silence)> {
+        let lasting = self.silences.iter().filter(move |(_, one)| now < one.until);
+        lasting.map(|(id, one)| (*id, one))
+    }
+
+    /// Gives the number that the next silence gets.
+    #[must_use]
+    pub fn next_silence(&self) -> u64 {
+        self.last_silence.saturating_add(1)
+    }
+
+    /// Says whether one more silence can be held.
+    #[must_use]
+    pub fn has_room(&self, now: Timestamp) -> bool {
+        self.silences(now).count() < SILENCES_MAX
+    }
+
+    /// Has notices numbered after one: numbers of a journal that is gone never come again.
+    pub fn number_after(&mut self, last: u64) {
+        self.notices = self.notices.max(last);
+    }
+
+    /// Takes the changes of one input in and gives what is to be told of them at once.
+    pub fn take(
+        &mut self,
+        registry: &Registry,
+        events: &[AlertEvent],
+        at: Moment,
+        out: &mut Vec<Notice>,
+    ) {
+        let scene = Scene { registry, terms: registry.judgement.alerting, at };
+        for event in events {
+            self.note(scene, event);
+        }
+        let mut threads: BTreeMap<Thread, Vec<AlertId>> = BTreeMap::new();
+        for event in events {
+            let Some(standing) = self.standing.get(&event.alert) else { continue };
+            let thread = standing.thread;
+            let told = threads.entry(thread).or_default();
+            if !told.contains(&event.alert) {
+                told.push(event.alert);
+            }
+        }
+        for (thread, alerts) in threads {
+            self.tell_owed(scene, thread, &alerts, out);
+        }
+    }
+
+    /// Notes a change: what stands, what is owed, what flaps, what is silent as a whole.
+    fn note(&mut self, scene: Scene<'_>, event: &AlertEvent) {
+        let Scene { registry, terms, at } = scene;
+        let begins = event.change == AlertChange::Fired;
+        if !matches!(event.subject, Subject::Datastream(_) | Subject::Weir { .. })
+            && matches!(kind(registry, event.rule), Some(RuleKind::Silence { .. }))
+        {
+            match event.change {
+                AlertChange::Fired | AlertChange::Changed => self.silent.insert(event.subject),
+                AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => {
+                    self.silent.remove(&event.subject)
+                }
+            };
+        }
+        let flap = (event.rule, event.subject);
+        let unsaid = self.flaps.get(&flap).is_some_and(|flap| flap.said);
+        if begins && terms.flap_fires > 0 {
+            self.flaps.entry(flap).or_default().begin(terms, at.elapsed_ms);
+        }
+        let standing = self.standing.entry(event.alert).or_insert_with(|| Standing {
+            event: *event,
+            thread: thread(registry, terms, event),
+            acknowledged: None,
+            shelved_until: None,
+            // One that is not known was begun by a release without a desk.
+            told: !begins && event.change != AlertChange::Past,
+            owed: Owed::Nothing,
+            since_ms: at.elapsed_ms,
+            reminded_ms: at.elapsed_ms,
+            step: 0,
+            fired: at.wall,
+        });
+        standing.event = *event;
+        standing.owed = Owed::Change;
+        // What began unsaid while it flapped ends unsaid.
+        if !standing.fires() && unsaid && !standing.told {
+            self.standing.remove(&event.alert);
+        }
+    }
+
+    /// Tells what is owed of some alerts of a thread, unless more of it gathers or nobody is to be
+    /// told.
+    fn tell_owed(
+        &mut self,
+        scene: Scene<'_>,
+        thread: Thread,
+        alerts: &[AlertId],
+        out: &mut Vec<Notice>,
+    ) {
+        let Scene { registry, terms, at } = scene;
+        let gathers = self.gathering.get(&thread).is_some_and(|until| at.elapsed_ms < *until);
+        let mut told = Vec::new();
+        for alert in alerts {
+            let Some(standing) = self.standing.get(alert) else { continue };
+            let (fires, begun) = (standing.fires(), standing.told);
+            match self.held(registry, *alert, at.wall) {
+                // What flaps is said once.
+                Some(Held::Flapping) if self.says_that_it_flaps(*alert) => {}
+                Some(Held::Flapping) => continue,
+                // Who was told that it began is told that it ended, whatever is silent since.
+                Some(_) if !fires && begun => {}
+                Some(_) => {
+                    if !fires {
+                        self.standing.remove(alert);
+                    }
+                    continue;
+                }
+                None => {}
+            }
+            if !gathers {
+                told.push(*alert);
+            }
+        }
+        if told.is_empty() {
+            return;
+        }
+        let is_change = |alert: &AlertId| {
+            self.standing.get(alert).is_some_and(|standing| standing.owed == Owed::Change)
+        };
+        let kind =
+            if told.iter().any(is_change) { NoticeKind::Alerts } else { NoticeKind::Acknowledged };
+        let step = self.step(&told);
+        if terms.gather_ms == 0 {
+            for alert in &told {
+                self.tell(scene, (kind, thread, step), &[*alert], out);
+            }
+        } else {
+            self.tell(scene, (kind, thread, step), &told, out);
+            self.gathering.insert(thread, at.elapsed_ms + terms.gather_ms);
+        }
+        for alert in told {
+            self.is_told(alert, at);
+        }
+    }
+
+    fn says_that_it_flaps(&self, alert: AlertId) -> bool {
+        let standing = self.standing.get(&alert).filter(|standing| !standing.told);
+        let flap = standing.and_then(|one| self.flaps.get(&(one.event.rule, one.event.subject)));
+        flap.is_some_and(|flap| !flap.said)
+    }
+
+    /// Notes that what was owed of an alert is told.
+    fn is_told(&mut self, alert: AlertId, at: Moment) {
+        let Some(standing) = self.standing.get_mut(&alert) else { return };
+        let flap = self.flaps.get_mut(&(standing.event.rule, standing.event.subject));
+        if let Some(flap) = flap.filter(|flap| flap.count > 0) {
+            flap.said = true;
+        }
+        if !standing.fires() {
+            self.standing.remove(&alert);
+            return;
+        }
+        if !standing.told {
+            (standing.told, standing.since_ms) = (true, at.elapsed_ms);
+        }
+        standing.owed = Owed::Nothing;
+        standing.reminded_ms = at.elapsed_ms;
+    }
+
+    /// Gives the furthest step that one of them reached.
+    fn step(&self, alerts: &[AlertId]) -> u8 {
+        let standing = alerts.iter().filter_map(|alert| self.standing.get(alert));
+        standing.map(|standing| standing.step).max().unwrap_or(0)
+    }
+
+    /// Writes one notice.
+    fn tell(
+        &mut self,
+        scene: Scene<'_>,
+        (kind, thread, step): (NoticeKind, Thread, u8),
+        alerts: &[AlertId],
+        out: &mut Vec<Notice>,
+    ) {
+        let registry = scene.registry;
+        let entry = |alert: &AlertId| {
+            let standing = self.standing.get(alert)?;
+            let of = (standing.event.rule, standing.event.subject);
+            let flaps = self.flaps.get(&of).map(|flap| flap.count).filter(|count| *count > 0);
+            Some(Entry {
+                event: standing.event,
+                severity: severity(registry, &standing.event),
+                acknowledged: standing.acknowledged.as_ref().map(|one| one.person.clone()),
+                flaps,
+            })
+        };
+        let mut entries: Vec<Entry> = alerts.iter().filter_map(entry).collect();
+        let fires =
+            |one: &Entry| matches!(one.event.change, AlertChange::Fired | AlertChange::Changed);
+        entries.sort_by_key(|one| (Reverse(fires(one)), Reverse(one.severity), one.event.since));
+        let more = entries.len().saturating_sub(ENTRIES_MAX);
+        entries.truncate(ENTRIES_MAX);
+        let Some(first) = entries.first() else { return };
+        let route = registry.rule(first.event.rule).map(|rule| rule.route);
+        self.notices += 1;
+        let (number, at) = (self.notices, scene.at.wall);
+        out.push(Notice { number, kind, thread, route, step, at, entries, more });
+    }
+
+    /// Says whether time alone may have changed something. Where it has not, nothing is copied
+    /// that a view holds.
+    #[must_use]
+    pub fn is_due(&self, registry: &Registry, at: Moment) -> bool {
+        let terms = registry.judgement.alerting;
+        let now = at.elapsed_ms;
+        let owed = |alert: &AlertId, one: &Standing| {
+            one.owed != Owed::Nothing
+                && self.gathering.get(&one.thread).is_none_or(|until| *until <= now)
+                && self.held(registry, *alert, at.wall).is_none()
+        };
+        let next = |one: &Standing| terms.steps_ms.get(usize::from(one.step)).copied();
+        let due = |alert: &AlertId, one: &Standing| {
+            let until = one.acknowledged.as_ref().and_then(|one| one.until);
+            let heeded = one.acknowledged.is_some() || !one.told || !one.fires();
+            owed(alert, one)
+                || until.is_some_and(|until| until <= at.wall)
+                || !heeded && terms.repeat_ms > 0 && now - one.reminded_ms >= terms.repeat_ms
+                || !heeded
+                    && next(one).is_some_and(|after| after > 0 && now - one.since_ms >= after)
+        };
+        self.flaps.values().any(|flap| !flap.lasts(terms, now))
+            || self.gathering.values().any(|until| *until <= now)
+            || self.silences.values().any(|one| one.until <= at.wall)
+            || self.standing.iter().any(|(alert, one)| due(alert, one))
+    }
+
+    /// Gives what is to be told because time passed; says whether anything changed.
+    pub fn tick(&mut self, registry: &Registry, at: Moment, out: &mut Vec<Notice>) -> bool {
+        let scene = Scene { registry, terms: registry.judgement.alerting, at };
+        let before = (self.counts(), out.len());
+        self.flaps.retain(|_, flap| flap.lasts(scene.terms, at.elapsed_ms));
+        self.gathering.retain(|_, until| at.elapsed_ms < *until);
+        self.silences.retain(|_, one| at.wall < one.until);
+        let ended = self.end_acknowledgements(at);
+        self.tell_gathered(scene, out);
+        self.remind(scene, out);
+        self.escalate(scene, out);
+        before != (self.counts(), out.len()) || ended
+    }
+
+    fn counts(&self) -> [usize; 4] {
+        [self.standing.len(), self.flaps.len(), self.gathering.len(), self.silences.len()]
+    }
+
+    /// An acknowledgement ends at its time while the alert fires still: then it counts anew.
+    fn end_acknowledgements(&mut self, at: Moment) -> bool {
+        let mut ended = false;
+        for standing in self.standing.values_mut() {
+            let until = standing.acknowledged.as_ref().and_then(|one| one.until);
+            if until.is_some_and(|until| until <= at.wall) {
+                standing.acknowledged = None;
+                standing.since_ms = at.elapsed_ms;
+                standing.owed = standing.owed.max(Owed::Change);
+                ended = true;
+            }
+        }
+        ended
+    }
+
+    fn tell_gathered(&mut self, scene: Scene<'_>, out: &mut Vec<Notice>) {
+        let mut threads: BTreeMap<Thread, Vec<AlertId>> = BTreeMap::new();
+        for (alert, standing) in &self.standing {
+            if standing.owed != Owed::Nothing && !self.gathering.contains_key(&standing.thread) {
+                threads.entry(standing.thread).or_default().push(*alert);
+            }
+        }
+        for (thread, alerts) in threads {
+            self.tell_owed(scene, thread, &alerts, out);
+        }
+    }
+
+    /// Gives the alerts, by thread, that fire, were told, and that nobody acknowledged or holds.
+    fn unheeded(
+        &self,
+        scene: Scene<'_>,
+        due: impl Fn(&Standing) -> bool,
+    ) -> BTreeMap<Thread, Vec<AlertId>> {
+        let mut threads: BTreeMap<Thread, Vec<AlertId>> = BTreeMap::new();
+        for (alert, standing) in &self.standing {
+            let is_due = standing.fires()
+                && standing.told
+                && standing.acknowledged.is_none()
+                && severity(scene.registry, &standing.event) > Severity::Notice
+                && due(standing);
+            if is_due && self.held(scene.registry, *alert, scene.at.wall).is_none() {
+                threads.entry(standing.thread).or_default().push(*alert);
+            }
+        }
+        threads
+    }
+
+    fn remind(&mut self, scene: Scene<'_>, out: &mut Vec<Notice>) {
+        let (every, now) = (scene.terms.repeat_ms, scene.at.elapsed_ms);
+        if every == 0 {
+            return;
+        }
+        for (thread, alerts) in self.unheeded(scene, |one| now - one.reminded_ms >= every) {
+            self.tell(scene, (NoticeKind::Reminder, thread, self.step(&alerts)), &alerts, out);
+            self.change(&alerts, |standing| standing.reminded_ms = now);
+        }
+    }
+
+    fn escalate(&mut self, scene: Scene<'_>, out: &mut Vec<Notice>) {
+        let (steps, now) = (scene.terms.steps_ms, scene.at.elapsed_ms);
+        for (step, after) in (0..STEPS_MAX).zip(steps).filter(|(_, after)| *after > 0) {
+            let Ok(step) = u8::try_from(step) else { continue };
+            let due = |one: &Standing| one.step == step && now - one.since_ms >= after;
+            for (thread, alerts) in self.unheeded(scene, due) {
+                self.tell(scene, (NoticeKind::Escalation, thread, step + 1), &alerts, out);
+                self.change(&alerts, |standing| standing.step = step + 1);
+            }
+        }
+    }
+
+    fn change(&mut self, alerts: &[AlertId], change: impl Fn(&mut Standing)) {
+        for alert in alerts {
+            self.standing.get_mut(alert).into_iter().for_each(&change);
+        }
+    }
+
+    /// Takes in what a person does, and gives what is to be told of it.
+    pub fn act(&mut self, registry: &Registry, act: &AlertAct, at: Moment, out: &mut Vec<Notice>) {
+        let scene = Scene { registry, terms: registry.judgement.alerting, at };
+        let of = act.what.alert();
+        let standing = of.and_then(|alert| self.standing.get_mut(&alert));
+        match (&act.what, standing) {
+            (What::Acknowledge { until, .. }, Some(standing)) if standing.fires() => {
+                let person = act.behalf.as_ref().unwrap_or(&act.person).clone();
+                let (at, until) = (at.wall, *until);
+                standing.acknowledged = Some(Acknowledgement { person, at, until });
+                if standing.told {
+                    standing.owed = standing.owed.max(Owed::Acknowledged);
+                }
+            }
+            (What::Undo(_), Some(standing)) => {
+                (standing.acknowledged, standing.shelved_until) = (None, None);
+                standing.since_ms = at.elapsed_ms;
+                if standing.owed == Owed::Acknowledged {
+                    standing.owed = Owed::Nothing;
+                }
+            }
+            (What::Shelve { until, .. }, Some(standing)) => standing.shelved_until = Some(*until),
+            (What::Silence { id, matcher, until }, _) => {
+                self.silences.retain(|_, one| at.wall < one.until);
+                if self.silences.len() < SILENCES_MAX && at.wall < *until {
+                    self.last_silence = self.last_silence.max(*id);
+                    let (person, reason) = (act.person.clone(), act.words.clone());
+                    let (matcher, until, at) = (*matcher, *until, at.wall);
+                    self.silences.insert(*id, Silence { matcher, until, person, reason, at });
+                }
+            }
+            (What::EndSilence(id), _) => {
+                self.silences.remove(id);
+            }
+            (What::Comment(_) | What::Acknowledge { .. } | What::Shelve { .. }, _)
+            | (What::Undo(_), None) => {}
+        }
+        let thread = of.and_then(|alert| self.standing.get(&alert)).map(|one| one.thread);
+        if let (Some(alert), Some(thread)) = (of, thread) {
+            let owed = self.standing.get(&alert).is_some_and(|one| one.owed != Owed::Nothing);
+            if owed {
+                self.tell_owed(scene, thread, &[alert], out);
+            }
+        }
+    }
+
+    /// Tells at once what gathers: the next edition may not know the names.
+    pub fn tell_all(&mut self, registry: &Registry, at: Moment, out: &mut Vec<Notice>) {
+        let scene = Scene { registry, terms: registry.judgement.alerting, at };
+        self.gathering.clear();
+        self.tell_gathered(scene, out);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What the journal has of alerts: changes, what persons did, what was told by which channel.
+
+use rusqlite::{Row, params};
+
+use super::{Reader, time, unsigned};
+use crate::domain::time::Timestamp;
+use crate::journal::Error;
+
+/// A change of an alert, as it was told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlertHeld {
+    /// The alert's number.
+    pub alert: u64,
+    /// What happened: `firing`, `changed`, `resolved`, `withdrawn`, `past`.
+    pub change: String,
+    /// Whom it is about.
+    pub subject: String,
+    /// When.
+    pub at: Timestamp,
+    /// All of it, as it was told.
+    pub json: String,
+}
+
+/// What a person did with alerts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlertActHeld {
+    /// The alert's number, where it is about one.
+    pub alert: Option<u64>,
+    /// The silence, where it is about one.
+    pub silence: Option<u64>,
+    /// When.
+    pub at: Timestamp,
+    /// What, in a word.
+    pub what: String,
+    /// Who.
+    pub person: String,
+    /// For whom, where somebody else did it.
+    pub behalf: Option<String>,
+    /// The comment or the reason.
+    pub words: String,
+    /// Until when it lasts, where that was said.
+    pub until: Option<Timestamp>,
+}
+
+/// A notification on one channel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToldHeld {
+    /// Its lasting id.
+    pub id: String,
+    /// When it was to be told.
+    pub at: Timestamp,
+    /// The channel.
+    pub channel: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What the channel said last.
+    pub words: String,
+    /// When the channel confirmed it.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+impl Reader {
+    /// Gives the alerts that fire, oldest first.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn open_alerts(&self) -> Result<Vec<AlertHeld>, Error> {
+        let select = format!(
+            "SELECT {ALERT} FROM alerts a WHERE change IN ('firing', 'changed') AND NOT EXISTS
+                (SELECT 1 FROM alerts b WHERE b.alert = a.alert AND b.number > a.number)
+             ORDER BY number"
+        );
+        let mut statement = self.connection.prepare_cached(&select)?;
+        let rows = statement.query_map([], alert)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Gives the last changes of alerts, newest first.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn alert_history(&self, count_max: u32) -> Result<Vec<AlertHeld>, Error> {
+        let select = format!("SELECT {ALERT} FROM alerts ORDER BY number DESC LIMIT ?1");
+        let mut statement = self.connection.prepare_cached(&select)?;
+        let rows = statement.query_map([count_max], alert)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Gives what persons did: with one alert, or with all that matched something, where none is
+    /// named; the oldest first, the last so many.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn alert_acts(
+        &self,
+        alert: Option<u64>,
+        count_max: u32,
+    ) -> Result<Vec<AlertActHeld>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT alert, silence, at, what, person, behalf, words, until FROM
+                (SELECT * FROM alert_acts WHERE ?1 IS NULL OR alert = ?1
+                 ORDER BY number DESC LIMIT ?2)
+             ORDER BY number",
+        )?;
+        let rows = statement.query_map(params![alert.map(u64::cast_signed), count_max], |row| {
+            Ok(AlertActHeld {
+                alert: row.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned),
+                silence: row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned),
+                at: time(row, 2)?,
+                what: row.get(3)?,
+                person: row.get(4)?,
+                behalf: row.get(5)?,
+                words: row.get(6)?,
+                until: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Gives the changes of one alert, the oldest first.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn changes_of_alert(&self, of: u64) -> Result<Vec<AlertHeld>, Error> {
+        let select = format!("SELECT {ALERT} FROM alerts WHERE alert = ?1 ORDER BY number");
+        let mut statement = self.connection.prepare_cached(&select)?;
+        let rows = statement.query_map([of.cast_signed()], alert)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Gives what was told of an alert by which channel, the oldest first.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn told_of_alert(&self, of: u64) -> Result<Vec<ToldHeld>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT n.id, n.at, d.channel, d.attempts, d.words, d.confirmed_at
+             FROM told t JOIN notifications n ON n.number = t.notification
+                JOIN deliveries d ON d.number = n.number
+             WHERE t.alert = ?1 ORDER BY n.number, d.channel",
+        )?;
+        let rows = statement.query_map([of.cast_signed()], |row| {
+            Ok(ToldHeld {
+                id: row.get(0)?,
+                at: time(row, 1)?,
+                channel: row.get(2)?,
+                attempts: row.get(3)?,
+                words: row.get(4)?,
+                confirmed_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+const ALERT: &str = "alert, change, subject, at, json";
+
+fn alert(row: &Row<'_>) -> rusqlite::Result<AlertHeld> {
+    Ok(AlertHeld {
+        alert: unsigned(row, 0)?,
+        change: row.get(1)?,
+        subject: row.get(2)?,
+        at: time(row, 3)?,
+        json: row.get(4)?,
+    })
+}
