@@ -225,8 +225,7 @@ impl Config {
             files.into_iter().flatten().for_each(resolve);
         }
         for channel in &mut self.channels {
-            let files = [&mut channel.secret_file, &mut channel.template, &mut channel.ca_file];
-            files.into_iter().flatten().for_each(resolve);
+            channel.files().for_each(resolve);
         }
         self.http.token_file.iter_mut().for_each(resolve);
     }

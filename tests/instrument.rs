@@ -75,8 +75,10 @@ fn each_of_two_people_is_called_for_his_own() {
     let [river] = watched.take("water-exceedance")[..] else { panic!("one") };
     let [probe] = watched.take("water-instrument")[..] else { panic!("one") };
     let all = [("duty", Route::Environment), ("technician", Route::Instrument)];
-    let of =
-        |(name, route): (&str, Route)| Taker { channel: name.into(), routes: vec![route], step: 0 };
+    let of = |(name, route): (&str, Route)| {
+        let (channel, routes) = (name.into(), vec![route]);
+        Taker { channel, routes, step: 0 }
+    };
     let called = |event: &AlertEvent| {
         let told = notification(&watched.run.registry, event, &Letterhead::plain(TimeZone::UTC));
         takers(&all.map(of), told.route, 0, NoticeKind::Alerts)

@@ -89,7 +89,7 @@ impl Teller {
     /// The journal can't be read.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let reader = Reader::open(&self.outlet.data_folder)?;
-        let mut waits = Waits::default();
+        let (mut waits, mut pace) = (Waits::default(), self.channel.pace());
         loop {
             let now = Instant::now();
             if reader.notifications_due(self.channel.name(), 0, 1)?.is_empty() {
@@ -98,9 +98,12 @@ impl Teller {
             } else if waits.failing_since.is_some() {
                 self.note(&mut waits, true);
             }
-            let open = waits.is_open(now);
+            // Who may not be sent more for now doesn't fail.
+            let paced = pace.until(now);
+            let open = paced.is_none() && waits.is_open(now);
             let next = if open { next(&reader, self.channel.name(), &mut waits)? } else { None };
             if let Some(due) = next {
+                pace.sent(now);
                 if !self.tell(&due, &mut waits).await {
                     return Ok(());
                 }
@@ -109,7 +112,7 @@ impl Teller {
             if *self.outlet.stop.borrow() {
                 return Ok(());
             }
-            let until = waits.until(now);
+            let until = paced.into_iter().fold(waits.until(now), Instant::min);
             tokio::select! {
                 changed = self.outlet.news.changed() => if changed.is_err() { return Ok(()) },
                 _ = self.outlet.stop.wait_for(|stop| *stop) => {}

@@ -1,0 +1,301 @@
+//! A section `[[channel]]` of the configuration: what each kind of channel may be told.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{Channel, Error, Taker};
+use crate::domain::alert::Route;
+use crate::domain::fault::SettingFault;
+
+/// The longest that a request may take, s.
+const TIMEOUT_S_MAX: u64 = 300;
+/// The most notifications a minute that a channel may be set to.
+pub const PER_MINUTE_MAX: u32 = 600;
+/// The most escalation steps.
+pub const STEP_MAX: u8 = 9;
+
+/// The kind of a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// JSON by POST.
+    Webhook,
+}
+
+/// The language of a text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    En,
+    /// Chinese.
+    #[default]
+    Zh,
+}
+
+impl Language {
+    /// Gives the word of the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Zh => "zh",
+        }
+    }
+}
+
+/// The settings of every channel.
+const ALL: &[&str] = &["name", "kind", "routes", "step", "per_minute", "timeout_s"];
+/// Those of every channel that speaks HTTP.
+const HTTP: &[&str] = &["url", "proxy", "ca_file"];
+/// Those of every channel that has one secret.
+const SECRET: &[&str] = &["secret_file", "secret_env"];
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::Webhook];
+
+    /// Gives the word of the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// Gives the settings that it has beside those of every channel.
+    fn own(self) -> Vec<&'static str> {
+        match self {
+            Self::Webhook => [HTTP, SECRET, &["template"]].concat(),
+        }
+    }
+
+    /// Whether it has a setting.
+    pub(super) fn has(self, key: &str) -> bool {
+        ALL.contains(&key) || self.own().contains(&key)
+    }
+
+    /// How many notifications a minute its receiver takes by what it documents; none if it says
+    /// nothing.
+    #[must_use]
+    pub fn per_minute(self) -> Option<u32> {
+        match self {
+            Self::Webhook => None,
+        }
+    }
+
+    /// How many a second.
+    #[must_use]
+    pub fn per_second(self) -> Option<u32> {
+        match self {
+            Self::Webhook => None,
+        }
+    }
+}
+
+/// One `[[channel]]` of the configuration. What belongs to some kinds only is refused in others.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Its name, unique among channels.
+    pub name: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Which routes of alerts it takes: `environment`, `instrument`, `weir`.
+    #[serde(default = "all_routes")]
+    pub routes: Vec<String>,
+    /// From which step of an escalation on it is told; 0 is at once.
+    #[serde(default)]
+    pub step: u8,
+    /// How many notifications a minute it is sent at most; by default what its receiver takes.
+    pub per_minute: Option<u32>,
+    /// How long a request may take, s.
+    #[serde(default = "timeout_s")]
+    pub timeout_s: u64,
+    /// Where notifications go. It may hold a secret of the receiver's, so it is never shown whole.
+    pub url: Option<String>,
+    /// The HTTP proxy through which requests go. It may hold a password, so it is never shown.
+    pub proxy: Option<String>,
+    /// A certificate authority to trust besides the public ones, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The file that holds the secret for signing.
+    pub secret_file: Option<PathBuf>,
+    /// The environment variable that holds it, where no file does.
+    pub secret_env: Option<String>,
+    /// The language of its texts.
+    pub language: Option<Language>,
+    /// A minijinja template of what is sent, instead of weir's own text.
+    pub template: Option<PathBuf>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address of a chat robot holds its key.
+        let Self { name, kind, .. } = self;
+        out.debug_struct("Config").field("name", name).field("kind", kind).finish_non_exhaustive()
+    }
+}
+
+fn all_routes() -> Vec<String> {
+    Route::ALL.map(|route| route.word().to_owned()).to_vec()
+}
+
+fn timeout_s() -> u64 {
+    10
+}
+
+impl Config {
+    /// Gives each setting that only some kinds have, and whether it is there.
+    fn given(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("url", self.url.is_some()),
+            ("proxy", self.proxy.is_some()),
+            ("ca_file", self.ca_file.is_some()),
+            ("secret_file", self.secret_file.is_some()),
+            ("secret_env", self.secret_env.is_some()),
+            ("language", self.language.is_some()),
+            ("template", self.template.is_some()),
+        ]
+    }
+
+    /// Gives every file that the section names, to make relative paths absolute.
+    pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let files = [&mut self.secret_file, &mut self.template, &mut self.ca_file];
+        files.into_iter().flatten()
+    }
+
+    /// Tells everything that is wrong with the section.
+    #[must_use]
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let mut faults = Vec::new();
+        if self.name.trim().is_empty() {
+            faults.push(SettingFault::new("name", "an empty name", "a name of its own"));
+        }
+        faults.extend(self.foreign());
+        faults.extend(Channel::faults(self).iter().map(|error| {
+            let (key, expected) = error.setting();
+            SettingFault::new(key, error.to_string(), expected)
+        }));
+        faults.extend(SettingFault::range("timeout_s", self.timeout_s, 1..=TIMEOUT_S_MAX));
+        faults.extend(SettingFault::range("step", self.step.into(), 0..=STEP_MAX.into()));
+        if let Some(count) = self.per_minute {
+            let range = 1..=u64::from(PER_MINUTE_MAX);
+            faults.extend(SettingFault::range("per_minute", count.into(), range));
+        }
+        let unknown = self.routes.iter().find(|word| Route::from_word(word).is_none());
+        let found = match unknown {
+            Some(word) => Some(format!("route `{word}`")),
+            None => self.routes.is_empty().then(|| "no route".to_owned()),
+        };
+        let expected = "some of `environment`, `instrument`, `weir`, or no such key for all";
+        faults.extend(found.map(|found| SettingFault::new("routes", found, expected)));
+        faults
+    }
+
+    /// Tells which settings are of another kind.
+    fn foreign(&self) -> Vec<SettingFault> {
+        let kind = self.kind.word();
+        let foreign = self.given().into_iter().filter(|(key, is)| *is && !self.kind.has(key));
+        let told = foreign.map(|(key, _)| {
+            let keys = [ALL.to_vec(), self.kind.own()].concat().join("`, `");
+            let found = format!("{key} in a channel of kind `{kind}`");
+            SettingFault::new(key, found, format!("what this kind has: `{keys}`"))
+        });
+        told.collect()
+    }
+
+    /// Gives who the channel is and what it takes.
+    #[must_use]
+    pub fn taker(&self) -> Taker {
+        let routes = self.routes.iter().filter_map(|word| Route::from_word(word)).collect();
+        Taker { channel: self.name.as_str().into(), routes, step: self.step }
+    }
+
+    /// How many notifications it is sent at most, a minute and a second.
+    pub(super) fn rates(&self) -> (Option<u32>, Option<u32>) {
+        (self.per_minute.or(self.kind.per_minute()), self.kind.per_second())
+    }
+
+    /// Reads the secret, if there is one.
+    pub(super) fn secret(&self) -> Result<Option<SecretString>, Error> {
+        let channel = self.name.clone();
+        let (key, text) = match (&self.secret_file, &self.secret_env) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => return Err(Error::BothSecrets { channel }),
+            (Some(path), None) => ("secret_file", self.read("secret_file", path)?),
+            (None, Some(name)) => match std::env::var(name) {
+                Ok(text) => ("secret_env", text),
+                Err(_) => return Err(Error::Environment { channel, name: name.clone() }),
+            },
+        };
+        match text.trim() {
+            "" => Err(Error::Secret { channel, key }),
+            text => Ok(Some(SecretString::from(text))),
+        }
+    }
+
+    /// Reads a file that a setting names.
+    pub(super) fn read(&self, key: &'static str, path: &Path) -> Result<String, Error> {
+        std::fs::read_to_string(path).map_err(|source| Error::File {
+            channel: self.name.clone(),
+            key,
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::takers;
+    use super::*;
+
+    fn config(settings: &str) -> Config {
+        let text = format!("name='n'\nkind='webhook'\nurl='http://h'\n{settings}");
+        toml::from_str::<Config>(&text).unwrap()
+    }
+
+    #[test]
+    fn a_channel_takes_the_routes_that_it_names_or_all() {
+        let takes = |routes: &str, route| {
+            let config = config(routes);
+            assert_eq!(config.faults(), [], "{routes}");
+            takers(&[config.taker()], route, 0, NoticeKind::Alerts).len()
+        };
+        for route in Route::ALL {
+            assert_eq!(takes("", Some(route)), 1);
+            let named = usize::from(route == Route::Instrument);
+            assert_eq!(takes("routes=['instrument']", Some(route)), named);
+        }
+        assert_eq!(takes("routes=['environment', 'weir']", None), 1, "of a rule nobody knows");
+        let found = |routes: &str| config(routes).faults()[0].found.clone();
+        assert_eq!(found("routes=['environment', 'duty']"), "route `duty`");
+        assert_eq!(found("routes=[]"), "no route");
+    }
+
+    #[test]
+    fn numbers_have_their_ranges() {
+        let faults = |settings: &str| config(settings).faults();
+        for (sound, wrong, found) in [
+            (format!("timeout_s={TIMEOUT_S_MAX}"), "timeout_s=301", "timeout_s = 301"),
+            (format!("per_minute={PER_MINUTE_MAX}"), "per_minute=601", "per_minute = 601"),
+            ("per_minute=1".to_owned(), "per_minute=0", "per_minute = 0"),
+            (format!("step={STEP_MAX}"), "step=10", "step = 10"),
+        ] {
+            assert_eq!(faults(&sound), [], "{sound}");
+            assert_eq!(faults(wrong)[0].found, found);
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_another_kind_is_refused_by_name() {
+        let faults = config("language='en'").faults();
+        let [fault] = &*faults else { panic!("{faults:?}") };
+        assert_eq!(fault.key, "language");
+        assert_eq!(fault.found, "language in a channel of kind `webhook`");
+        assert!(fault.expected.contains("`secret_env`, `template`"), "{fault:?}");
+    }
+}
