@@ -18,6 +18,7 @@ need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need victoria-metrics victoria-metrics
 need influxd influxdb
+need prometheus-alertmanager prometheus-alertmanager
 need faketime faketime
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then

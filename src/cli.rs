@@ -8,6 +8,7 @@ mod import;
 mod ledger;
 mod letters;
 mod limits;
+mod notify;
 mod qc;
 mod recompute;
 #[cfg(feature = "demo")]
@@ -28,6 +29,7 @@ pub use self::discover::Discover;
 pub use self::import::Import;
 pub use self::letters::Letters;
 pub use self::limits::Limits;
+pub use self::notify::Notify;
 pub use self::qc::Series;
 pub use self::recompute::Recompute;
 #[cfg(feature = "demo")]
@@ -156,6 +158,9 @@ pub enum Command {
         #[arg(long, default_value = "config/weir.toml")]
         config: PathBuf,
     },
+    /// List the channels of notification, and send a test to one.
+    #[command(subcommand)]
+    Notify(Notify),
     /// Look at what was turned away, and run it again.
     #[command(subcommand)]
     DeadLetters(Letters),
@@ -316,6 +321,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ledger { reconcile, json, config } => {
             ledger::run(&read(&config)?, json, reconcile).await?
         }
+        Command::Notify(command) => notify::run(command).await?,
         Command::DeadLetters(letters) => letters::run(letters).await?,
         Command::Limits(limits) => limits::run(&limits)?,
         Command::Assess(command) => assess::run(command)?,
@@ -436,7 +442,7 @@ async fn run_apply(file: &Path, folder: &Path) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
-    let sound = match check::check(file) {
+    let sound = match check::to_run(file) {
         Ok(sound) => sound,
         Err(faults) => return Ok(tell(&faults)?),
     };

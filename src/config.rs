@@ -183,6 +183,16 @@ impl Config {
         }
     }
 
+    /// Reads a file whole to run by it: a template of a channel may be broken, since notifications
+    /// go out without it, and a daemon that does not start says nothing at all.
+    #[must_use]
+    pub fn survey_to_run(file: &Path) -> Reading {
+        match open(file) {
+            Ok((read, config)) => survey(read, config, Self::note_to_run),
+            Err(faults) => Reading { config: None, faults, names_seeds: false },
+        }
+    }
+
     /// Reads a file of which only what belongs to the edition is needed.
     #[must_use]
     pub fn survey_judgement(file: &Path) -> Reading {
@@ -251,6 +261,14 @@ impl Config {
 
     /// Has every room look at its section.
     fn note_all(&self, file: &mut File) {
+        self.note(file, notify::Config::faults);
+    }
+
+    fn note_to_run(&self, file: &mut File) {
+        self.note(file, notify::Config::faults_to_run);
+    }
+
+    fn note(&self, file: &mut File, channel_faults: fn(&notify::Config) -> Vec<SettingFault>) {
         let top = Section::one("");
         if self.brokers.is_empty() {
             let expected = "at least one, with network and url";
@@ -293,7 +311,7 @@ impl Config {
                 let expected = "a name of its own for each channel";
                 file.note(&section, [SettingFault::new("name", found, expected)]);
             }
-            file.note(&section, channel.faults());
+            file.note(&section, channel_faults(channel));
         }
         file.note(&Section::one("http"), self.http.faults());
         file.note(&Section::one("log"), self.log.faults());

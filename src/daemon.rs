@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod assess;
+pub mod channels;
 pub mod check;
 pub mod clock;
 pub mod commit;
@@ -24,6 +25,7 @@ pub mod qc;
 pub mod recompute;
 pub mod reconcile;
 pub mod recover;
+mod renew;
 pub mod run;
 mod said;
 pub mod socket;

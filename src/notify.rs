@@ -1,14 +1,22 @@
 //! Notifications: what an alert's change reads like, and how it leaves. Sends, never decides.
 
+pub mod alertmanager;
+mod command;
 pub mod config;
+mod described;
+mod dingtalk;
 mod error;
+mod feishu;
 mod group;
 mod http;
 mod notice;
 pub mod pace;
+mod robot;
 mod sentence;
-mod template;
+pub mod text;
+mod trial;
 pub mod webhook;
+mod wecom;
 
 use std::time::Duration;
 
@@ -16,13 +24,20 @@ use serde_json::Value;
 
 use crate::domain::alert::Route;
 use crate::domain::desk::NoticeKind;
+use crate::domain::time::Timestamp;
 
+use self::alertmanager::{Alertmanager, Firing};
+use self::command::Runner;
 pub use self::config::{Config, Kind, Language};
+use self::described::Described;
 pub use self::error::Error;
 pub use self::group::group;
+use self::http::Http;
 use self::notice::sample;
 pub use self::notice::{Letterhead, Notification, notification};
 use self::pace::Pace;
+use self::robot::{House, Robot};
+pub use self::trial::trial;
 use self::webhook::Webhook;
 
 /// The first wait after a failure.
@@ -80,16 +95,27 @@ pub struct Channel {
 #[derive(Debug)]
 enum Way {
     Webhook(Webhook),
+    Robot(Robot),
+    Described(Described),
+    Command(Runner),
+    Alertmanager(Alertmanager),
 }
 
 impl Channel {
-    /// Reads secret and template and sets up the client; sends nothing.
+    /// Reads secrets and template and sets up the client; sends nothing. With a template that is
+    /// broken, weir's own text is sent instead.
     ///
     /// # Errors
-    /// Whatever of the configuration is wrong.
+    /// Whatever else of the configuration is wrong.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let way = match config.kind {
-            Kind::Webhook => Way::Webhook(Webhook::new(config)?),
+        let way = match (config.kind, House::of(config.kind)) {
+            (_, Some(house)) => Way::Robot(Robot::new(house, config)?),
+            (Kind::Http, None) => Way::Described(Described::new(config)?),
+            (Kind::Command, None) => Way::Command(Runner::new(config)?),
+            (Kind::Alertmanager, None) => Way::Alertmanager(Alertmanager::new(config)?),
+            (Kind::Webhook | Kind::Dingtalk | Kind::Wecom | Kind::Feishu, None) => {
+                Way::Webhook(Webhook::new(config)?)
+            }
         };
         Ok(Self { name: config.name.clone(), rates: config.rates(), way })
     }
@@ -98,6 +124,21 @@ impl Channel {
     fn faults(config: &Config) -> Vec<Error> {
         match config.kind {
             Kind::Webhook => Webhook::faults(config),
+            Kind::Dingtalk | Kind::Wecom | Kind::Feishu => Robot::faults(config),
+            Kind::Http => Described::faults(config),
+            Kind::Command => Runner::faults(config),
+            Kind::Alertmanager => Alertmanager::faults(config),
+        }
+    }
+
+    /// Gives its way by HTTP, if it has one.
+    fn http(&self) -> Option<&Http> {
+        match &self.way {
+            Way::Webhook(webhook) => Some(&webhook.http),
+            Way::Robot(robot) => Some(&robot.http),
+            Way::Described(described) => Some(&described.http),
+            Way::Alertmanager(alertmanager) => Some(&alertmanager.http),
+            Way::Command(_) => None,
         }
     }
 
@@ -143,20 +184,50 @@ pub enum Sent {
 }
 
 /// Sends one notification. The id stays the same however often it is sent, so that the receiver
-/// can know a repetition.
-pub async fn send(channel: &Channel, id: &str, body: &Value) -> Sent {
+/// can know a repetition. `now` is the time of the world, whatever clock weir runs by: signatures
+/// hold for an hour of it.
+pub async fn send(channel: &Channel, id: &str, body: &Value, now: Timestamp) -> Sent {
     match &channel.way {
         Way::Webhook(webhook) => webhook.send(id, body).await,
+        Way::Robot(robot) => robot.send(id, body, now).await,
+        Way::Described(described) => described.send(id, body, now).await,
+        Way::Command(command) => command.send(id, body).await,
+        Way::Alertmanager(alertmanager) => alertmanager.send(body, now).await,
+    }
+}
+
+/// Gives how often a channel must be told again of what fires; none if it remembers by itself.
+#[must_use]
+pub fn renews_every(channel: &Channel) -> Option<Duration> {
+    matches!(channel.way, Way::Alertmanager(_)).then_some(alertmanager::RENEW_EVERY)
+}
+
+/// Tells a channel again of what fires, where it forgets.
+pub async fn renew(channel: &Channel, firing: &Firing, now: Timestamp) -> Option<Sent> {
+    match &channel.way {
+        Way::Alertmanager(alertmanager) => Some(alertmanager.renew(firing, now).await),
+        Way::Webhook(_) | Way::Robot(_) | Way::Described(_) | Way::Command(_) => None,
+    }
+}
+
+/// Posts alerts of Alertmanager's API v2 as they are, such as one that says weir is alive; none
+/// where the channel is no Alertmanager.
+pub async fn post_alerts(channel: &Channel, alerts: Vec<Value>) -> Option<Sent> {
+    match &channel.way {
+        Way::Alertmanager(alertmanager) => Some(alertmanager.post(alerts).await),
+        Way::Webhook(_) | Way::Robot(_) | Way::Described(_) | Way::Command(_) => None,
     }
 }
 
 /// Reaches the channel's host without messaging anybody.
 ///
 /// # Errors
-/// The host can't be reached, or its certificate not trusted.
+/// The host can't be reached, or its certificate not trusted; a program can't be run.
 pub async fn probe(channel: &Channel) -> Result<(), Error> {
-    match &channel.way {
-        Way::Webhook(webhook) => webhook.http.probe().await,
+    match (&channel.way, channel.http()) {
+        (Way::Command(command), _) => command.probe(&channel.name),
+        (_, Some(http)) => http.probe().await,
+        (_, None) => Ok(()),
     }
 }
 

@@ -159,7 +159,7 @@ async fn answers_without_end_are_read_to_a_limit() {
     let port = endless();
     let text = format!("name='n'\nkind='webhook'\nurl='http://127.0.0.1:{port}/'\n");
     let channel = Channel::new(&toml::from_str(&text).unwrap()).unwrap();
-    let sent = weir::notify::send(&channel, "id", &serde_json::Value::Null).await;
+    let sent = weir::notify::send(&channel, "id", &serde_json::Value::Null, Timestamp(0)).await;
     assert!(matches!(&sent, Sent::Retry { words, .. } if words.len() == 4 + 1_024), "{sent:?}");
 
     let text = format!("url='http://127.0.0.1:{port}'\ndialect='victoria'\n");
@@ -269,7 +269,7 @@ async fn who_never_answers_a_notification_is_left_in_time() {
     let text = format!("name='n'\nkind='webhook'\nurl='http://127.0.0.1:{port}/'\ntimeout_s=1\n");
     let channel = Channel::new(&toml::from_str(&text).unwrap()).unwrap();
     let begun = Instant::now();
-    let sent = weir::notify::send(&channel, "id", &serde_json::Value::Null).await;
+    let sent = weir::notify::send(&channel, "id", &serde_json::Value::Null, Timestamp(0)).await;
     assert!(matches!(sent, Sent::Retry { .. }), "{sent:?}");
     let took = begun.elapsed();
     assert!(took > Duration::from_millis(900) && took < Duration::from_secs(20), "{took:?}");

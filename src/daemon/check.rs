@@ -34,7 +34,18 @@ pub struct Sound {
 /// # Errors
 /// Every fault of both.
 pub fn check(file: &Path) -> Result<Sound, Vec<Fault>> {
-    let mut reading = Config::survey(file);
+    whole(Config::survey(file))
+}
+
+/// As [`check`], for a daemon that starts: a broken template of a channel is no fault.
+///
+/// # Errors
+/// Every other fault of both.
+pub fn to_run(file: &Path) -> Result<Sound, Vec<Fault>> {
+    whole(Config::survey_to_run(file))
+}
+
+fn whole(mut reading: Reading) -> Result<Sound, Vec<Fault>> {
     reading.faults.extend(reading.config.iter().flat_map(keys::faults));
     sound(reading)
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
+use crate::daemon::clock::Clock;
 use crate::daemon::outlet::Outlet;
+use crate::daemon::renew::Renewal;
 use crate::domain::alert::WeirCondition;
 use crate::journal::Error;
 use crate::journal::batch::{Attempt, Batch, Receipt};
@@ -90,7 +92,11 @@ impl Teller {
     pub async fn run(mut self) -> anyhow::Result<()> {
         let reader = Reader::open(&self.outlet.data_folder)?;
         let (mut waits, mut pace) = (Waits::default(), self.channel.pace());
+        let mut renewal = Renewal::begin(&self.channel, &reader)?;
         loop {
+            if let Some(renewal) = &mut renewal {
+                renewal.renew(&self.channel, &reader, Clock::real().now().wall).await?;
+            }
             let now = Instant::now();
             if reader.notifications_due(self.channel.name(), 0, 1)?.is_empty() {
                 // Who has nothing to tell can't fail.
@@ -104,7 +110,7 @@ impl Teller {
             let next = if open { next(&reader, self.channel.name(), &mut waits)? } else { None };
             if let Some(due) = next {
                 pace.sent(now);
-                if !self.tell(&due, &mut waits).await {
+                if !self.tell(&due, &mut waits, renewal.as_mut()).await {
                     return Ok(());
                 }
                 continue;
@@ -112,7 +118,8 @@ impl Teller {
             if *self.outlet.stop.borrow() {
                 return Ok(());
             }
-            let until = paced.into_iter().fold(waits.until(now), Instant::min);
+            let others = paced.into_iter().chain(renewal.as_ref().map(|renewal| renewal.due));
+            let until = others.fold(waits.until(now), Instant::min);
             tokio::select! {
                 changed = self.outlet.news.changed() => if changed.is_err() { return Ok(()) },
                 _ = self.outlet.stop.wait_for(|stop| *stop) => {}
@@ -121,13 +128,17 @@ impl Teller {
         }
     }
 
-    async fn tell(&self, due: &Due, waits: &mut Waits) -> bool {
+    async fn tell(&self, due: &Due, waits: &mut Waits, renewal: Option<&mut Renewal>) -> bool {
         let body: Value = serde_json::from_str(&due.body).unwrap_or_default();
         let at = self.outlet.clock.now().wall;
         let (id, channel) = (due.id.clone(), Box::from(self.channel.name()));
         let mut notes = Batch { at, ..Batch::default() };
-        match notify::send(&self.channel, &due.id, &body).await {
+        let sent = notify::send(&self.channel, &due.id, &body, Clock::real().now().wall).await;
+        match sent {
             Sent::Confirmed { status, words } => {
+                if let Some(renewal) = renewal {
+                    renewal.told(&body);
+                }
                 let words = format!("{status} {words}");
                 notes.receipts.push(Receipt { id, channel, at, words });
                 self.outlet.status.notifications_confirmed.fetch_add(1, Ordering::Relaxed);

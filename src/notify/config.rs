@@ -1,21 +1,21 @@
 //! A section `[[channel]]` of the configuration: what each kind of channel may be told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Channel, Error, Taker};
+use super::{Channel, Error, Taker, dingtalk, feishu, wecom};
 use crate::domain::alert::Route;
+use crate::domain::alerting::STEPS_MAX;
 use crate::domain::fault::SettingFault;
 
 /// The longest that a request may take, s.
 const TIMEOUT_S_MAX: u64 = 300;
 /// The most notifications a minute that a channel may be set to.
 pub const PER_MINUTE_MAX: u32 = 600;
-/// The most escalation steps.
-pub const STEP_MAX: u8 = 9;
 
 /// The kind of a channel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
@@ -23,6 +23,18 @@ pub const STEP_MAX: u8 = 9;
 pub enum Kind {
     /// JSON by POST.
     Webhook,
+    /// A robot of DingTalk.
+    Dingtalk,
+    /// A robot of WeCom.
+    Wecom,
+    /// A robot of Feishu.
+    Feishu,
+    /// A request that the configuration describes.
+    Http,
+    /// A program.
+    Command,
+    /// Alertmanager's API v2.
+    Alertmanager,
 }
 
 /// The language of a text.
@@ -53,23 +65,54 @@ const ALL: &[&str] = &["name", "kind", "routes", "step", "per_minute", "timeout_
 const HTTP: &[&str] = &["url", "proxy", "ca_file"];
 /// Those of every channel that has one secret.
 const SECRET: &[&str] = &["secret_file", "secret_env"];
+/// Those of every channel that writes a text.
+const TEXT: &[&str] = &["language", "template"];
+/// Those of a described request.
+const DESCRIBED: &[&str] = &[
+    "method",
+    "headers",
+    "body",
+    "secret_files",
+    "success_status",
+    "success_pointer",
+    "success_value",
+];
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Webhook];
+    pub const ALL: [Self; 7] = [
+        Self::Webhook,
+        Self::Dingtalk,
+        Self::Wecom,
+        Self::Feishu,
+        Self::Http,
+        Self::Command,
+        Self::Alertmanager,
+    ];
 
     /// Gives the word of the configuration.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
+            Self::Dingtalk => "dingtalk",
+            Self::Wecom => "wecom",
+            Self::Feishu => "feishu",
+            Self::Http => "http",
+            Self::Command => "command",
+            Self::Alertmanager => "alertmanager",
         }
     }
 
     /// Gives the settings that it has beside those of every channel.
     fn own(self) -> Vec<&'static str> {
         match self {
-            Self::Webhook => [HTTP, SECRET, &["template"]].concat(),
+            Self::Webhook => [HTTP, SECRET, TEXT].concat(),
+            Self::Dingtalk | Self::Feishu => [HTTP, SECRET, TEXT, &["mention", "keyword"]].concat(),
+            Self::Wecom => [HTTP, TEXT, &["mention"]].concat(),
+            Self::Http => [HTTP, SECRET, TEXT, DESCRIBED].concat(),
+            Self::Command => [TEXT, &["command", "environment"]].concat(),
+            Self::Alertmanager => [HTTP, SECRET].concat(),
         }
     }
 
@@ -83,7 +126,10 @@ impl Kind {
     #[must_use]
     pub fn per_minute(self) -> Option<u32> {
         match self {
-            Self::Webhook => None,
+            Self::Dingtalk => Some(dingtalk::PER_MINUTE),
+            Self::Wecom => Some(wecom::PER_MINUTE),
+            Self::Feishu => Some(feishu::PER_MINUTE),
+            Self::Webhook | Self::Http | Self::Command | Self::Alertmanager => None,
         }
     }
 
@@ -91,7 +137,13 @@ impl Kind {
     #[must_use]
     pub fn per_second(self) -> Option<u32> {
         match self {
-            Self::Webhook => None,
+            Self::Feishu => Some(feishu::PER_SECOND),
+            Self::Webhook
+            | Self::Dingtalk
+            | Self::Wecom
+            | Self::Http
+            | Self::Command
+            | Self::Alertmanager => None,
         }
     }
 }
@@ -129,6 +181,28 @@ pub struct Config {
     pub language: Option<Language>,
     /// A minijinja template of what is sent, instead of weir's own text.
     pub template: Option<PathBuf>,
+    /// Whom a robot calls by name: mobile numbers (DingTalk), ids of users (WeCom, Feishu); `all`.
+    pub mention: Option<Vec<String>>,
+    /// A word that the robot asks of each message.
+    pub keyword: Option<String>,
+    /// The method of a described request.
+    pub method: Option<String>,
+    /// Its headers, by name; templates.
+    pub headers: Option<BTreeMap<String, String>>,
+    /// Its body, a template.
+    pub body: Option<String>,
+    /// Files that hold secrets, by the name that templates give them.
+    pub secret_files: Option<BTreeMap<String, PathBuf>>,
+    /// Which statuses are success; without it those from 200 to 299.
+    pub success_status: Option<Vec<u16>>,
+    /// Which part of the answer tells of success, a JSON pointer.
+    pub success_pointer: Option<String>,
+    /// What it says then.
+    pub success_value: Option<String>,
+    /// The path of a program, and its arguments.
+    pub command: Option<Vec<String>>,
+    /// The variables of weir's environment that it is given.
+    pub environment: Option<Vec<String>>,
 }
 
 impl fmt::Debug for Config {
@@ -158,13 +232,25 @@ impl Config {
             ("secret_env", self.secret_env.is_some()),
             ("language", self.language.is_some()),
             ("template", self.template.is_some()),
+            ("mention", self.mention.is_some()),
+            ("keyword", self.keyword.is_some()),
+            ("method", self.method.is_some()),
+            ("headers", self.headers.is_some()),
+            ("body", self.body.is_some()),
+            ("secret_files", self.secret_files.is_some()),
+            ("success_status", self.success_status.is_some()),
+            ("success_pointer", self.success_pointer.is_some()),
+            ("success_value", self.success_value.is_some()),
+            ("command", self.command.is_some()),
+            ("environment", self.environment.is_some()),
         ]
     }
 
     /// Gives every file that the section names, to make relative paths absolute.
     pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let files = [&mut self.secret_file, &mut self.template, &mut self.ca_file];
-        files.into_iter().flatten()
+        let named = self.secret_files.iter_mut().flat_map(BTreeMap::values_mut);
+        files.into_iter().flatten().chain(named)
     }
 
     /// Tells everything that is wrong with the section.
@@ -180,7 +266,7 @@ impl Config {
             SettingFault::new(key, error.to_string(), expected)
         }));
         faults.extend(SettingFault::range("timeout_s", self.timeout_s, 1..=TIMEOUT_S_MAX));
-        faults.extend(SettingFault::range("step", self.step.into(), 0..=STEP_MAX.into()));
+        faults.extend(SettingFault::range("step", self.step.into(), 0..=STEPS_MAX as u64));
         if let Some(count) = self.per_minute {
             let range = 1..=u64::from(PER_MINUTE_MAX);
             faults.extend(SettingFault::range("per_minute", count.into(), range));
@@ -192,6 +278,14 @@ impl Config {
         };
         let expected = "some of `environment`, `instrument`, `weir`, or no such key for all";
         faults.extend(found.map(|found| SettingFault::new("routes", found, expected)));
+        faults
+    }
+
+    /// Tells what is wrong but for a template that is broken: without it weir's own text is sent.
+    #[must_use]
+    pub fn faults_to_run(&self) -> Vec<SettingFault> {
+        let mut faults = self.faults();
+        faults.retain(|fault| fault.key != "template" || !self.kind.has("template"));
         faults
     }
 
@@ -252,6 +346,7 @@ impl Config {
 mod tests {
     use super::super::takers;
     use super::*;
+    use crate::domain::desk::NoticeKind;
 
     fn config(settings: &str) -> Config {
         let text = format!("name='n'\nkind='webhook'\nurl='http://h'\n{settings}");
@@ -283,7 +378,7 @@ mod tests {
             (format!("timeout_s={TIMEOUT_S_MAX}"), "timeout_s=301", "timeout_s = 301"),
             (format!("per_minute={PER_MINUTE_MAX}"), "per_minute=601", "per_minute = 601"),
             ("per_minute=1".to_owned(), "per_minute=0", "per_minute = 0"),
-            (format!("step={STEP_MAX}"), "step=10", "step = 10"),
+            (format!("step={STEPS_MAX}"), "step=4", "step = 4"),
         ] {
             assert_eq!(faults(&sound), [], "{sound}");
             assert_eq!(faults(wrong)[0].found, found);
@@ -291,11 +386,26 @@ mod tests {
     }
 
     #[test]
+    fn each_setting_belongs_to_some_kind() {
+        let known = config("").given();
+        for kind in Kind::ALL {
+            let text = format!("name='n'\nkind='{}'\nurl='http://h'", kind.word());
+            assert_eq!(toml::from_str::<Config>(&text).unwrap().kind, kind);
+            for key in kind.own() {
+                assert!(known.iter().any(|(known, _)| *known == key), "{key}");
+            }
+        }
+        for (key, _) in known {
+            assert!(Kind::ALL.iter().any(|kind| kind.has(key)), "{key} belongs to no kind");
+        }
+    }
+
+    #[test]
     fn what_belongs_to_another_kind_is_refused_by_name() {
-        let faults = config("language='en'").faults();
+        let faults = config("keyword='weir'").faults();
         let [fault] = &*faults else { panic!("{faults:?}") };
-        assert_eq!(fault.key, "language");
-        assert_eq!(fault.found, "language in a channel of kind `webhook`");
-        assert!(fault.expected.contains("`secret_env`, `template`"), "{fault:?}");
+        assert_eq!(fault.key, "keyword");
+        assert_eq!(fault.found, "keyword in a channel of kind `webhook`");
+        assert!(fault.expected.contains("`secret_env`, `language`, `template`"), "{fault:?}");
     }
 }

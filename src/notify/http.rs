@@ -17,6 +17,8 @@ use crate::domain::secret::hidden;
 
 /// How much of an answer's body is kept, bytes.
 pub(super) const WORDS_BYTES_MAX: usize = 1_024;
+/// How much of an answer is read where it must be understood, bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// From how many bytes on a part of the path may be a key, and is hidden apart from the others.
 const KEY_BYTES_MIN: usize = 12;
 
@@ -48,6 +50,8 @@ pub(super) struct Answer {
     pub(super) after: Option<Duration>,
     /// The beginning of its words, without secrets.
     pub(super) words: String,
+    /// Its body, to be understood and never shown.
+    pub(super) body: Vec<u8>,
 }
 
 impl Http {
@@ -77,6 +81,11 @@ impl Http {
         self.client.post(self.url.clone())
     }
 
+    /// Begins a request to any address.
+    pub(super) fn request(&self, method: reqwest::Method, url: Url) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
     /// Sends a request and reads the beginning of what comes; who can't be reached is to be asked
     /// again.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, Sent> {
@@ -84,6 +93,14 @@ impl Http {
             // A little more than is kept, so that no beginning of what is hidden is left at the
             // end.
             Ok(response) => Ok(self.read(response, 2 * WORDS_BYTES_MAX).await),
+            Err(error) => Err(self.away(error)),
+        }
+    }
+
+    /// As [`Http::send`], of an answer that must be understood.
+    pub(super) async fn ask(&self, request: RequestBuilder) -> Result<Answer, Sent> {
+        match request.send().await {
+            Ok(response) => Ok(self.read(response, ANSWER_BYTES_MAX).await),
             Err(error) => Err(self.away(error)),
         }
     }
@@ -112,7 +129,8 @@ impl Http {
                 Ok(None) | Err(_) => break,
             }
         }
-        Answer { status, after, words: self.shown(&String::from_utf8_lossy(&body)) }
+        body.truncate(bytes_max);
+        Answer { status, after, words: self.shown(&String::from_utf8_lossy(&body)), body }
     }
 
     /// Connects, and over TLS asks for the head of the host's first page: the door itself is not
@@ -145,7 +163,7 @@ impl Http {
 impl Answer {
     /// Takes an answer for what its status says.
     pub(super) fn sent(self) -> Sent {
-        let Self { status, after, words } = self;
+        let Self { status, after, words, .. } = self;
         match status {
             status if status.is_success() => Sent::Confirmed { status: status.as_u16(), words },
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {

@@ -99,6 +99,7 @@ pub fn notification(registry: &Registry, event: &AlertEvent, head: &Letterhead) 
         "contact": head.contacts.get(operator).map_or("", String::as_str),
         "acknowledged": "",
         "flaps": "",
+        "unconfirmed": if event.unconfirmed { "true" } else { "" },
     });
     let fingerprint = format!("{:016x}", event.alert.0);
     let route = rule.map(|rule| rule.route);
@@ -254,6 +255,7 @@ pub(super) fn sample() -> Value {
         "value_from": NO_END, "value_to": NO_END, "before": "2.4", "before_from": NO_END,
         "since": NO_END, "state": "firing", "cause": "sample", "severity": "warning",
         "operator": "sample", "contact": "sample", "acknowledged": "sample", "flaps": "4",
+        "unconfirmed": "true",
     });
     body(&event, &labels, &annotations, "0000000000000000")
 }

@@ -3,6 +3,8 @@
 mod chinese;
 mod english;
 
+pub(super) use self::chinese::clause_zh;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 

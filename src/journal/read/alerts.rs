@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::{Reader, time, unsigned};
+use super::{Due, Reader, time, unsigned};
 use crate::domain::time::Timestamp;
 use crate::journal::Error;
 
@@ -60,6 +60,39 @@ pub struct ToldHeld {
 }
 
 impl Reader {
+    /// Gives what a channel confirmed after a number, in order.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn notifications_told(
+        &self,
+        channel: &str,
+        after: i64,
+        count_max: u32,
+    ) -> Result<Vec<Due>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT number, n.id, n.body, d.attempts
+             FROM deliveries d JOIN notifications n USING (number)
+             WHERE d.channel = ?1 AND d.number > ?2 AND d.confirmed_at IS NOT NULL
+             ORDER BY d.number LIMIT ?3",
+        )?;
+        let rows = statement.query_map(params![channel, after, count_max], |row| {
+            let (number, id, body) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Due { number, id, body, attempts: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Gives from when on notifications are kept; none if there are none.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn notifications_since(&self) -> Result<Option<Timestamp>, Error> {
+        let oldest = "SELECT min(at) FROM notifications";
+        let at: Option<i64> = self.connection.query_row(oldest, [], |row| row.get(0))?;
+        Ok(at.map(Timestamp))
+    }
+
     /// Gives the alerts that fire, oldest first.
     ///
     /// # Errors

@@ -1,0 +1,93 @@
+//! What fires is told again to a channel that forgets (Alertmanager): what it confirmed and what is
+//! not over, as the journal has it, so that neither a restart of weir nor one of the receiver ends
+//! an alert.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::domain::time::Timestamp;
+use crate::journal::Error;
+use crate::journal::read::Reader;
+use crate::notify::alertmanager::Firing;
+use crate::notify::{self, Channel, Sent};
+
+/// How many notifications are looked at together.
+const LOOK: u32 = 100;
+
+/// When a channel is told again, and of what.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    firing: Firing,
+    every: Duration,
+    /// When next.
+    pub(super) due: Instant,
+    /// Whether the last time failed, so that it is said once.
+    fails: bool,
+}
+
+impl Renewal {
+    /// Gathers what the channel was told; `None` for one that remembers by itself.
+    pub(super) fn begin(channel: &Channel, reader: &Reader) -> Result<Option<Self>, Error> {
+        let Some(every) = notify::renews_every(channel) else { return Ok(None) };
+        let mut firing = Firing::default();
+        // What fires for longer than notifications are kept was told, too.
+        let kept_since = reader.notifications_since()?;
+        for held in reader.open_alerts()? {
+            if kept_since.is_none_or(|since| held.at < since) {
+                firing.told(&read(&held.json));
+            }
+        }
+        let mut after = 0;
+        loop {
+            let told = reader.notifications_told(channel.name(), after, LOOK)?;
+            let Some(last) = told.last() else { break };
+            after = last.number;
+            told.iter().for_each(|one| firing.told(&read(&one.body)));
+        }
+        Ok(Some(Self { firing, every, due: Instant::now(), fails: false }))
+    }
+
+    /// Takes note of a notification that was confirmed.
+    pub(super) fn told(&mut self, body: &Value) {
+        self.firing.told(body);
+    }
+
+    /// Tells of what fires, if it is time.
+    pub(super) async fn renew(
+        &mut self,
+        channel: &Channel,
+        reader: &Reader,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if self.due > Instant::now() {
+            return Ok(());
+        }
+        let open = reader.open_alerts()?;
+        let open: BTreeSet<String> = open.iter().map(|one| format!("{:016x}", one.alert)).collect();
+        self.firing.only(&open);
+        let sent = if self.firing.is_empty() {
+            None
+        } else {
+            notify::renew(channel, &self.firing, now).await
+        };
+        match sent {
+            Some(Sent::Retry { words, .. } | Sent::Refused { words, .. }) => {
+                if !self.fails {
+                    let channel = channel.name();
+                    tracing::warn!(channel, "What fires can't be told again: {words}");
+                }
+                self.fails = true;
+            }
+            Some(Sent::Confirmed { .. }) | None => self.fails = false,
+        }
+        self.due = Instant::now() + self.every;
+        Ok(())
+    }
+}
+
+fn read(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
+}

@@ -1,0 +1,218 @@
+//! Alertmanager by its API v2: alerts as they are, each known by its labels. It forgets what it is
+//! not told again, so what fires is posted again and again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value, json};
+
+use super::http::Http;
+use super::text::view;
+use super::{Config, Error, Sent};
+use crate::domain::time::{DAY, MINUTE, Timestamp};
+
+/// How often what fires is posted again: Prometheus does so each minute or sooner.
+pub const RENEW_EVERY: Duration = Duration::from_mins(1);
+/// For how long an alert stands that is not posted again: a stop of weir is no end of an alert. Its
+/// `resolve_timeout` counts only where no end is given.
+const STANDS_MS: i64 = 7 * DAY;
+/// For how long a test stands.
+const TEST_STANDS_MS: i64 = 5 * MINUTE;
+/// How many alerts are posted at once when they are renewed.
+const POST_MAX: usize = 500;
+
+/// An Alertmanager that alerts can be posted to.
+#[derive(Debug)]
+pub(super) struct Alertmanager {
+    pub(super) http: Http,
+    token: Option<SecretString>,
+}
+
+impl Alertmanager {
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+        let token = config.secret()?;
+        let mut http = Http::new(config, token.clone())?;
+        let path = http.url.path().trim_end_matches('/');
+        if !path.ends_with("/api/v2/alerts") {
+            let path = format!("{path}/api/v2/alerts");
+            http.url.set_path(&path);
+        }
+        Ok(Self { http, token })
+    }
+
+    /// Gives everything that is wrong with the section.
+    pub(super) fn faults(config: &Config) -> Vec<Error> {
+        let mut faults = Http::faults(config);
+        faults.extend(config.secret().err());
+        faults
+    }
+
+    pub(super) async fn send(&self, body: &Value, now: Timestamp) -> Sent {
+        let is_test = view::kind(body) == "test";
+        let stands = if is_test { TEST_STANDS_MS } else { STANDS_MS };
+        let alerts = body["alerts"].as_array().map(Vec::as_slice).unwrap_or_default();
+        self.post(alerts.iter().map(|alert| posted(alert, stands, now)).collect()).await
+    }
+
+    /// Posts what fires once more.
+    pub(super) async fn renew(&self, firing: &Firing, now: Timestamp) -> Sent {
+        let alerts: Vec<Value> =
+            firing.alerts.values().map(|alert| posted(alert, STANDS_MS, now)).collect();
+        let mut sent = Sent::Confirmed { status: 200, words: String::new() };
+        for part in alerts.chunks(POST_MAX) {
+            sent = self.post(part.to_vec()).await;
+            if !matches!(sent, Sent::Confirmed { .. }) {
+                break;
+            }
+        }
+        sent
+    }
+
+    /// Posts alerts as they are.
+    pub(super) async fn post(&self, alerts: Vec<Value>) -> Sent {
+        if alerts.is_empty() {
+            return Sent::Confirmed { status: 200, words: "no alert to post".to_owned() };
+        }
+        let mut request = self.http.post().header(CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        match self.http.send(request.body(Value::from(alerts).to_string())).await {
+            Ok(answer) => answer.sent(),
+            Err(sent) => sent,
+        }
+    }
+}
+
+/// Gives an alert of a notification as Alertmanager takes it. What is over ended by now: the clock
+/// of played data may be ahead.
+fn posted(alert: &Value, stands_ms: i64, now: Timestamp) -> Value {
+    let time = |at: Timestamp| at.rfc3339(&TimeZone::UTC);
+    let read = |key: &str| {
+        let text = alert[key].as_str()?;
+        let time: jiff::Timestamp = text.parse().ok()?;
+        Some(Timestamp(time.as_millisecond()))
+    };
+    let ends = if alert["status"] == "resolved" {
+        read("endsAt").filter(|at| at.millis() > 0 && *at < now).unwrap_or(now)
+    } else {
+        now.plus(stands_ms)
+    };
+    let starts = read("startsAt").filter(|at| at.millis() > 0).unwrap_or(now);
+    let (starts, labels) = (starts.min(ends), words(&alert["labels"]));
+    let mut posted = json!({
+        "labels": labels,
+        "annotations": words(&alert["annotations"]),
+        "startsAt": time(starts),
+        "endsAt": time(ends),
+    });
+    // It is refused where it is no address.
+    let link = alert["generatorURL"].as_str().filter(|link| !link.is_empty());
+    if let (Some(link), Some(posted)) = (link, posted.as_object_mut()) {
+        posted.insert("generatorURL".to_owned(), link.into());
+    }
+    posted
+}
+
+/// Gives the words that are there: an empty label is none, and refused.
+fn words(words: &Value) -> Map<String, Value> {
+    let words = words.as_object().into_iter().flatten();
+    let words = words.filter(|(_, word)| word.as_str().is_some_and(|word| !word.is_empty()));
+    words.map(|(key, word)| (key.clone(), word.clone())).collect()
+}
+
+/// The alerts that an Alertmanager was told of and that are not over, by fingerprint.
+#[derive(Clone, Debug, Default)]
+pub struct Firing {
+    alerts: BTreeMap<String, Value>,
+}
+
+impl Firing {
+    /// Takes note of a notification that was confirmed.
+    pub fn told(&mut self, body: &Value) {
+        if view::kind(body) == "test" {
+            return;
+        }
+        for alert in body["alerts"].as_array().into_iter().flatten() {
+            let Some(fingerprint) = alert["fingerprint"].as_str() else { continue };
+            if alert["status"] == "resolved" {
+                self.alerts.remove(fingerprint);
+            } else {
+                self.alerts.insert(fingerprint.to_owned(), alert.clone());
+            }
+        }
+    }
+
+    /// Lets go what fires no longer, though its end was not told.
+    pub fn only(&mut self, open: &std::collections::BTreeSet<String>) {
+        self.alerts.retain(|fingerprint, _| open.contains(fingerprint));
+    }
+
+    /// Whether nothing fires.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_780_300_800_000);
+
+    fn alert(status: &str, starts: &str, ends: &str) -> Value {
+        json!({
+            "status": status, "startsAt": starts, "endsAt": ends, "fingerprint": "07",
+            "labels": { "alertname": "water-class", "station": "puhe-daoyi", "position": "" },
+            "annotations": { "summary_en": "class V", "operator": "" }, "generatorURL": "",
+        })
+    }
+
+    #[track_caller]
+    fn check(alert: &Value, starts: &str, ends: &str) {
+        let posted = posted(alert, STANDS_MS, NOW);
+        assert_eq!(posted["startsAt"], starts);
+        assert_eq!(posted["endsAt"], ends);
+        assert_eq!(posted["labels"], json!({"alertname": "water-class", "station": "puhe-daoyi"}));
+        assert_eq!(posted["annotations"], json!({ "summary_en": "class V" }));
+        assert_eq!(posted.get("generatorURL"), None);
+    }
+
+    #[test]
+    fn what_fires_stands_for_a_week_and_what_is_over_ended() {
+        let (began, none) = ("2026-06-01T08:00:00+08:00", "0001-01-01T00:00:00Z");
+        check(
+            &alert("firing", began, none),
+            "2026-06-01T00:00:00+00:00",
+            "2026-06-08T08:00:00+00:00",
+        );
+        let over = alert("resolved", began, "2026-06-01T12:00:00+08:00");
+        check(&over, "2026-06-01T00:00:00+00:00", "2026-06-01T04:00:00+00:00");
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_leaves_no_alert_without_end() {
+        let over = alert("resolved", "2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z");
+        check(&over, "2026-06-01T08:00:00+00:00", "2026-06-01T08:00:00+00:00");
+    }
+
+    #[test]
+    fn what_was_told_and_is_not_over_is_told_again() {
+        let mut firing = Firing::default();
+        let body = |status: &str| json!({ "alerts": [alert(status, "", "")] });
+        firing.told(&body("firing"));
+        firing.only(&["07".to_owned()].into());
+        assert!(!firing.is_empty());
+        firing.told(&body("resolved"));
+        assert!(firing.is_empty());
+        firing.told(&body("firing"));
+        firing.only(&std::collections::BTreeSet::new());
+        assert!(firing.is_empty());
+        firing.told(&json!({ "notice": { "kind": "test" }, "alerts": body("firing")["alerts"] }));
+        assert!(firing.is_empty());
+    }
+}
