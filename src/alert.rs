@@ -4,4 +4,5 @@
 pub mod desk;
 pub mod exceedance;
 pub mod instrument;
+pub mod run;
 pub mod silence;

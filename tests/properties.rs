@@ -59,8 +59,8 @@ const WORLD: [(&str, &str); 9] = [
     ),
     (
         "rules.csv.last",
-        "quick,station:puhe-daoyi,exceedance,raw 1h 24h,,2,1,0.05,,warning,Look.,查看。,test,,,\n\
-         shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,\n",
+        "quick,station:puhe-daoyi,exceedance,raw 1h 24h,,2/3,1,0.05,,warning,Look.,查看。,test,,,,critical:>V critical:3h\n\
+         shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,,\n",
     ),
 ];
 
@@ -72,8 +72,8 @@ const OTHERS: [&[(&str, &str)]; 3] = [
         ("rules.csv.without", "quick\nshaky\n"),
         (
             "rules.csv.last",
-            "quick,station:puhe-daoyi,exceedance,24h raw,,2,1,0.05,,warning,Look.,查看。,test,0.9,,\n\
-             shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,clock\n",
+            "quick,station:puhe-daoyi,exceedance,24h raw,,2,1/2,0.05,,warning,Look.,查看。,test,0.9,,,\n\
+             shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,clock,\n",
         ),
     ],
     &[("rules.csv.without", "quick\nwater-silence\nweir-\nair-exceedance\n")],

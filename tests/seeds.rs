@@ -10,13 +10,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use weir::domain::alert::Route;
+use weir::domain::alert::{Route, Severity};
+use weir::domain::assessment::WaterClass;
 use weir::domain::check::CheckKind;
 use weir::domain::fault::Fault;
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
 use weir::domain::quality::{Flag, Test};
-use weir::domain::registry::{CheckLimit, Registry, RuleKind, Sampling, Tolerance, check_row};
+use weir::domain::registry::{
+    CheckLimit, Persistence, Registry, RuleKind, Sampling, Threshold, Tolerance, check_row,
+};
 use weir::seed::{Tables, compile, diff};
 
 fn example() -> Tables {
@@ -635,6 +638,97 @@ fn a_warning_share_is_a_share() {
     }
     let silence = with_column("rules.csv", "warning_share", "water-silence", "0.8");
     check(&silence, "seeds/rules.csv:");
+}
+
+#[test]
+fn a_rule_asks_for_so_many_values_so_many_of_the_last_or_a_time() {
+    let of = |cell: &str| with_column("rules.csv", "pending", "water-exceedance", cell);
+    let pending = |cell: &str| {
+        let registry = compiled(&of(cell)).unwrap();
+        let rule = registry.rules.iter().find(|one| &*one.name == "water-exceedance").unwrap();
+        let RuleKind::Exceedance { pending, .. } = rule.kind else { panic!("{rule:?}") };
+        pending
+    };
+    assert_eq!(pending("3"), Persistence::Values(3));
+    assert_eq!(pending("10m"), Persistence::Millis(600_000));
+    assert_eq!(pending("3/5"), Persistence::Of { need: 3, of: 5 });
+    assert_eq!(pending("32/32"), Persistence::Of { need: 32, of: 32 });
+    for wrong in ["", "0", "0/5", "6/5", "3/33", "3 of 5", "3/", "/5", "-1/5"] {
+        check(&of(wrong), "seeds/rules.csv:2:");
+    }
+}
+
+#[test]
+fn a_rule_rises_by_class_by_how_many_times_and_by_how_long() {
+    let of = |rule: &str, cell: &str| with_column("rules.csv", "rises", rule, cell);
+    let rises = |cell: &str| {
+        let registry = compiled(&of("water-exceedance", cell)).unwrap();
+        let rule = registry.rules.iter().find(|one| &*one.name == "water-exceedance").unwrap();
+        rule.rises.iter().map(|rise| (rise.to, rise.from)).collect::<Vec<_>>()
+    };
+    let critical = |from| (Severity::Critical, from);
+    assert_eq!(rises(""), []);
+    assert_eq!(
+        rises("critical:>V critical:0.5x critical:24h"),
+        [
+            critical(Threshold::Class(WaterClass::WorseThanV)),
+            critical(Threshold::Multiple(0.5)),
+            critical(Threshold::Lasts(86_400_000)),
+        ]
+    );
+    assert_eq!(rises("critical:V"), [critical(Threshold::Class(WaterClass::V))]);
+    let nine = (1..=9).map(|hours| format!("critical:{hours}h")).collect::<Vec<_>>().join(" ");
+    let eight = nine.rsplit_once(' ').unwrap().0.to_owned();
+    assert_eq!(rises(&eight).len(), 8);
+    for wrong in [
+        "warning:V",
+        "notice:>V",
+        "critical",
+        "critical:VI",
+        "critical:-1x",
+        "critical:x",
+        "critical:1h critical:1h",
+        "critical:1h,critical:V",
+        &nine,
+    ] {
+        check(&of("water-exceedance", wrong), "seeds/rules.csv:2:");
+    }
+    check(&of("water-silence", "critical:1h"), "seeds/rules.csv:16:");
+}
+
+#[test]
+fn of_several_scopes_the_narrowest_has_the_rule() {
+    let row = |scope: &str| {
+        format!("here,{scope},exceedance,raw,,1,1,0,,notice,Look.,查看。,made for a test,,,,\n")
+    };
+    let rule = |scopes: &[&str]| {
+        let mut tables = example();
+        let mut text = String::from_utf8(tables.get("rules.csv").unwrap().to_vec()).unwrap();
+        let before = text.lines().filter(|line| !line.starts_with("ammonia-exceedance"));
+        text = before.map(|line| format!("{line}\n")).collect();
+        for (at, scope) in scopes.iter().enumerate() {
+            text.push_str(&row(scope).replacen("here", &format!("here-{at}"), 1));
+        }
+        tables.put("rules.csv", text.into_bytes());
+        let registry = compiled(&tables).unwrap();
+        let name = "puhe-huishan/ammonia_nitrogen";
+        let stream = registry.datastreams.iter().find(|one| &*one.name == name).unwrap();
+        registry.rule(stream.exceedance_rule.unwrap()).unwrap().name.to_string()
+    };
+    // Each before all that stand behind it, whatever the order of the rows.
+    let scopes = [
+        "datastream:puhe-huishan/ammonia_nitrogen",
+        "station:puhe-huishan",
+        "place:puhe",
+        "place:shenyang",
+        "property:ammonia_nitrogen",
+    ];
+    for at in 0..scopes.len() {
+        assert_eq!(rule(&scopes[at..]), "here-0", "{}", scopes[at]);
+        let turned: Vec<&str> = scopes[at..].iter().rev().copied().collect();
+        assert_eq!(rule(&turned), format!("here-{}", turned.len() - 1), "{}", scopes[at]);
+    }
+    assert_eq!(rule(&[]), "water-exceedance");
 }
 
 #[test]

@@ -318,10 +318,12 @@ impl Given {
                 else {
                     continue;
                 };
-                let terms = Terms { pending, keep, hysteresis, warning_share: rule.warning_share };
+                let (warning_share, rises) = (rule.warning_share, &*rule.rises);
+                let terms = Terms { pending, keep, hysteresis, warning_share, rises };
                 let outcome = exceedance::outcome(&self.registry, one, terms);
                 let (period, span, class) = (one.period, one.phenomenon_time, one.class);
-                let heard = Heard { of, period, span, outcome, class };
+                let (suspect, sampled, multiple) = (one.unconfirmed, false, None);
+                let heard = Heard { of, period, span, outcome, class, multiple, suspect, sampled };
                 let (first, further) = &mut states[datastream.id.0 as usize];
                 black_box(exceedance::judge(terms, (first, further), heard, Default::default));
             }

@@ -3,15 +3,16 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::domain::alert::{AlertChange, AlertId};
+use crate::alert::run::Run;
+use crate::domain::alert::{AlertChange, AlertId, Severity};
 use crate::domain::assessment::{Assessment, Bound, Verdict, WaterClass};
 use crate::domain::observation::{Period, Periods};
-use crate::domain::registry::{Persistence, Registry};
+use crate::domain::registry::{Persistence, Registry, Rise, risen};
 use crate::domain::time::{PhenomenonTime, SECOND, Timestamp};
 
 /// What a rule asks for.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Terms {
+pub struct Terms<'a> {
     /// How long it must last before the alert fires.
     pub pending: Persistence,
     /// How long it must be over before the alert resolves.
@@ -21,53 +22,12 @@ pub struct Terms {
     /// From which share of the limit on a value is over that meets it; none where only more than
     /// the limit is.
     pub warning_share: Option<f64>,
-}
-
-/// How long something lasts already.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Run {
-    /// The time of its first value.
-    #[n(0)]
-    pub since: Timestamp,
-    /// How many values.
-    #[n(1)]
-    pub values: u32,
-    /// The time of its last value, which counts once however often it is revised.
-    #[n(2)]
-    #[cbor(default)]
-    pub last: Timestamp,
-}
-
-impl Run {
-    fn extended(run: Option<Self>, span: PhenomenonTime) -> Self {
-        let at = span.start();
-        // What began at the time of a clock that was ahead began at the latest now.
-        run.map_or(Self { since: at, values: 1, last: at }, |run| Self {
-            since: run.since.min(at),
-            values: run.values + u32::from(run.last != at),
-            last: at,
-        })
-    }
-
-    /// Gives it without its last value, if that is of a time. It counts again if it comes again.
-    fn without(self, at: Timestamp) -> Self {
-        if self.last != at {
-            return self;
-        }
-        Self { values: self.values.saturating_sub(1), last: at.plus(-1), ..self }
-    }
-
-    /// A mean of an hour says that it lasted the hour.
-    fn lasts(self, span: PhenomenonTime, persistence: Persistence) -> bool {
-        match persistence {
-            Persistence::Values(values) => self.values >= values,
-            Persistence::Millis(millis) => span.end().since(self.since) >= millis,
-        }
-    }
+    /// From where on it is more severe than the rule says.
+    pub rises: &'a [Rise],
 }
 
 /// Where one reason of an alert stands. Acknowledged is a fact of its own, kept elsewhere.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub enum State {
     /// Nothing is wrong.
     #[default]
@@ -112,7 +72,7 @@ pub enum Outcome {
 
 /// Reads an assessment by a rule's hysteresis and warning share.
 #[must_use]
-pub fn outcome(registry: &Registry, assessment: &Assessment, terms: Terms) -> Outcome {
+pub fn outcome(registry: &Registry, assessment: &Assessment, terms: Terms<'_>) -> Outcome {
     let hysteresis = terms.hysteresis;
     let limit = match assessment.verdict {
         Verdict::Exceeds { .. } => return Outcome::Exceeds,
@@ -138,43 +98,48 @@ pub fn outcome(registry: &Registry, assessment: &Assessment, terms: Terms) -> Ou
 
 /// Goes from state to state. `fresh` gives the number of the alert of a reason that begins.
 pub fn next(
-    terms: Terms,
+    terms: Terms<'_>,
     state: State,
     outcome: Outcome,
     span: PhenomenonTime,
     fresh: impl FnOnce() -> AlertId,
 ) -> (State, Option<AlertChange>) {
+    let Terms { pending, keep, .. } = terms;
+    let waits = |run: Option<Run>| run.map_or(State::Inactive, State::Pending);
     match (state, outcome) {
         // No verdict is no news: a silent sensor must not clear an alert.
         (state, Outcome::Unknown) => (state, None),
         (State::Inactive | State::Pending(_), Outcome::Gone) => (State::Inactive, None),
         (State::Firing { .. }, Outcome::Gone) => (State::Inactive, Some(AlertChange::Resolved)),
-        (State::Pending(run), Outcome::Void) => (State::Pending(run.without(span.start())), None),
+        (State::Pending(run), Outcome::Void) => (waits(run.without(span.start())), None),
         (state @ (State::Inactive | State::Firing { .. }), Outcome::Void) => (state, None),
-        (State::Inactive | State::Pending(_), Outcome::Exceeds | Outcome::Near) => {
-            let run = Run::extended(
-                match state {
-                    State::Pending(run) => Some(run),
-                    State::Inactive | State::Firing { .. } => None,
-                },
-                span,
-            );
-            if run.lasts(span, terms.pending) {
+        (state @ (State::Inactive | State::Pending(_)), Outcome::Exceeds | Outcome::Near) => {
+            let run = match state {
+                State::Pending(run) => Some(run),
+                State::Inactive | State::Firing { .. } => None,
+            };
+            let run = Run::extended(run, span, pending);
+            if run.lasts(span, pending) {
                 let firing = State::Firing { alert: fresh(), since: run.since, over: None };
                 (firing, Some(AlertChange::Fired))
             } else {
                 (State::Pending(run), None)
             }
         }
-        (State::Inactive | State::Pending(_), Outcome::Close | Outcome::Clear) => {
-            (State::Inactive, None)
+        (State::Inactive, Outcome::Close | Outcome::Clear) => (State::Inactive, None),
+        (State::Pending(run), Outcome::Close | Outcome::Clear) => {
+            (waits(run.interrupted(span, pending)), None)
         }
-        (State::Firing { alert, since, .. }, Outcome::Exceeds | Outcome::Near | Outcome::Close) => {
-            (State::Firing { alert, since, over: None }, None)
+        (
+            State::Firing { alert, since, over },
+            Outcome::Exceeds | Outcome::Near | Outcome::Close,
+        ) => {
+            let over = over.and_then(|over| over.interrupted(span, keep));
+            (State::Firing { alert, since, over }, None)
         }
         (State::Firing { alert, since, over }, Outcome::Clear) => {
-            let over = Run::extended(over, span);
-            if over.lasts(span, terms.keep) {
+            let over = Run::extended(over, span, keep);
+            if over.lasts(span, keep) {
                 (State::Inactive, Some(AlertChange::Resolved))
             } else {
                 (State::Firing { alert, since, over: Some(over) }, None)
@@ -206,6 +171,13 @@ struct Told {
     /// Since when the first of its reasons lasts.
     #[n(2)]
     since: Timestamp,
+    /// How severe it became, where that is more than its rule says.
+    #[n(3)]
+    severity: Option<Severity>,
+    /// After which time a sound value confirms it, while none has: the time of the one sample that
+    /// says so, or any.
+    #[n(4)]
+    doubt: Option<Timestamp>,
 }
 
 /// What the alert about an item remembers besides its first reason.
@@ -235,6 +207,12 @@ pub struct Heard {
     pub outcome: Outcome,
     /// The class that the value meets.
     pub class: Option<WaterClass>,
+    /// By how many times it exceeds the limit.
+    pub multiple: Option<f64>,
+    /// Whether the value is suspect.
+    pub suspect: bool,
+    /// Whether it is a sample: one alone is to be confirmed by the next.
+    pub sampled: bool,
 }
 
 /// A change of the alert about an item.
@@ -250,13 +228,20 @@ pub struct Change {
     pub since: Timestamp,
     /// The reasons that stand now.
     pub reasons: Periods,
+    /// How severe it became, where that is more than its rule says.
+    pub severity: Option<Severity>,
+    /// Whether it is to be confirmed still, or the value that changed it is; of one that ended,
+    /// whether nothing confirmed it.
+    pub unconfirmed: bool,
+    /// Whether the value confirms what was to be confirmed.
+    pub confirmed: bool,
 }
 
 /// Takes a verdict in. The alert fires with its first reason, says when another joins or when it
 /// gets worse than it ever was, and ends with the last. What it said once it says no more: not
 /// that a reason left, nor that it came back.
 pub fn judge(
-    terms: Terms,
+    terms: Terms<'_>,
     (first, further): (&mut State, &mut Further),
     heard: Heard,
     fresh: impl FnOnce() -> AlertId,
@@ -272,20 +257,25 @@ pub fn judge(
         }
     };
     let alert = || held.map_or_else(fresh, |(alert, _)| alert);
-    let (after, change) = next(terms, *state, heard.outcome, heard.span, alert);
-    *state = after;
+    let alone = heard.sampled && is_first(state, heard.span.start());
+    let change;
+    (*state, change) = next(terms, std::mem::take(state), heard.outcome, heard.span, alert);
     let (alert, since) = firing(first, further).or(held)?;
     let states = std::iter::once(&*first).chain(&further.states);
     let stands =
         |(period, state): (Period, &State)| matches!(state, State::Firing { .. }).then_some(period);
     let reasons: Periods = heard.of.iter().zip(states).filter_map(stands).collect();
-    further.tell(heard, (reasons, change), since).map(|(change, at, since)| Change {
-        alert,
-        change,
-        at,
-        since,
-        reasons,
-    })
+    let news = further.tell(terms, (heard, alone), (reasons, change), since)?;
+    Some(Change { alert, reasons, ..news })
+}
+
+/// Says whether no value before one of a time speaks for a reason yet.
+fn is_first(state: &State, at: Timestamp) -> bool {
+    match state {
+        State::Inactive => true,
+        State::Pending(run) => run.begins_at(at),
+        State::Firing { .. } => false,
+    }
 }
 
 /// Gives since when the reason of a period stands or is about to: its value and those before it
@@ -332,10 +322,11 @@ impl Further {
     /// Says what of a change is to be told, when it happened, and since when the alert lasts.
     fn tell(
         &mut self,
-        heard: Heard,
+        terms: Terms<'_>,
+        (heard, alone): (Heard, bool),
         (reasons, change): (Periods, Option<AlertChange>),
         since: Timestamp,
-    ) -> Option<(AlertChange, Timestamp, Timestamp)> {
+    ) -> Option<Change> {
         let level = match heard.outcome {
             Outcome::Near => Some(Level::Near),
             Outcome::Exceeds => Some(Level::Exceeds(heard.class)),
@@ -345,18 +336,32 @@ impl Further {
         };
         let stands = level.filter(|_| reasons.holds(heard.period));
         let since = self.told.map_or(since, |told| told.since.min(since));
+        let mut severity = self.told.and_then(|told| told.severity);
+        let mut confirmed = false;
+        let unconfirmed = self.told.is_some_and(|told| told.doubt.is_some());
         let news = match (self.told, stands) {
             // One that an earlier release told of fires already.
             (None, Some(level)) => {
-                self.told = Some(Told { reasons, level, since });
+                severity = severity_of(terms, heard, since);
+                let doubt = doubt_of(heard, alone);
+                self.told = Some(Told { reasons, level, since, severity, doubt });
                 change
             }
             (Some(told), Some(level)) => {
+                severity = told.severity.max(severity_of(terms, heard, since));
                 let worse = told.level.max(level);
                 let told_of = told.reasons.with(heard.period);
-                self.told = Some(Told { reasons: told_of, level: worse, since });
-                let news = (told_of, worse) != (told.reasons, told.level);
-                news.then_some(AlertChange::Changed)
+                // One sample may be more than near a limit for the first time.
+                let anew = heard.sampled && told.level == Level::Near && worse != told.level;
+                let doubt = if anew { doubt_of(heard, true) } else { told.doubt };
+                let as_bad = level != Level::Near || worse == Level::Near;
+                let later = doubt.is_some_and(|of| of < heard.span.start());
+                confirmed = later && as_bad && !heard.suspect;
+                let doubt = doubt.filter(|_| !confirmed);
+                let now = Told { reasons: told_of, level: worse, since, severity, doubt };
+                self.told = Some(now);
+                let what = |told: &Told| (told.reasons, told.level, told.severity);
+                (confirmed || what(&now) != what(&told)).then_some(AlertChange::Changed)
             }
             (_, None) if reasons == Periods::default() => {
                 self.told = None;
@@ -373,7 +378,36 @@ impl Further {
         let after_last = self.last.plus(1).min(latest);
         let at = heard.span.start().max(after_last);
         self.last = self.last.max(at);
-        news.map(|change| (change, at, since))
+        // An alert that ends was or was not confirmed before.
+        let doubted = self.told.map_or(unconfirmed, |told| told.doubt.is_some());
+        news.map(|change| Change {
+            alert: AlertId::default(),
+            change,
+            at,
+            since,
+            reasons,
+            severity,
+            unconfirmed: doubted || heard.suspect,
+            confirmed,
+        })
+    }
+}
+
+/// Gives how severe a value makes an alert that lasts since a time, where that is more than its
+/// rule says. What is only near a limit is as severe as the rule.
+fn severity_of(terms: Terms<'_>, heard: Heard, since: Timestamp) -> Option<Severity> {
+    let lasts_ms = heard.span.end().since(since);
+    let exceeds = heard.outcome == Outcome::Exceeds;
+    risen(terms.rises, (heard.class, heard.multiple), lasts_ms).filter(|_| exceeds)
+}
+
+/// Gives after which time a sound value confirms one: any after one sample alone, and any at all
+/// where it is suspect.
+fn doubt_of(heard: Heard, alone: bool) -> Option<Timestamp> {
+    match (alone, heard.suspect) {
+        (true, _) => Some(heard.span.start()),
+        (false, true) => Some(Timestamp(i64::MIN)),
+        (false, false) => None,
     }
 }
 

@@ -32,8 +32,8 @@ pub enum Finding {
 }
 
 /// What is remembered of a datastream whose instrument is at fault; of a sound one, nothing. It
-/// takes 80 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+/// takes 88 bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Watch {
     /// The rule that it is watched by.
     #[n(0)]
@@ -162,10 +162,12 @@ pub fn judge(
         Finding::Unknown => Outcome::Unknown,
     };
     let Terms { pending, keep } = terms;
-    let terms = exceedance::Terms { pending, keep, hysteresis: 0.0, warning_share: None };
+    let terms =
+        exceedance::Terms { pending, keep, hysteresis: 0.0, warning_share: None, rises: &[] };
     let held = watch.firing();
     let change;
-    (watch.state, change) = exceedance::next(terms, watch.state, outcome, span, fresh);
+    let state = std::mem::take(&mut watch.state);
+    (watch.state, change) = exceedance::next(terms, state, outcome, span, fresh);
     let (alert, since) = watch.firing().or(held)?;
     let news = match finding {
         Finding::Fault(test, flag) => watch.tell((test, flag)),
@@ -268,13 +270,13 @@ mod tests {
 
     #[test]
     fn it_takes_as_much_as_is_said() {
-        assert_eq!(size_of::<Watch>(), 80);
+        assert_eq!(size_of::<Watch>(), 88);
     }
 
     #[test]
     fn it_survives_a_snapshot() {
         let watch = run("ggf.").1;
-        let bytes = minicbor::to_vec(watch).unwrap();
+        let bytes = minicbor::to_vec(&watch).unwrap();
         assert_eq!(minicbor::decode::<Watch>(&bytes).unwrap(), watch);
     }
 

@@ -9,13 +9,17 @@ use crate::domain::observation::{ObservationResult, Period, Periods, Side};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 
 /// How urgent an alert is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Severity {
     /// Worth knowing.
+    #[n(0)]
     Notice,
     /// Somebody should look.
+    #[n(1)]
     Warning,
     /// Somebody must act now.
+    #[n(2)]
     Critical,
 }
 
@@ -27,6 +31,16 @@ impl Severity {
             Self::Notice => "notice",
             Self::Warning => "warning",
             Self::Critical => "critical",
+        }
+    }
+
+    /// Gives the word in Chinese.
+    #[must_use]
+    pub fn word_zh(self) -> &'static str {
+        match self {
+            Self::Notice => "提示",
+            Self::Warning => "警告",
+            Self::Critical => "严重",
         }
     }
 
@@ -255,7 +269,8 @@ pub struct AlertEvent {
     /// By how many times.
     #[n(8)]
     pub multiple: Option<f64>,
-    /// Whether the value is suspect.
+    /// Whether the value is suspect, or one sample alone says so; of an alert that ended, whether
+    /// nothing confirmed it.
     #[n(9)]
     pub unconfirmed: bool,
     /// The wave it may be part of.
@@ -292,6 +307,13 @@ pub struct AlertEvent {
     /// Of silence: since when the device is offline, where it or its broker said so.
     #[n(19)]
     pub offline: Option<Timestamp>,
+    /// How urgent it became at most, where that is more than its rule says.
+    #[n(20)]
+    pub severity: Option<Severity>,
+    /// Whether this value confirms what was told as unconfirmed.
+    #[n(21)]
+    #[cbor(default)]
+    pub confirmed: bool,
 }
 
 impl AlertEvent {
@@ -326,6 +348,8 @@ impl AlertEvent {
             side: None,
             cause: None,
             offline: None,
+            severity: None,
+            confirmed: false,
         }
     }
 }

@@ -47,7 +47,7 @@ pub use self::qc::{
     Attenuated, Check, Climate, Falls, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
     Thresholds, TimingGap, Tolerance, UnitMistake,
 };
-pub use self::rule::{Persistence, Rule, RuleKind};
+pub use self::rule::{Persistence, Rise, Rule, RuleKind, Threshold, risen};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{
     Format, Level, Options, Pointers, TimeUnit, TopicRule, Words, filter, several,

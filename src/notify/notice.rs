@@ -93,6 +93,8 @@ pub fn notification(registry: &Registry, event: &AlertEvent, head: &Letterhead) 
         "reasons": reasons.join(" "),
         "since": time(event.since),
         "state": event.change.word(),
+        "severity": event.severity.or(rule.map(|rule| rule.severity)).map_or("", |one| one.word()),
+        "confirmed": if event.confirmed { "true" } else { "" },
         "cause": event.cause.map_or("", |cause| cause.test.name()),
         "severity": rule.map_or("warning", |rule| rule.severity.word()),
         "operator": operator,

@@ -231,6 +231,14 @@ impl<'a> Scene<'a> {
         self.event.span.is_some_and(|span| span.start() <= self.event.since)
     }
 
+    /// Gives the time of the next sample, where one alone is what is told and none confirmed it.
+    fn next_sample(&self) -> Option<Timestamp> {
+        match self.of?.sampling {
+            Sampling::Sampled { cycle_ms, .. } => Some(self.event.span?.start().plus(cycle_ms)),
+            Sampling::Continuous => None,
+        }
+    }
+
     fn civil(&self, at: Timestamp) -> Option<DateTime> {
         let at = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
         Some(self.zone.to_datetime(at))

@@ -5,7 +5,7 @@ use crate::aggregate::window::Windows;
 use crate::alert::exceedance::{self, Change, Heard, Outcome, Terms};
 use crate::assess::{Last, limit};
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Before, Subject};
-use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::assessment::{Assessment, Bound, Verdict};
 use crate::domain::cause::TestFlags;
 use crate::domain::history::Entry;
 use crate::domain::name::RuleId;
@@ -13,7 +13,7 @@ use crate::domain::observation::{
     Observation, ObservationResult, Period, Periods, QualifiedObservation,
 };
 use crate::domain::quality::{Flag, Quality, Test};
-use crate::domain::registry::{Datastream, Registry, RuleKind};
+use crate::domain::registry::{Datastream, Registry, RuleKind, Sampling, Statistic};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::evaluate::windows;
@@ -38,11 +38,12 @@ impl Pipeline {
             return;
         };
         let Some(period) = reason(of, datastream, assessment.period) else { return };
-        let terms = Terms { pending, keep, hysteresis, warning_share: rule.warning_share };
+        let (warning_share, rises) = (rule.warning_share, &*rule.rises);
+        let terms = Terms { pending, keep, hysteresis, warning_share, rises };
         let outcome = exceedance::outcome(registry, assessment, terms);
         let outcome = self.or_gone(registry, datastream, (qualified, outcome), (of, terms));
-        let (span, class) = (assessment.phenomenon_time, assessment.class);
-        let heard = Heard { of, period, span, outcome, class };
+        let heard = heard((registry, datastream), of, period, (assessment, outcome));
+        let span = heard.span;
         let fresh = AlertId(self.state.alerts + 1);
         let Some(stream) = self.stream_mut(datastream) else { return };
         let state = (&mut stream.exceedance, &mut stream.further);
@@ -56,7 +57,8 @@ impl Pipeline {
         };
         let mut event = event(rule.id, change, period, assessment);
         event.before = self.before(registry, datastream, assessment);
-        let suspect = TestFlags::ALL.most(&qualified.quality).filter(|_| event.unconfirmed);
+        let suspect = TestFlags::ALL.most(&qualified.quality);
+        let suspect = suspect.filter(|_| assessment.unconfirmed);
         let cause = |found| self.cause(registry, datastream, qualified, found, None);
         event.cause = suspect.map(cause);
         event.side = match qualified.observation.result {
@@ -86,7 +88,7 @@ impl Pipeline {
         registry: &Registry,
         datastream: &Datastream,
         (qualified, outcome): (&QualifiedObservation, Outcome),
-        (of, terms): (Periods, Terms),
+        (of, terms): (Periods, Terms<'_>),
     ) -> Outcome {
         let period = qualified.observation.period;
         // What a device sends anew is another value, and what nobody took back may still hold.
@@ -206,8 +208,37 @@ fn average_before(stream: &StreamState, period: Period, at: Timestamp) -> Option
     held.filter_map(|kept| Some((kept.start, kept.value?))).last()
 }
 
+/// Says of a value what its alert asks.
+fn heard(
+    (registry, datastream): (&Registry, &Datastream),
+    of: Periods,
+    period: Period,
+    (assessment, outcome): (&Assessment, Outcome),
+) -> Heard {
+    let sampled = match (datastream.sampling, datastream.statistic) {
+        (Sampling::Sampled { .. }, _) | (_, Statistic::Sample) => true,
+        (Sampling::Continuous, _) => false,
+    };
+    let (limit, multiple) = match assessment.verdict {
+        Verdict::Exceeds { limit, multiple } => (registry.limit(limit), multiple),
+        Verdict::Within { .. } | Verdict::NotAssessable(_) => (None, None),
+    };
+    // A span such as that of pH is the same in every class: the class says nothing of how far.
+    let graded = !matches!(limit.map(|limit| limit.bound), Some(Bound::Range { .. }));
+    Heard {
+        of,
+        period,
+        span: assessment.phenomenon_time,
+        outcome,
+        class: assessment.class.filter(|_| graded),
+        multiple,
+        suspect: assessment.unconfirmed,
+        sampled: sampled && assessment.period == Period::Native,
+    }
+}
+
 fn event(rule: RuleId, change: Change, period: Period, assessment: &Assessment) -> AlertEvent {
-    let Change { alert, change, at, since, reasons } = change;
+    let Change { alert, change, at, since, reasons, severity, unconfirmed, confirmed } = change;
     let subject = Subject::Datastream(assessment.datastream);
     let (limit, multiple, within) = match assessment.verdict {
         Verdict::Within { limit } => (Some(limit), None, true),
@@ -219,7 +250,9 @@ fn event(rule: RuleId, change: Change, period: Period, assessment: &Assessment) 
         value: assessment.value,
         limit,
         multiple,
-        unconfirmed: assessment.unconfirmed,
+        unconfirmed,
+        severity,
+        confirmed,
         period,
         class: assessment.class,
         span: Some(assessment.phenomenon_time),
@@ -233,7 +266,6 @@ fn event(rule: RuleId, change: Change, period: Period, assessment: &Assessment) 
 mod tests {
     use super::*;
     use crate::domain::name::{DatastreamId, PropertyId, StationId};
-    use crate::domain::registry::Statistic;
     use crate::domain::time::HOUR;
 
     #[test]

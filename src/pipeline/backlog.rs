@@ -113,7 +113,9 @@ fn tell<K: Ord + Copy>(
             waiting.insert(of, Untold { fired: event, tell_by_ms, changed: None });
         }
         (AlertChange::Changed, Some(_), Some(untold)) => {
-            waiting.insert(of, Untold { changed: Some(event), ..untold });
+            let confirmed = event.confirmed || untold.changed.is_some_and(|one| one.confirmed);
+            let changed = Some(AlertEvent { confirmed, ..event });
+            waiting.insert(of, Untold { changed, ..untold });
         }
         (AlertChange::Changed, None, Some(untold)) => {
             out.alerts.extend(untold.told().chain([event]));
@@ -121,7 +123,15 @@ fn tell<K: Ord + Copy>(
         (_, _, Some(Untold { fired, changed, .. })) => {
             // What began as a warning may have become more.
             let told = changed.filter(|_| fired.share.is_some()).unwrap_or(fired);
-            let past = AlertEvent { change: AlertChange::Past, at: event.at, ..told };
+            let confirmed = changed.is_some_and(|one| one.confirmed);
+            let past = AlertEvent {
+                change: AlertChange::Past,
+                at: event.at,
+                severity: fired.severity.max(changed.and_then(|one| one.severity)),
+                unconfirmed: told.unconfirmed && !confirmed,
+                confirmed: false,
+                ..told
+            };
             out.alerts.push(past);
         }
         (_, _, None) => out.alerts.push(event),

@@ -261,7 +261,7 @@ fn shared(
                 return Some(false);
             }
             let same = |one: &&Watch| one.of_station && one.firing().is_some() && one.told_of(test);
-            let held = others.find(same).copied();
+            let held = others.find(same).cloned();
             let watch = station.streams.get_mut(own)?.instrument.as_deref_mut()?;
             watch.of_station = true;
             let Some(held) = held else { return Some(true) };
@@ -269,7 +269,7 @@ fn shared(
             None
         }
         AlertChange::Changed if of_station => {
-            let told = *station.streams.get(own)?.instrument.as_deref()?;
+            let told = station.streams.get(own)?.instrument.as_deref()?.clone();
             let fires = |one: &&mut Watch| one.firing().is_some_and(|(of, _)| of == change.alert);
             let watches =
                 station.streams.iter_mut().filter_map(|one| one.instrument.as_deref_mut());

@@ -1,5 +1,7 @@
 //! Alert rules and whom they watch.
 
+mod rises;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::alert::{Route, Severity, WeirCondition};
@@ -9,7 +11,7 @@ use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, S
 use crate::domain::observation::{Period, Periods};
 use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::{
-    Datastream, Persistence, Registry, Rule, RuleKind, StationStage, Statistic,
+    Datastream, Persistence, Registry, Rise, Rule, RuleKind, StationStage, Statistic,
 };
 use crate::seed::cell;
 use crate::seed::draft::Draft;
@@ -55,13 +57,15 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
             scope => scope,
         };
         let id = RuleId(draft.names.id(NameKind::Rule, name));
+        let severity = severity(&mut cells);
         let rule = Rule {
             id,
             name: name.into(),
             kind: what,
             warning_share: warning_share(&mut cells, kind),
             route: route(&mut cells, kind),
-            severity: severity(&mut cells),
+            severity,
+            rises: risen(&mut cells, kind, severity),
             advice_en: cells.text("advice_en").into(),
             advice_zh: cells.text("advice_zh").into(),
         };
@@ -329,14 +333,40 @@ fn weir_condition(kind: &RuleKind) -> Option<WeirCondition> {
     }
 }
 
+/// How many of the last values a rule looks at, at most.
+const OF_MAX: u8 = 32;
+
 fn persistence(cells: &mut Cells<'_>, column: &str) -> Persistence {
     let text = cells.text(column);
     let values = text.parse::<u32>().ok().filter(|values| *values > 0).map(Persistence::Values);
-    let found = values.or_else(|| cell::duration(text).map(Persistence::Millis));
+    let found = values.or_else(|| so_many_of(text));
+    let found = found.or_else(|| cell::duration(text).map(Persistence::Millis));
     if found.is_none() {
-        cells.refuse(column, "a number of values such as `2`, or a duration such as `10m`");
+        cells.refuse(
+            column,
+            format_args!(
+                "a number of values such as `2`, so many of the last values such as `3/5` (of \
+                 {OF_MAX} at most), or a duration such as `10m`"
+            ),
+        );
     }
     found.unwrap_or(Persistence::Values(1))
+}
+
+/// Reads `3/5`.
+fn so_many_of(text: &str) -> Option<Persistence> {
+    let (need, of) = text.split_once('/')?;
+    let (need, of) = (need.parse::<u8>().ok()?, of.parse::<u8>().ok()?);
+    let fits = (1..=of).contains(&need) && of <= OF_MAX;
+    fits.then_some(Persistence::Of { need, of })
+}
+
+fn risen(cells: &mut Cells<'_>, kind: Kind, severity: Severity) -> Box<[Rise]> {
+    if kind != Kind::Exceedance {
+        cells.empty(&["rises"], "a rule that watches no limit");
+        return Box::default();
+    }
+    rises::rises(cells, severity)
 }
 
 fn severity(cells: &mut Cells<'_>) -> Severity {

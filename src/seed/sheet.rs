@@ -136,7 +136,8 @@ schemas! {
         ["instrument" "from"];
     RULES: "rules.csv", true,
         ["rule" "scope" "kind" "of" "level" "pending" "keep" "hysteresis" "intervals"
-         "severity" "advice_en" "advice_zh" "source"] + ["warning_share" "route" "tests"], ["rule"];
+         "severity" "advice_en" "advice_zh" "source"]
+        + ["warning_share" "route" "tests" "rises"], ["rule"];
 }
 
 /// A table of limits; there is one an instrument.

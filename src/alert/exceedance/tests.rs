@@ -3,13 +3,15 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::registry::Threshold;
 use crate::domain::time::{DAY, HOUR, MINUTE};
 
-const TERMS: Terms = Terms {
+const TERMS: Terms<'_> = Terms {
     pending: Persistence::Values(2),
     keep: Persistence::Values(2),
     hysteresis: 0.05,
     warning_share: None,
+    rises: &[],
 };
 
 fn outcome_of(letter: char) -> Outcome {
@@ -38,7 +40,7 @@ fn instant(millis: i64) -> PhenomenonTime {
 
 /// Runs letters (`x` exceeds, `n` near, `c` clear, `h` in the hysteresis, `?` unknown), one a
 /// minute, and gives what changed at which.
-fn run(terms: Terms, letters: &str) -> String {
+fn run(terms: Terms<'_>, letters: &str) -> String {
     let mut state = State::default();
     let mut changes = String::new();
     for (minute, letter) in letters.chars().enumerate() {
@@ -77,11 +79,38 @@ fn no_verdict_neither_fires_nor_resolves() {
     check("xx???c?c", ".F.....R");
 }
 
+/// Runs letters by so many of the last values for both, and gives what changed at which.
+#[track_caller]
+fn check_of(pending: (u8, u8), keep: (u8, u8), letters: &str, want: &str) {
+    let of = |(need, of)| Persistence::Of { need, of };
+    let terms = Terms { pending: of(pending), keep: of(keep), ..TERMS };
+    assert_eq!(run(terms, letters), want, "{letters}");
+}
+
+#[test]
+fn so_many_of_the_last_values_fire_and_resolve() {
+    check_of((3, 5), (1, 1), "xcxcx", "....F");
+    check_of((3, 5), (1, 1), "xccxcxc", ".......");
+    check_of((3, 5), (1, 1), "x?x??x", ".....F");
+    // Of the last four values after it fired, three are clear.
+    check_of((1, 1), (3, 4), "xccxcc", "F...R.");
+    check_of((1, 1), (3, 4), "xcxxccxhcc", "F.........");
+    check_of((1, 1), (3, 3), "xcchccc", "F.....R");
+}
+
+#[test]
+fn a_rule_that_asks_for_all_of_the_last_values_asks_for_consecutive_ones() {
+    for letters in ["xxcxx", "xxxcc", "xcxxhcc", "x?xxc?c"] {
+        let of = Persistence::Of { need: 2, of: 2 };
+        let terms = Terms { pending: of, keep: of, ..TERMS };
+        assert_eq!(run(terms, letters), run(TERMS, letters), "{letters}");
+    }
+}
+
 #[test]
 fn a_run_that_began_ahead_of_time_is_no_endless_one() {
     let terms = Terms { pending: Persistence::Millis(60_000), ..TERMS };
-    let (since, last) = (Timestamp(9_000_000), Timestamp(9_000_000));
-    let ahead = State::Pending(Run { since, values: 1, last });
+    let ahead = State::Pending(Run::extended(None, instant(9_000_000), terms.pending));
     let (state, _) = next(terms, ahead, Outcome::Exceeds, instant(0), AlertId::default);
     let (_, change) = next(terms, state, Outcome::Exceeds, instant(60_000), AlertId::default);
     assert_eq!(change, Some(AlertChange::Fired));
@@ -93,7 +122,8 @@ fn a_value_that_is_revised_counts_once_and_as_it_is_now() {
         let mut state = State::Inactive;
         let each = outcomes.iter().map(|(at, outcome)| {
             let change;
-            (state, change) = next(TERMS, state, *outcome, instant(*at), AlertId::default);
+            let before = std::mem::take(&mut state);
+            (state, change) = next(TERMS, before, *outcome, instant(*at), AlertId::default);
             change
         });
         each.collect()
@@ -141,7 +171,16 @@ impl Item {
             _ => (Period::Day, mean(DAY)),
         };
         let of = [Period::Native, Period::Hour, Period::Day].into_iter().collect();
-        let heard = Heard { of, period, span, outcome, class: Some(class) };
+        let heard = Heard {
+            of,
+            period,
+            span,
+            outcome,
+            class: Some(class),
+            multiple: None,
+            suspect: false,
+            sampled: false,
+        };
         let terms =
             Terms { pending: Persistence::Values(1), keep: Persistence::Values(1), ..TERMS };
         let fresh = AlertId(self.alerts + 1);
@@ -223,6 +262,121 @@ fn since_and_at_are_those_of_all_reasons() {
     let over = item.take('r', Outcome::Clear, WaterClass::V).unwrap();
     assert_eq!((over.at, over.since), (start.plus(3 * MINUTE), earliest));
     assert_eq!(over.reasons, Periods::default());
+}
+
+/// What one value says of an item without further reasons: its class, how many times it is over
+/// the limit, and whether it is doubted.
+#[derive(Clone, Copy)]
+struct Said {
+    class: Option<WaterClass>,
+    multiple: Option<f64>,
+    suspect: bool,
+    outcome: Outcome,
+}
+
+const IV: Said = Said {
+    class: Some(WaterClass::V),
+    multiple: Some(0.1),
+    suspect: false,
+    outcome: Outcome::Exceeds,
+};
+const CLEAR: Said =
+    Said { class: Some(WaterClass::II), multiple: None, outcome: Outcome::Clear, ..IV };
+
+/// Tells values of an item, one an hour, and gives what was said of each.
+fn told(rises: &[Rise], sampled: bool, values: &[Said]) -> Vec<Option<Change>> {
+    let (mut first, mut further) = (State::default(), Further::default());
+    let terms =
+        Terms { pending: Persistence::Values(1), keep: Persistence::Values(1), rises, ..TERMS };
+    let each = values.iter().enumerate().map(|(hour, said)| {
+        let heard = Heard {
+            of: Periods::default().with(Period::Native),
+            period: Period::Native,
+            span: instant(hour as i64 * HOUR),
+            outcome: said.outcome,
+            class: said.class,
+            multiple: said.multiple,
+            suspect: said.suspect,
+            sampled,
+        };
+        judge(terms, (&mut first, &mut further), heard, || AlertId(1))
+    });
+    each.collect()
+}
+
+#[test]
+fn severity_rises_by_class_and_never_falls_by_itself() {
+    let rises = [
+        Rise { to: Severity::Warning, from: Threshold::Class(WaterClass::V) },
+        Rise { to: Severity::Critical, from: Threshold::Class(WaterClass::WorseThanV) },
+    ];
+    let worse = Said { class: Some(WaterClass::WorseThanV), ..IV };
+    let said = told(&rises, false, &[IV, worse, IV, worse, CLEAR, IV]);
+    let severities: Vec<_> = said.iter().map(|one| one.and_then(|one| one.severity)).collect();
+    let (warning, critical) = (Some(Severity::Warning), Some(Severity::Critical));
+    assert_eq!(severities, [warning, critical, None, None, critical, warning]);
+    let changes: String = said.iter().map(|one| letter_of(one.map(|one| one.change))).collect();
+    assert_eq!(changes, "F+..RF");
+}
+
+#[test]
+fn severity_of_an_item_without_classes_rises_by_how_many_times() {
+    let rises = [Rise { to: Severity::Critical, from: Threshold::Multiple(1.0) }];
+    let over = |multiple| Said { class: None, multiple, ..IV };
+    let said = told(&rises, false, &[over(Some(0.9)), over(None), over(Some(1.0))]);
+    let changes: String = said.iter().map(|one| letter_of(one.map(|one| one.change))).collect();
+    assert_eq!(changes, "F.+");
+    assert_eq!(said[2].and_then(|one| one.severity), Some(Severity::Critical));
+    // Of one that has classes they say it.
+    let classed = told(&rises, false, &[Said { multiple: Some(9.0), ..IV }]);
+    assert_eq!(classed[0].and_then(|one| one.severity), None);
+}
+
+#[test]
+fn severity_rises_with_a_value_that_shows_how_long_it_lasts() {
+    let rises = [Rise { to: Severity::Critical, from: Threshold::Lasts(2 * HOUR) }];
+    let none = Said { outcome: Outcome::Unknown, ..IV };
+    let changes = |values: &[Said]| -> String {
+        let said = told(&rises, false, values);
+        said.iter().map(|one| letter_of(one.map(|one| one.change))).collect()
+    };
+    assert_eq!(changes(&[IV, IV, IV, IV]), "F.+.");
+    assert_eq!(changes(&[IV, none, none, IV]), "F..+", "no value says nothing");
+}
+
+#[test]
+fn one_sample_is_unconfirmed_until_the_next_says_so_too() {
+    let said = told(&[], true, &[IV, IV, IV, CLEAR]);
+    let [first, second, third, over] = said[..] else { panic!("{said:?}") };
+    assert!(first.is_some_and(|one| one.unconfirmed && !one.confirmed));
+    let second = second.unwrap();
+    assert_eq!(second.change, AlertChange::Changed);
+    assert!(second.confirmed && !second.unconfirmed);
+    assert_eq!(third, None, "once");
+    assert!(over.is_some_and(|one| !one.unconfirmed));
+    // What the next sample does not confirm ends as unconfirmed.
+    let said = told(&[], true, &[IV, CLEAR, IV]);
+    assert!(said[1].is_some_and(|one| one.change == AlertChange::Resolved && one.unconfirmed));
+    assert!(said[2].is_some_and(|one| one.change == AlertChange::Fired && one.unconfirmed));
+    // A continuous value needs no other.
+    assert!(told(&[], false, &[IV])[0].is_some_and(|one| !one.unconfirmed));
+}
+
+#[test]
+fn what_a_suspect_value_said_is_confirmed_by_a_sound_one() {
+    let suspect = Said { suspect: true, ..IV };
+    let said = told(&[], false, &[suspect, suspect, IV]);
+    assert!(said[0].is_some_and(|one| one.unconfirmed));
+    assert_eq!(said[1], None);
+    assert!(said[2].is_some_and(|one| one.change == AlertChange::Changed && one.confirmed));
+    let near = Said { outcome: Outcome::Near, ..IV };
+    assert_eq!(told(&[], false, &[suspect, near])[1], None, "what is near a limit is not over it");
+    // One sample that goes from near to over it is one sample.
+    let said = told(&[], true, &[near, near, IV, IV]);
+    let confirmed: Vec<bool> =
+        said.iter().map(|one| one.is_some_and(|one| one.confirmed)).collect();
+    assert_eq!(confirmed, [false, true, false, true]);
+    assert!(said[2].is_some_and(|one| one.unconfirmed));
 }
 
 proptest! {

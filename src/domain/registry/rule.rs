@@ -1,6 +1,7 @@
 //! Alert rules: what is watched, for how long it must last, and who is called.
 
 use crate::domain::alert::{Route, Severity, WeirCondition};
+use crate::domain::assessment::WaterClass;
 use crate::domain::cause::TestFlags;
 use crate::domain::name::RuleId;
 use crate::domain::observation::Periods;
@@ -12,6 +13,50 @@ pub enum Persistence {
     Values(u32),
     /// This long, ms.
     Millis(i64),
+    /// In so many of the last values, whatever the others are.
+    Of {
+        /// How many, from 1 to `of`.
+        need: u8,
+        /// Of how many, 32 at most.
+        of: u8,
+    },
+}
+
+/// From where on an exceedance is more severe than its rule says.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Threshold {
+    /// The value is of this class or a worse one, of an item that has classes.
+    Class(WaterClass),
+    /// The limit is exceeded by so many times, of an item without classes.
+    Multiple(f64),
+    /// It lasts so long, ms.
+    Lasts(i64),
+}
+
+/// A step of severity.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Rise {
+    /// To which severity.
+    pub to: Severity,
+    /// From where on.
+    pub from: Threshold,
+}
+
+/// Gives the severity that an exceedance rises to; nothing where it is as its rule says.
+#[must_use]
+pub fn risen(
+    rises: &[Rise],
+    (class, multiple): (Option<WaterClass>, Option<f64>),
+    lasts_ms: i64,
+) -> Option<Severity> {
+    let reached = rises.iter().filter(|rise| match rise.from {
+        Threshold::Class(from) => class.is_some_and(|class| class >= from),
+        Threshold::Multiple(from) => {
+            class.is_none() && multiple.is_some_and(|multiple| multiple >= from)
+        }
+        Threshold::Lasts(from) => lasts_ms >= from,
+    });
+    reached.map(|rise| rise.to).max()
 }
 
 /// What a rule watches.
@@ -61,6 +106,8 @@ pub struct Rule {
     pub route: Route,
     /// How urgent.
     pub severity: Severity,
+    /// From where on it is more urgent.
+    pub rises: Box<[Rise]>,
     /// What to do, in English.
     pub advice_en: Box<str>,
     /// What to do, in Chinese.

@@ -147,6 +147,12 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
     fields.truth("unconfirmed", event.unconfirmed);
     let route = registry.rule(event.rule).map_or("", |rule| rule.route.word());
     fields.text("route", route);
+    if let Some(severity) = event.severity {
+        fields.text("severity", severity.word());
+    }
+    if event.confirmed {
+        fields.truth("confirmed", true);
+    }
     if let Some(cause) = event.cause {
         fields.text("cause", cause.test.name());
         fields.integer("cause_flag", i64::from(cause.flag.number()));

@@ -2,7 +2,7 @@
 
 mod cause;
 
-use crate::domain::alert::{AlertChange, Subject, WeirCondition};
+use crate::domain::alert::{AlertChange, Severity, Subject, WeirCondition};
 use crate::domain::assessment::Bound;
 use crate::domain::observation::Period;
 use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
@@ -29,11 +29,8 @@ impl Scene<'_> {
                 self.basis_zh(),
                 self.said_zh()
             ),
-            (AlertChange::Fired, Topic::Exceedance) => {
-                format!("{who}：{}；自{since}起", self.exceeds_zh())
-            }
-            (AlertChange::Changed, Topic::Exceedance) => {
-                format!("{who}（续报）：{}；自{since}起", self.exceeds_zh())
+            (AlertChange::Fired | AlertChange::Changed, Topic::Exceedance) => {
+                format!("{who}{}：{}；自{since}起", self.standing_zh(), self.exceeds_zh())
             }
             (AlertChange::Resolved, Topic::Exceedance) if self.counts_no_more() => {
                 format!(
@@ -71,12 +68,33 @@ impl Scene<'_> {
             text.push_str(&format!("，上游{}自{since}起超标", station.name_zh));
         }
         if self.event.unconfirmed {
-            text.push_str(&match self.event.cause {
-                Some(_) => format!("（待核实，数值存疑：{}）", self.fault_name_zh()),
-                None => String::from("（待核实：数值存疑）"),
-            });
+            text.push_str(&self.unconfirmed_zh());
         }
         text
+    }
+
+    /// `（续报，严重，已证实）`, of what was told before, is more severe than its rule, or was told as
+    /// unconfirmed.
+    fn standing_zh(&self) -> String {
+        let again = (self.event.change == AlertChange::Changed).then_some("续报");
+        let severity = self.event.severity.map(Severity::word_zh);
+        let confirmed = self.event.confirmed.then_some("已证实");
+        let words: Vec<&str> = again.into_iter().chain(severity).chain(confirmed).collect();
+        if words.is_empty() { String::new() } else { format!("（{}）", words.join("，")) }
+    }
+
+    /// `（待核实：仅一个样品，下一样品为16:00）`.
+    fn unconfirmed_zh(&self) -> String {
+        match (self.event.cause, self.event.change, self.next_sample()) {
+            (Some(_), _, _) => format!("（待核实，数值存疑：{}）", self.fault_name_zh()),
+            (None, AlertChange::Resolved, _) => String::from("（未经其他数据证实）"),
+            (None, AlertChange::Past, Some(_)) => String::from("（待核实：仅一个样品）"),
+            (None, _, Some(next)) => {
+                let next = self.clock(next, &DAYS);
+                format!("（待核实：仅一个样品，下一样品为{next}）")
+            }
+            (None, _, None) => String::from("（待核实）"),
+        }
     }
 
     fn who_chinese(&self) -> String {

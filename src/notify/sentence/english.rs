@@ -2,7 +2,7 @@
 
 mod cause;
 
-use crate::domain::alert::{AlertChange, Subject, WeirCondition};
+use crate::domain::alert::{AlertChange, Severity, Subject, WeirCondition};
 use crate::domain::assessment::Bound;
 use crate::domain::observation::Period;
 use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
@@ -31,7 +31,7 @@ impl Scene<'_> {
                 self.said()
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Exceedance) => {
-                format!("{who}{}, since {since}", self.exceeds())
+                format!("{who}{}{}, since {since}", self.standing(), self.exceeds())
             }
             (AlertChange::Resolved, Topic::Exceedance) if self.counts_no_more() => format!(
                 "{who}: {} does not count any more, nor does any other value of the alert since \
@@ -78,12 +78,30 @@ impl Scene<'_> {
             text.push_str(&format!(", after {} since {since}", station.name_en));
         }
         if self.event.unconfirmed {
-            text.push_str(&match self.event.cause {
-                Some(_) => format!(" (unconfirmed, suspect: {})", self.fault_name()),
-                None => String::from(" (unconfirmed: the value is suspect)"),
-            });
+            text.push_str(&self.unconfirmed());
         }
         text
+    }
+
+    /// `, critical, confirmed`, where it is more severe than its rule or was told as unconfirmed.
+    fn standing(&self) -> String {
+        let severity = self.event.severity.map(Severity::word);
+        let confirmed = self.event.confirmed.then_some("confirmed");
+        severity.into_iter().chain(confirmed).map(|word| format!(", {word}")).collect()
+    }
+
+    /// ` (unconfirmed: one sample, the next is of 16:00)`.
+    fn unconfirmed(&self) -> String {
+        match (self.event.cause, self.event.change, self.next_sample()) {
+            (Some(_), _, _) => format!(" (unconfirmed, suspect: {})", self.fault_name()),
+            (None, AlertChange::Resolved, _) => String::from(" (no other value confirmed it)"),
+            (None, AlertChange::Past, Some(_)) => String::from(" (unconfirmed: one sample)"),
+            (None, _, Some(next)) => {
+                let next = self.clock(next, &DAYS);
+                format!(" (unconfirmed: one sample, the next is of {next})")
+            }
+            (None, _, None) => String::from(" (unconfirmed)"),
+        }
     }
 
     fn who_english(&self) -> String {
