@@ -4,5 +4,6 @@
 pub mod desk;
 pub mod exceedance;
 pub mod instrument;
+pub mod lasting;
 pub mod run;
 pub mod silence;

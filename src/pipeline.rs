@@ -15,6 +15,7 @@ mod edition;
 mod evaluate;
 pub mod explain;
 pub mod import;
+mod indexed;
 pub mod indices;
 mod instrument;
 pub mod late;
@@ -30,6 +31,7 @@ pub mod series;
 pub mod snapshot;
 pub mod state;
 pub mod tally;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

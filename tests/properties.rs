@@ -60,7 +60,11 @@ const WORLD: [(&str, &str); 9] = [
     (
         "rules.csv.last",
         "quick,station:puhe-daoyi,exceedance,raw 1h 24h,,2/3,1,0.05,,warning,Look.,查看。,test,,,,critical:>V critical:3h\n\
-         shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,,\n",
+         shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,,\n\
+         climbs,place:puhe,rise,,x1.2/1m,1,2,,,warning,Look.,查看。,test,,,,\n\
+         dark,station:puhe-daoyi,not_assessable,raw,,2/3,1,,,notice,Look.,查看。,test,,,,\n\
+         class,medium:water,index,raw,water_class:not_assessable,1,1,,,notice,Look.,查看。,test,,,,\n\
+         hazy,medium:air,index,1h,aqi:not_assessable,1,1,,,notice,Look.,查看。,test,,,,\n",
     ),
 ];
 
@@ -69,11 +73,12 @@ const OTHERS: [&[(&str, &str)]; 3] = [
     &[
         ("stations.csv.first", "a-source,puhe,a,b,,,+08:00,river,II,,,test\n"),
         ("devices.csv.first", "rivers,p-9,a-source,,probe,device,,,,,,test\n"),
-        ("rules.csv.without", "quick\nshaky\n"),
+        ("rules.csv.without", "quick\nshaky\nclimbs\nhazy\n"),
         (
             "rules.csv.last",
             "quick,station:puhe-daoyi,exceedance,24h raw,,2,1/2,0.05,,warning,Look.,查看。,test,0.9,,,\n\
-             shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,clock,\n",
+             shaky,station:puhe-daoyi,instrument,,,2,1,,,warning,Look.,查看。,test,,,clock,\n\
+             climbs,place:puhe,rise,,-1/1m,1,2,,,warning,Look.,查看。,test,,,,\n",
         ),
     ],
     &[("rules.csv.without", "quick\nwater-silence\nweir-\nair-exceedance\n")],
@@ -485,11 +490,14 @@ fn check_alerts(player: &Player) {
             AlertChange::Fired | AlertChange::Past => match (event.limit, event.cause) {
                 (Some(_), _) => 2,
                 (None, Some(_)) => 1,
+                // What can't be assessed says why, what changes fast has a value.
+                (None, None) if event.reason.is_some() => 3,
+                (None, None) if event.value.is_some() => 4,
                 (None, None) => 0,
             },
             AlertChange::Changed | AlertChange::Resolved | AlertChange::Withdrawn => {
                 let held = |kind: &u8| open.get(&(event.subject, *kind)) == Some(&event.alert);
-                (0..3).find(held).unwrap_or(0)
+                (0..5).find(held).unwrap_or(0)
             }
         };
         let key = (event.subject, kind);
@@ -524,6 +532,9 @@ fn check_alerts(player: &Player) {
                 };
                 streams.clone().any(|stream| rules(stream).is_some())
             }),
+            Subject::Evaluated { of, index, period } => {
+                registry.evaluated_rules.contains_key(&(*of, *index, *period))
+            }
             Subject::Weir { condition, .. } => {
                 registry.weir_rules.iter().any(|(of, _)| of == condition)
             }

@@ -13,12 +13,14 @@ use std::sync::Arc;
 use weir::domain::alert::{Route, Severity};
 use weir::domain::assessment::WaterClass;
 use weir::domain::check::CheckKind;
+use weir::domain::evaluation::{Evaluated, Index};
 use weir::domain::fault::Fault;
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
 use weir::domain::quality::{Flag, Test};
 use weir::domain::registry::{
-    CheckLimit, Persistence, Registry, RuleKind, Sampling, Threshold, Tolerance, check_row,
+    CheckLimit, Persistence, Registry, RuleKind, Sampling, Slope, Threshold, Tolerance, Worse,
+    check_row,
 };
 use weir::seed::{Tables, compile, diff};
 
@@ -694,6 +696,87 @@ fn a_rule_rises_by_class_by_how_many_times_and_by_how_long() {
         check(&of("water-exceedance", wrong), "seeds/rules.csv:2:");
     }
     check(&of("water-silence", "critical:1h"), "seeds/rules.csv:16:");
+}
+
+/// Gives the example with one more rule, of a kind with a scope, `of`, `level` and `pending`.
+fn with_rule(kind: &str, scope: &str, [of, level, pending]: [&str; 3]) -> Tables {
+    let mut tables = example();
+    let mut text = String::from_utf8(tables.get("rules.csv").unwrap().to_vec()).unwrap();
+    text.push_str(&format!(
+        "here,{scope},{kind},{of},{level},{pending},1,,,notice,Look.,查看。,made for a test,,,,\n"
+    ));
+    tables.put("rules.csv", text.into_bytes());
+    tables
+}
+
+#[test]
+fn a_rule_about_a_change_says_how_much_within_which_time() {
+    let of = |level: &str| with_rule("rise", "station:puhe-huishan", ["", level, "1"]);
+    let read = |level: &str| {
+        let registry = compiled(&of(level)).unwrap();
+        let rule = registry.rules.iter().find(|one| &*one.name == "here").unwrap();
+        let streams = registry.datastreams.iter().filter(|one| one.rise_rule == Some(rule.id));
+        assert!(streams.count() > 0);
+        let RuleKind::Rise { slope, over_ms, .. } = rule.kind else { panic!("{rule:?}") };
+        (slope, over_ms / 60_000)
+    };
+    assert_eq!(read("+0.5/1h"), (Slope::Rises(0.5), 60));
+    assert_eq!(read("-2/90m"), (Slope::Falls(2.0), 90));
+    assert_eq!(read("x2.5/36h"), (Slope::Times(2.5), 36 * 60));
+    for wrong in ["", "0.5/1h", "+0/1h", "x1/4h", "+-1/1h", "x2", "x2/37h", "+1/hour", "*2/4h"] {
+        check(&of(wrong), "seeds/rules.csv:34:");
+    }
+}
+
+#[test]
+fn a_rule_about_an_index_says_which_and_from_where_on_it_is_bad() {
+    let of = |of: &str, level: &str| with_rule("index", "place:hunnan", [of, level, "1"]);
+    let read = |period: &str, level: &str| {
+        let registry = compiled(&of(period, level)).unwrap();
+        let rule = registry.rules.iter().find(|one| &*one.name == "here").unwrap();
+        let RuleKind::Index { index, of, worse, .. } = rule.kind else { panic!("{rule:?}") };
+        let station = registry.stations.iter().find(|one| &*one.name == "hunnan-air").unwrap();
+        let key = (Evaluated::Station(station.id), index, of);
+        assert_eq!(registry.evaluated_rules.get(&key), Some(&rule.id));
+        (index, worse)
+    };
+    assert_eq!(read("1h", "aqi:4"), (Index::Aqi, Worse::Grade(4)));
+    assert_eq!(read("raw", "water_class:V"), (Index::WaterClass, Worse::Grade(5)));
+    assert_eq!(read("month", "water_class:>V"), (Index::WaterClass, Worse::Grade(6)));
+    assert_eq!(read("month", "power_factor<0.9"), (Index::PowerFactor, Worse::Below(0.9)));
+    assert_eq!(read("24h", "balance>5"), (Index::Balance, Worse::Above(5.0)));
+    assert_eq!(read("year", "intensity:target"), (Index::Intensity, Worse::Missed));
+    assert_eq!(read("1h", "aqi:not_assessable"), (Index::Aqi, Worse::NotAssessable));
+    for (period, wrong) in [
+        ("1h", ""),
+        ("1h", "aqi"),
+        ("1h", "aqi:7"),
+        ("1h", "aqi:0"),
+        ("1h", "api:4"),
+        ("1h", "power_factor:2"),
+        ("1h", "aqi>much"),
+        ("raw", "aqi:4"),
+        ("1h 24h", "aqi:4"),
+        ("", "aqi:4"),
+    ] {
+        check(&of(period, wrong), "seeds/rules.csv:34:");
+    }
+    check(&with_rule("index", "raw:puhe", ["1h", "aqi:4", "1"]), "seeds/rules.csv:34:");
+    check(&with_rule("index", "property:ozone", ["1h", "aqi:4", "1"]), "seeds/rules.csv:34:");
+    check(&with_rule("index", "set:nobody", ["1h", "aqi:4", "1"]), "seeds/rules.csv:34:");
+    let often = with_rule("index", "medium:water", ["raw", "water_class:V", "2"]);
+    check(&often, "seeds/rules.csv:34:");
+    compiled(&with_rule("index", "set:shenyang-air", ["24h", "aqi:3", "2/3"])).unwrap();
+}
+
+#[test]
+fn a_rule_about_what_nobody_can_assess_looks_at_one_period() {
+    let of = |of: &str, level: &str| with_rule("not_assessable", "place:puhe", [of, level, "6h"]);
+    compiled(&of("raw", "")).unwrap();
+    compiled(&of("24h", "")).unwrap();
+    check(&of("raw 1h", ""), "seeds/rules.csv:34:");
+    check(&of("", ""), "seeds/rules.csv:34:");
+    check(&of("raw", "3"), "seeds/rules.csv:34:");
 }
 
 #[test]

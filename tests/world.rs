@@ -49,6 +49,7 @@ fn name(registry: &Registry, subject: Subject) -> String {
     match subject {
         Subject::Datastream(id) => registry.datastream(id).unwrap().name.to_string(),
         Subject::Station(id) => registry.station(id).unwrap().name.to_string(),
+        Subject::Evaluated { index, .. } => index.word().to_owned(),
         Subject::Weir { condition, .. } => condition.word().to_owned(),
     }
 }

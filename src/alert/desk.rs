@@ -208,7 +208,7 @@ impl Desk {
     fn note(&mut self, scene: Scene<'_>, event: &AlertEvent) {
         let Scene { registry, terms, at } = scene;
         let begins = event.change == AlertChange::Fired;
-        if !matches!(event.subject, Subject::Datastream(_) | Subject::Weir { .. })
+        if matches!(event.subject, Subject::Station(_))
             && matches!(kind(registry, event.rule), Some(RuleKind::Silence { .. }))
         {
             match event.change {

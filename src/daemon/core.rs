@@ -584,9 +584,15 @@ fn alert_row(event: &AlertEvent, told: &notify::Notification) -> AlertRow {
 
 fn subject_words(event: &AlertEvent) -> String {
     use crate::domain::alert::Subject;
+    use crate::domain::evaluation::Evaluated;
     match event.subject {
         Subject::Datastream(id) => format!("datastream {}", id.0),
         Subject::Station(id) => format!("station {}", id.0),
+        Subject::Evaluated { of, index, .. } => match of {
+            Evaluated::Station(id) => format!("{} of station {}", index.word(), id.0),
+            Evaluated::Set(id) => format!("{} of set {}", index.word(), id.0),
+            Evaluated::Place(id) => format!("{} of place {}", index.word(), id.0),
+        },
         Subject::Weir { condition, network: None } => condition.word().to_owned(),
         Subject::Weir { condition, network: Some(id) } => format!("{} {}", condition.word(), id.0),
     }

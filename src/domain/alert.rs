@@ -2,9 +2,10 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::domain::assessment::WaterClass;
+use crate::domain::assessment::{NotAssessable, WaterClass};
 use crate::domain::cause::Cause;
-use crate::domain::name::{DatastreamId, LimitId, NetworkId, RuleId, StationId};
+use crate::domain::evaluation::{Evaluated, Grade, Index};
+use crate::domain::name::{DatastreamId, LimitId, NetworkId, PropertyId, RuleId, StationId};
 use crate::domain::observation::{ObservationResult, Period, Periods, Side};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 
@@ -175,6 +176,19 @@ pub enum Subject {
         #[n(1)]
         network: Option<NetworkId>,
     },
+    /// What several items of somebody come to.
+    #[n(4)]
+    Evaluated {
+        /// Of whom.
+        #[n(0)]
+        of: Evaluated,
+        /// The index.
+        #[n(1)]
+        index: Index,
+        /// Over which period.
+        #[n(2)]
+        period: Period,
+    },
 }
 
 /// An alert's number, unique in a journal and the same in every replay of it.
@@ -314,6 +328,19 @@ pub struct AlertEvent {
     #[n(21)]
     #[cbor(default)]
     pub confirmed: bool,
+    /// Of an index: the grade.
+    #[n(22)]
+    pub grade: Option<Grade>,
+    /// Of an index: the item that decided first.
+    #[n(23)]
+    pub deciding: Option<PropertyId>,
+    /// Why nobody can assess it.
+    #[n(24)]
+    pub reason: Option<NotAssessable>,
+    /// Whether it is a value that was another before, or came late.
+    #[n(25)]
+    #[cbor(default)]
+    pub revised: bool,
 }
 
 impl AlertEvent {
@@ -350,6 +377,10 @@ impl AlertEvent {
             offline: None,
             severity: None,
             confirmed: false,
+            grade: None,
+            deciding: None,
+            reason: None,
+            revised: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::domain::alert::{AlertEvent, AlertId, Route, Severity, Subject};
+use crate::domain::evaluation::Evaluated;
 use crate::domain::name::{PlaceId, PropertyId, RuleId, StationId};
 use crate::domain::registry::Registry;
 use crate::domain::time::{DAY, Timestamp};
@@ -156,10 +157,10 @@ impl Matcher {
     pub fn fits(&self, registry: &Registry, rule: RuleId, subject: Subject) -> bool {
         let datastream = match subject {
             Subject::Datastream(id) => registry.datastream(id),
-            Subject::Station(_) | Subject::Weir { .. } => None,
+            Subject::Station(_) | Subject::Evaluated { .. } | Subject::Weir { .. } => None,
         };
         let station = station_of(registry, subject);
-        let place = station.and_then(|id| registry.station(id)).map(|station| station.place);
+        let place = place_of(registry, subject);
         let lies_in = |of: PlaceId| {
             let mut next = place;
             std::iter::from_fn(|| {
@@ -183,8 +184,24 @@ impl Matcher {
 pub fn station_of(registry: &Registry, subject: Subject) -> Option<StationId> {
     match subject {
         Subject::Datastream(id) => registry.datastream(id).map(|datastream| datastream.station),
-        Subject::Station(id) => Some(id),
-        Subject::Weir { .. } => None,
+        Subject::Station(id) | Subject::Evaluated { of: Evaluated::Station(id), .. } => Some(id),
+        Subject::Evaluated { of: Evaluated::Set(_) | Evaluated::Place(_), .. }
+        | Subject::Weir { .. } => None,
+    }
+}
+
+/// Gives the place that an alert is about, or in which its station stands.
+#[must_use]
+pub fn place_of(registry: &Registry, subject: Subject) -> Option<PlaceId> {
+    match subject {
+        Subject::Evaluated { of: Evaluated::Place(id), .. } => Some(id),
+        Subject::Datastream(_)
+        | Subject::Station(_)
+        | Subject::Evaluated { of: Evaluated::Station(_) | Evaluated::Set(_), .. }
+        | Subject::Weir { .. } => {
+            let station = station_of(registry, subject).and_then(|id| registry.station(id));
+            station.map(|station| station.place)
+        }
     }
 }
 

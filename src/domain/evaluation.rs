@@ -85,6 +85,43 @@ pub enum Index {
 }
 
 impl Index {
+    /// Every index.
+    pub const ALL: [Self; 14] = [
+        Self::WaterClass,
+        Self::Aqi,
+        Self::Trophic,
+        Self::BlackOdour,
+        Self::Cwqi,
+        Self::RiverGrade,
+        Self::SupplyQuality,
+        Self::PowerFactor,
+        Self::Balance,
+        Self::WaterReuse,
+        Self::Intensity,
+        Self::VoltageUnbalance,
+        Self::StandardCoal,
+        Self::CarbonDioxide,
+    ];
+
+    /// Gives the medium that it is about.
+    #[must_use]
+    pub fn medium(self) -> &'static str {
+        match self {
+            Self::WaterClass | Self::Trophic | Self::BlackOdour | Self::Cwqi | Self::RiverGrade => {
+                "water"
+            }
+            Self::Aqi => "air",
+            Self::SupplyQuality
+            | Self::PowerFactor
+            | Self::Balance
+            | Self::WaterReuse
+            | Self::Intensity
+            | Self::VoltageUnbalance
+            | Self::StandardCoal
+            | Self::CarbonDioxide => "energy",
+        }
+    }
+
     /// Gives the word used in output.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -129,6 +166,18 @@ pub enum Grade {
 }
 
 impl Grade {
+    /// Gives its number, the better the less; of a class 1 to 6.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Water(class) => class as u8 + 1,
+            Self::River(grade)
+            | Self::Air(grade)
+            | Self::Trophic(grade)
+            | Self::BlackOdour(grade) => grade,
+        }
+    }
+
     /// Gives the word used in output.
     #[must_use]
     pub fn word(self) -> &'static str {

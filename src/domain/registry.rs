@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use crate::domain::alert::WeirCondition;
 use crate::domain::assessment::{Limit, WaterClass};
+use crate::domain::evaluation::{Evaluated, Index};
 use crate::domain::expression::Expression;
 use crate::domain::judgement::Judgement;
 use crate::domain::name::{
@@ -47,7 +48,7 @@ pub use self::qc::{
     Attenuated, Check, Climate, Falls, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
     Thresholds, TimingGap, Tolerance, UnitMistake,
 };
-pub use self::rule::{Persistence, Rise, Rule, RuleKind, Threshold, risen};
+pub use self::rule::{Persistence, Rise, Rule, RuleKind, Slope, Threshold, Worse, risen};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{
     Format, Level, Options, Pointers, TimeUnit, TopicRule, Words, filter, several,
@@ -251,6 +252,10 @@ pub struct Datastream {
     pub silence_rule: Option<RuleId>,
     /// The rule for its instrument, of the narrowest scope that has one.
     pub instrument_rule: Option<RuleId>,
+    /// The rule for how fast its value changes, of the narrowest scope that has one.
+    pub rise_rule: Option<RuleId>,
+    /// The rule for values that can't be assessed, of the narrowest scope that has one.
+    pub not_assessable_rule: Option<RuleId>,
     /// Of a derived datastream: how it is made, in order of time; empty where devices feed it.
     pub formulas: Arc<[Formula]>,
     /// The derived datastreams that are made of it.
@@ -315,6 +320,8 @@ impl Datastream {
             exceedance_rule: None,
             silence_rule: None,
             instrument_rule: None,
+            rise_rule: None,
+            not_assessable_rule: None,
             formulas: Arc::default(),
             feeds: Arc::default(),
             calendar: SiteCalendar::default(),
@@ -403,6 +410,8 @@ pub struct Registry {
     pub limits: Table<Limit>,
     /// Alert rules.
     pub rules: Table<Rule>,
+    /// Rules about what several items come to: whom they are about, the index and the period.
+    pub evaluated_rules: HashMap<(Evaluated, Index, Period), RuleId>,
     /// Rules about weir itself.
     pub weir_rules: Vec<(WeirCondition, RuleId)>,
     /// Reaches, in the order of the seeds.
@@ -438,6 +447,7 @@ impl Registry {
             device_ids: HashMap::new(),
             datastreams: Table::default(),
             topics: Table::default(),
+            evaluated_rules: HashMap::new(),
             sets: Table::default(),
             limits: Table::default(),
             rules: Table::default(),

@@ -96,7 +96,6 @@ pub fn notification(registry: &Registry, event: &AlertEvent, head: &Letterhead) 
         "severity": event.severity.or(rule.map(|rule| rule.severity)).map_or("", |one| one.word()),
         "confirmed": if event.confirmed { "true" } else { "" },
         "cause": event.cause.map_or("", |cause| cause.test.name()),
-        "severity": rule.map_or("warning", |rule| rule.severity.word()),
         "operator": operator,
         "contact": head.contacts.get(operator).map_or("", String::as_str),
         "acknowledged": "",
@@ -219,6 +218,10 @@ fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
             let network = network.and_then(|id| registry.networks.get(id.index()));
             put("network", network.map_or("", |network| network));
         }
+        Subject::Evaluated { index, .. } => {
+            put("index", index.word());
+            put("set", scene.set.map_or("", |set| &set.name));
+        }
         Subject::Datastream(_) | Subject::Station(_) => {}
     }
     put(
@@ -227,6 +230,9 @@ fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
             Some(RuleKind::Exceedance { .. }) => "exceedance",
             Some(RuleKind::Silence { .. }) => "silence",
             Some(RuleKind::Instrument { .. }) => "instrument",
+            Some(RuleKind::Rise { .. }) => "rise",
+            Some(RuleKind::NotAssessable { .. }) => "not_assessable",
+            Some(RuleKind::Index { .. }) => "index",
             Some(RuleKind::Weir(_)) => "weir",
             None => "",
         },
@@ -257,7 +263,7 @@ pub(super) fn sample() -> Value {
         "value_from": NO_END, "value_to": NO_END, "before": "2.4", "before_from": NO_END,
         "since": NO_END, "state": "firing", "cause": "sample", "severity": "warning",
         "operator": "sample", "contact": "sample", "acknowledged": "sample", "flaps": "4",
-        "unconfirmed": "true",
+        "unconfirmed": "true", "confirmed": "true",
     });
     body(&event, &labels, &annotations, "0000000000000000")
 }

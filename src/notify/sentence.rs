@@ -9,11 +9,13 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::domain::alert::{AlertEvent, Subject, WeirCondition};
-use crate::domain::assessment::{Bound, Limit};
+use crate::domain::assessment::{Bound, Limit, WaterClass};
 use crate::domain::check::ByCheck;
+use crate::domain::evaluation::{Evaluated, Grade, Index};
 use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{
-    Datastream, ObservedProperty, Place, Registry, RuleKind, Sampling, Station, Statistic,
+    Datastream, ObservedProperty, Place, Registry, RuleKind, Sampling, Station, StationSet,
+    Statistic,
 };
 use crate::domain::time::{DAY, HOUR, MINUTE, PhenomenonTime, SECOND, Timestamp};
 
@@ -23,6 +25,9 @@ enum Topic {
     Exceedance,
     Silence,
     Instrument,
+    Rise,
+    NotAssessable,
+    Index,
     Weir(WeirCondition),
 }
 
@@ -58,6 +63,12 @@ pub(super) struct Scene<'a> {
     pub(super) unit: &'a str,
     network: Option<&'a str>,
     upstream: Option<(&'a Station, Timestamp)>,
+    /// What the rule watches.
+    kind_of_rule: Option<RuleKind>,
+    /// What is evaluated, of whom, and the item that decided.
+    index: Option<Index>,
+    pub(super) set: Option<&'a StationSet>,
+    deciding: Option<&'a ObservedProperty>,
     /// Whether the rule warns of what is only near a limit.
     warns: bool,
     /// How often something should come, ms.
@@ -74,13 +85,19 @@ impl<'a> Scene<'a> {
         };
         let datastream = match event.subject {
             Subject::Datastream(id) => registry.datastream(id),
-            Subject::Station(_) | Subject::Weir { .. } => None,
+            Subject::Station(_) | Subject::Weir { .. } | Subject::Evaluated { .. } => None,
+        };
+        let evaluated = match event.subject {
+            Subject::Evaluated { of, index, .. } => Some((of, index)),
+            Subject::Datastream(_) | Subject::Station(_) | Subject::Weir { .. } => None,
         };
         let (station, network) = match event.subject {
             Subject::Datastream(_) => {
                 (datastream.and_then(|stream| registry.station(stream.station)), None)
             }
             Subject::Station(id) => (registry.station(id), None),
+            Subject::Evaluated { of: Evaluated::Station(id), .. } => (registry.station(id), None),
+            Subject::Evaluated { of: Evaluated::Set(_) | Evaluated::Place(_), .. } => (None, None),
             Subject::Weir { network, .. } => {
                 (None, network.and_then(|id| registry.networks.get(id.index())))
             }
@@ -91,13 +108,27 @@ impl<'a> Scene<'a> {
         let upstream = event
             .upstream
             .and_then(|upstream| Some((registry.station(upstream.station)?, upstream.since)));
+        let place = match evaluated {
+            Some((Evaluated::Place(id), _)) => Some(id),
+            Some((Evaluated::Station(_) | Evaluated::Set(_), _)) | None => {
+                station.map(|station| station.place)
+            }
+        };
+        let set = match evaluated {
+            Some((Evaluated::Set(id), _)) => registry.sets.get(id.index()),
+            Some((Evaluated::Station(_) | Evaluated::Place(_), _)) | None => None,
+        };
         Self {
             event,
             topic: topic(registry, event),
+            kind_of_rule: registry.rule(event.rule).map(|rule| rule.kind),
+            index: evaluated.map(|(_, index)| index),
+            set,
+            deciding: event.deciding.and_then(|id| registry.property(id)),
             datastream,
             of,
             station,
-            place: station.and_then(|station| registry.places.get(station.place.index())),
+            place: place.and_then(|place| registry.places.get(place.index())),
             property,
             limit: event.limit.and_then(|id| registry.limit(id)),
             unit: property.map_or("", |property| registry.unit_label(property)),
@@ -176,6 +207,20 @@ impl<'a> Scene<'a> {
 
     fn with_unit(&self, number: String) -> String {
         if self.unit.is_empty() { number } else { format!("{number} {}", self.unit) }
+    }
+
+    /// Gives a number in the unit of the item, such as `0.5 mg/L`.
+    fn number_text(&self, number: f64) -> String {
+        self.with_unit(number.to_string())
+    }
+
+    /// Gives the number of an index: to the decimals that people give it with.
+    fn index_number(&self, value: f64) -> String {
+        match self.index {
+            Some(Index::Aqi) => format!("{value:.0}"),
+            Some(Index::Trophic | Index::Balance | Index::WaterReuse) => format!("{value:.1}"),
+            Some(_) | None => format!("{value:.2}"),
+        }
     }
 
     /// Gives by how many times the limit is exceeded, to two decimals; none where there is no
@@ -306,6 +351,28 @@ fn clock_off(millis: i64) -> i64 {
     if off < MINUTE { off } else { (off.saturating_add(MINUTE / 2)) / MINUTE * MINUTE }
 }
 
+/// Gives the grade of a number of an index that has grades.
+fn grade_word(index: Index, number: u8) -> Option<Grade> {
+    match index {
+        Index::WaterClass => {
+            let classes = WaterClass::WITH_LIMITS.into_iter().chain([WaterClass::WorseThanV]);
+            classes.map(Grade::Water).find(|grade| grade.number() == number)
+        }
+        Index::Aqi => Some(Grade::Air(number)),
+        Index::Trophic => Some(Grade::Trophic(number)),
+        Index::BlackOdour => Some(Grade::BlackOdour(number)),
+        Index::RiverGrade | Index::Cwqi => Some(Grade::River(number)),
+        Index::SupplyQuality
+        | Index::PowerFactor
+        | Index::Balance
+        | Index::WaterReuse
+        | Index::Intensity
+        | Index::VoltageUnbalance
+        | Index::StandardCoal
+        | Index::CarbonDioxide => None,
+    }
+}
+
 /// Finds what an alert warns of; a rule that left with an edition is known by its traces.
 fn topic(registry: &Registry, event: &AlertEvent) -> Topic {
     if let Subject::Weir { condition, .. } = event.subject {
@@ -315,7 +382,11 @@ fn topic(registry: &Registry, event: &AlertEvent) -> Topic {
         Some(RuleKind::Exceedance { .. }) => Topic::Exceedance,
         Some(RuleKind::Silence { .. }) => Topic::Silence,
         Some(RuleKind::Instrument { .. }) => Topic::Instrument,
+        Some(RuleKind::Rise { .. }) => Topic::Rise,
+        Some(RuleKind::NotAssessable { .. }) => Topic::NotAssessable,
+        Some(RuleKind::Index { .. }) => Topic::Index,
         Some(RuleKind::Weir(condition)) => Topic::Weir(condition),
+        None if matches!(event.subject, Subject::Evaluated { .. }) => Topic::Index,
         None if event.limit.is_some() => Topic::Exceedance,
         None if event.cause.is_some() => Topic::Instrument,
         None => Topic::Silence,

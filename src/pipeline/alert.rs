@@ -58,7 +58,11 @@ impl Pipeline {
         let mut event = event(rule.id, change, period, assessment);
         event.before = self.before(registry, datastream, assessment);
         let suspect = TestFlags::ALL.most(&qualified.quality);
-        let suspect = suspect.filter(|_| assessment.unconfirmed);
+        // What is taken back is so because of what was found of the value.
+        let gone = outcome == Outcome::Gone;
+        let suspect = suspect.filter(|_| assessment.unconfirmed || gone);
+        event.unconfirmed &= !gone;
+        event.revised = qualified.revision;
         let cause = |found| self.cause(registry, datastream, qualified, found, None);
         event.cause = suspect.map(cause);
         event.side = match qualified.observation.result {

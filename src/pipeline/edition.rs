@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::alert::exceedance;
+use crate::alert::lasting::Watched;
 use crate::basin::Basin;
 use crate::decode::Announced;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
 use crate::domain::cause::TestFlags;
+use crate::domain::evaluation::{Evaluated, Index};
 use crate::domain::name::{DatastreamId, RuleId, StationId};
-use crate::domain::observation::Periods;
+use crate::domain::observation::{Period, Periods};
 use crate::domain::quality::Flag;
-use crate::domain::registry::{Registry, RuleKind, Station};
+use crate::domain::registry::{Persistence, Registry, RuleKind, Station};
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::evaluate;
 use crate::pipeline::observe::Hearing;
@@ -32,7 +34,7 @@ impl Pipeline {
             left.extend(station.streams.drain(..).map(|stream| (stream.id, stream)));
             before.insert(StationId(u32::try_from(index).unwrap_or(u32::MAX)), station);
         }
-        let State { stations, basin, weir, .. } = &mut self.state;
+        let State { stations, basin, weir, indexed, .. } = &mut self.state;
         let instruments = BTreeMap::new();
         let mut withdrawal = Withdrawal { old: &self.registry, basin, at, out, instruments };
         stations.resize_with(registry.stations.len(), || None);
@@ -50,6 +52,7 @@ impl Pipeline {
             withdrawal.exceedance(&mut stream);
             withdrawal.silence(&mut stream);
             withdrawal.instrument(&mut stream);
+            withdrawal.watched(&mut stream, |_| false);
         }
         let mut gone: Vec<(StationId, StationState)> = before.into_iter().collect();
         gone.sort_by_key(|(id, _)| *id);
@@ -57,6 +60,7 @@ impl Pipeline {
             withdrawal.station(id, &mut station);
         }
         withdrawal.instruments(stations);
+        withdrawal.indexed(registry, indexed);
         weir.retain(|(condition, network), (alert, since)| {
             let known = network.is_none_or(|of| registry.networks.get(of.index()).is_some());
             let watched = known && weir_rule(registry, *condition).is_some();
@@ -141,6 +145,14 @@ fn settle(
         if held.is_some() && (rule != held || tests(registry) != tests(withdrawal.old)) {
             withdrawal.instrument(stream);
         }
+        let same = |rule: RuleId| {
+            let rules = datastream.map(|one| [one.rise_rule, one.not_assessable_rule]);
+            rules.is_some_and(|rules| rules.contains(&Some(rule)))
+                && asked(registry, rule) == asked(withdrawal.old, rule)
+        };
+        let held: Vec<RuleId> =
+            stream.watched.iter().map(|one| one.rule).filter(|one| same(*one)).collect();
+        withdrawal.watched(stream, |rule| held.contains(&rule));
     }
     let watches = |rule: RuleId| {
         let mut datastreams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
@@ -156,15 +168,42 @@ fn settle(
 fn watched(registry: &Registry, rule: Option<RuleId>) -> Option<Periods> {
     match registry.rule(rule?)?.kind {
         RuleKind::Exceedance { of, .. } => Some(of),
-        RuleKind::Silence { .. } | RuleKind::Instrument { .. } | RuleKind::Weir(_) => None,
+        RuleKind::Silence { .. }
+        | RuleKind::Instrument { .. }
+        | RuleKind::Rise { .. }
+        | RuleKind::NotAssessable { .. }
+        | RuleKind::Index { .. }
+        | RuleKind::Weir(_) => None,
     }
+}
+
+/// Gives what a rule without a limit asks, but for how long.
+fn asked(registry: &Registry, rule: RuleId) -> Option<RuleKind> {
+    let once = Persistence::Values(1);
+    let (pending, keep) = (once, once);
+    Some(match registry.rule(rule)?.kind {
+        RuleKind::Rise { slope, over_ms, .. } => RuleKind::Rise { slope, over_ms, pending, keep },
+        RuleKind::NotAssessable { of, .. } => RuleKind::NotAssessable { of, pending, keep },
+        RuleKind::Index { index, of, worse, .. } => {
+            RuleKind::Index { index, of, worse, pending, keep }
+        }
+        other @ (RuleKind::Exceedance { .. }
+        | RuleKind::Silence { .. }
+        | RuleKind::Instrument { .. }
+        | RuleKind::Weir(_)) => other,
+    })
 }
 
 /// Gives the flags by which a rule about instruments goes.
 fn told_by(registry: &Registry, rule: Option<RuleId>) -> Option<TestFlags> {
     match registry.rule(rule?)?.kind {
         RuleKind::Instrument { tests, .. } => Some(tests),
-        RuleKind::Exceedance { .. } | RuleKind::Silence { .. } | RuleKind::Weir(_) => None,
+        RuleKind::Exceedance { .. }
+        | RuleKind::Silence { .. }
+        | RuleKind::Rise { .. }
+        | RuleKind::NotAssessable { .. }
+        | RuleKind::Index { .. }
+        | RuleKind::Weir(_) => None,
     }
 }
 
@@ -233,6 +272,34 @@ impl Withdrawal<'_> {
                 self.push(alert, rule, subject, since);
             }
         }
+    }
+
+    /// Withdraws what else fires of a datastream, but for the rules that stay.
+    fn watched(&mut self, stream: &mut StreamState, stays: impl Fn(RuleId) -> bool) {
+        let subject = Subject::Datastream(stream.id);
+        for gone in stream.watched.extract_if(.., |one| !stays(one.rule)) {
+            if let Some((alert, since)) = gone.firing() {
+                self.push(alert, gone.rule, subject, since);
+            }
+        }
+    }
+
+    /// Withdraws the alerts about indices whose rule or subject is another.
+    fn indexed(
+        &mut self,
+        registry: &Registry,
+        indexed: &mut BTreeMap<(Evaluated, Index, Period), Watched>,
+    ) {
+        indexed.retain(|key, held| {
+            let rule = registry.evaluated_rules.get(key);
+            let stays = rule == Some(&held.rule)
+                && asked(registry, held.rule) == asked(self.old, held.rule);
+            if let Some((alert, since)) = held.firing().filter(|_| !stays) {
+                let subject = Subject::Evaluated { of: key.0, index: key.1, period: key.2 };
+                self.push(alert, held.rule, subject, since);
+            }
+            stays
+        });
     }
 
     fn station(&mut self, id: StationId, station: &mut StationState) {

@@ -354,19 +354,23 @@ impl Pipeline {
         };
         let mut held_of = held.iter_mut();
         let place = held_of.find(|one| (one.index, one.period) == (told.index, told.period));
-        let news = match place {
+        let (news, newest) = match place {
             Some(place) => {
                 let news = !place.says_the_same(&told);
-                if place.start <= told.start {
+                let newest = place.start <= told.start;
+                if newest {
                     *place = told;
                 }
-                news
+                (news, newest)
             }
             None => {
                 held.push(told);
-                true
+                (true, true)
             }
         };
+        if newest {
+            self.alert_evaluation(&evaluation, out);
+        }
         let changed = news || evaluation.period != Period::Native;
         out.evaluations.push(Evaluation { changed, ..evaluation });
     }

@@ -179,6 +179,7 @@ impl Pipeline {
         }
         out.assessments.push(assessment);
         self.alert(registry, datastream, (qualified, &assessment), backlog, out);
+        self.watch(registry, datastream, (qualified, &assessment), backlog, out);
     }
 }
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 
 use crate::alert::desk::Desk;
+use crate::alert::lasting::Watched;
 use crate::basin::Basin;
 use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
-use crate::domain::evaluation::{Evaluated, Told};
+use crate::domain::evaluation::{Evaluated, Index, Told};
 use crate::domain::invalidation::Invalidations;
 use crate::domain::name::{DatastreamId, DeviceId, NetworkId};
+use crate::domain::observation::Period;
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::Untold;
@@ -53,6 +55,9 @@ struct Closing {
     #[n(12)]
     #[cbor(default)]
     desk: Desk,
+    #[n(14)]
+    #[cbor(default)]
+    indexed: BTreeMap<(Evaluated, Index, Period), Watched>,
 }
 
 /// What can't be read back.
@@ -101,6 +106,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         announced: Announced::clone(&state.announced),
         gone: state.gone.clone(),
         desk: Desk::clone(&state.desk),
+        indexed: state.indexed.clone(),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -151,6 +157,7 @@ pub fn restore(
     pipeline.state.untold = closing.untold;
     pipeline.state.untold_faults = closing.untold_faults;
     pipeline.state.evaluated = Arc::new(closing.evaluated);
+    pipeline.state.indexed = closing.indexed;
     pipeline.state.invalidations = Arc::new(closing.invalidations);
     pipeline.state.announced = Arc::new(closing.announced);
     pipeline.state.gone = closing.gone;

@@ -9,16 +9,18 @@ use minicbor::{Decode, Encode};
 use crate::aggregate::counter::Latest;
 use crate::aggregate::window::Windows;
 pub use crate::alert::desk::Desk;
+use crate::alert::lasting::Watched;
 use crate::alert::{exceedance, instrument, silence};
 use crate::assess;
 use crate::basin::Basin;
 use crate::decode::Announced;
 use crate::domain::alert::{AlertId, WeirCondition};
 use crate::domain::check::CheckSeries;
-use crate::domain::evaluation::{Evaluated, Told};
+use crate::domain::evaluation::{Evaluated, Index, Told};
 use crate::domain::history::{Entry, History};
 use crate::domain::invalidation::Invalidations;
 use crate::domain::name::{DatastreamId, DeviceId, NetworkId, RuleId};
+use crate::domain::observation::Period;
 use crate::domain::registry::Datastream;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::{self, Backlog, Untold};
@@ -84,6 +86,10 @@ pub struct StreamState {
     #[n(16)]
     #[cbor(default)]
     pub tally: Tally,
+    /// What else of it is wrong by a rule.
+    #[n(17)]
+    #[cbor(default)]
+    pub watched: Vec<Watched>,
 }
 
 impl StreamState {
@@ -119,6 +125,7 @@ impl StreamState {
             exceedance_rule: None,
             silence_rule: None,
             instrument: None,
+            watched: Vec::new(),
         }
     }
 }
@@ -273,6 +280,8 @@ pub struct State {
     pub untold_faults: BTreeMap<AlertId, Untold>,
     /// What sets of stations and places came to last.
     pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,
+    /// What of that is bad by a rule.
+    pub indexed: BTreeMap<(Evaluated, Index, Period), Watched>,
     /// What devices announced of themselves.
     pub announced: Arc<Announced>,
     /// Devices that are gone, as they or their broker said, since when in elapsed milliseconds.

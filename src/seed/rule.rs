@@ -1,5 +1,6 @@
 //! Alert rules and whom they watch.
 
+mod further;
 mod rises;
 
 use std::collections::{HashMap, HashSet};
@@ -7,7 +8,9 @@ use std::collections::{HashMap, HashSet};
 use crate::domain::alert::{Route, Severity, WeirCondition};
 use crate::domain::assessment::Averaging;
 use crate::domain::cause::TestFlags;
-use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, StationId};
+use crate::domain::evaluation::{Evaluated, Index};
+use crate::domain::fault::Fault;
+use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, SetId, StationId};
 use crate::domain::observation::{Period, Periods};
 use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::{
@@ -15,7 +18,7 @@ use crate::domain::registry::{
 };
 use crate::seed::cell;
 use crate::seed::draft::Draft;
-use crate::seed::sheet::{Cells, RULES, Sheets, quoted};
+use crate::seed::sheet::{Cells, RULES, Row, Sheet, Sheets, quoted};
 
 /// Whom a rule watches.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -25,6 +28,7 @@ enum Scope {
     Place(PlaceId),
     Station(StationId),
     Datastream(DatastreamId),
+    Set(SetId),
     Weir(Option<WeirCondition>),
 }
 
@@ -34,6 +38,9 @@ enum Kind {
     Exceedance,
     Silence,
     Instrument,
+    Rise,
+    NotAssessable,
+    Index(Index, Period),
     Weir,
 }
 
@@ -79,6 +86,18 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
             cells.refuse("scope", "one rule of a kind for each scope");
         }
     }
+    assign(draft, &scoped, (sheet, &lines), &mut faults);
+    draft.registry.evaluated_rules = evaluated(&draft.registry, &scoped);
+    draft.faults = faults;
+}
+
+/// Gives every datastream its rules.
+fn assign(
+    draft: &mut Draft,
+    scoped: &HashMap<(Kind, Scope), RuleId>,
+    (sheet, lines): (&Sheet, &HashMap<RuleId, &Row>),
+    faults: &mut Vec<Fault>,
+) {
     let mut idle = HashSet::new();
     let ids: Vec<DatastreamId> = draft.datastreams.ids.values().copied().collect();
     for id in ids {
@@ -94,20 +113,76 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
         };
         let (exceedance, silence) = (of(Kind::Exceedance), of(Kind::Silence));
         let instrument = of(Kind::Instrument);
+        let (rise, not_assessable) = (of(Kind::Rise), of(Kind::NotAssessable));
         if let Some(rule) = exceedance.filter(|rule| never_fires(&draft.registry, stream, *rule))
             && idle.insert(rule)
             && let Some(row) = lines.get(&rule)
         {
             let expected = format!("`raw`, since weir makes no such average of `{}`,", stream.name);
-            sheet.cells(row, &mut faults).refuse("of", expected);
+            sheet.cells(row, faults).refuse("of", expected);
         }
         if let Some(stream) = draft.registry.datastreams.get_mut(id.index()) {
             stream.exceedance_rule = exceedance;
             stream.silence_rule = silence;
             stream.instrument_rule = instrument;
+            stream.rise_rule = rise;
+            stream.not_assessable_rule = not_assessable;
         }
     }
-    draft.faults = faults;
+}
+
+/// Gives every station, set and place that may be evaluated the rules of the narrowest scope.
+fn evaluated(
+    registry: &Registry,
+    scoped: &HashMap<(Kind, Scope), RuleId>,
+) -> HashMap<(Evaluated, Index, Period), RuleId> {
+    let kinds: HashSet<(Index, Period)> = scoped
+        .keys()
+        .filter_map(|(kind, _)| match kind {
+            Kind::Index(index, period) => Some((*index, *period)),
+            Kind::Exceedance
+            | Kind::Silence
+            | Kind::Instrument
+            | Kind::Rise
+            | Kind::NotAssessable
+            | Kind::Weir => None,
+        })
+        .collect();
+    let stations = registry.stations.iter().filter(|one| one.stage != StationStage::Trial);
+    let stations = stations.map(|one| {
+        let mut scopes = vec![Scope::Station(one.id)];
+        scopes.extend(around(registry, Some(one.place)));
+        (Evaluated::Station(one.id), scopes)
+    });
+    let sets = registry.sets.iter().map(|one| (Evaluated::Set(one.id), vec![Scope::Set(one.id)]));
+    let places = registry
+        .places
+        .iter()
+        .map(|one| (Evaluated::Place(one.id), around(registry, Some(one.id))));
+    let mut rules = HashMap::new();
+    for (subject, mut scopes) in stations.chain(sets).chain(places) {
+        for (index, period) in &kinds {
+            scopes.push(Scope::Medium(index.medium().into()));
+            let mut held = scopes
+                .iter()
+                .filter_map(|one| scoped.get(&(Kind::Index(*index, *period), one.clone())));
+            if let Some(rule) = held.next() {
+                rules.insert((subject, *index, *period), *rule);
+            }
+            scopes.pop();
+        }
+    }
+    rules
+}
+
+/// Gives a place and those that it is part of.
+fn around(registry: &Registry, mut place: Option<PlaceId>) -> Vec<Scope> {
+    let mut scopes = Vec::new();
+    while let Some(id) = place {
+        scopes.push(Scope::Place(id));
+        place = registry.places.get(id.index()).and_then(|place| place.part_of);
+    }
+    scopes
 }
 
 /// Says whether a rule looks only at averages that weir doesn't make of a datastream that has
@@ -125,7 +200,12 @@ fn never_fires(registry: &Registry, stream: &Datastream, rule: RuleId) -> bool {
     };
     let idle = registry.rule(rule).is_some_and(|rule| match rule.kind {
         RuleKind::Exceedance { of, .. } => !of.iter().any(makes),
-        RuleKind::Silence { .. } | RuleKind::Instrument { .. } | RuleKind::Weir(_) => false,
+        RuleKind::Silence { .. }
+        | RuleKind::Instrument { .. }
+        | RuleKind::Rise { .. }
+        | RuleKind::NotAssessable { .. }
+        | RuleKind::Index { .. }
+        | RuleKind::Weir(_) => false,
     });
     let own = match stream.statistic {
         Statistic::Instant | Statistic::Sample => true,
@@ -144,11 +224,8 @@ fn never_fires(registry: &Registry, stream: &Datastream, rule: RuleId) -> bool {
 /// The scopes a datastream is in, the narrowest first.
 fn scopes(registry: &Registry, stream: &Datastream) -> Vec<Scope> {
     let mut scopes = vec![Scope::Datastream(stream.id), Scope::Station(stream.station)];
-    let mut place = registry.station(stream.station).map(|station| station.place);
-    while let Some(id) = place {
-        scopes.push(Scope::Place(id));
-        place = registry.places.get(id.index()).and_then(|place| place.part_of);
-    }
+    let place = registry.station(stream.station).map(|station| station.place);
+    scopes.extend(around(registry, place));
     scopes.push(Scope::Property(stream.property));
     if let Some(property) = registry.property(stream.property) {
         scopes.push(Scope::Medium(property.medium.clone()));
@@ -164,7 +241,20 @@ fn scope(cells: &mut Cells<'_>, kind: Kind, draft: &Draft) -> Option<Scope> {
         }
         return Some(Scope::Weir(None));
     }
+    let evaluated = matches!(kind, Kind::Index(..));
     match text.split_once(':') {
+        Some(("property" | "datastream", _)) if evaluated => {
+            let expected = "`medium:`, `place:`, `station:` or `set:` and a name for an index";
+            cells.refuse("scope", expected);
+            None
+        }
+        Some(("set", name)) if evaluated => {
+            let set = draft.registry.sets.iter().find(|set| *set.name == *name);
+            if set.is_none() {
+                cells.fault(quoted(name), "a set of members.csv in `scope`");
+            }
+            set.map(|set| Scope::Set(set.id))
+        }
         Some(("medium", medium)) => {
             let mut properties = draft.registry.properties.iter();
             if draft.properties.whole && !properties.any(|held| *held.medium == *medium) {
@@ -197,7 +287,14 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
     let kind = cells.word(
         "kind",
         ("exceedance", Kind::Exceedance),
-        &[("silence", Kind::Silence), ("instrument", Kind::Instrument), ("weir", Kind::Weir)],
+        &[
+            ("silence", Kind::Silence),
+            ("instrument", Kind::Instrument),
+            ("rise", Kind::Rise),
+            ("not_assessable", Kind::NotAssessable),
+            ("index", Kind::Index(Index::WaterClass, Period::Native)),
+            ("weir", Kind::Weir),
+        ],
     );
     if kind != Kind::Instrument {
         cells.empty(&["tests"], "a rule that watches no instrument");
@@ -232,6 +329,9 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
                 keep: persistence(cells, "keep"),
             }
         }
+        Kind::Rise => further::rise(cells),
+        Kind::NotAssessable => further::not_assessable(cells),
+        Kind::Index(..) => further::index(cells),
         Kind::Weir => {
             let none = ["of", "pending", "keep", "hysteresis", "intervals"];
             cells.empty(&none, "a rule about weir");
@@ -239,6 +339,15 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
             let [first, rest @ ..] = words;
             RuleKind::Weir(cells.word("level", first, &rest))
         }
+    };
+    let kind = match what {
+        RuleKind::Index { index, of, .. } => Kind::Index(index, of),
+        RuleKind::Exceedance { .. }
+        | RuleKind::Silence { .. }
+        | RuleKind::Instrument { .. }
+        | RuleKind::Rise { .. }
+        | RuleKind::NotAssessable { .. }
+        | RuleKind::Weir(_) => kind,
     };
     (kind, what)
 }
@@ -297,8 +406,8 @@ fn tests(cells: &mut Cells<'_>) -> TestFlags {
 /// Reads who is called; where the rule does not say, its kind does.
 fn route(cells: &mut Cells<'_>, kind: Kind) -> Route {
     let usual = match kind {
-        Kind::Exceedance => Route::Environment,
-        Kind::Silence | Kind::Instrument => Route::Instrument,
+        Kind::Exceedance | Kind::Rise | Kind::Index(..) => Route::Environment,
+        Kind::Silence | Kind::Instrument | Kind::NotAssessable => Route::Instrument,
         Kind::Weir => Route::Weir,
     };
     let text = cells.text("route");
@@ -327,9 +436,12 @@ fn warning_share(cells: &mut Cells<'_>, kind: Kind) -> Option<f64> {
 fn weir_condition(kind: &RuleKind) -> Option<WeirCondition> {
     match kind {
         RuleKind::Weir(condition) => Some(*condition),
-        RuleKind::Exceedance { .. } | RuleKind::Silence { .. } | RuleKind::Instrument { .. } => {
-            None
-        }
+        RuleKind::Exceedance { .. }
+        | RuleKind::Silence { .. }
+        | RuleKind::Instrument { .. }
+        | RuleKind::Rise { .. }
+        | RuleKind::NotAssessable { .. }
+        | RuleKind::Index { .. } => None,
     }
 }
 

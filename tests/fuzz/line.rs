@@ -120,6 +120,7 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         sets: Table::default(),
         limits: table(vec![limit]),
         rules: table(vec![rule]),
+        evaluated_rules: HashMap::new(),
         weir_rules: Vec::new(),
         reaches: Vec::new(),
         air: Air::default(),

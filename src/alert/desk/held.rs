@@ -3,7 +3,7 @@
 use super::{Desk, Owed};
 use crate::domain::alert::{AlertEvent, AlertId, Route, Severity, Subject};
 use crate::domain::alerting::{Alerting, GroupBy};
-use crate::domain::desk::{Thread, station_of};
+use crate::domain::desk::{Thread, place_of, station_of};
 use crate::domain::name::RuleId;
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Registry, RuleKind};
@@ -59,14 +59,15 @@ pub(super) fn kind(registry: &Registry, rule: RuleId) -> Option<RuleKind> {
 /// Gives how urgent an alert is.
 #[must_use]
 pub fn severity(registry: &Registry, event: &AlertEvent) -> Severity {
-    registry.rule(event.rule).map_or(Severity::Warning, |rule| rule.severity)
+    let usual = registry.rule(event.rule).map_or(Severity::Warning, |rule| rule.severity);
+    event.severity.unwrap_or(usual)
 }
 
 /// Gives what a subject is a part of, the next first: whose silence as a whole says it already.
 fn above(registry: &Registry, subject: Subject) -> impl Iterator<Item = Subject> + use<> {
     let station = match subject {
         Subject::Datastream(_) => station_of(registry, subject),
-        Subject::Station(_) | Subject::Weir { .. } => None,
+        Subject::Station(_) | Subject::Evaluated { .. } | Subject::Weir { .. } => None,
     };
     station.map(Subject::Station).into_iter()
 }
@@ -89,7 +90,7 @@ fn is_worked_at(registry: &Registry, rule: RuleId, subject: Subject, now: Timest
             let mut ids = station.into_iter().flat_map(|station| &station.datastreams);
             ids.clone().next().is_some() && ids.all(|id| says(*id).is_some())
         }
-        Subject::Weir { .. } => false,
+        Subject::Evaluated { .. } | Subject::Weir { .. } => false,
     }
 }
 
@@ -97,16 +98,15 @@ fn is_worked_at(registry: &Registry, rule: RuleId, subject: Subject, now: Timest
 pub(super) fn thread(registry: &Registry, terms: Alerting, event: &AlertEvent) -> Thread {
     let route = registry.rule(event.rule).map(|rule| rule.route);
     let Some(route) = route else { return Thread::Alert(event.alert) };
-    let station = event.upstream.map(|wave| wave.station);
-    let station = station.or_else(|| station_of(registry, event.subject));
-    let station = station.and_then(|id| registry.station(id));
     if terms.gather_ms == 0 {
         return Thread::Alert(event.alert);
     }
-    match (terms.group_by, station) {
-        (GroupBy::Alert, _) => Thread::Alert(event.alert),
-        (GroupBy::Place, Some(station)) => Thread::Place(station.place, route),
-        (GroupBy::Station, Some(station)) => Thread::Station(station.id, route),
-        (GroupBy::Route, _) | (_, None) => Thread::Route(route),
-    }
+    let subject = event.upstream.map_or(event.subject, |wave| Subject::Station(wave.station));
+    let thread = match terms.group_by {
+        GroupBy::Alert => Some(Thread::Alert(event.alert)),
+        GroupBy::Place => place_of(registry, subject).map(|id| Thread::Place(id, route)),
+        GroupBy::Station => station_of(registry, subject).map(|id| Thread::Station(id, route)),
+        GroupBy::Route => None,
+    };
+    thread.unwrap_or(Thread::Route(route))
 }

@@ -87,6 +87,7 @@ fn put_rules(registry: &mut Registry) {
             name: "".into(),
             kind,
             warning_share: None,
+            rises: [].into(),
             route,
             severity,
             advice_en: "".into(),

@@ -108,6 +108,11 @@ fn a_rule_that_asks_for_all_of_the_last_values_asks_for_consecutive_ones() {
 }
 
 #[test]
+fn it_takes_as_much_as_is_said() {
+    assert_eq!((size_of::<State>(), size_of::<Further>()), (56, 64));
+}
+
+#[test]
 fn a_run_that_began_ahead_of_time_is_no_endless_one() {
     let terms = Terms { pending: Persistence::Millis(60_000), ..TERMS };
     let ahead = State::Pending(Run::extended(None, instant(9_000_000), terms.pending));

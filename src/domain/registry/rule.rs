@@ -3,8 +3,9 @@
 use crate::domain::alert::{Route, Severity, WeirCondition};
 use crate::domain::assessment::WaterClass;
 use crate::domain::cause::TestFlags;
+use crate::domain::evaluation::Index;
 use crate::domain::name::RuleId;
-use crate::domain::observation::Periods;
+use crate::domain::observation::{Period, Periods};
 
 /// For how long, or for how many values, something must last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +60,32 @@ pub fn risen(
     reached.map(|rise| rise.to).max()
 }
 
+/// By how much a value must change.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Slope {
+    /// It rises by more than this, in the canonical unit.
+    Rises(f64),
+    /// It falls by more than this, in the canonical unit.
+    Falls(f64),
+    /// It is more than so many times what it was.
+    Times(f64),
+}
+
+/// What of an evaluation is bad.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Worse {
+    /// A grade or class of this number, or a worse one.
+    Grade(u8),
+    /// A number above this.
+    Above(f64),
+    /// A number below this.
+    Below(f64),
+    /// The target is missed.
+    Missed,
+    /// Nobody can say what it comes to.
+    NotAssessable,
+}
+
 /// What a rule watches.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum RuleKind {
@@ -85,6 +112,39 @@ pub enum RuleKind {
         /// How long they must before the alert fires.
         pending: Persistence,
         /// How long they must not, in values that came, before it resolves.
+        keep: Persistence,
+    },
+    /// A value changes fast.
+    Rise {
+        /// By how much.
+        slope: Slope,
+        /// Within which time, ms.
+        over_ms: i64,
+        /// How long it must before the alert fires.
+        pending: Persistence,
+        /// How long it must not before it ends.
+        keep: Persistence,
+    },
+    /// Values come, and none of them can be held against a limit.
+    NotAssessable {
+        /// Which values.
+        of: Period,
+        /// How long they must be so before the alert fires.
+        pending: Persistence,
+        /// How long they must have a verdict before it ends.
+        keep: Persistence,
+    },
+    /// What several items together come to is bad.
+    Index {
+        /// What is evaluated.
+        index: Index,
+        /// Over which period.
+        of: Period,
+        /// What is bad.
+        worse: Worse,
+        /// For how long before the alert fires.
+        pending: Persistence,
+        /// For how long it must be good before it ends.
         keep: Persistence,
     },
     /// weir itself is in trouble.

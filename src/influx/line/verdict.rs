@@ -2,6 +2,7 @@
 
 use crate::domain::alert::{AlertEvent, Subject};
 use crate::domain::assessment::{Assessment, Verdict};
+use crate::domain::evaluation::Evaluated;
 use crate::domain::name::LimitId;
 use crate::domain::observation::{Coverage, Period};
 use crate::domain::registry::{Datastream, Registry, Station};
@@ -120,18 +121,13 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
         Some(rule) => rule.name.to_string(),
         None => event.rule.0.to_string(),
     };
-    let (datastream, station) = match event.subject {
-        Subject::Datastream(id) => {
-            let datastream = registry.datastream(id);
-            (datastream, datastream.and_then(|stream| registry.station(stream.station)))
-        }
-        Subject::Station(id) => (None, registry.station(id)),
-        Subject::Weir { .. } => (None, None),
-    };
+    let (datastream, station) = of_subject(registry, event.subject);
+    let (place, set) = around(registry, event.subject, station);
     out.extend_from_slice(b"alert");
-    push_tag(out, "place", place_name(registry, station));
+    push_tag(out, "place", place);
     push_tag(out, "position", datastream.map_or("", |datastream| &datastream.position));
     push_tag(out, "rule", &rule);
+    push_tag(out, "set", set);
     push_tag(out, "station", station.map_or("", |station| &station.name));
     push_tag(out, "subject", &subject_name(registry, event.subject, datastream));
 
@@ -158,6 +154,15 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
         fields.integer("cause_flag", i64::from(cause.flag.number()));
         fields.integer("cause_since", cause.since.millis());
     }
+    if let Subject::Evaluated { .. } = event.subject {
+        fields.text("period", event.period.word());
+        fields.text("class", event.grade.map_or("", |grade| grade.word()));
+        let deciding = event.deciding.and_then(|id| registry.property(id));
+        fields.text("deciding", deciding.map_or("", |property| &property.name));
+    }
+    if let Some(reason) = event.reason {
+        fields.text("reason", reason.word());
+    }
     if let Some(offline) = event.offline {
         fields.integer("offline_since", offline.millis());
     }
@@ -175,6 +180,41 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
     end_line(out, event.at.millis());
 }
 
+/// Gives the datastream and the station that an alert is about.
+fn of_subject(registry: &Registry, subject: Subject) -> (Option<&Datastream>, Option<&Station>) {
+    match subject {
+        Subject::Datastream(id) => {
+            let datastream = registry.datastream(id);
+            (datastream, datastream.and_then(|stream| registry.station(stream.station)))
+        }
+        Subject::Station(id) | Subject::Evaluated { of: Evaluated::Station(id), .. } => {
+            (None, registry.station(id))
+        }
+        Subject::Evaluated { of: Evaluated::Set(_) | Evaluated::Place(_), .. }
+        | Subject::Weir { .. } => (None, None),
+    }
+}
+
+/// Gives the place, or the set of stations.
+fn around<'a>(
+    registry: &'a Registry,
+    subject: Subject,
+    station: Option<&Station>,
+) -> (&'a str, &'a str) {
+    match subject {
+        Subject::Evaluated { of: Evaluated::Place(id), .. } => {
+            (registry.places.get(id.index()).map_or("", |place| &place.name), "")
+        }
+        Subject::Evaluated { of: Evaluated::Set(id), .. } => {
+            ("", registry.sets.get(id.index()).map_or("", |set| &set.name))
+        }
+        Subject::Evaluated { of: Evaluated::Station(_), .. }
+        | Subject::Datastream(_)
+        | Subject::Station(_)
+        | Subject::Weir { .. } => (place_name(registry, station), ""),
+    }
+}
+
 fn subject_name(registry: &Registry, subject: Subject, datastream: Option<&Datastream>) -> String {
     match (subject, datastream) {
         (Subject::Datastream(_), Some(datastream)) => field_name(registry, datastream),
@@ -183,6 +223,7 @@ fn subject_name(registry: &Registry, subject: Subject, datastream: Option<&Datas
             Some(_) => String::from("station"),
             None => format!("station {}", id.0),
         },
+        (Subject::Evaluated { index, .. }, _) => index.word().to_owned(),
         (Subject::Weir { condition, network }, _) => {
             let network = network.and_then(|id| registry.networks.get(id.index()));
             match network {

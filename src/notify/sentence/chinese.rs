@@ -1,10 +1,12 @@
 //! The Chinese sentence.
 
 mod cause;
+mod further;
 
 use crate::domain::alert::{AlertChange, Severity, Subject, WeirCondition};
 use crate::domain::assessment::Bound;
 use crate::domain::observation::Period;
+use crate::domain::quality::Test;
 use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
 
 use super::{Days, Kind, Scene, Topic, one_name};
@@ -23,6 +25,9 @@ impl Scene<'_> {
                 "{who}：自{since}起的报警已撤销，其规则或对象已变更或从种子表中移除，无法判断是否已恢复"
             ),
             (_, Topic::Instrument) => self.of_instrument_zh(&who, (&since, &until)),
+            (_, Topic::Rise) => self.of_rise_zh(&who, (&since, &until)),
+            (_, Topic::NotAssessable) => self.of_unassessable_zh(&who, (&since, &until)),
+            (_, Topic::Index) => self.of_index_zh(&who, (&since, &until)),
             (AlertChange::Past, _) => format!(
                 "{who}：{since}至{until}曾{}{}，起初{}；通知前已恢复，从消息服务器积压数据中发现",
                 if self.event.share.is_some() { self.near_zh() } else { self.against_zh(false) },
@@ -30,12 +35,15 @@ impl Scene<'_> {
                 self.said_zh()
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Exceedance) => {
-                format!("{who}{}：{}；自{since}起", self.standing_zh(), self.exceeds_zh())
+                let revised = if self.event.revised { "（数值经修正）" } else { "" };
+                let (standing, exceeds) = (self.standing_zh(), self.exceeds_zh());
+                format!("{who}{standing}：{exceeds}；自{since}起{revised}")
             }
             (AlertChange::Resolved, Topic::Exceedance) if self.counts_no_more() => {
                 format!(
-                    "{who}：{}已判无效，自{since}起的报警无有效数据支持，予以撤回",
-                    self.said_zh()
+                    "{who}：撤回报警：{}已判无效{}，自{since}起的报警无有效数据支持",
+                    self.said_zh(),
+                    self.why_it_counts_no_more_zh()
                 )
             }
             (AlertChange::Resolved, Topic::Exceedance) => format!(
@@ -86,8 +94,8 @@ impl Scene<'_> {
     /// `（待核实：仅一个样品，下一样品为16:00）`.
     fn unconfirmed_zh(&self) -> String {
         match (self.event.cause, self.event.change, self.next_sample()) {
+            (_, AlertChange::Resolved, _) => String::from("（未经其他数据证实）"),
             (Some(_), _, _) => format!("（待核实，数值存疑：{}）", self.fault_name_zh()),
-            (None, AlertChange::Resolved, _) => String::from("（未经其他数据证实）"),
             (None, AlertChange::Past, Some(_)) => String::from("（待核实：仅一个样品）"),
             (None, _, Some(next)) => {
                 let next = self.clock(next, &DAYS);
@@ -97,15 +105,24 @@ impl Scene<'_> {
         }
     }
 
+    /// `（人工判为无效）`.
+    fn why_it_counts_no_more_zh(&self) -> String {
+        match self.event.cause.map(|cause| cause.test) {
+            Some(Test::Person) => String::from("（人工判为无效）"),
+            Some(_) => format!("（{}）", self.fault_name_zh()),
+            None => String::new(),
+        }
+    }
+
     fn who_chinese(&self) -> String {
         match (self.place, self.station) {
             (Some(place), Some(station)) => one_name(&place.name_zh, &station.name_zh, ""),
             (None, Some(station)) => station.name_zh.to_string(),
-            (_, None) => match self.event.subject {
-                Subject::Weir { .. } => String::from("weir"),
-                Subject::Datastream(_) | Subject::Station(_) => {
-                    format!("报警{}", self.event.alert.0)
-                }
+            (Some(place), None) => place.name_zh.to_string(),
+            (None, None) => match (self.event.subject, self.set) {
+                (Subject::Weir { .. }, _) => String::from("weir"),
+                (_, Some(set)) => format!("站组{}", set.name),
+                (_, None) => format!("报警{}", self.event.alert.0),
             },
         }
     }

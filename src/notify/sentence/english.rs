@@ -1,10 +1,12 @@
 //! The English sentence.
 
 mod cause;
+mod further;
 
 use crate::domain::alert::{AlertChange, Severity, Subject, WeirCondition};
 use crate::domain::assessment::Bound;
 use crate::domain::observation::Period;
+use crate::domain::quality::Test;
 use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
 
 use super::{Days, Kind, Scene, Topic, one_name};
@@ -18,11 +20,11 @@ impl Scene<'_> {
         let until = self.clock(self.event.at, &DAYS);
         let who = self.who_english();
         let mut text = match (self.event.change, self.topic) {
-            (AlertChange::Withdrawn, _) => format!(
-                "{who}: an alert since {since} is withdrawn, because its rule or subject changed \
-                 or left the seeds; nobody can say whether it is over"
-            ),
+            (AlertChange::Withdrawn, _) => withdrawn(&who, &since),
             (_, Topic::Instrument) => self.of_instrument(&who, (&since, &until)),
+            (_, Topic::Rise) => self.of_rise(&who, (&since, &until)),
+            (_, Topic::NotAssessable) => self.of_unassessable(&who, (&since, &until)),
+            (_, Topic::Index) => self.of_index(&who, (&since, &until)),
             (AlertChange::Past, _) => format!(
                 "{who}: was {} {} from {since} to {until}, {} at first; over before it could be \
                  told, found in what the broker had kept",
@@ -31,12 +33,13 @@ impl Scene<'_> {
                 self.said()
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Exceedance) => {
-                format!("{who}{}{}, since {since}", self.standing(), self.exceeds())
+                self.exceeds_since(&who, &since)
             }
             (AlertChange::Resolved, Topic::Exceedance) if self.counts_no_more() => format!(
-                "{who}: {} does not count any more, nor does any other value of the alert since \
-                 {since}; it is taken back",
-                self.said()
+                "{who}: taken back: {} does not count any more{}, nor does any other value of the \
+                 alert since {since}",
+                self.said(),
+                self.why_it_counts_no_more()
             ),
             (AlertChange::Resolved, Topic::Exceedance) => format!(
                 "{who}: {}, no longer {} {}; {}",
@@ -83,6 +86,12 @@ impl Scene<'_> {
         text
     }
 
+    /// What exceeds a limit, since when, and whether that was told otherwise before.
+    fn exceeds_since(&self, who: &str, since: &str) -> String {
+        let revised = if self.event.revised { "; the value was revised" } else { "" };
+        format!("{who}{}{}, since {since}{revised}", self.standing(), self.exceeds())
+    }
+
     /// `, critical, confirmed`, where it is more severe than its rule or was told as unconfirmed.
     fn standing(&self) -> String {
         let severity = self.event.severity.map(Severity::word);
@@ -93,8 +102,8 @@ impl Scene<'_> {
     /// ` (unconfirmed: one sample, the next is of 16:00)`.
     fn unconfirmed(&self) -> String {
         match (self.event.cause, self.event.change, self.next_sample()) {
+            (_, AlertChange::Resolved, _) => String::from(" (no other value confirmed it)"),
             (Some(_), _, _) => format!(" (unconfirmed, suspect: {})", self.fault_name()),
-            (None, AlertChange::Resolved, _) => String::from(" (no other value confirmed it)"),
             (None, AlertChange::Past, Some(_)) => String::from(" (unconfirmed: one sample)"),
             (None, _, Some(next)) => {
                 let next = self.clock(next, &DAYS);
@@ -104,15 +113,24 @@ impl Scene<'_> {
         }
     }
 
+    /// ` (invalidated by a person)`.
+    fn why_it_counts_no_more(&self) -> String {
+        match self.event.cause.map(|cause| cause.test) {
+            Some(Test::Person) => String::from(" (invalidated by a person)"),
+            Some(_) => format!(" ({})", self.fault_name()),
+            None => String::new(),
+        }
+    }
+
     fn who_english(&self) -> String {
         match (self.place, self.station) {
             (Some(place), Some(station)) => one_name(&place.name_en, &station.name_en, ", "),
             (None, Some(station)) => station.name_en.to_string(),
-            (_, None) => match self.event.subject {
-                Subject::Weir { .. } => String::from("weir"),
-                Subject::Datastream(_) | Subject::Station(_) => {
-                    format!("alert {}", self.event.alert.0)
-                }
+            (Some(place), None) => place.name_en.to_string(),
+            (None, None) => match (self.event.subject, self.set) {
+                (Subject::Weir { .. }, _) => String::from("weir"),
+                (_, Some(set)) => format!("stations of {}", set.name),
+                (_, None) => format!("alert {}", self.event.alert.0),
             },
         }
     }
@@ -290,6 +308,13 @@ impl Scene<'_> {
             ),
         }
     }
+}
+
+fn withdrawn(who: &str, since: &str) -> String {
+    format!(
+        "{who}: an alert since {since} is withdrawn, because its rule or subject changed or left \
+         the seeds; nobody can say whether it is over"
+    )
 }
 
 /// Gives what the values of a period are called.
