@@ -285,6 +285,24 @@ async fn a_gateway_of_short_messages_is_described() {
 }
 
 #[tokio::test]
+async fn no_template_leads_a_secret_to_another_host() {
+    let gateway = StandIn::start(Answer::ok(""));
+    let port = gateway.port();
+    let url = format!("http://127.0.0.1:{port}{{{{ '@example.invalid/' if id == '7' else '/' }}}}");
+    let text = format!("name='sms'\nkind='http'\nurl=\"{url}\"\n");
+    let faults = section(&text).faults();
+    assert_eq!((faults[0].key, faults.len()), ("url", 1), "{faults:?}");
+    assert!(faults[0].found.contains("it leads to another host"), "{faults:?}");
+    let url = format!("http://127.0.0.1:{port}/?text={{{{ nobody[id] }}}}");
+    let described = Channel::new(&section(&format!("name='s'\nkind='http'\nurl='{url}'"))).unwrap();
+    let sent = send(&described, &notice("firing")).await;
+    let (outcome, _, words) = word(&sent);
+    assert_eq!(outcome, "refused");
+    assert!(words.contains("the template of url fails"), "{words}");
+    assert_eq!(gateway.got(), []);
+}
+
+#[tokio::test]
 async fn a_gateway_may_be_asked_by_get_and_say_success_by_status() {
     let gateway = StandIn::start(Answer::with("202 Accepted", "", "queued"));
     let described = |more: &str| {
@@ -357,6 +375,17 @@ async fn requests_go_through_the_proxy_that_is_named() {
     let pair = STANDARD.encode("weir:pass-0123456789");
     assert_eq!(got.header("proxy-authorization"), Some(&*format!("Basic {pair}")));
     notify::probe(&robot).await.unwrap();
+    // Over TLS it is asked for a tunnel, and hears nothing of what goes through.
+    let tls = channel(&format!(
+        "name='duty'\nkind='dingtalk'\nurl='https://robot.invalid/send?access_token=abc'\n\
+         proxy='http://weir:pass-0123456789@127.0.0.1:{}'",
+        proxy.port()
+    ));
+    proxy.says(Answer::with("502 Bad Gateway", "", ""));
+    assert_eq!(word(&send(&tls, &notice("firing")).await).0, "later");
+    let got = proxy.last();
+    assert_eq!((&*got.method, &*got.target), ("CONNECT", "robot.invalid:443"));
+    assert_eq!(got.header("proxy-authorization"), Some(&*format!("Basic {pair}")));
     // A proxy that refuses and quotes is no receipt and gives nothing away.
     proxy.says(Answer::with("407 Proxy Authentication Required", "", "{n}"));
     let sent = send(&robot, &notice("firing")).await;

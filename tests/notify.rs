@@ -64,7 +64,7 @@ fn channels_are_listed_and_one_is_tried() {
     assert!(done, "{said}");
     assert_eq!(said.trim(), "duty: confirmed 200: {\"errcode\":0,\"errmsg\":\"ok\"}");
     let text = robot.last().json()["markdown"]["text"].as_str().unwrap().to_owned();
-    assert!(text.starts_with("**【测试】weir：这是通道duty的测试消息，并无异常**"), "{text}");
+    assert!(text.starts_with("**【测试】weir：这是通知渠道duty的测试消息，并无异常**"), "{text}");
 
     robot.says(Answer::ok("{\"errcode\":310000,\"errmsg\":\"\u{202e}sign, key-012345\"}"));
     let (done, said) = weir.command(&["notify", "test", "duty", "--json"]);

@@ -65,9 +65,11 @@ impl Renewal {
         if self.due > Instant::now() {
             return Ok(());
         }
-        let open = reader.open_alerts()?;
-        let open: BTreeSet<String> = open.iter().map(|one| format!("{:016x}", one.alert)).collect();
-        self.firing.only(&open);
+        if !self.firing.is_empty() {
+            let open = reader.open_alert_numbers()?;
+            let open: BTreeSet<String> = open.iter().map(|one| format!("{one:016x}")).collect();
+            self.firing.end_all_but(&open);
+        }
         let sent = if self.firing.is_empty() {
             None
         } else {
@@ -81,7 +83,10 @@ impl Renewal {
                 }
                 self.fails = true;
             }
-            Some(Sent::Confirmed { .. }) | None => self.fails = false,
+            Some(Sent::Confirmed { .. }) | None => {
+                self.firing.let_go();
+                self.fails = false;
+            }
         }
         self.due = Instant::now() + self.every;
         Ok(())

@@ -1,7 +1,7 @@
 //! Alertmanager by its API v2: alerts as they are, each known by its labels. It forgets what it is
 //! not told again, so what fires is posted again and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -146,12 +146,22 @@ impl Firing {
         }
     }
 
-    /// Lets go what fires no longer, though its end was not told.
-    pub fn only(&mut self, open: &std::collections::BTreeSet<String>) {
-        self.alerts.retain(|fingerprint, _| open.contains(fingerprint));
+    /// Has what fires no longer end, though nobody was told of it: it was silenced, or came and went
+    /// too often.
+    pub fn end_all_but(&mut self, open: &BTreeSet<String>) {
+        let over = self.alerts.iter_mut().filter(|(fingerprint, _)| !open.contains(*fingerprint));
+        for alert in over.filter_map(|(_, alert)| alert.as_object_mut()) {
+            alert.insert("status".to_owned(), "resolved".into());
+            alert.insert("endsAt".to_owned(), "".into());
+        }
     }
 
-    /// Whether nothing fires.
+    /// Lets go what ended, once it was told.
+    pub fn let_go(&mut self) {
+        self.alerts.retain(|_, alert| alert["status"] != "resolved");
+    }
+
+    /// Whether there is nothing to tell.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.alerts.is_empty()
@@ -201,18 +211,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_and_is_not_over_is_told_again() {
+    fn what_was_told_is_told_again_until_it_is_over() {
         let mut firing = Firing::default();
         let body = |status: &str| json!({ "alerts": [alert(status, "", "")] });
         firing.told(&body("firing"));
-        firing.only(&["07".to_owned()].into());
+        firing.end_all_but(&["07".to_owned()].into());
+        firing.let_go();
         assert!(!firing.is_empty());
         firing.told(&body("resolved"));
         assert!(firing.is_empty());
-        firing.told(&body("firing"));
-        firing.only(&std::collections::BTreeSet::new());
-        assert!(firing.is_empty());
-        firing.told(&json!({ "notice": { "kind": "test" }, "alerts": body("firing")["alerts"] }));
+        firing.told(&json!({ "notice": { "kind": "test" }, "alerts": [alert("firing", "", "")] }));
+        assert!(firing.is_empty(), "a test is no alert");
+    }
+
+    #[test]
+    fn an_end_that_nobody_was_told_of_is_told_until_it_is_known() {
+        let mut firing = Firing::default();
+        firing.told(&json!({ "alerts": [alert("firing", "2026-06-01T00:00:00Z", "")] }));
+        firing.end_all_but(&BTreeSet::new());
+        assert!(!firing.is_empty());
+        let over = &firing.alerts["07"];
+        check(over, "2026-06-01T00:00:00+00:00", "2026-06-01T08:00:00+00:00");
+        firing.let_go();
         assert!(firing.is_empty());
     }
 }

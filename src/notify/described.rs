@@ -112,7 +112,16 @@ impl Described {
             Err(error) => faults.push(error),
         }
         for (key, text) in inline {
-            if let Some(Err(found)) = text.map(|text| texts.render_text(&text, &view)) {
+            let Some(text) = text else { continue };
+            let written = texts.render_text(&text, &view).and_then(|written| match key {
+                "url" => match Url::parse(&text) {
+                    Ok(url) => led(&url, &written).map(drop).map_err(str::to_owned),
+                    // That it is no address is told already.
+                    Err(_) => Ok(()),
+                },
+                _ => Ok(()),
+            });
+            if let Err(found) = written {
                 faults.push(fault(config, key, found, "a template of minijinja"));
             }
         }
@@ -130,11 +139,10 @@ impl Described {
             Ok(url) => url,
             Err(fault) => return fails("url", &fault),
         };
-        let Ok(url) = Url::parse(&url) else { return fails("url", "it is no address") };
-        // What a template writes may not lead a secret to another house.
-        if url.host() != self.http.url.host() {
-            return fails("url", "it leads to another host");
-        }
+        let url = match led(&self.http.url, &url) {
+            Ok(url) => url,
+            Err(fault) => return fails("url", fault),
+        };
         let mut request = self.http.request(self.method.clone(), url);
         let mut typed = false;
         for (name, text) in &self.headers {
@@ -207,6 +215,12 @@ impl Described {
         }
         Sent::Refused { status: Some(status), words }
     }
+}
+
+/// Reads an address that a template wrote: it may not lead a secret to another host.
+fn led(described: &Url, written: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(written).map_err(|_| "it is no address")?;
+    if url.origin() == described.origin() { Ok(url) } else { Err("it leads to another host") }
 }
 
 /// Gives what templates know besides: the secrets, the text as weir writes it, and the time.

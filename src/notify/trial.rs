@@ -14,7 +14,7 @@ pub fn trial(channel: &str, now: Timestamp, home: &TimeZone) -> (String, Value) 
     let at = now.rfc3339(home);
     let annotations = json!({
         "summary_en": format!("weir: this is a test of the channel {channel}; nothing happened"),
-        "summary_zh": format!("weir：这是通道{channel}的测试消息，并无异常"),
+        "summary_zh": format!("weir：这是通知渠道{channel}的测试消息，并无异常"),
         "advice_en": "Nothing is to be done.",
         "advice_zh": "无需处理。",
         "value": "", "limit": "", "clause": "", "severity": "notice", "since": at,

@@ -108,6 +108,20 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Gives the numbers of the alerts that fire.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn open_alert_numbers(&self) -> Result<Vec<u64>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT alert FROM alerts a WHERE change IN ('firing', 'changed') AND NOT EXISTS
+                (SELECT 1 FROM alerts b WHERE b.alert = a.alert AND b.number > a.number)",
+        )?;
+        let rows = statement.query_map([], |row| row.get::<_, i64>(0))?;
+        let numbers: Vec<i64> = rows.collect::<Result<_, _>>()?;
+        Ok(numbers.into_iter().map(i64::cast_unsigned).collect())
+    }
+
     /// Gives the last changes of alerts, newest first.
     ///
     /// # Errors
