@@ -40,6 +40,7 @@ use crate::daemon::clock::Clock;
 use crate::daemon::edition::Edition;
 use crate::daemon::run::{Commands, Daemon, Damage};
 use crate::daemon::socket::{self, Answer, Request};
+use crate::daemon::systemd;
 use crate::daemon::tap::{Style, tap};
 #[cfg(feature = "demo")]
 use crate::demo;
@@ -454,7 +455,7 @@ async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
     daemon.hear_the_shell();
     let page = daemon.serve(Fallback::Refuse).await?;
     tracing::info!("The page is at http://{page}/");
-    sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    daemon.tell_systemd();
     let failed = loop {
         tokio::select! {
             _ = terminate.recv() => break None,
@@ -468,7 +469,7 @@ async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
         daemon.mark(damage)?;
         return Err(start_anew());
     }
-    sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
+    systemd::stopping();
     tracing::info!("Stopping: what was read is committed and acknowledged first.");
     let stopped = daemon.stop().await;
     match failed {

@@ -42,6 +42,8 @@ pub struct Config {
     /// Whom to call of each company that runs stations.
     #[serde(default)]
     pub contacts: BTreeMap<String, String>,
+    /// The dead man's switch; without this section nobody outside is told that weir lives.
+    pub heartbeat: Option<notify::heartbeat::Config>,
     /// The operator page.
     #[serde(default)]
     pub http: http::Config,
@@ -237,6 +239,9 @@ impl Config {
         for channel in &mut self.channels {
             channel.files().for_each(resolve);
         }
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.ca_file.iter_mut().for_each(resolve);
+        }
         self.http.token_file.iter_mut().for_each(resolve);
     }
 
@@ -312,6 +317,9 @@ impl Config {
                 file.note(&section, [SettingFault::new("name", found, expected)]);
             }
             file.note(&section, channel_faults(channel));
+        }
+        if let Some(heartbeat) = &self.heartbeat {
+            file.note(&Section::one("heartbeat"), heartbeat.faults());
         }
         file.note(&Section::one("http"), self.http.faults());
         file.note(&Section::one("log"), self.log.faults());
@@ -463,9 +471,10 @@ mod tests {
         let (file, config) = File::read("weir.toml", &shown_in_full());
         assert_eq!(file.faults, []);
         let config = config.unwrap();
-        assert!(config.influx.is_some() && config.channels.len() == 1);
+        assert!(config.influx.is_some() && config.heartbeat.is_some());
+        assert_eq!(config.channels.len(), 1);
         let sections = ["[[broker]]", "[journal]", "[influx]", "[[channel]]", "[http]", "[log]"];
-        for section in sections.into_iter().chain(["[judgement]", ""]) {
+        for section in sections.into_iter().chain(["[heartbeat]", "[judgement]", ""]) {
             // What a section may hold is told beside a setting that it may not.
             let wrong = match section {
                 "" => format!("nothing = 1\n{EXAMPLE}"),
@@ -524,6 +533,15 @@ mod tests {
             .map(|route| route.as_str().unwrap())
             .collect();
         assert_eq!(routes, channel.routes);
+        let beat = notify::heartbeat::Config::default();
+        assert_eq!(shown["heartbeat"]["name"].as_str(), Some(&*beat.name));
+        for (key, default) in [
+            ("interval_s", beat.interval_s),
+            ("stuck_after_s", beat.stuck_after_s),
+            ("timeout_s", beat.timeout_s),
+        ] {
+            assert_eq!(integer(&shown["heartbeat"], key), default.cast_signed(), "{key}");
+        }
         assert_eq!(shown["http"]["listen"].as_str(), Some(&*http.listen));
         assert_eq!(shown["log"]["level"].as_str(), Some(&*log.level));
         assert_eq!(shown["zone"].as_str(), Some(&*zone));

@@ -8,6 +8,7 @@ mod dingtalk;
 mod error;
 mod feishu;
 mod group;
+pub mod heartbeat;
 mod http;
 mod notice;
 pub mod pace;

@@ -159,6 +159,11 @@ pub async fn connect(sound: &Sound) -> Vec<Tried> {
         let outcome = outcome.map(|()| "its host answers".to_owned());
         note(format!("channel {}", channel.name), outcome.map_err(|error| error.to_string()));
     }
+    let heartbeat = config.heartbeat.iter();
+    for heart in heartbeat.flat_map(|section| section.hearts().unwrap_or_default()) {
+        let outcome = heart.probe().await.map(|()| "its host answers".to_owned());
+        note(format!("heartbeat {}", heart.host()), outcome);
+    }
     tried
 }
 

@@ -173,7 +173,9 @@ impl Desk {
     fn next(&mut self) -> Next {
         let due = if self.writing.is_some() { Some(Instant::now()) } else { self.riding.due };
         let (notes, work) = (&mut self.of.notes, &mut self.of.work);
-        self.runtime.block_on(async {
+        let pulse = &self.of.status.pulse;
+        pulse.commit_waits();
+        let next = self.runtime.block_on(async {
             tokio::select! {
                 biased;
                 Some(notes) = notes.recv() => Next::Notes(notes),
@@ -181,7 +183,9 @@ impl Desk {
                 () = until(due), if due.is_some() => Next::Due,
                 else => Next::End,
             }
-        })
+        });
+        pulse.commit_begins();
+        next
     }
 
     /// Says whether nobody is left who could give work.
@@ -240,6 +244,7 @@ impl Desk {
 
     fn commit_when_there_is_room(&mut self, batch: &Batch) -> bool {
         loop {
+            self.of.status.pulse.commit_begins();
             while let Ok(notes) = self.of.notes.try_recv() {
                 self.riding.take(notes);
             }
@@ -349,6 +354,7 @@ impl Desk {
 
     /// Does a slice of tidying; says whether there is more to do at once.
     fn tidy(&mut self) -> bool {
+        self.of.status.pulse.commit_begins();
         match self.of.journal.tidy(self.of.clock.now().wall) {
             Ok(tidied) => tidied.more(),
             Err(error) => {
@@ -372,6 +378,7 @@ impl Desk {
     }
 
     fn write_on(&mut self) {
+        self.of.status.pulse.commit_begins();
         let Some(mut writing) = self.writing.take() else { return };
         match self.write_slices(&mut writing) {
             Ok(true) => {}

@@ -310,6 +310,7 @@ impl Times {
             self.watch_clock(shared);
             shared.take(Input::Tick);
         }
+        shared.status.pulse.ingest_turns();
         let mut core = shared.core.borrow_mut();
         core.beat();
         if now.duration_since(self.view) >= TICK || shared.status.view.load().is_none() {

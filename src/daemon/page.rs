@@ -467,6 +467,15 @@ fn own_metrics(status: &Status) -> Vec<Metric> {
                 told("failed", number(&status.notifications_failed)),
             ],
         },
+        Metric {
+            name: "weir_heartbeats",
+            help: "Beats of the dead man's switch since the start, by outcome",
+            kind: Kind::Counter,
+            samples: vec![
+                told("taken", number(&status.beats_taken)),
+                told("failed", number(&status.beats_failed)),
+            ],
+        },
     ]
 }
 

@@ -19,6 +19,7 @@ use crate::daemon::conditions::Conditions;
 use crate::daemon::core::{BATCHES_MAX, Core, SPARES_MAX, Settings, Settled, Store, Ways};
 use crate::daemon::deliver::{self, Deliverer};
 use crate::daemon::edition::Edition;
+use crate::daemon::heartbeat::Beater;
 use crate::daemon::import::Taken;
 use crate::daemon::in_hand::InHand;
 use crate::daemon::ingest::{COMMANDS_MAX, Command, Ingest};
@@ -29,6 +30,7 @@ use crate::daemon::recompute::{ORDERS_MAX, Orders, Recomputer};
 use crate::daemon::recover::{self, Recovered};
 use crate::daemon::socket;
 use crate::daemon::status::Status;
+use crate::daemon::systemd;
 use crate::daemon::tell::Teller;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
 use crate::domain::fault::Fault;
@@ -42,6 +44,7 @@ use crate::journal::aside::{self, Aside};
 use crate::journal::batch::{DeadLetter, DeadLetterId, NotificationRow};
 use crate::journal::read::Reader;
 use crate::journal::write::Journal;
+use crate::notify::heartbeat::stuck_after_s;
 use crate::notify::{self, Channel};
 use crate::pipeline::Pipeline;
 
@@ -223,7 +226,7 @@ impl Daemon {
             clock: clock.clone(),
             status: Arc::clone(&status),
         };
-        let mut tasks = outlets(&config, channels, &outlet);
+        let mut tasks = outlets(&config, channels, &outlet)?;
         let ingest_status = Arc::clone(&status);
         let (brokers, ingest_clock) = (config.brokers.clone(), clock.clone());
         // The pipeline and what it shares are made on the thread that works with them.
@@ -308,6 +311,14 @@ impl Daemon {
         });
     }
 
+    /// Tells systemd, if it started weir, that weir is ready, and from now on that it lives.
+    pub fn tell_systemd(&self) {
+        systemd::ready();
+        let stuck_after = stuck_after(&self.config);
+        // As long as the program: a stop that takes its time is no reason to be shot.
+        tokio::task::spawn_local(systemd::watch(Arc::clone(&self.status), stuck_after));
+    }
+
     /// Waits until a part of the daemon ends that should not.
     pub async fn failed(&mut self) -> anyhow::Error {
         let mut beat = tokio::time::interval(std::time::Duration::from_millis(200));
@@ -375,8 +386,9 @@ fn outlets(
     config: &Config,
     channels: Vec<Channel>,
     outlet: &Outlet,
-) -> JoinSet<anyhow::Result<()>> {
+) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
     let mut tasks = JoinSet::new();
+    beat(&mut tasks, config, outlet)?;
     if let Some(influx) = &config.influx {
         let deliverer = Deliverer { config: influx.clone(), outlet: outlet.clone() };
         tasks.spawn_local(deliverer.run());
@@ -387,7 +399,28 @@ fn outlets(
     for channel in channels {
         tasks.spawn_local(Teller { channel, outlet: outlet.clone() }.run());
     }
-    tasks
+    Ok(tasks)
+}
+
+/// Begins a task for each who is told that weir lives.
+fn beat(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    config: &Config,
+    outlet: &Outlet,
+) -> anyhow::Result<()> {
+    let Some(heartbeat) = &config.heartbeat else { return Ok(()) };
+    let hearts = heartbeat.hearts().map_err(anyhow::Error::msg).context("[heartbeat]")?;
+    for heart in hearts {
+        let every = Duration::from_secs(heartbeat.interval_s);
+        let (stuck_after, outlet) = (stuck_after(config), outlet.clone());
+        tasks.spawn_local(Beater { heart, every, stuck_after, outlet }.run());
+    }
+    Ok(())
+}
+
+fn stuck_after(config: &Config) -> Duration {
+    let section = config.heartbeat.as_ref();
+    Duration::from_secs(section.map_or_else(stuck_after_s, |section| section.stuck_after_s))
 }
 
 /// Begins the task that recomputes past days, and gives the way to it.

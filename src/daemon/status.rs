@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use crate::daemon::pulse::Pulse;
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::invalidation::Invalidations;
 use crate::domain::registry::Registry;
@@ -54,6 +55,12 @@ pub struct Status {
     pub notifications_confirmed: AtomicU64,
     /// Notifications that could not be given to their channel, attempts.
     pub notifications_failed: AtomicU64,
+    /// When the threads last showed that they live.
+    pub pulse: Pulse,
+    /// Beats of the dead man's switch that were taken.
+    pub beats_taken: AtomicU64,
+    /// Beats that could not be given, attempts.
+    pub beats_failed: AtomicU64,
     /// Whether the daemon is stopping.
     pub stopping: AtomicBool,
     brokers: Mutex<Vec<Broker>>,
