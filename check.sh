@@ -20,6 +20,7 @@ need victoria-metrics victoria-metrics
 need influxd influxdb
 need prometheus-alertmanager prometheus-alertmanager
 need faketime faketime
+/usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || missing+=(python3-aiosmtpd)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
     if ! command -v apt-get >/dev/null; then

@@ -317,6 +317,7 @@ impl Config {
                 file.note(&section, [SettingFault::new("name", found, expected)]);
             }
             file.note(&section, channel_faults(channel));
+            file.note(&section, self.broker_of(channel));
         }
         if let Some(heartbeat) = &self.heartbeat {
             file.note(&Section::one("heartbeat"), heartbeat.faults());
@@ -329,6 +330,21 @@ impl Config {
             file.note(&top, [SettingFault::new("zone", found, expected)]);
         }
         self.note_judgement(file);
+    }
+
+    /// Tells what is wrong with the broker that a channel of MQTT names.
+    fn broker_of(&self, channel: &notify::Config) -> Option<SettingFault> {
+        let network = channel.broker.as_ref()?;
+        let broker = self.brokers.iter().find(|broker| broker.network == *network);
+        let found = match broker {
+            None => format!("no [[broker]] of network `{network}`"),
+            Some(broker) if broker.protocol == mqtt::config::Protocol::V311 => {
+                format!("broker `{network}` of protocol 3.1.1")
+            }
+            Some(_) => return None,
+        };
+        let expected = "the network of a [[broker]] that speaks MQTT 5";
+        Some(SettingFault::new("broker", found, expected))
     }
 
     fn note_judgement(&self, file: &mut File) {

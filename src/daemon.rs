@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod assess;
+pub mod carry;
 pub mod channels;
 pub mod check;
 pub mod clock;

@@ -10,6 +10,8 @@ mod feishu;
 mod group;
 pub mod heartbeat;
 mod http;
+mod mail;
+pub mod mqtt;
 mod notice;
 pub mod pace;
 mod robot;
@@ -22,6 +24,7 @@ mod wecom;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use crate::domain::alert::Route;
 use crate::domain::desk::NoticeKind;
@@ -34,6 +37,8 @@ use self::described::Described;
 pub use self::error::Error;
 pub use self::group::group;
 use self::http::Http;
+use self::mail::Mail;
+use self::mqtt::{Mqtt, Parcel};
 use self::notice::sample;
 pub use self::notice::{Letterhead, Notification, notification};
 use self::pace::Pace;
@@ -100,6 +105,8 @@ enum Way {
     Described(Described),
     Command(Runner),
     Alertmanager(Alertmanager),
+    Mail(Box<Mail>),
+    Mqtt(Mqtt),
 }
 
 impl Channel {
@@ -114,6 +121,8 @@ impl Channel {
             (Kind::Http, None) => Way::Described(Described::new(config)?),
             (Kind::Command, None) => Way::Command(Runner::new(config)?),
             (Kind::Alertmanager, None) => Way::Alertmanager(Alertmanager::new(config)?),
+            (Kind::Mail, None) => Way::Mail(Box::new(Mail::new(config)?)),
+            (Kind::Mqtt, None) => Way::Mqtt(Mqtt::new(config)?),
             (Kind::Webhook | Kind::Dingtalk | Kind::Wecom | Kind::Feishu, None) => {
                 Way::Webhook(Webhook::new(config)?)
             }
@@ -129,6 +138,8 @@ impl Channel {
             Kind::Http => Described::faults(config),
             Kind::Command => Runner::faults(config),
             Kind::Alertmanager => Alertmanager::faults(config),
+            Kind::Mail => Mail::faults(config),
+            Kind::Mqtt => Mqtt::faults(config),
         }
     }
 
@@ -139,7 +150,20 @@ impl Channel {
             Way::Robot(robot) => Some(&robot.http),
             Way::Described(described) => Some(&described.http),
             Way::Alertmanager(alertmanager) => Some(&alertmanager.http),
-            Way::Command(_) => None,
+            Way::Command(_) | Way::Mail(_) | Way::Mqtt(_) => None,
+        }
+    }
+
+    /// Gives what a channel of MQTT publishes, once, and the network of the broker for it.
+    pub fn parcels(&mut self) -> Option<(String, mpsc::Receiver<Parcel>)> {
+        match &mut self.way {
+            Way::Mqtt(mqtt) => mqtt.parcels(),
+            Way::Webhook(_)
+            | Way::Robot(_)
+            | Way::Described(_)
+            | Way::Command(_)
+            | Way::Alertmanager(_)
+            | Way::Mail(_) => None,
         }
     }
 
@@ -194,6 +218,8 @@ pub async fn send(channel: &Channel, id: &str, body: &Value, now: Timestamp) -> 
         Way::Described(described) => described.send(id, body, now).await,
         Way::Command(command) => command.send(id, body).await,
         Way::Alertmanager(alertmanager) => alertmanager.send(body, now).await,
+        Way::Mail(mail) => mail.send(id, body, now).await,
+        Way::Mqtt(mqtt) => mqtt.send(id, body).await,
     }
 }
 
@@ -207,7 +233,12 @@ pub fn renews_every(channel: &Channel) -> Option<Duration> {
 pub async fn renew(channel: &Channel, firing: &Firing, now: Timestamp) -> Option<Sent> {
     match &channel.way {
         Way::Alertmanager(alertmanager) => Some(alertmanager.renew(firing, now).await),
-        Way::Webhook(_) | Way::Robot(_) | Way::Described(_) | Way::Command(_) => None,
+        Way::Webhook(_)
+        | Way::Robot(_)
+        | Way::Described(_)
+        | Way::Command(_)
+        | Way::Mail(_)
+        | Way::Mqtt(_) => None,
     }
 }
 
@@ -216,7 +247,12 @@ pub async fn renew(channel: &Channel, firing: &Firing, now: Timestamp) -> Option
 pub async fn post_alerts(channel: &Channel, alerts: Vec<Value>) -> Option<Sent> {
     match &channel.way {
         Way::Alertmanager(alertmanager) => Some(alertmanager.post(alerts).await),
-        Way::Webhook(_) | Way::Robot(_) | Way::Described(_) | Way::Command(_) => None,
+        Way::Webhook(_)
+        | Way::Robot(_)
+        | Way::Described(_)
+        | Way::Command(_)
+        | Way::Mail(_)
+        | Way::Mqtt(_) => None,
     }
 }
 
@@ -227,6 +263,7 @@ pub async fn post_alerts(channel: &Channel, alerts: Vec<Value>) -> Option<Sent> 
 pub async fn probe(channel: &Channel) -> Result<(), Error> {
     match (&channel.way, channel.http()) {
         (Way::Command(command), _) => command.probe(&channel.name),
+        (Way::Mail(mail), _) => mail.probe().await,
         (_, Some(http)) => http.probe().await,
         (_, None) => Ok(()),
     }

@@ -52,6 +52,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rusqlite", &["journal"]),
     ("influxdb2", &["influx"]),
     ("reqwest", &["influx", "notify"]),
+    ("lettre", &["notify"]),
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::daemon::carry;
 use crate::daemon::clock::Clock;
 use crate::daemon::terminal::plain;
 use crate::notify::{self, Channel, Sent};
@@ -67,7 +68,8 @@ pub async fn test(config: &Config, name: &str) -> anyhow::Result<Tested> {
         });
         anyhow::bail!(told.collect::<Vec<_>>().join("\n"));
     }
-    let channel = Channel::new(section)?;
+    let mut channel = Channel::new(section)?;
+    carry::begin(&mut channel, &config.brokers);
     let now = Clock::real().now().wall;
     let (id, body) = notify::trial(name, now, &config.home());
     let (outcome, status, words) = match notify::send(&channel, &id, &body, now).await {

@@ -75,6 +75,8 @@ fn sound(reading: Reading) -> Result<Sound, Vec<Fault>> {
         Ok((edition, registry)) => {
             let echoes = config.brokers.iter().filter_map(|broker| own_echo(broker, &registry));
             faults.extend(echoes);
+            let channels = config.channels.iter();
+            faults.extend(channels.filter_map(|channel| channel_echo(channel, &registry)));
             if faults.is_empty() { Ok(Sound { config, edition, registry }) } else { Err(faults) }
         }
         Err(more) => {
@@ -118,6 +120,26 @@ fn own_echo(broker: &mqtt::config::Config, registry: &Registry) -> Option<Fault>
     })
 }
 
+/// What a channel of MQTT publishes would, too.
+fn channel_echo(channel: &notify::Config, registry: &Registry) -> Option<Fault> {
+    let network = channel.broker.as_deref()?;
+    let topics = notify::mqtt::topics(channel);
+    let heard = topics.iter().find_map(|topic| {
+        let filter = filters(registry, network).find(|filter| fits(filter, topic))?;
+        Some((topic, filter))
+    });
+    let (topic, filter) = heard?;
+    let name = &channel.name;
+    Some(Fault {
+        file: "seeds/topics.csv".to_owned(),
+        line: None,
+        found: format!(
+            "channel `{name}` with topic `{topic}`, which fits the seeds' filter `{filter}`"
+        ),
+        expected: "another topic of the channel, that no pattern fits".to_owned(),
+    })
+}
+
 fn filters<'a>(registry: &'a Registry, network: &'a str) -> impl Iterator<Item = String> + 'a {
     let name = |id: NetworkId| registry.networks.get(id.index()).map(|name| &**name);
     let rules = registry.topics.iter().filter(move |rule| name(rule.network) == Some(network));
@@ -152,12 +174,7 @@ pub async fn connect(sound: &Sound) -> Vec<Tried> {
         note(format!("influx {}", influx.shown_url()), try_influx(influx).await);
     }
     for channel in &config.channels {
-        let outcome = match Channel::new(channel) {
-            Ok(ready) => notify::probe(&ready).await,
-            Err(error) => Err(error),
-        };
-        let outcome = outcome.map(|()| "its host answers".to_owned());
-        note(format!("channel {}", channel.name), outcome.map_err(|error| error.to_string()));
+        note(format!("channel {}", channel.name), try_channel(config, channel).await);
     }
     let heartbeat = config.heartbeat.iter();
     for heart in heartbeat.flat_map(|section| section.hearts().unwrap_or_default()) {
@@ -176,6 +193,18 @@ async fn try_broker(broker: &mqtt::config::Config, registry: &Registry) -> Resul
     let words: Vec<String> =
         refused.iter().map(|(filter, reason)| format!("`{filter}`: {reason}")).collect();
     Err(format!("refuses {}; mend its access list", words.join(", ")))
+}
+
+async fn try_channel(config: &Config, channel: &notify::Config) -> Result<String, String> {
+    let broker = config.brokers.iter().find(|one| Some(&one.network) == channel.broker.as_ref());
+    if let Some(broker) = broker {
+        let met = connection::probe(broker, &[]).await;
+        let met = met.map(|_| format!("broker {} lets it in", broker.network));
+        return met.map_err(|error| error.to_string().replace(&broker.url, &broker.shown_url()));
+    }
+    let ready = Channel::new(channel).map_err(|error| error.to_string())?;
+    let met = notify::probe(&ready).await.map(|()| "its host answers".to_owned());
+    met.map_err(|error| error.to_string())
 }
 
 async fn try_influx(influx: &influx::Config) -> Result<String, String> {

@@ -12,8 +12,8 @@ pub struct Pulse {
     start: Instant,
     /// When the pipeline last heard the clock, ms since the start.
     ingest_ms: AtomicU64,
-    /// Since when the committer is at one piece of work, ms since the start; [`IDLE`] while it waits
-    /// for some.
+    /// Since when the committer is at one piece of work, ms since the start; [`IDLE`] while it
+    /// waits for some.
     commit_ms: AtomicU64,
 }
 

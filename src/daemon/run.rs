@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::daemon::act::{Answered, Asked};
+use crate::daemon::carry;
 use crate::daemon::clock::Clock;
 use crate::daemon::commit::Committer;
 use crate::daemon::conditions::Conditions;
@@ -396,7 +397,8 @@ fn outlets(
     for channel in &channels {
         outlet.status.channel_begins(channel.name());
     }
-    for channel in channels {
+    for mut channel in channels {
+        carry::begin(&mut channel, &config.brokers);
         tasks.spawn_local(Teller { channel, outlet: outlet.clone() }.run());
     }
     Ok(tasks)

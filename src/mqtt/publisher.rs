@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Filter, LastWill};
+use rumqttc::v5::mqttbytes::v5::{Filter, LastWill, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming, MqttOptions};
 use rumqttc::{TlsConfiguration, Transport};
 use secrecy::ExposeSecret as _;
@@ -40,6 +40,9 @@ pub struct Publisher {
 #[derive(Debug, Default)]
 struct Told {
     confirmed: AtomicU64,
+    /// How many messages it does not want, and why the last.
+    refused: AtomicU64,
+    refusal: ArcSwapOption<String>,
     /// How many times it let the client in.
     sessions: AtomicU64,
     /// Why the connection is away.
@@ -134,6 +137,12 @@ impl Publisher {
         self.told.confirmed.load(Ordering::Acquire)
     }
 
+    /// Says why the broker did not want a message, if it did not.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Arc<String>> {
+        self.told.refusal.load_full()
+    }
+
     /// Says how many times the broker has let it in.
     #[must_use]
     pub fn sessions(&self) -> u64 {
@@ -146,15 +155,21 @@ impl Publisher {
         self.told.fault.load_full()
     }
 
-    /// Waits until the broker has confirmed everything above QoS 0.
+    /// Waits until the broker has confirmed or refused everything above QoS 0.
     pub async fn flush(&self) {
         loop {
             let changed = self.told.changed.notified();
-            if self.confirmed() >= self.sent.load(Ordering::Acquire) {
+            let refused = self.told.refused.load(Ordering::Acquire);
+            if self.confirmed() + refused >= self.sent.load(Ordering::Acquire) {
                 return;
             }
             changed.await;
         }
+    }
+
+    /// Ends at once, with what is under way.
+    pub fn abandon(self) {
+        self.task.abort();
     }
 
     /// Says good-bye.
@@ -195,6 +210,12 @@ impl Session {
                 Ok(Event::Outgoing(_)) => {}
                 Err(error) => {
                     tracing::debug!(%error, "A publisher's connection failed.");
+                    // What came with the end came before it.
+                    while let Some(event) = self.events.state.events.pop_front() {
+                        if let Event::Incoming(packet) = event {
+                            self.take(packet);
+                        }
+                    }
                     self.told.fault.store(Some(Arc::new(error.to_string())));
                     self.leave_a_will();
                     tokio::time::sleep(AGAIN).await;
@@ -205,8 +226,15 @@ impl Session {
 
     fn take(&self, packet: Incoming) {
         match packet {
-            Incoming::PubAck(_) => {
-                self.told.confirmed.fetch_add(1, Ordering::Release);
+            Incoming::PubAck(acknowledged) => {
+                use PubAckReason::{NoMatchingSubscribers, Success};
+                if matches!(acknowledged.reason, Success | NoMatchingSubscribers) {
+                    self.told.confirmed.fetch_add(1, Ordering::Release);
+                } else {
+                    let reason = format!("{:?}", acknowledged.reason);
+                    self.told.refusal.store(Some(Arc::new(reason)));
+                    self.told.refused.fetch_add(1, Ordering::Release);
+                }
                 self.told.changed.notify_waiters();
             }
             Incoming::ConnAck(_) => {

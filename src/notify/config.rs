@@ -35,6 +35,10 @@ pub enum Kind {
     Command,
     /// Alertmanager's API v2.
     Alertmanager,
+    /// Mail over SMTP.
+    Mail,
+    /// MQTT, to one of the brokers.
+    Mqtt,
 }
 
 /// The language of a text.
@@ -78,9 +82,12 @@ const DESCRIBED: &[&str] = &[
     "success_value",
 ];
 
+/// Those of mail.
+const MAIL: &[&str] = &["url", "ca_file", "user", "from", "to"];
+
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Webhook,
         Self::Dingtalk,
         Self::Wecom,
@@ -88,6 +95,8 @@ impl Kind {
         Self::Http,
         Self::Command,
         Self::Alertmanager,
+        Self::Mail,
+        Self::Mqtt,
     ];
 
     /// Gives the word of the configuration.
@@ -101,6 +110,8 @@ impl Kind {
             Self::Http => "http",
             Self::Command => "command",
             Self::Alertmanager => "alertmanager",
+            Self::Mail => "mail",
+            Self::Mqtt => "mqtt",
         }
     }
 
@@ -113,6 +124,8 @@ impl Kind {
             Self::Http => [HTTP, SECRET, TEXT, DESCRIBED].concat(),
             Self::Command => [TEXT, &["command", "environment"]].concat(),
             Self::Alertmanager => [HTTP, SECRET].concat(),
+            Self::Mail => [MAIL, SECRET, TEXT].concat(),
+            Self::Mqtt => vec!["broker", "topic"],
         }
     }
 
@@ -129,7 +142,12 @@ impl Kind {
             Self::Dingtalk => Some(dingtalk::PER_MINUTE),
             Self::Wecom => Some(wecom::PER_MINUTE),
             Self::Feishu => Some(feishu::PER_MINUTE),
-            Self::Webhook | Self::Http | Self::Command | Self::Alertmanager => None,
+            Self::Webhook
+            | Self::Http
+            | Self::Command
+            | Self::Alertmanager
+            | Self::Mail
+            | Self::Mqtt => None,
         }
     }
 
@@ -143,7 +161,9 @@ impl Kind {
             | Self::Wecom
             | Self::Http
             | Self::Command
-            | Self::Alertmanager => None,
+            | Self::Alertmanager
+            | Self::Mail
+            | Self::Mqtt => None,
         }
     }
 }
@@ -203,6 +223,16 @@ pub struct Config {
     pub command: Option<Vec<String>>,
     /// The variables of weir's environment that it is given.
     pub environment: Option<Vec<String>>,
+    /// The user of a mail server.
+    pub user: Option<String>,
+    /// From whom mails are.
+    pub from: Option<String>,
+    /// To whom they go.
+    pub to: Option<Vec<String>>,
+    /// The network of the broker to which a channel of MQTT publishes.
+    pub broker: Option<String>,
+    /// The beginning of its topics.
+    pub topic: Option<String>,
 }
 
 impl fmt::Debug for Config {
@@ -243,6 +273,11 @@ impl Config {
             ("success_value", self.success_value.is_some()),
             ("command", self.command.is_some()),
             ("environment", self.environment.is_some()),
+            ("user", self.user.is_some()),
+            ("from", self.from.is_some()),
+            ("to", self.to.is_some()),
+            ("broker", self.broker.is_some()),
+            ("topic", self.topic.is_some()),
         ]
     }
 

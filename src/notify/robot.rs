@@ -68,7 +68,12 @@ impl House {
             Kind::Dingtalk => Some(Self::Dingtalk),
             Kind::Wecom => Some(Self::Wecom),
             Kind::Feishu => Some(Self::Feishu),
-            Kind::Webhook | Kind::Http | Kind::Command | Kind::Alertmanager => None,
+            Kind::Webhook
+            | Kind::Http
+            | Kind::Command
+            | Kind::Alertmanager
+            | Kind::Mail
+            | Kind::Mqtt => None,
         }
     }
 
