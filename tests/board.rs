@@ -21,7 +21,7 @@ use weir::mqtt::publisher::Publisher;
 use peer::{Mosquitto, Process, Weir, until};
 
 const CHANNEL: &str = "[[channel]]\nname = 'board'\nkind = 'mqtt'\nbroker = 'rivers'\n\
-    topic = 'bureau/weir'\ntimeout_s = 3\n";
+    topic = 'bureau/weir'\ntimeout_s = 3\n[alerting]\ngather_s = 0\n";
 
 /// Somebody who hears the board, from now on.
 struct Listener {

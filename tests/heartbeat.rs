@@ -8,6 +8,7 @@
     reason = "a test may panic, and waits by its own clock"
 )]
 
+mod alertmanager;
 mod peer;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -20,7 +21,8 @@ use std::time::Duration;
 use weir::domain::input::Qos;
 use weir::mqtt::publisher::Publisher;
 
-use peer::{Mosquitto, Weir, until};
+use alertmanager::Alertmanager;
+use peer::{Hook, Mosquitto, Weir, until};
 
 /// The words of a service manager, as it hears them.
 struct Manager {
@@ -204,6 +206,27 @@ fn beats_come_while_weir_is_well_and_no_more_when_it_is_killed_or_hangs() {
     weir.kill();
     assert!(!outside.hears_within(Duration::from_secs(3)));
     drop(broker);
+}
+
+#[test]
+fn a_real_alertmanager_tells_of_a_weir_that_is_killed() {
+    let (broker, hook) = (Mosquitto::start(""), Hook::start());
+    let alertmanager = Alertmanager::start(hook.port());
+    let url = alertmanager.url();
+    let more = format!("[heartbeat]\nalertmanager = '{url}'\nname = 'north'\ninterval_s = 1\n");
+    let mut weir = Weir::install(&broker.url(), &more);
+    weir.start();
+    until("the alert", || !alertmanager.alerts().is_empty());
+    // Longer than it stands without another beat.
+    std::thread::sleep(Duration::from_secs(5));
+    let alerts = alertmanager.alerts();
+    assert_eq!(alerts[0]["labels"]["alertname"], "Watchdog");
+    assert_eq!(alerts[0]["labels"]["instance"], "north");
+    let told = |status: &str| hook.got().iter().any(|(_, body)| body["status"] == status);
+    assert!(told("firing") && !told("resolved"), "{:?}", hook.got());
+    weir.kill();
+    until("its end", || told("resolved"));
+    assert_eq!(alertmanager.alerts(), Vec::<serde_json::Value>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
