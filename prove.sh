@@ -16,7 +16,7 @@ WEIR_FAULTS_ROUNDS=${WEIR_FAULTS_ROUNDS:-500} test sink_faults drawn_together
 step "random journals against a model, and torn ones"
 PROPTEST_CASES=${PROPTEST_CASES:-2000} test journal_model
 PROPTEST_CASES=${PROPTEST_CASES:-2000} test torn
-step "what is said of past days, and what checks show of them; docs/qc.md tells what is known"
+step "what is said of past days, and what checks show of them"
 PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-$RANDOM$RANDOM} test recompute
 step "random bytes; \`fuzz/run TARGET\` searches on, guided by coverage, until it is stopped"
 WEIR_FUZZ_RUNS=${WEIR_FUZZ_RUNS:-200000} test fuzz

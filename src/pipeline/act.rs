@@ -25,14 +25,6 @@ pub struct Judged {
     pub days: Option<(Timestamp, Timestamp)>,
 }
 
-impl Judged {
-    /// Adds what came of more.
-    pub(super) fn join(&mut self, other: Self) {
-        self.values += other.values;
-        self.days = joined(self.days, other.days);
-    }
-}
-
 /// How old the beginning of a day may be of which all hours are kept, and the seven before it;
 /// the last hour is for the time until they are given out.
 const HOURS_WHOLE_MS: i64 = HOURS_KEPT_MS - 8 * HOUR;
@@ -61,7 +53,7 @@ impl Pipeline {
             Act::Revoke { id, by } => {
                 let revoked = self.said_mut(at).revoke(id, word(by, at)).cloned();
                 if let Some(one) = revoked {
-                    out.judged = Some(self.judge_said(&one, at, out));
+                    out.judged = Some(self.judge_said(&[one], at, out));
                 }
             }
         }
@@ -70,7 +62,7 @@ impl Pipeline {
     fn invalidate(&mut self, one: Invalidation, at: Moment, out: &mut Processed) {
         let length = one.to.since(one.from);
         if 0 < length && length <= SPAN_MAX_MS && self.said_mut(at).add(one.clone()) {
-            out.judged = Some(self.judge_said(&one, at, out));
+            out.judged = Some(self.judge_said(&[one], at, out));
         }
     }
 
@@ -84,9 +76,7 @@ impl Pipeline {
                 Some(word) => changed.extend(all.revoke(one.id, word.clone()).cloned()),
             }
         }
-        for one in &changed {
-            self.judge_said(one, at, out);
-        }
+        self.judge_said(&as_one(changed), at, out);
     }
 
     pub(super) fn said_mut(&mut self, at: Moment) -> &mut Invalidations {
@@ -95,25 +85,25 @@ impl Pipeline {
         said
     }
 
-    /// Judges anew what something is said of that was not said before.
+    /// Judges anew what something is said of that was not said before. What the ring holds comes
+    /// first, of all of it: an hour that fails as a whole has the ring hold its values as failed,
+    /// and nothing of them would be told.
     pub(super) fn judge_said(
         &mut self,
-        one: &Invalidation,
+        said: &[Invalidation],
         at: Moment,
         out: &mut Processed,
     ) -> Judged {
         let registry = Arc::clone(&self.registry);
         let mut judged = Judged::default();
-        let station = registry.station(one.scope.station);
-        let ids = station.into_iter().flat_map(|station| &station.datastreams);
-        let streams = ids.filter_map(|id| registry.datastream(*id));
-        for datastream in streams.filter(|datastream| one.scope.covers(datastream)) {
-            let stated_ms = datastream.period_ms.unwrap_or(0);
-            let from = one.from.plus(-stated_ms);
-            let live = self.held_since(datastream, at);
+        for (one, datastream) in spoken_of(&registry, said) {
+            let from = begins(one, datastream).max(self.held_since(datastream, at));
             let told = out.observations.len();
-            self.judge_span(&registry, datastream, (from.max(live), one.to), at, out);
+            self.judge_span(&registry, datastream, (from, one.to), at, out);
             judged.values += out.observations.len() - told;
+        }
+        for (one, datastream) in spoken_of(&registry, said) {
+            let (from, live) = (begins(one, datastream), self.held_since(datastream, at));
             if from >= live {
                 continue;
             }
@@ -203,6 +193,44 @@ impl Pipeline {
         let station = self.registry.station(datastream.station);
         station.map_or(horizon, |station| horizon.hour_start(&station.zone))
     }
+}
+
+/// Gives each span of what is said with every datastream that it is of.
+fn spoken_of<'a>(
+    registry: &'a Registry,
+    said: &'a [Invalidation],
+) -> impl Iterator<Item = (&'a Invalidation, &'a Datastream)> {
+    said.iter().flat_map(|one| {
+        let station = registry.station(one.scope.station);
+        let ids = station.into_iter().flat_map(|station| &station.datastreams);
+        let streams = ids.filter_map(|id| registry.datastream(*id));
+        streams.filter(|of| one.scope.covers(of)).map(move |datastream| (one, datastream))
+    })
+}
+
+/// Gives the first time of which something is said: what a device states of an interval begins
+/// before it ends.
+fn begins(one: &Invalidation, datastream: &Datastream) -> Timestamp {
+    one.from.plus(-datastream.period_ms.unwrap_or(0))
+}
+
+/// Joins the parts into which what was said by one word fell since.
+fn as_one(mut said: Vec<Invalidation>) -> Vec<Invalidation> {
+    said.sort_by_key(|one| one.from);
+    let mut joined: Vec<Invalidation> = Vec::new();
+    for one in said {
+        let same = |of: &&mut Invalidation| {
+            let word = (of.flag, of.by_check, of.revoked.is_some());
+            of.to == one.from
+                && word == (one.flag, one.by_check, one.revoked.is_some())
+                && (&of.scope, &of.said) == (&one.scope, &one.said)
+        };
+        match joined.iter_mut().find(same) {
+            Some(of) => of.to = one.to,
+            None => joined.push(one),
+        }
+    }
+    joined
 }
 
 fn word(By { person, reason }: By<'_>, at: Moment) -> Word {

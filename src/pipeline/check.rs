@@ -96,16 +96,13 @@ impl Pipeline {
         now: Moment,
         out: &mut Processed,
     ) -> Judged {
-        let mut all = Judged::default();
-        for one in changed {
+        let known = |one: &Invalidation| match one.revoked {
             // A later check may have cut it off.
-            let stands = || self.state.invalidations.get(one.id).cloned();
-            let one = if one.revoked.is_none() { stands() } else { Some(one.clone()) };
-            if let Some(one) = one {
-                all.join(self.judge_said(&one, now, out));
-            }
-        }
-        all
+            None => self.state.invalidations.get(one.id).cloned(),
+            Some(_) => Some(one.clone()),
+        };
+        let changed: Vec<Invalidation> = changed.iter().filter_map(known).collect();
+        self.judge_said(&changed, now, out)
     }
 
     /// Judges a check and notes it. What the one before it put in question ends with it, what the

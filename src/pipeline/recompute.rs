@@ -485,10 +485,11 @@ impl<'t> Stage<'t> {
             all.add(one.said.clone());
         }
         let all = Arc::new(all);
-        let told = Side::new(edition, &all, said::told(said));
+        let (played, known) = Played::new(said, task.begins());
+        let told = Side::new(edition, &all, known.into_iter());
         let stands = said.iter().filter(|one| one.said.revoked.is_none());
         let in_time = Side::new(edition, &all, stands.map(|one| one.said.clone()));
-        let (played, by_checks) = (Played::new(said), said::by_checks(said, task.begins()));
+        let by_checks = said::by_checks(said, task.begins());
         Self { reader, ends, late, played, by_checks, told, in_time }
     }
 
@@ -505,7 +506,7 @@ impl<'t> Stage<'t> {
             self.in_time.adopt(task, registry, at);
         }
         if let Input::Act(act) = &arrival.input {
-            for act in self.played.acts(act) {
+            for act in self.played.acts(act, at) {
                 self.told.act(task, &act, at);
             }
         }

@@ -15,10 +15,13 @@ type Span = (Timestamp, Timestamp);
 /// What a person said of values, and what of it was told.
 pub(super) struct Said {
     pub(super) said: Invalidation,
-    /// For which spans it stood when they were told last; what was said while the days are played
-    /// is played, and not among them, unless an earlier recomputation told of it.
+    /// For which spans it stood when the playing begins; where it is taken back later that is
+    /// played.
+    stood: Vec<Span>,
+    /// For which spans it stood when an earlier recomputation told of them.
     told: Vec<Span>,
-    /// For which spans an earlier recomputation told of it: there it is played no more.
+    /// For which spans an earlier recomputation told of it, or of what takes it back: there it is
+    /// played no more.
     counted: Vec<Span>,
 }
 
@@ -27,8 +30,8 @@ impl Said {
     pub(super) fn new(said: &Invalidation, begins: Timestamp) -> Self {
         let revoked = said.revoked.as_ref().is_some_and(|revoked| revoked.at.wall < begins);
         let stood = said.said.at.wall < begins && !revoked;
-        let told = if stood { vec![(said.from, said.to)] } else { Vec::new() };
-        Self { said: said.clone(), told, counted: Vec::new() }
+        let stood = if stood { vec![(said.from, said.to)] } else { Vec::new() };
+        Self { said: said.clone(), stood, told: Vec::new(), counted: Vec::new() }
     }
 
     /// Notes that an earlier recomputation counted what had been said until a time.
@@ -40,6 +43,7 @@ impl Said {
             return;
         }
         self.counted.push(span);
+        self.stood = without(&self.stood, span);
         self.told = without(&self.told, span);
         if said.revoked.as_ref().is_none_or(|revoked| revoked.at.elapsed_ms >= heard_ms) {
             self.told.push(span);
@@ -53,79 +57,104 @@ impl Said {
             return false;
         }
         match self.said.revoked {
-            None => !self
-                .told
-                .iter()
-                .fold(vec![(from, to)], |left, told| without(&left, *told))
-                .is_empty(),
-            Some(_) => self.told.iter().any(|told| told.0 < to && from < told.1),
+            None => {
+                let left = |left: Vec<Span>, told: &Span| without(&left, *told);
+                !self.known().fold(vec![(from, to)], left).is_empty()
+            }
+            Some(_) => self.known().any(|told| told.0 < to && from < told.1),
         }
+    }
+
+    /// Gives for which spans it stands before anything is played.
+    fn known(&self) -> impl Iterator<Item = &Span> {
+        self.stood.iter().chain(&self.told)
     }
 }
 
-/// Gives what was told before anything is played. A part of a span gets a number that nobody has:
-/// what is said of the whole may still come while the days are played.
-pub(super) fn told(said: &[Said]) -> impl Iterator<Item = Invalidation> {
-    let told = said.iter().flat_map(|one| one.told.iter().map(move |span| (&one.said, *span)));
-    (0..).zip(told).map(|(number, (said, (from, to)))| {
-        let whole = (from, to) == (said.from, said.to);
-        let id = if whole { said.id } else { u64::MAX - number };
-        Invalidation { id, from, to, revoked: None, ..said.clone() }
-    })
-}
-
 /// What is left to be played of what persons say while the days are played: an earlier
-/// recomputation told of the rest. A part has a number that nobody has.
+/// recomputation told of the rest. A part has a number that nobody has, by which it is taken back
+/// with the whole.
 #[derive(Default)]
 pub(super) struct Played {
+    begins: Timestamp,
     counted: BTreeMap<u64, Vec<Span>>,
     parts: BTreeMap<u64, Vec<u64>>,
     next: u64,
 }
 
 impl Played {
-    pub(super) fn new(said: &[Said]) -> Self {
+    /// Begins the playing at a time; gives also what was told before, as its parts.
+    pub(super) fn new(said: &[Said], begins: Timestamp) -> (Self, Vec<Invalidation>) {
         let counted = said.iter().filter(|one| !one.counted.is_empty());
         let counted = counted.map(|one| (one.said.id, one.counted.clone())).collect();
-        Self { counted, next: u64::MAX / 2, ..Self::default() }
+        let parts = BTreeMap::new();
+        let mut played = Self { begins, counted, parts, next: u64::MAX / 2 };
+        let mut known = Vec::new();
+        for one in said {
+            let whole = Invalidation { revoked: None, ..one.said.clone() };
+            for (from, to) in &one.stood {
+                let id = played.part_of(whole.id);
+                known.push(Invalidation { id, from: *from, to: *to, ..whole.clone() });
+            }
+            // Nothing that is played undoes what a recomputation told: its days were closed.
+            for (from, to) in &one.told {
+                let id = played.part_of_none();
+                known.push(Invalidation { id, from: *from, to: *to, ..whole.clone() });
+            }
+        }
+        (played, known)
+    }
+
+    fn part_of_none(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn part_of(&mut self, whole: u64) -> u64 {
+        let id = self.part_of_none();
+        self.parts.entry(whole).or_default().push(id);
+        id
+    }
+
+    /// Gives the spans of one that no earlier recomputation told of.
+    fn left(&self, id: u64, span: Span) -> Vec<Span> {
+        let counted = self.counted.get(&id).map_or(&[] as &[Span], Vec::as_slice);
+        counted.iter().fold(vec![span], |left, out| without(&left, *out))
     }
 
     /// Gives what is to be played of what a check showed, or of what is taken back of it.
     pub(super) fn said(&mut self, one: &Invalidation) -> Vec<Invalidation> {
-        if let (Some(_), Some(parts)) = (&one.revoked, self.parts.get(&one.id)) {
-            return parts.iter().map(|id| Invalidation { id: *id, ..one.clone() }).collect();
-        }
         if one.revoked.is_some() {
-            return vec![one.clone()];
+            let parts = self.parts.get(&one.id).into_iter().flatten();
+            return parts.map(|id| Invalidation { id: *id, ..one.clone() }).collect();
         }
-        let Some(counted) = self.counted.get(&one.id) else { return vec![one.clone()] };
-        let left = counted.iter().fold(vec![(one.from, one.to)], |left, out| without(&left, *out));
-        let parts = left.into_iter().map(|(from, to)| {
-            self.next += 1;
-            self.parts.entry(one.id).or_default().push(self.next);
-            Invalidation { id: self.next, from, to, ..one.clone() }
+        let left = self.left(one.id, (one.from, one.to)).into_iter();
+        let parts = left.map(|(from, to)| Invalidation {
+            id: self.part_of(one.id),
+            from,
+            to,
+            ..one.clone()
         });
         parts.collect()
     }
 
-    /// Gives the acts to play for one.
-    pub(super) fn acts<'a>(&mut self, act: &Act<'a>) -> Vec<Act<'a>> {
+    /// Gives the acts to play for one that was done at a time: what was said before the playing
+    /// begins is told.
+    pub(super) fn acts<'a>(&mut self, act: &Act<'a>, at: Timestamp) -> Vec<Act<'a>> {
         match *act {
+            Act::Invalidate { .. } | Act::Revoke { .. } if at < self.begins => Vec::new(),
             Act::Invalidate { id, station, property, position, from, to, flag, by } => {
-                let Some(counted) = self.counted.get(&id) else { return vec![*act] };
-                let left = counted.iter().fold(vec![(from, to)], |left, out| without(&left, *out));
-                let acts = left.into_iter().map(|(from, to)| {
-                    self.next += 1;
-                    self.parts.entry(id).or_default().push(self.next);
-                    let id = self.next;
+                let left = self.left(id, (from, to)).into_iter();
+                let acts = left.map(|(from, to)| {
+                    let id = self.part_of(id);
                     Act::Invalidate { id, station, property, position, from, to, flag, by }
                 });
                 acts.collect()
             }
-            Act::Revoke { id, by } => match self.parts.get(&id) {
-                Some(parts) => parts.iter().map(|id| Act::Revoke { id: *id, by }).collect(),
-                None => vec![*act],
-            },
+            Act::Revoke { id, by } => {
+                let parts = self.parts.get(&id).into_iter().flatten();
+                parts.map(|id| Act::Revoke { id: *id, by }).collect()
+            }
             // What a check made of values is played by itself.
             Act::Retry { .. } | Act::Check { .. } => Vec::new(),
         }
