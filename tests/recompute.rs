@@ -495,6 +495,8 @@ fn checks_that_cut_each_other_off_leave_no_hour_as_it_was() {
     check(57, &[(18, false, 0), (39, false, 20), (112, true, 0), (138, false, 50)]);
     // The first cuts the second off within hours that the ring does not hold any more.
     check(5, &[(12, true, 49), (64, false, 0)]);
+    // What is cut off was counted for one day, and not for the hours after its midnight.
+    check(30, &[(52, true, 50), (141, false, 0)]);
 }
 
 proptest! {

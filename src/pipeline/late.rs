@@ -245,11 +245,6 @@ fn forget(late: &mut Vec<LateDays>, (from, to): (Timestamp, Timestamp), heard_ms
     left.into_iter().for_each(|days| note(late, days));
 }
 
-/// Says whether a station is among those of which days are to be recomputed.
-pub(super) fn concerns(days: &Recompute, station: StationId, time: Timestamp) -> bool {
-    days.from <= time && time < days.to && days.stations.contains(&station)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

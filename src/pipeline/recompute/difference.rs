@@ -4,7 +4,8 @@ use crate::domain::assessment::{Assessment, Verdict};
 use crate::domain::evaluation::{Evaluation, Told};
 use crate::domain::observation::{Period, QualifiedObservation};
 use crate::domain::recompute::Recompute;
-use crate::pipeline::recompute::{Changed, Results, Task};
+use crate::pipeline::recompute::side::Results;
+use crate::pipeline::recompute::{Changed, Task};
 
 /// Gives what is other than it was told, and the verdicts among it.
 pub(super) fn differences(

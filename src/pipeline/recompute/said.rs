@@ -1,171 +1,99 @@
-//! What persons said of values and checks showed of them, and for which spans that was told before
-//! days are played again.
+//! When the days of stations were told last, and what was known then of late values and of what
+//! persons and checks say: live, each thing when it came, or by an earlier recomputation, all of
+//! it from the first on.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::domain::input::Act;
 use crate::domain::invalidation::Invalidation;
+use crate::domain::name::StationId;
 use crate::domain::recompute::Recompute;
-use crate::domain::time::{Moment, Timestamp};
-use crate::pipeline::recompute::Task;
+use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
+use crate::pipeline::recompute::{Task, covers};
+
+/// How many tellings are played again of days that were told at different times; what was told at
+/// another time is told anew, whether or not it differs.
+const TOLD_MAX: usize = 8;
 
 /// A span, half-open.
 type Span = (Timestamp, Timestamp);
 
-/// What a person said of values, and what of it was told.
-pub(super) struct Said {
-    pub(super) said: Invalidation,
-    /// For which spans it stood when the playing begins; where it is taken back later that is
-    /// played.
-    stood: Vec<Span>,
-    /// For which spans it stood when an earlier recomputation told of them.
-    told: Vec<Span>,
-    /// For which spans an earlier recomputation told of it, or of what takes it back: there it is
-    /// played no more.
-    counted: Vec<Span>,
+/// Until when something had to come for an earlier recomputation to count it, in elapsed
+/// milliseconds; nothing where days were told live.
+pub(super) type Heard = Option<i64>;
+
+/// Which days of the stations of a task were recomputed before, in the order of time.
+#[derive(Default)]
+pub(super) struct Recomputed {
+    of: BTreeMap<StationId, Vec<(Span, i64)>>,
 }
 
-impl Said {
-    /// Begins with what was known before a time.
-    pub(super) fn new(said: &Invalidation, begins: Timestamp) -> Self {
-        let revoked = said.revoked.as_ref().is_some_and(|revoked| revoked.at.wall < begins);
-        let stood = said.said.at.wall < begins && !revoked;
-        let stood = if stood { vec![(said.from, said.to)] } else { Vec::new() };
-        Self { said: said.clone(), stood, told: Vec::new(), counted: Vec::new() }
-    }
-
-    /// Notes that an earlier recomputation counted what had been said until a time.
-    pub(super) fn count(&mut self, before: &Recompute, heard_ms: i64) {
-        let said = &self.said;
-        let span = (said.from.max(before.from), said.to.min(before.to));
-        let mine = before.stations.contains(&said.scope.station) && span.0 < span.1;
-        if !mine || said.said.at.elapsed_ms >= heard_ms {
-            return;
-        }
-        self.counted.push(span);
-        self.stood = without(&self.stood, span);
-        self.told = without(&self.told, span);
-        if said.revoked.as_ref().is_none_or(|revoked| revoked.at.elapsed_ms >= heard_ms) {
-            self.told.push(span);
+impl Recomputed {
+    /// Notes an earlier recomputation.
+    pub(super) fn note(&mut self, task: &Task, before: &Recompute) {
+        let Some(heard_ms) = before.heard_ms else { return };
+        for station in before.stations.iter().filter(|one| task.stations.contains(one)) {
+            let spans = self.of.entry(*station).or_default();
+            // What was told by those that it covers was told again.
+            spans.retain(|((from, to), _)| *from < before.from || before.to < *to);
+            spans.push(((before.from, before.to), heard_ms));
         }
     }
 
-    /// Says whether it makes a difference to the days.
-    pub(super) fn is_news(&self, task: &Task) -> bool {
-        let (from, to) = (self.said.from.max(task.from), self.said.to.min(task.to));
-        if !task.stations.contains(&self.said.scope.station) || to <= from {
+    /// Says by what something of a station was told last.
+    pub(super) fn told(&self, station: StationId, time: PhenomenonTime) -> Heard {
+        let spans = self.of.get(&station).into_iter().flatten().rev();
+        let mut of = spans.filter(|(span, _)| covers(*span, time));
+        of.next().map(|(_, heard_ms)| *heard_ms)
+    }
+
+    /// Gives the times at which days of a task were told, the latest ones.
+    pub(super) fn tellings(&self, task: &Task) -> Vec<Heard> {
+        let days = (task.from, task.to);
+        let of_task = task.stations.iter().flat_map(|station| self.parts(*station, days));
+        let times: BTreeSet<Heard> = of_task.map(|(_, heard)| heard).collect();
+        times.into_iter().rev().take(TOLD_MAX).collect()
+    }
+
+    /// Parts a span of a station by when it was told last.
+    fn parts(&self, station: StationId, span: Span) -> Vec<(Span, Heard)> {
+        let (mut parts, mut left) = (Vec::new(), vec![span]);
+        for ((from, to), heard_ms) in self.of.get(&station).into_iter().flatten().rev() {
+            let within = left.iter().map(|part| (part.0.max(*from), part.1.min(*to)));
+            parts.extend(within.filter(|part| part.0 < part.1).map(|part| (part, Some(*heard_ms))));
+            left = without(&left, (*from, *to));
+        }
+        parts.extend(left.into_iter().map(|part| (part, None)));
+        parts
+    }
+
+    /// Says whether something that is said makes a difference to what the days of a task were told
+    /// by.
+    pub(super) fn is_news(&self, task: &Task, said: &Invalidation) -> bool {
+        let span = (said.from.max(task.from), said.to.min(task.to));
+        if !task.stations.contains(&said.scope.station) || span.1 <= span.0 {
             return false;
         }
-        match self.said.revoked {
-            None => {
-                let left = |left: Vec<Span>, told: &Span| without(&left, *told);
-                !self.known().fold(vec![(from, to)], left).is_empty()
-            }
-            Some(_) => self.known().any(|told| told.0 < to && from < told.1),
-        }
-    }
-
-    /// Gives for which spans it stands before anything is played.
-    fn known(&self) -> impl Iterator<Item = &Span> {
-        self.stood.iter().chain(&self.told)
+        let begins = task.begins();
+        let mut parts = self.parts(said.scope.station, span).into_iter();
+        parts.any(|(_, heard)| stood(said, heard, begins) != said.revoked.is_none())
     }
 }
 
-/// What is left to be played of what persons say while the days are played: an earlier
-/// recomputation told of the rest. A part has a number that nobody has, by which it is taken back
-/// with the whole.
-#[derive(Default)]
-pub(super) struct Played {
-    begins: Timestamp,
-    counted: BTreeMap<u64, Vec<Span>>,
-    parts: BTreeMap<u64, Vec<u64>>,
-    next: u64,
-}
-
-impl Played {
-    /// Begins the playing at a time; gives also what was told before, as its parts.
-    pub(super) fn new(said: &[Said], begins: Timestamp) -> (Self, Vec<Invalidation>) {
-        let counted = said.iter().filter(|one| !one.counted.is_empty());
-        let counted = counted.map(|one| (one.said.id, one.counted.clone())).collect();
-        let parts = BTreeMap::new();
-        let mut played = Self { begins, counted, parts, next: u64::MAX / 2 };
-        let mut known = Vec::new();
-        for one in said {
-            let whole = Invalidation { revoked: None, ..one.said.clone() };
-            for (from, to) in &one.stood {
-                let id = played.part_of(whole.id);
-                known.push(Invalidation { id, from: *from, to: *to, ..whole.clone() });
-            }
-            // Nothing that is played undoes what a recomputation told: its days were closed.
-            for (from, to) in &one.told {
-                let id = played.part_of_none();
-                known.push(Invalidation { id, from: *from, to: *to, ..whole.clone() });
-            }
-        }
-        (played, known)
-    }
-
-    fn part_of_none(&mut self) -> u64 {
-        self.next += 1;
-        self.next
-    }
-
-    fn part_of(&mut self, whole: u64) -> u64 {
-        let id = self.part_of_none();
-        self.parts.entry(whole).or_default().push(id);
-        id
-    }
-
-    /// Gives the spans of one that no earlier recomputation told of.
-    fn left(&self, id: u64, span: Span) -> Vec<Span> {
-        let counted = self.counted.get(&id).map_or(&[] as &[Span], Vec::as_slice);
-        counted.iter().fold(vec![span], |left, out| without(&left, *out))
-    }
-
-    /// Gives what is to be played of what a check showed, or of what is taken back of it.
-    pub(super) fn said(&mut self, one: &Invalidation) -> Vec<Invalidation> {
-        if one.revoked.is_some() {
-            let parts = self.parts.get(&one.id).into_iter().flatten();
-            return parts.map(|id| Invalidation { id: *id, ..one.clone() }).collect();
-        }
-        let left = self.left(one.id, (one.from, one.to)).into_iter();
-        let parts = left.map(|(from, to)| Invalidation {
-            id: self.part_of(one.id),
-            from,
-            to,
-            ..one.clone()
-        });
-        parts.collect()
-    }
-
-    /// Gives the acts to play for one that was done at a time: what was said before the playing
-    /// begins is told.
-    pub(super) fn acts<'a>(&mut self, act: &Act<'a>, at: Timestamp) -> Vec<Act<'a>> {
-        match *act {
-            Act::Invalidate { .. } | Act::Revoke { .. } if at < self.begins => Vec::new(),
-            Act::Invalidate { id, station, property, position, from, to, flag, by } => {
-                let left = self.left(id, (from, to)).into_iter();
-                let acts = left.map(|(from, to)| {
-                    let id = self.part_of(id);
-                    Act::Invalidate { id, station, property, position, from, to, flag, by }
-                });
-                acts.collect()
-            }
-            Act::Revoke { id, by } => {
-                let parts = self.parts.get(&id).into_iter().flatten();
-                parts.map(|id| Act::Revoke { id: *id, by }).collect()
-            }
-            // What a check made of values is played by itself.
-            Act::Retry { .. } | Act::Check { .. } => Vec::new(),
-        }
-    }
+/// Says whether something stood from the first on for a telling: a recomputation knows all that
+/// had been said, and live days what was said before the playing begins.
+pub(super) fn stood(said: &Invalidation, heard: Heard, begins: Timestamp) -> bool {
+    let known = |at: Moment| match heard {
+        Some(heard_ms) => at.elapsed_ms < heard_ms,
+        None => at.wall < begins,
+    };
+    known(said.said.at) && !said.revoked.as_ref().is_some_and(|word| known(word.at))
 }
 
 /// Gives what checks showed while the days were played: as it was said, and as it was taken back,
 /// in the order of time. No act of a person stands for it among the arrivals.
-pub(super) fn by_checks(said: &[Said], begins: Timestamp) -> VecDeque<Invalidation> {
+pub(super) fn by_checks(said: &[Invalidation], begins: Timestamp) -> VecDeque<Invalidation> {
     let mut events = Vec::new();
-    for one in said.iter().map(|one| &one.said).filter(|one| one.by_check.is_some()) {
+    for one in said.iter().filter(|one| one.by_check.is_some()) {
         let first = Invalidation { revoked: None, ..one.clone() };
         events.extend((one.said.at.wall >= begins).then_some(first));
         let revoked = one.revoked.as_ref().filter(|word| word.at.wall >= begins);
@@ -190,9 +118,12 @@ fn without(spans: &[Span], out: Span) -> Vec<Span> {
 mod tests {
     use super::*;
 
+    fn span(from: i64, to: i64) -> Span {
+        (Timestamp(from), Timestamp(to))
+    }
+
     #[test]
     fn a_span_is_taken_out_of_others() {
-        let span = |from: i64, to: i64| (Timestamp(from), Timestamp(to));
         #[track_caller]
         fn check(out: Span, want: &[Span]) {
             let held = [(Timestamp(0), Timestamp(10)), (Timestamp(20), Timestamp(30))];
@@ -202,5 +133,55 @@ mod tests {
         check(span(10, 20), &[span(0, 10), span(20, 30)]);
         check(span(5, 25), &[span(0, 5), span(25, 30)]);
         check(span(22, 24), &[span(0, 10), span(20, 22), span(24, 30)]);
+    }
+
+    fn task(stations: &[u32], from: i64, to: i64) -> Task {
+        let stations = stations.iter().copied().map(StationId).collect();
+        Task { stations, from: Timestamp(from), to: Timestamp(to), heard_ms: 900 }
+    }
+
+    fn recomputed(task: &Task, earlier: &[(&[u32], (i64, i64), i64)]) -> Recomputed {
+        let mut recomputed = Recomputed::default();
+        for (stations, (from, to), heard_ms) in earlier {
+            recomputed.note(
+                task,
+                &Recompute {
+                    from: Timestamp(*from),
+                    to: Timestamp(*to),
+                    stations: stations.iter().copied().map(StationId).collect(),
+                    heard_ms: Some(*heard_ms),
+                    ..Recompute::default()
+                },
+            );
+        }
+        recomputed
+    }
+
+    #[test]
+    fn the_last_recomputation_that_touches_it_told_of_it() {
+        let task = task(&[1, 2], 0, 40);
+        let of = recomputed(&task, &[(&[1], (0, 10), 5), (&[1, 3], (5, 20), 7), (&[2], (0, 9), 8)]);
+        #[track_caller]
+        fn check(of: &Recomputed, station: u32, (start, end): Span, want: Heard) {
+            let time = PhenomenonTime::Interval { start, end };
+            assert_eq!(of.told(StationId(station), time), want);
+        }
+        check(&of, 1, span(0, 5), Some(5));
+        check(&of, 1, span(4, 6), Some(7));
+        check(&of, 1, span(19, 25), Some(7));
+        check(&of, 1, span(20, 25), None);
+        check(&of, 2, span(4, 6), Some(8));
+        assert_eq!(of.tellings(&task), [Some(8), Some(7), Some(5), None]);
+        assert_eq!(of.told(StationId(3), PhenomenonTime::Instant(Timestamp(6))), None);
+    }
+
+    #[test]
+    fn what_is_told_again_as_a_whole_was_told_once() {
+        let task = task(&[1], 0, 20);
+        let of = recomputed(&task, &[(&[1], (0, 10), 5), (&[1], (-10, 20), 7)]);
+        assert_eq!(of.tellings(&task), [Some(7)]);
+        let days = |day: i64| (day, (day, day + 1));
+        let each: Vec<_> = (0..20).map(days).map(|(day, span)| (&[1_u32][..], span, day)).collect();
+        assert_eq!(recomputed(&task, &each).tellings(&task).len(), TOLD_MAX);
     }
 }
