@@ -65,6 +65,22 @@ impl Last {
         self.averages.iter().find(|(of, _)| *of == period).map(|(_, told)| *told)
     }
 
+    /// Gives what is remembered of a period.
+    #[must_use]
+    pub fn alone(&self, period: Period) -> Self {
+        let mut alone = Self::default();
+        if let Some(told) = self.told(period) {
+            alone.tell(period, told);
+        }
+        alone
+    }
+
+    /// Takes in what is remembered of some periods.
+    pub fn join(&mut self, other: &Self) {
+        self.native = other.native.or(self.native);
+        other.averages.iter().for_each(|(period, told)| self.tell(*period, *told));
+    }
+
     fn tell(&mut self, period: Period, told: Told) {
         if period == Period::Native {
             self.native = Some(told);

@@ -32,6 +32,7 @@ pub mod snapshot;
 pub mod state;
 pub mod tally;
 mod watch;
+mod weighed;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -130,6 +131,8 @@ pub struct Pipeline {
     decoded: Decoded,
     /// The observations of the message that is read.
     observed: Vec<Observation>,
+    /// What checks across datastreams come to with them.
+    weighed: Vec<weighed::Weighed>,
     /// What it says of checks of instruments.
     controls: Vec<check::Control>,
     /// Derived values that are to be worked out before the message is done with.
@@ -150,6 +153,7 @@ impl Pipeline {
             plans: Vec::new(),
             decoded: Decoded::default(),
             observed: Vec::new(),
+            weighed: Vec::new(),
             controls: Vec::new(),
             due: BTreeSet::new(),
         };

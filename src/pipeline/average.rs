@@ -74,29 +74,8 @@ impl Pipeline {
         revised: bool,
         now: Timestamp,
     ) {
-        let Some(station) = registry.station(datastream.station) else { return };
-        let hour = entry.time.hour_start(&station.zone);
-        if hour.plus(HOURS_KEPT_MS) < now {
-            return;
-        }
-        let settle_ms = registry.judgement.settle_hour_ms;
-        let counter = registry.energy.counters.get(&datastream.id);
-        let expected = datastream.hour_mean.map(|rule| rule.expected);
         let Some(stream) = self.stream_mut(datastream) else { return };
-        stream.hours.mark(hour, !revised, |received, given| {
-            // A device that sends more than expected must not revise its hour with every value. A
-            // meter's hour lacks the first reading after it, however many there are in it.
-            let complete = expected == Some(received) && !given && counter.is_none();
-            // A mean of an hour that is not over is none, however many values there are of it.
-            now.max(hour.plus(if complete { HOUR } else { HOUR + settle_ms }))
-        });
-        if let Some(counter) = counter {
-            // The rule of a meter's hour counts minutes and not readings.
-            let expected = u32::try_from(HOUR / datastream.expected_every_ms.max(1)).ok();
-            let noted = meter::Noted { entry, expected, settle_ms, zone: &station.zone, now };
-            meter::note(stream, counter, noted);
-        }
-        let due = stream.due();
+        let due = note_hour(stream, registry, datastream, (entry, revised), now);
         self.averages_due = earlier(self.averages_due, due);
     }
 
@@ -214,6 +193,38 @@ pub(super) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Time
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+/// Notes that an observation belongs to an hour, which is to be given out then; gives when
+/// something of the datastream is.
+pub(super) fn note_hour(
+    stream: &mut StreamState,
+    registry: &Registry,
+    datastream: &Datastream,
+    (entry, revised): (Entry, bool),
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let zone = &registry.station(datastream.station)?.zone;
+    let hour = entry.time.hour_start(zone);
+    if hour.plus(HOURS_KEPT_MS) < now {
+        return None;
+    }
+    let settle_ms = registry.judgement.settle_hour_ms;
+    let counter = registry.energy.counters.get(&datastream.id);
+    let expected = datastream.hour_mean.map(|rule| rule.expected);
+    stream.hours.mark(hour, !revised, |received, given| {
+        // A device that sends more than expected must not revise its hour with every value. A
+        // meter's hour lacks the first reading after it, however many there are in it.
+        let complete = expected == Some(received) && !given && counter.is_none();
+        // A mean of an hour that is not over is none, however many values there are of it.
+        now.max(hour.plus(if complete { HOUR } else { HOUR + settle_ms }))
+    });
+    if let Some(counter) = counter {
+        // The rule of a meter's hour counts minutes and not readings.
+        let expected = u32::try_from(HOUR / datastream.expected_every_ms.max(1)).ok();
+        meter::note(stream, counter, meter::Noted { entry, expected, settle_ms, zone, now });
+    }
+    stream.due()
 }
 
 impl Maker<'_> {

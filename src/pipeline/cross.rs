@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::expression::EXPRESSION_INPUTS_MAX;
 use crate::domain::history::Entry;
 use crate::domain::name::DatastreamId;
 use crate::domain::observation::{Observation, ObservationResult};
@@ -10,8 +11,9 @@ use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{CrossCheck, CrossKind, Datastream, GrossRange, Neighbour, Registry};
 use crate::domain::time::Timestamp;
 use crate::pipeline::qualify::{Telling, stands_beside};
+use crate::pipeline::weighed;
 use crate::pipeline::{Pipeline, Processed};
-use crate::qc::{counter, drift, multi_variate, neighbour, stale_analyser, unit_mistake};
+use crate::qc::{counter, drift, neighbour, stale_analyser, unit_mistake};
 
 /// A value in its own series: the one before it and what was said of that.
 #[derive(Clone, Copy, Debug, Default)]
@@ -223,9 +225,11 @@ impl Pipeline {
     ) -> Flag {
         match &check.kind {
             CrossKind::Expression { expression, fail, suspect } => {
-                let mut numbers = [f64::NAN; crate::domain::expression::EXPRESSION_INPUTS_MAX];
-                let inputs = expression.inputs();
-                for (number, id) in numbers.iter_mut().zip(inputs) {
+                if let Some(flag) = self.weighed(check, datastream, entry) {
+                    return flag;
+                }
+                let mut numbers = [f64::NAN; EXPRESSION_INPUTS_MAX];
+                for (number, id) in numbers.iter_mut().zip(expression.inputs()) {
                     let found = if *id == datastream.id {
                         entry.result.number().filter(|_| !entry.quality.is_unreadable())
                     } else {
@@ -234,9 +238,7 @@ impl Pipeline {
                     let Some(found) = found else { return Flag::NotEvaluated };
                     *number = found;
                 }
-                let value = expression.evaluate(numbers.get(..inputs.len()).unwrap_or_default());
-                value
-                    .map_or(Flag::NotEvaluated, |value| multi_variate::test(*fail, *suspect, value))
+                weighed::flag(expression, (*fail, *suspect), &numbers)
             }
             CrossKind::Repeats { samples } => {
                 self.repeats(registry, (check, *samples), datastream, entry)
@@ -257,8 +259,16 @@ impl Pipeline {
         let start = |one: &Observation| one.phenomenon_time.start();
         let brought = self.observed.iter();
         let brought = brought.filter(|one| one.datastream == id && stands(start(one)));
-        let brought = brought.max_by_key(|one| start(one));
-        let held = self.state.stream(of)?.history.at_or_before(time);
+        let brought = match self.observed.iter().rev().find(|one| one.datastream == id) {
+            // Nearly always it is of the same time, and nothing that is held is younger.
+            Some(last) if start(last) == time => Some(last),
+            Some(_) => brought.max_by_key(|one| start(one)),
+            None => None,
+        };
+        let held = match brought {
+            Some(one) if start(one) == time => None,
+            Some(_) | None => self.state.stream(of)?.history.at_or_before(time),
+        };
         let (result, unreadable) = match (brought, held) {
             (Some(one), held) if held.is_none_or(|held| held.time <= start(one)) => {
                 let failed = |spans: GrossRange| {

@@ -176,6 +176,7 @@ fn looking(looked: Looked<'_>) -> Pipeline {
         plans: Vec::new(),
         decoded: crate::decode::Decoded::default(),
         observed: Vec::new(),
+        weighed: Vec::new(),
         controls: Vec::new(),
         due: std::collections::BTreeSet::new(),
     }

@@ -44,10 +44,11 @@ impl Pipeline {
         }
         let found = finding(tests, qualified);
         let fresh = AlertId(self.state.alerts + 1);
-        let Some(stream) = self.stream_mut(datastream) else { return };
-        if stream.instrument.is_none() && !matches!(found, Finding::Fault(..)) {
+        let watched = self.state.stream(datastream).is_some_and(|one| one.instrument.is_some());
+        if !watched && !matches!(found, Finding::Fault(..)) {
             return;
         }
+        let Some(stream) = self.stream_mut(datastream) else { return };
         let watch = stream.instrument.get_or_insert_with(|| Box::new(Watch::new(rule.id)));
         let (of_station, told_by) = (watch.of_station, watch.told_by);
         let span = qualified.observation.phenomenon_time;

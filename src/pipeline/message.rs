@@ -476,10 +476,15 @@ impl Pipeline {
         let mut at = 0;
         // They stay where they are meanwhile: what a message brings is judged by all of it.
         while let Some(observation) = self.observed.get(at).copied() {
+            if self.observed.len() > 1 {
+                self.weigh(&registry, &observation);
+            }
             let outcome = self.observe(&registry, observation, hearing, ledger, out);
             ledger.readings.count(outcome);
             at += 1;
         }
+        // What is derived is held beside what the message brings.
+        self.weighed.clear();
         self.derive(&registry, Hearing { live: false, ..hearing }, out);
         self.evaluate_assessed(&registry, out);
         self.observed.clear();

@@ -10,12 +10,13 @@ use crate::domain::observation::{Observation, QualifiedObservation};
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Mark, Registry, Sampling};
 use crate::domain::time::{HOUR, Moment, Timestamp};
+use crate::pipeline::average::{earlier, note_hour};
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::derive::held_derived;
 use crate::pipeline::qualify::{Judged, Telling};
 use crate::pipeline::state::{StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
-use crate::qc;
+use crate::qc::{self, Memory};
 
 /// When an observation came, and whether it shows that its device is alive.
 #[derive(Clone, Copy)]
@@ -49,7 +50,7 @@ impl Pipeline {
         if live {
             self.hear(datastream, now, out);
         }
-        let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
+        let Some(stream) = self.state.stream(datastream) else { return Outcome::Rejected };
         let mark = observation.mark.and_then(|mark| registry.marks.get(mark));
         let held = match beyond {
             true => Held::Nothing,
@@ -71,10 +72,12 @@ impl Pipeline {
         let mut entry = Entry { time, result, quality, mark };
         ledger.revisions += i64::from(old.is_some());
         ledger.late += i64::from(late);
+        let mut memory = None;
         if late {
             entry.quality = Self::judge_alone(registry, datastream, entry);
         } else {
-            entry.quality = self.judge_in_place(registry, datastream, entry, newer, hearing, out);
+            (entry.quality, memory) =
+                self.judge_in_place(registry, datastream, entry, newer, hearing, out);
         }
         let qualified = QualifiedObservation {
             observation,
@@ -90,9 +93,11 @@ impl Pipeline {
         }
         let before = old.map(|old| old.quality);
         self.tally(registry, datastream, entry, before, now.wall);
-        self.note_hour(registry, datastream, entry, old.is_some(), now.wall);
         let Some(stream) = self.stream_mut(datastream) else { return Outcome::Rejected };
+        let due = note_hour(stream, registry, datastream, (entry, old.is_some()), now.wall);
+        stream.qc = memory.unwrap_or(stream.qc);
         remember(stream, registry, entry, news, now.wall);
+        self.averages_due = earlier(self.averages_due, due);
         let telling = Telling { now, backlog };
         self.inform(registry, datastream, entry, telling, out);
         self.touch(registry, datastream, time);
@@ -104,7 +109,7 @@ impl Pipeline {
     }
 
     /// Judges an observation by what stands around it, and what stands around it by the
-    /// observation.
+    /// observation. Gives its quality, and what is to be remembered with it.
     fn judge_in_place(
         &mut self,
         registry: &Registry,
@@ -113,19 +118,16 @@ impl Pipeline {
         newer: bool,
         hearing: Hearing,
         out: &mut Processed,
-    ) -> Quality {
+    ) -> (Quality, Option<Memory>) {
         let telling = Telling { now: hearing.now, backlog: hearing.backlog };
         if !newer {
-            return self.judge_between(registry, datastream, entry, telling, out);
+            return (self.judge_between(registry, datastream, entry, telling, out), None);
         }
         let Judged { quality, memory, last } = self.judge_newest(registry, datastream, entry);
         if let Some(last) = last {
             self.tell_flag(registry, datastream, last, telling, out);
         }
-        if let Some(stream) = self.stream_mut(datastream) {
-            stream.qc = memory;
-        }
-        quality
+        (quality, Some(memory))
     }
 
     /// Notes that a datastream and its station were heard; what was silent is so no more.
@@ -171,11 +173,14 @@ impl Pipeline {
         backlog: Option<Backlog>,
         out: &mut Processed,
     ) {
-        let Some(stream) = self.stream_mut(datastream) else { return };
-        let mut last = std::mem::take(&mut stream.last);
+        let Some(stream) = self.state.stream(datastream) else { return };
+        let mut last = stream.last.alone(qualified.observation.period);
         let assessment = self.assess(registry, datastream, qualified, &mut last);
-        if let Some(stream) = self.stream_mut(datastream) {
-            stream.last = last;
+        // Hardly ever another one; what is shared with a view would be looked at for each write.
+        if assessment.changed
+            && let Some(stream) = self.stream_mut(datastream)
+        {
+            stream.last.join(&last);
         }
         out.assessments.push(assessment);
         self.alert(registry, datastream, (qualified, &assessment), backlog, out);

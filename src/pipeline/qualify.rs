@@ -397,6 +397,7 @@ impl Pipeline {
         } else {
             self.note_day(registry, datastream, entry.time, now.wall);
         }
+        self.weighed.clear();
         let Some(stream) = self.stream_mut(datastream) else { return };
         stream.history.put(entry);
         let newest = stream.newest.is_some_and(|newest| newest.time == entry.time);
