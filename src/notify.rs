@@ -223,22 +223,22 @@ pub async fn send(channel: &Channel, id: &str, body: &Value, now: Timestamp) -> 
     }
 }
 
-/// Gives how often a channel must be told again of what fires; none if it remembers by itself.
+/// Gives how often a channel must be told of what fires and what no longer does, beside notices;
+/// none if it keeps no account of it.
 #[must_use]
 pub fn renews_every(channel: &Channel) -> Option<Duration> {
-    matches!(channel.way, Way::Alertmanager(_)).then_some(alertmanager::RENEW_EVERY)
+    let keeps = matches!(channel.way, Way::Alertmanager(_) | Way::Mqtt(_));
+    keeps.then_some(alertmanager::RENEW_EVERY)
 }
 
-/// Tells a channel again of what fires, where it forgets.
+/// Tells a channel again of what fires, where it forgets, and of ends that no notice told.
 pub async fn renew(channel: &Channel, firing: &Firing, now: Timestamp) -> Option<Sent> {
     match &channel.way {
         Way::Alertmanager(alertmanager) => Some(alertmanager.renew(firing, now).await),
-        Way::Webhook(_)
-        | Way::Robot(_)
-        | Way::Described(_)
-        | Way::Command(_)
-        | Way::Mail(_)
-        | Way::Mqtt(_) => None,
+        Way::Mqtt(mqtt) => Some(mqtt.renew(firing).await),
+        Way::Webhook(_) | Way::Robot(_) | Way::Described(_) | Way::Command(_) | Way::Mail(_) => {
+            None
+        }
     }
 }
 

@@ -161,6 +161,11 @@ impl Firing {
         self.alerts.retain(|_, alert| alert["status"] != "resolved");
     }
 
+    /// Gives those that ended.
+    pub(super) fn ended(&self) -> impl Iterator<Item = &Value> {
+        self.alerts.values().filter(|alert| alert["status"] == "resolved")
+    }
+
     /// Whether there is nothing to tell.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use super::alertmanager::Firing;
 use super::text::view::kind;
 use super::{Config, Error, Sent};
 
@@ -106,8 +107,25 @@ impl Mqtt {
     }
 
     pub(super) async fn send(&self, id: &str, body: &Value) -> Sent {
+        self.hand_over(leaves(&self.prefix, id, body)).await
+    }
+
+    /// Takes back what no longer stands though no notice told of its end. What stands the broker
+    /// keeps by itself.
+    pub(super) async fn renew(&self, firing: &Firing) -> Sent {
+        let leaves: Vec<Leaf> = firing
+            .ended()
+            .filter_map(|alert| standing(&self.prefix, "", &Value::Null, alert))
+            .collect();
+        if leaves.is_empty() {
+            return Sent::Confirmed { status: 0, words: String::new() };
+        }
+        self.hand_over(leaves).await
+    }
+
+    async fn hand_over(&self, leaves: Vec<Leaf>) -> Sent {
         let (done, told) = oneshot::channel();
-        let parcel = Parcel { leaves: leaves(&self.prefix, id, body), done };
+        let parcel = Parcel { leaves, done };
         let handed = async {
             self.way.send(parcel).await.ok()?;
             told.await.ok()
@@ -149,22 +167,27 @@ fn leaves(prefix: &str, id: &str, body: &Value) -> Vec<Leaf> {
     // A test and a morning's message are about no change of what stands.
     let is_state = !matches!(kind(body), "test" | "morning");
     let alerts = body["alerts"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let states = alerts.iter().filter(|_| is_state).filter_map(|alert| {
-        let fingerprint = alert["fingerprint"].as_str()?;
-        let fits = |one: char| one.is_ascii_alphanumeric();
-        let is_level = !fingerprint.is_empty() && fingerprint.chars().all(fits);
-        let payload = if alert["status"] == "resolved" {
-            Vec::new()
-        } else {
-            with(alert, [("id", json!(id)), ("groupKey", body["groupKey"].clone())])
-        };
-        let topic = state(prefix, fingerprint);
-        is_level.then_some(Leaf { topic, payload, retain: true })
-    });
+    let states = alerts.iter().filter(|_| is_state);
+    let states = states.filter_map(|alert| standing(prefix, id, body, alert));
     let mut leaves: Vec<Leaf> = states.collect();
     let (topic, payload) = (format!("{prefix}/events"), with(body, [("id", json!(id))]));
     leaves.push(Leaf { topic, payload, retain: false });
     leaves
+}
+
+/// Writes what stands of an alert; nothing of one without a number that fits into a topic.
+fn standing(prefix: &str, id: &str, body: &Value, alert: &Value) -> Option<Leaf> {
+    let fingerprint = alert["fingerprint"].as_str()?;
+    let fits = |one: char| one.is_ascii_alphanumeric();
+    if fingerprint.is_empty() || !fingerprint.chars().all(fits) {
+        return None;
+    }
+    let payload = if alert["status"] == "resolved" {
+        Vec::new()
+    } else {
+        with(alert, [("id", json!(id)), ("groupKey", body["groupKey"].clone())])
+    };
+    Some(Leaf { topic: state(prefix, fingerprint), payload, retain: true })
 }
 
 /// Writes an object with some more in it.
@@ -222,6 +245,25 @@ mod tests {
             assert_eq!(leaves.len(), 1, "{kind}");
             assert_eq!(leaves[0].topic, "weir/events");
         }
+    }
+
+    #[tokio::test]
+    async fn an_end_that_nobody_was_told_of_empties_what_stood() {
+        let mut mqtt = Mqtt::new(&config("broker='rivers'")).unwrap();
+        let (_, mut parcels) = mqtt.parcels().unwrap();
+        let mut firing = Firing::default();
+        firing.told(&notice());
+        // While it stands there is nothing to say.
+        assert!(matches!(mqtt.renew(&firing).await, Sent::Confirmed { .. }));
+        firing.end_all_but(&["a/#".to_owned()].into());
+        let carried = tokio::spawn(async move {
+            let parcel: Parcel = parcels.recv().await.unwrap();
+            parcel.done.send(Ok(())).unwrap();
+            parcel.leaves
+        });
+        assert!(matches!(mqtt.renew(&firing).await, Sent::Confirmed { .. }));
+        let topic = "weir/alerts/0a".to_owned();
+        assert_eq!(carried.await.unwrap(), [Leaf { topic, payload: Vec::new(), retain: true }]);
     }
 
     #[track_caller]
