@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::config::alerting::AlertingSection;
 use crate::config::file::{File, Section};
-use crate::domain::alerting::Alerting;
+use crate::domain::alerting::{Alerting, STEPS_MAX};
 use crate::domain::fault::{Fault, SettingFault};
 use crate::domain::judgement::Judgement;
 use crate::domain::registry::IMPORT;
@@ -269,6 +269,16 @@ impl Config {
         self.note(file, notify::Config::faults);
     }
 
+    /// Tells of a channel of a step that no alert is ever passed on to.
+    fn unreached(&self, channel: &notify::Config) -> Option<SettingFault> {
+        let steps = self.alerting.escalate_after_min.len();
+        let (step, most) = (usize::from(channel.step), STEPS_MAX);
+        (step > steps && step <= most).then(|| {
+            let found = format!("step = {step}, and escalate_after_min of [alerting] has {steps}");
+            SettingFault::new("step", found, "a step that alerts are passed on to, or 0")
+        })
+    }
+
     fn note_to_run(&self, file: &mut File) {
         self.note(file, notify::Config::faults_to_run);
     }
@@ -316,6 +326,7 @@ impl Config {
                 let expected = "a name of its own for each channel";
                 file.note(&section, [SettingFault::new("name", found, expected)]);
             }
+            file.note(&section, self.unreached(channel));
             file.note(&section, channel_faults(channel));
             file.note(&section, self.broker_of(channel));
         }
@@ -442,6 +453,15 @@ mod tests {
     fn two_brokers_of_one_network_are_refused() {
         let broker = "[[broker]]\nnetwork = \"rivers\"\nurl = \"mqtt://b\"\nclient_id = \"w\"\n";
         check(&format!("{SOUND}{broker}"), &["weir.toml:11: found network `rivers` twice"]);
+    }
+
+    #[test]
+    fn a_step_that_no_alert_reaches_is_said() {
+        let channel = "[[channel]]\nname = 'n'\nkind = 'webhook'\nurl = 'http://h'\nstep = 2\n";
+        let found = "weir.toml:14: found step = 2, and escalate_after_min of [alerting] has 1";
+        let steps = |steps: &str| format!("[alerting]\nescalate_after_min = {steps}\n");
+        check(&format!("{SOUND}{channel}{}", steps("[15]")), &[found]);
+        Config::parse("weir.toml", &format!("{SOUND}{channel}{}", steps("[15, 60]"))).unwrap();
     }
 
     #[test]

@@ -95,7 +95,7 @@ async fn a_channel_at_its_limit_keeps_no_other_waiting_and_a_broken_template_non
         )
     };
     let more = format!(
-        "{}{}{}",
+        "{}{}{}[alerting]\ngather_s = 0\nescalate_after_min = [60]\n",
         channel("slow", &slow, "per_minute=1\n"),
         channel("fast", &fast, "template='broken.jinja'\n"),
         channel("later", &fast, "step=1\n"),
@@ -182,7 +182,8 @@ async fn alertmanager_holds_an_alert_until_it_is_told_of_its_end() {
 async fn an_alertmanager_that_forgot_is_told_again_of_what_fires() {
     let (broker, hook) = (Mosquitto::start(""), Hook::start());
     let mut manager = Alertmanager::start(hook.port());
-    let mut weir = Weir::install(&broker.url(), &manager.config("am"));
+    let more = format!("{}[alerting]\ngather_s = 0\n", manager.config("am"));
+    let mut weir = Weir::install(&broker.url(), &more);
     weir.start();
     publish(&broker, "water/sonde-02/data", &[2.0; 6], 60).await;
     let held = |manager: &Alertmanager| {

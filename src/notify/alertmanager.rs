@@ -146,8 +146,8 @@ impl Firing {
         }
     }
 
-    /// Has what fires no longer end, though nobody was told of it: it was silenced, or came and went
-    /// too often.
+    /// Has what fires no longer end, though nobody was told of it: it was silenced, or came and
+    /// went too often.
     pub fn end_all_but(&mut self, open: &BTreeSet<String>) {
         let over = self.alerts.iter_mut().filter(|(fingerprint, _)| !open.contains(*fingerprint));
         for alert in over.filter_map(|(_, alert)| alert.as_object_mut()) {
