@@ -6,6 +6,7 @@ use std::path::PathBuf;
 pub mod acknowledgement;
 pub mod backoff;
 pub mod capture;
+pub mod certificate;
 pub mod config;
 pub mod connection;
 mod greet;

@@ -1,6 +1,7 @@
 //! The verbs in their order, pure: every input goes through [`Pipeline::process`], live or in
 //! replay, and everything it causes comes out of it as values. No clock, no file, no socket.
 
+mod above;
 pub mod act;
 mod alert;
 mod average;
@@ -50,6 +51,7 @@ use crate::domain::registry::Registry;
 use crate::domain::reject::Reject;
 use crate::domain::reply::Reply;
 use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::above::Line;
 use crate::pipeline::evaluate::Plan;
 use crate::pipeline::route::Routes;
 use crate::pipeline::state::State;
@@ -122,6 +124,8 @@ pub struct Pipeline {
     /// When each station's silence is to be judged next, in elapsed milliseconds; derived, and
     /// never later than there is something to say, or a restart would say it earlier.
     silence_due_ms: Vec<i64>,
+    /// Gateways and networks that are watched as a whole; derived.
+    lines: Arc<[Line]>,
     /// When the next average is to be given out; derived.
     averages_due: Option<Timestamp>,
     /// Averages given out since the last evaluation: station, period, start.
@@ -148,6 +152,7 @@ impl Pipeline {
             registry: Arc::clone(&registry),
             state: State::default(),
             silence_due_ms: Vec::new(),
+            lines: Arc::default(),
             averages_due: None,
             touched: BTreeSet::new(),
             plans: Vec::new(),
@@ -214,7 +219,8 @@ impl Pipeline {
             Condition::Connected(network) => {
                 self.state.network(network).connect(at);
                 self.silence_due_ms.fill(0);
-                self.weir_condition(WeirCondition::BrokerAway, Some(network), None, at, out);
+                let away = (WeirCondition::BrokerAway, Some(network));
+                self.weir_condition(away, None, None, at, out);
             }
             Condition::Disconnected(network) => {
                 self.silence_due_ms.fill(0);
@@ -226,8 +232,9 @@ impl Pipeline {
             Condition::Settled { network, ordinal } => {
                 self.state.network(network).settle(ordinal);
             }
-            Condition::Weir { condition, holds } => {
-                self.weir_condition(condition, None, holds.then_some(at.wall), at, out);
+            Condition::Weir { condition, network, until, holds } => {
+                let since = holds.then_some(at.wall);
+                self.weir_condition((condition, network), since, until, at, out);
             }
         }
     }
@@ -236,9 +243,9 @@ impl Pipeline {
     /// is over.
     fn weir_condition(
         &mut self,
-        condition: WeirCondition,
-        network: Option<NetworkId>,
+        (condition, network): (WeirCondition, Option<NetworkId>),
         holds_since: Option<Timestamp>,
+        until: Option<Timestamp>,
         at: Moment,
         out: &mut Processed,
     ) {
@@ -257,7 +264,8 @@ impl Pipeline {
             (None, None) | (Some(_), Some(_)) => return,
         };
         let subject = Subject::Weir { condition, network };
-        out.alerts.push(AlertEvent::plain(alert, rule, subject, change, (at.wall, since)));
+        let event = AlertEvent::plain(alert, rule, subject, change, (at.wall, since));
+        out.alerts.push(AlertEvent { until, ..event });
         out.changed = true;
     }
 }

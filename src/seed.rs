@@ -115,6 +115,7 @@ pub fn compile(
     check::checks(&sheets, &mut draft);
     cross::neighbours(&mut draft);
     cross::companions(&mut draft);
+    device::feeders(&mut draft.registry);
     rule::rules(&sheets, &mut draft);
     if !draft.faults.is_empty() {
         return Err(draft.faults);

@@ -48,6 +48,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Crates that one room alone, or two, may name.
 const ONLY: &[(&str, &[&str])] = &[
+    ("x509_parser", &["mqtt"]),
     ("rumqttc", &["mqtt"]),
     ("rusqlite", &["journal"]),
     ("influxdb2", &["influx"]),

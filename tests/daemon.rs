@@ -6,6 +6,7 @@
 mod peer;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -223,27 +224,133 @@ fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
         let reader = Reader::open(&weir.folder().join("data")).unwrap();
         let read = reader.inputs_after(0, |_, bytes| {
             for kept in Unpacked::new(bytes) {
-                if let Kept::Condition(Condition::Weir { condition, holds }) = kept.unwrap().1 {
+                if let Kept::Condition(Condition::Weir { condition, holds, .. }) = kept.unwrap().1 {
                     said.push((condition.word(), holds));
                 }
             }
             Ok::<(), weir::journal::Error>(())
         });
         read.unwrap();
-        said.len() >= 6
+        said.len() >= 15
     });
     weir.stop();
     said.sort_unstable();
+    // Of certificates for each broker, and for all else once.
     let want = [
+        "authority_ending",
+        "authority_ending",
+        "authority_ending",
+        "certificate_ending",
+        "certificate_ending",
         "channel_failing",
         "clock_stepped",
         "filter_refused",
         "journal_damaged",
+        "journal_filling",
         "journal_full",
         "points_damaged",
+        "server_certificate_ending",
+        "server_certificate_ending",
         "sink_away",
     ];
     assert_eq!(said, want.map(|condition| (condition, false)));
+}
+
+/// Writes an authority of a hundred years, a broker's certificate and one of weir, which end in so
+/// many days; gives when they do, as a notification has it.
+fn certificates(folder: &Path, days: i64) -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "the test's own authority");
+    fs::write(folder.join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    let issuer = rcgen::Issuer::new(params, key);
+    let day = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date();
+    let day = day.checked_add(jiff::Span::new().days(days)).unwrap();
+    let (year, month, of_month) = (day.year(), day.month().unsigned_abs(), day.day());
+    for name in ["localhost", "weir"] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.not_after = rcgen::date_time_ymd(year.into(), month, of_month.unsigned_abs());
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
+        fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+    format!("{day}T08:00:00+08:00")
+}
+
+/// Certificates that end, messages that are turned away, and what a broker drops: each is told by
+/// the name of its broker, once.
+#[test]
+fn what_goes_wrong_with_brokers_and_messages_is_told_by_name() {
+    let (hook, files) = (Hook::start(), tempfile::tempdir().unwrap());
+    let end = certificates(files.path(), 10);
+    let tls = peer::free_port();
+    let file = |name: &str| files.path().join(name).display().to_string();
+    let mut broker = Mosquitto::start(&format!(
+        "sys_interval 1\nmax_queued_messages 1\nlistener {tls} 127.0.0.1\nallow_anonymous true\n\
+         cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true",
+        file("ca.pem"),
+        file("localhost.pem"),
+        file("localhost.key")
+    ));
+    let mut weir = Weir::install(&broker.url(), &hook.config());
+    weir.configure(
+        &format!("network = 'parks'\nurl = '{}'\n", broker.url()),
+        &format!(
+            "network = 'parks'\nurl = 'mqtts://localhost:{tls}'\nca_file = '{}'\n\
+             certificate_file = '{}'\nkey_file = '{}'\n",
+            file("ca.pem"),
+            file("weir.pem"),
+            file("weir.key")
+        ),
+    );
+    weir.start();
+    let text = |body: &serde_json::Value, of: &str, key: &str| {
+        body[of][key].as_str().unwrap_or_default().to_owned()
+    };
+    let told = |condition: &str| {
+        let got = hook.got().into_iter().map(|(_, body)| body);
+        let of = got.filter(|body| text(body, "commonLabels", "condition") == condition);
+        let name = |body: serde_json::Value| {
+            let network = text(&body, "commonLabels", "network");
+            let until = text(&body, "commonAnnotations", "until");
+            [network, text(&body, "commonAnnotations", "state"), until].join(" ").trim().to_owned()
+        };
+        of.map(name).collect::<Vec<_>>()
+    };
+    let fired = format!("parks firing {end}");
+    let ending = ["certificate_ending", "server_certificate_ending"];
+    until("the certificates", || ending.iter().all(|one| !told(one).is_empty()));
+    ending.iter().for_each(|one| assert_eq!(told(one), std::slice::from_ref(&fired), "{one}"));
+
+    (0..25).for_each(|_| publish(&broker, "water/sonde-01/data", "{"));
+    until("the dead letters", || told("dead_letters_rising") == ["firing"]);
+
+    let port = broker.port().to_string();
+    let slow = ["-p", &port, "-q", "1", "-c", "-i", "slow", "-t", "elsewhere", "-E"];
+    assert!(Command::new("mosquitto_sub").args(slow).status().unwrap().success());
+    // The broker's first count is what it dropped before.
+    until("the broker's count", || {
+        get(weir.page(), "/metrics").1.contains("weir_broker_dropped_messages{network=\"rivers\"}")
+    });
+    (0..10).for_each(|_| publish(&broker, "elsewhere", "x"));
+    let mut networks = Vec::new();
+    until("what is dropped", || {
+        networks = told("broker_dropping");
+        networks.len() == 2
+    });
+    networks.sort_unstable();
+    assert_eq!(networks, ["parks firing", "rivers firing"]);
+
+    certificates(files.path(), 1_000);
+    broker.restart(false);
+    let over = [fired, "parks resolved".to_owned()];
+    until("the new certificates", || ending.iter().all(|one| told(one) == over));
+    weir.stop();
+    assert_eq!(told("authority_ending"), [""; 0], "{}", weir.log());
+    assert_eq!(told("dead_letters_rising"), ["firing"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use weir::domain::alert::AlertChange;
+use weir::domain::alert::{AlertChange, Subject};
 use weir::domain::input::{Arrival, Condition, Input, Message, Qos, ReceiveFault};
 use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Ledger, Outcome};
@@ -40,10 +40,16 @@ fn moment(ms: i64) -> Moment {
 
 impl Run {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// With the tables changed.
+    fn with(change: impl FnOnce(&mut Tables)) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
         let networks = ["rivers".to_owned(), "parks".to_owned()];
         let mut names = Names::default();
-        let tables = Tables::read(&folder).unwrap();
+        let mut tables = Tables::read(&folder).unwrap();
+        change(&mut tables);
         let registry = compile(&tables, Judgement::default(), &networks, &mut names).unwrap();
         let registry = Arc::new(registry);
         let rivers = NetworkId(names.id(NameKind::Network, "rivers"));
@@ -238,4 +244,65 @@ fn a_redelivery_of_a_suspect_packet_is_a_duplicate() {
     let first = Message { packet_id: 7, ..run.message(b"water/sonde-01/data", payload) };
     assert_eq!(run.take(first), Outcome::Stored);
     assert_eq!(run.take(Message { dup: true, ..first }), Outcome::Duplicate);
+}
+
+/// Gives what stands above a subject, by name, where sonde-02 speaks by way of sonde-01 and that by
+/// way of sonde-03, which names sonde-02 as its gateway.
+#[track_caller]
+fn check_above(of: impl Fn(&Registry) -> Subject, want: &[&str]) {
+    let run = Run::with(|tables| {
+        let text = String::from_utf8(tables.get("devices.csv").unwrap().to_vec()).unwrap();
+        let by_way_of = |text: String, name: &str, gateway: &str| {
+            let begin = format!("rivers,{name},");
+            let row = text.lines().find(|row| row.starts_with(&begin)).unwrap();
+            let changed = row.replace(",device,,,,", &format!(",device,,,{gateway},"));
+            text.replace(row, &changed)
+        };
+        let text = by_way_of(text, "sonde-02", "sonde-01");
+        let text = by_way_of(text, "sonde-01", "sonde-03");
+        let text = by_way_of(text, "sonde-03", "sonde-02");
+        let text = by_way_of(text, "cabinet-01", "sonde-03");
+        tables.put("devices.csv", text.into_bytes());
+    });
+    let registry = &*run.registry;
+    let above = registry.above(of(registry), run.now.wall).into_iter().map(|one| match one {
+        Subject::Station(id) => registry.station(id).unwrap().name.to_string(),
+        Subject::Device(id) => registry.devices.get(id.index()).unwrap().name.to_string(),
+        Subject::Network(id) => registry.networks.get(id.index()).unwrap().to_string(),
+        other @ (Subject::Datastream(_) | Subject::Evaluated { .. } | Subject::Weir { .. }) => {
+            format!("{other:?}")
+        }
+    });
+    assert_eq!(above.collect::<Vec<_>>(), want);
+}
+
+#[test]
+fn what_covers_a_silence_is_all_by_way_of_which_anything_of_it_comes() {
+    let stream = |name: &'static str| {
+        move |registry: &Registry| {
+            let mut streams = registry.datastreams.iter();
+            Subject::Datastream(streams.find(|one| *one.name == *name).unwrap().id)
+        }
+    };
+    let station = |name: &'static str| {
+        move |registry: &Registry| {
+            let mut stations = registry.stations.iter();
+            Subject::Station(stations.find(|one| *one.name == *name).unwrap().id)
+        }
+    };
+    let device = |name: &'static str| {
+        move |registry: &Registry| {
+            let mut devices = registry.devices.iter();
+            Subject::Device(devices.find(|one| *one.name == *name).unwrap().id)
+        }
+    };
+    // Three that name each other in a circle cover each other, and no search goes on for ever.
+    let ph = ["puhe-daoyi", "sonde-02", "sonde-01", "sonde-03", "rivers"];
+    check_above(stream("puhe-daoyi/ph"), &ph);
+    check_above(stream("puhe-daoyi/ammonia_nitrogen"), &["puhe-daoyi", "rivers"]);
+    // Of a station with two devices only what both have in common.
+    check_above(station("puhe-daoyi"), &["rivers"]);
+    check_above(station("puhe-huishan"), &["sonde-01", "sonde-03", "sonde-02", "rivers"]);
+    check_above(device("sonde-01"), &["sonde-03", "sonde-02", "rivers"]);
+    check_above(|registry| Subject::Network(registry.network_called("rivers").unwrap()), &[]);
 }

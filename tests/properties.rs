@@ -27,8 +27,8 @@ use play::{Editions, Player, Sent, lay_table_over, root};
 /// 2026-06-01T08:30:00+08:00.
 const START: Timestamp = Timestamp(1_780_273_800_000);
 
-/// The world of the properties: few devices, short patience, a station on two networks and one
-/// whose service begins after half an hour.
+/// The world of the properties: few devices, short patience, a gateway for half an hour, a station
+/// on two networks and one whose service begins after half an hour.
 const WORLD: [(&str, &str); 9] = [
     ("calibrations.csv", "datastream,gain,offset,certificate,from,to,source\n"),
     ("counters.csv", "datastream,maximum,resolution,ct,pt,role,place,from,to,source\n"),
@@ -45,7 +45,8 @@ const WORLD: [(&str, &str); 9] = [
         "devices.csv",
         "network,device,station,position,profile,clock,zone,options,gateway,from,to,source\n\
          rivers,p-0,puhe-huishan,,probe,device,,,,,,test\n\
-         rivers,p-1,puhe-daoyi,,probe,arrival_if_off,,,,,,test\n\
+         rivers,p-1,puhe-daoyi,,probe,arrival_if_off,,,p-0,,2026-06-01 09:00,test\n\
+         rivers,p-1,puhe-daoyi,,probe,arrival_if_off,,,,2026-06-01 09:00,,test\n\
          parks,p-2,puhe-huishan,b,probe,device,,,,,,test\n\
          rivers,p-3,puhe-late,,probe,device,,,,,,test\n\
          rivers,cabinet-01,puhe-daoyi,,analyser-cabinet,device,,,,,,test\n\
@@ -73,7 +74,7 @@ const OTHERS: [&[(&str, &str)]; 3] = [
     &[
         ("stations.csv.first", "a-source,puhe,a,b,,,+08:00,river,II,,,test\n"),
         ("devices.csv.first", "rivers,p-9,a-source,,probe,device,,,,,,test\n"),
-        ("rules.csv.without", "quick\nshaky\nclimbs\nhazy\n"),
+        ("rules.csv.without", "quick\nshaky\nclimbs\nhazy\ngateway-silence\n"),
         (
             "rules.csv.last",
             "quick,station:puhe-daoyi,exceedance,24h raw,,2,1/2,0.05,,warning,Look.,查看。,test,0.9,,,\n\
@@ -81,7 +82,7 @@ const OTHERS: [&[(&str, &str)]; 3] = [
              climbs,place:puhe,rise,,-1/1m,1,2,,,warning,Look.,查看。,test,,,,\n",
         ),
     ],
-    &[("rules.csv.without", "quick\nwater-silence\nweir-\nair-exceedance\n")],
+    &[("rules.csv.without", "quick\nwater-silence\nnetwork-\nweir-\nair-exceedance\n")],
     &[
         ("devices.csv.without", "rivers,p-0\nrivers,p-1\nparks,air-1\n"),
         ("profiles.csv.without", "analyser-cabinet,permanganate\n"),
@@ -152,7 +153,7 @@ enum Event {
     Settled(usize),
     Edition(usize),
     Retry(prop::sample::Index),
-    Weir(WeirCondition, bool),
+    Weir(WeirCondition, Option<usize>, bool),
 }
 
 const OXYGEN: [&str; 10] =
@@ -228,8 +229,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..2_usize).prop_map(Event::Settled),
         2 => (0..4_usize).prop_map(Event::Edition),
         1 => any::<prop::sample::Index>().prop_map(Event::Retry),
-        1 => (prop::sample::select(&WeirCondition::ALL[..]), any::<bool>())
-            .prop_map(|(condition, holds)| Event::Weir(condition, holds)),
+        1 => (prop::sample::select(&WeirCondition::ALL[..]), prop::option::of(0..2_usize), any::<bool>())
+            .prop_map(|(condition, of, holds)| Event::Weir(condition, of, holds)),
     ]
 }
 
@@ -337,8 +338,10 @@ impl Stage {
                     self.player.retry(self.at, index.index(count));
                 }
             }
-            Event::Weir(condition, holds) => {
-                self.condition(Condition::Weir { condition: *condition, holds: *holds });
+            Event::Weir(condition, of, holds) => {
+                let (condition, holds) = (*condition, *holds);
+                let network = of.map(|index| networks[index]);
+                self.condition(Condition::Weir { condition, network, until: None, holds });
             }
         }
     }
@@ -535,6 +538,7 @@ fn check_alerts(player: &Player) {
             Subject::Evaluated { of, index, period } => {
                 registry.evaluated_rules.contains_key(&(*of, *index, *period))
             }
+            Subject::Device(_) | Subject::Network(_) => registry.line_rules.contains_key(subject),
             Subject::Weir { condition, .. } => {
                 registry.weir_rules.iter().any(|(of, _)| of == condition)
             }

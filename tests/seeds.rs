@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use weir::domain::alert::{Route, Severity};
+use weir::domain::alert::{Route, Severity, Subject};
 use weir::domain::assessment::WaterClass;
 use weir::domain::check::CheckKind;
 use weir::domain::evaluation::{Evaluated, Index};
@@ -832,6 +832,60 @@ fn a_rule_says_who_is_called_or_its_kind_does() {
     let rules = |cell| with_column("rules.csv", "route", "water-silence", cell);
     assert_eq!(route(&rules("weir"), "water-silence"), Route::Weir);
     check(&rules("duty"), "seeds/rules.csv:16: found `duty`");
+}
+
+/// The example with a sonde by way of which another one speaks.
+fn with_gateway() -> Tables {
+    let row = "rivers,sonde-02,puhe-daoyi,,river-sonde,device,,,";
+    with("devices.csv", row, &format!("{row}sonde-01"))
+}
+
+#[test]
+fn gateways_and_networks_are_watched_by_the_narrowest_rule() {
+    let last = |rows: &str| {
+        let mut tables = with_gateway();
+        let text = String::from_utf8(tables.get("rules.csv").unwrap().to_vec()).unwrap();
+        tables.put("rules.csv", format!("{text}{rows}").into_bytes());
+        tables
+    };
+    let watched = |rows: &str| {
+        let registry = compiled(&last(rows)).unwrap_or_else(|faults| panic!("{faults:#?}"));
+        let name = |subject: &Subject| match subject {
+            Subject::Device(id) => registry.devices.get(id.index()).unwrap().name.to_string(),
+            Subject::Network(id) => registry.networks.get(id.index()).unwrap().to_string(),
+            Subject::Datastream(_)
+            | Subject::Station(_)
+            | Subject::Evaluated { .. }
+            | Subject::Weir { .. } => {
+                panic!("{subject:?}")
+            }
+        };
+        let rule = |rule| registry.rule(rule).unwrap().name.to_string();
+        let lines = registry.line_rules.iter();
+        lines.map(|(line, by)| format!("{} by {}", name(line), rule(*by))).collect::<Vec<_>>()
+    };
+    let usual = ["sonde-01 by gateway-silence", "rivers by network-silence"];
+    let parks = "parks by network-silence";
+    assert_eq!(watched(""), [usual[0], usual[1], parks]);
+    let row = |scope: &str, of: &str| {
+        format!("own,{scope},silence,{of},,,,,2,notice,Look.,查看。,x,,,,\n")
+    };
+    let own = "sonde-01 by own";
+    assert_eq!(watched(&row("gateway:rivers/sonde-01", "gateway")), [own, usual[1], parks]);
+    assert_eq!(watched(&row("network:rivers", "gateway")), [own, usual[1], parks]);
+    assert_eq!(watched(&row("network:parks", "network")), [usual[0], usual[1], "parks by own"]);
+    let refused = |scope: &str, of: &str, words: &str| {
+        let faults = compiled(&last(&row(scope, of))).unwrap_err();
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains(words), "{told:?} does not say {words}");
+    };
+    refused("property:ph", "gateways", "expected `gateway`, `network`, or nothing");
+    refused("medium:water", "gateway", "expected `networks`, `network:` and a name, or `gateway:`");
+    refused("gateway:rivers/sonde-01", "network", "expected `networks`, or `network:` and a name");
+    refused("network:seas", "network", "network of the configuration");
+    refused("gateway:rivers/sonde-99", "gateway", "network and device of a row of devices.csv");
+    refused("gateway:rivers/sonde-02", "gateway", "by way of which no device speaks");
+    refused("networks", "network", "one rule of a kind for each scope");
 }
 
 #[test]

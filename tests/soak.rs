@@ -149,9 +149,14 @@ async fn weir_grows_no_more_once_what_is_to_fill_is_full() {
     // What weir does every 50 ms it does here every six minutes: nobody is silent for that.
     let rules = weir.folder().join("seeds/rules.csv");
     let text = fs::read_to_string(&rules).unwrap();
-    assert!(text.contains("silence,,,,,,5,") && text.contains("silence,,,,,,10,"));
-    let patient = text.replace("silence,,,,,,5,", "silence,,,,,,90,");
-    fs::write(&rules, patient.replace("silence,,,,,,10,", "silence,,,,,,90,")).unwrap();
+    let usual =
+        ["silence,,,,,,5,", "silence,,,,,,10,", "silence,gateway,,,,,4,", "silence,network,,,,,3,"];
+    let patient = usual.into_iter().fold(text, |text, usual| {
+        assert!(text.contains(usual), "{usual}");
+        let (cells, _) = usual.trim_end_matches(',').rsplit_once(',').unwrap();
+        text.replace(usual, &format!("{cells},90,"))
+    });
+    fs::write(&rules, patient).unwrap();
 
     let clock = Clock::scaled(START, SPEED);
     let ahead = (AHEAD.as_secs_f64() * SPEED * 1_000.0) as i64;

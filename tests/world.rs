@@ -51,6 +51,8 @@ fn name(registry: &Registry, subject: Subject) -> String {
         Subject::Station(id) => registry.station(id).unwrap().name.to_string(),
         Subject::Evaluated { index, .. } => index.word().to_owned(),
         Subject::Weir { condition, .. } => condition.word().to_owned(),
+        Subject::Device(id) => registry.devices.get(id.index()).unwrap().name.to_string(),
+        Subject::Network(id) => registry.networks.get(id.index()).unwrap().to_string(),
     }
 }
 

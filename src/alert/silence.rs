@@ -4,6 +4,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::domain::alert::AlertId;
+use crate::domain::name::RuleId;
 use crate::domain::time::MINUTE;
 
 /// Where silence stands, of a datastream or a whole station.
@@ -15,6 +16,20 @@ pub struct State {
     /// The alert, while it fires.
     #[n(1)]
     pub firing: Option<AlertId>,
+}
+
+/// The alert about a gateway or network that is silent as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Quiet {
+    /// The alert.
+    #[n(0)]
+    pub alert: AlertId,
+    /// The rule by which it fires, so that an edition can withdraw it.
+    #[n(1)]
+    pub rule: RuleId,
+    /// When something by way of it was heard last, in elapsed milliseconds.
+    #[n(2)]
+    pub heard_ms: i64,
 }
 
 /// What a datastream may expect.

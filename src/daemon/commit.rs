@@ -61,6 +61,12 @@ pub struct Committer {
     pub status: Arc<Status>,
 }
 
+/// From this share of the byte limit on the journal is nearly full: tidying lets go what it may
+/// from nine tenths on.
+const FILLING: f64 = 0.95;
+/// Below this share it is so no more.
+const FILLED_LESS: f64 = 0.92;
+
 /// A snapshot on its way.
 struct Writing {
     id: SnapshotId,
@@ -122,6 +128,8 @@ struct Desk {
     said_full: Option<bool>,
     /// Whether it was said that a damaged journal lies in the folder.
     said_aside: Option<bool>,
+    /// Whether it was said that the journal is nearly full.
+    said_filling: Option<bool>,
 }
 
 impl Committer {
@@ -132,8 +140,17 @@ impl Committer {
     pub fn run(self) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let riding = Riding::default();
-        let (writing, unheld, said_full, said_aside) = (None, 0, None, None);
-        Desk { of: self, runtime, riding, writing, unheld, said_full, said_aside }.work();
+        Desk {
+            of: self,
+            runtime,
+            riding,
+            writing: None,
+            unheld: 0,
+            said_full: None,
+            said_aside: None,
+            said_filling: None,
+        }
+        .work();
         Ok(())
     }
 }
@@ -142,6 +159,7 @@ impl Desk {
     fn work(mut self) {
         let mut tidied = Instant::now();
         self.look_aside();
+        self.look_at_size();
         loop {
             match self.next() {
                 Next::End => break,
@@ -164,6 +182,7 @@ impl Desk {
             if tidied.elapsed() >= TIDY_EVERY && !self.tidy() {
                 tidied = Instant::now();
                 self.look_aside();
+                self.look_at_size();
             }
         }
         self.finish_writing();
@@ -282,6 +301,16 @@ impl Desk {
         self.of.status.set_aside.store(Arc::new(files));
         if self.said_aside.replace(holds) != Some(holds) {
             self.of.conditions.say(WeirCondition::JournalDamaged, holds);
+        }
+    }
+
+    /// Says whether the journal is nearly full.
+    fn look_at_size(&mut self) {
+        let Ok(bytes) = self.of.journal.bytes() else { return };
+        let share = bytes as f64 / self.of.journal.bytes_max() as f64;
+        if let Some(holds) = filling(share, self.said_filling) {
+            self.said_filling = Some(holds);
+            self.of.conditions.say(WeirCondition::JournalFilling, holds);
         }
     }
 
@@ -412,6 +441,13 @@ impl Desk {
     }
 }
 
+/// Says whether a journal is nearly full that uses this share of its limit, if that is news.
+fn filling(share: f64, said: Option<bool>) -> Option<bool> {
+    let bound = if said == Some(true) { FILLED_LESS } else { FILLING };
+    let holds = share >= bound;
+    (said != Some(holds)).then_some(holds)
+}
+
 async fn until(due: Option<Instant>) {
     if let Some(due) = due {
         sleep_until(due).await;
@@ -427,5 +463,23 @@ fn log(row: &AlertRow) {
         AlertChange::Resolved => tracing::info!(alert, "Alert resolved: {words}"),
         AlertChange::Past => tracing::warn!(alert, "Alert, past: {words}"),
         AlertChange::Withdrawn => tracing::info!(alert, "Alert withdrawn: {words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_is_nearly_full_is_told_once_and_when_there_is_room_again() {
+        let mut said = None;
+        let shares = [0.5, 0.94, 0.96, 0.94, 0.92, 0.91, 0.94, 1.1];
+        let told = shares.map(|share| {
+            let news = filling(share, said);
+            said = news.or(said);
+            news
+        });
+        let (on, off) = (Some(true), Some(false));
+        assert_eq!(told, [off, None, on, None, None, off, None, on]);
     }
 }

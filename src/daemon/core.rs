@@ -20,6 +20,7 @@ use crate::daemon::import::{self, Taken};
 use crate::daemon::in_hand::{DIED, InHand, words};
 use crate::daemon::letter::{self, Cause};
 use crate::daemon::recover;
+use crate::daemon::rising::Rising;
 use crate::daemon::unknown_mark::UnknownMarks;
 use crate::decode::hj212::Keys;
 use crate::domain::alert::AlertEvent;
@@ -144,6 +145,8 @@ pub struct Core {
     /// Messages that are rejected no more since a reading of theirs was run again, likewise.
     mended: HashMap<MessageKey, u64>,
     in_hand: InHand,
+    /// Whether many messages are turned away.
+    rising: Rising,
     last: Moment,
     /// The ways of replies, by broker.
     outboxes: Vec<(NetworkId, Outbox)>,
@@ -175,6 +178,7 @@ impl Core {
             retried: HashMap::new(),
             mended: HashMap::new(),
             in_hand,
+            rising: Rising::default(),
             last,
             outboxes: Vec::new(),
             keys: Vec::new(),
@@ -276,6 +280,7 @@ impl Core {
             // Not in the journal, so never acknowledged.
             return;
         }
+        self.rising.count(!self.processed.rejects.is_empty());
         self.load.messages += 1;
         self.load.bytes += message.topic.len() + message.payload.len();
         if let Some((token, acknowledger)) = ack {
@@ -305,6 +310,11 @@ impl Core {
         (self.processed.fate, self.processed.rejects) = (None, Vec::new());
         self.take_message(at, import::message(network, topic, part), None);
         Some(Taken::of(&self.processed))
+    }
+
+    /// Says whether many messages are turned away, if that is news.
+    pub fn look_at_rejects(&mut self, now: Moment) -> Option<bool> {
+        self.rising.look(now.elapsed_ms)
     }
 
     /// Gives what came at once of what a person said last.
@@ -573,27 +583,11 @@ fn alert_row(event: &AlertEvent, told: &notify::Notification) -> AlertRow {
     AlertRow {
         alert: event.alert,
         rule: event.rule,
-        subject: subject_words(event),
+        subject: event.subject.numbered(),
         change: event.change,
         since: event.since,
         at: event.at,
         json: told.body.to_string(),
         words: told.words.clone(),
-    }
-}
-
-fn subject_words(event: &AlertEvent) -> String {
-    use crate::domain::alert::Subject;
-    use crate::domain::evaluation::Evaluated;
-    match event.subject {
-        Subject::Datastream(id) => format!("datastream {}", id.0),
-        Subject::Station(id) => format!("station {}", id.0),
-        Subject::Evaluated { of, index, .. } => match of {
-            Evaluated::Station(id) => format!("{} of station {}", index.word(), id.0),
-            Evaluated::Set(id) => format!("{} of set {}", index.word(), id.0),
-            Evaluated::Place(id) => format!("{} of place {}", index.word(), id.0),
-        },
-        Subject::Weir { condition, network: None } => condition.word().to_owned(),
-        Subject::Weir { condition, network: Some(id) } => format!("{} {}", condition.word(), id.0),
     }
 }

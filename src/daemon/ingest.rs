@@ -2,7 +2,6 @@
 //! lock. Messages go from the socket through the pipeline into the batch as plain calls.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,11 +13,12 @@ use tokio::time::{Instant, interval};
 
 use crate::daemon::act::{self, Answered, Asked};
 use crate::daemon::clock::Clock;
-use crate::daemon::conditions::Conditions;
+use crate::daemon::conditions::{Conditions, Report};
 use crate::daemon::core::Core;
 use crate::daemon::edition::Edition;
 use crate::daemon::import::Taken;
 use crate::daemon::status::{Status, View};
+use crate::daemon::trouble::{Drops, Troubles};
 use crate::domain::alert::WeirCondition;
 use crate::domain::fault::Fault;
 use crate::domain::input::{Condition, Input};
@@ -164,9 +164,7 @@ impl Ingest {
         while !shared.stopping.get() {
             tokio::select! {
                 _ = beat.tick() => times.beat(&shared),
-                (condition, holds) = conditions.next() => {
-                    shared.take(Input::Condition(Condition::Weir { condition, holds }));
-                }
+                report = conditions.next() => shared.take_report(report),
                 command = commands.recv(), if shared.may_command() => match command {
                     Some(Command::Retry { letters, committed, answer }) => {
                         answer.send(shared.retry(&letters, committed)).ok();
@@ -213,6 +211,18 @@ impl Shared {
         self.core.borrow_mut().take(self.clock.now(), input);
     }
 
+    fn take_report(&self, report: Report) {
+        let Report { condition, network, until, holds } = report;
+        let network = network.map(|name| self.core.borrow_mut().network(&name));
+        self.take(Input::Condition(Condition::Weir { condition, network, until, holds }));
+    }
+
+    /// Tells that a condition of weir, or of one broker, began or ended.
+    fn say(&self, condition: WeirCondition, network: Option<NetworkId>, holds: bool) {
+        let until = None;
+        self.take(Input::Condition(Condition::Weir { condition, network, until, holds }));
+    }
+
     /// A broker that has forgotten the session delivers nothing again. Says whether there was one.
     fn forget_packets(&self, network: NetworkId) -> bool {
         let core = self.core.borrow();
@@ -239,7 +249,7 @@ impl Shared {
     /// Notes that something is wrong with a broker, or no longer.
     fn trouble(&self, condition: WeirCondition, network: NetworkId, holds: bool) {
         if self.troubles.borrow_mut().note(condition, network, holds) {
-            self.take(Input::Condition(Condition::Weir { condition, holds }));
+            self.say(condition, None, holds);
         }
     }
 
@@ -256,31 +266,6 @@ impl Shared {
             self.edition.set(self.edition.get() + 1);
         }
         Ok(taken)
-    }
-}
-
-/// What is wrong with brokers. One alert stands for all of them; one of an earlier start ends when
-/// nothing is wrong with any.
-#[derive(Default)]
-struct Troubles {
-    /// Those that hold, or of which nothing is known since the start.
-    open: BTreeSet<(WeirCondition, NetworkId)>,
-    /// What was said last.
-    said: BTreeMap<WeirCondition, bool>,
-}
-
-impl Troubles {
-    /// Says whether it is news.
-    fn note(&mut self, condition: WeirCondition, network: NetworkId, holds: bool) -> bool {
-        if holds {
-            self.open.insert((condition, network));
-        } else {
-            self.open.remove(&(condition, network));
-            if self.open.iter().any(|(one, _)| *one == condition) {
-                return false;
-            }
-        }
-        self.said.insert(condition, holds) != Some(holds)
     }
 }
 
@@ -308,6 +293,10 @@ impl Times {
         if scaled || now.duration_since(self.tick) >= TICK {
             self.tick = now;
             self.watch_clock(shared);
+            let rejects = shared.core.borrow_mut().look_at_rejects(shared.clock.now());
+            if let Some(holds) = rejects {
+                shared.say(WeirCondition::DeadLettersRising, None, holds);
+            }
             shared.take(Input::Tick);
         }
         shared.status.pulse.ingest_turns();
@@ -342,8 +331,7 @@ impl Times {
             tracing::warn!(step_ms = step, "The system's clock was set.");
         }
         if self.stepped != Some(stepped) {
-            let condition = WeirCondition::ClockStepped;
-            shared.take(Input::Condition(Condition::Weir { condition, holds: stepped }));
+            shared.say(WeirCondition::ClockStepped, None, stepped);
         }
         (self.last, self.stepped) = (now, Some(stepped));
     }
@@ -369,6 +357,8 @@ struct Past {
     /// weir is in.
     thrown: u32,
     welcomed: bool,
+    /// What is known of messages that the broker drops.
+    drops: Drops,
 }
 
 impl Past {
@@ -511,12 +501,15 @@ impl Standing<'_> {
             }
             shared.trouble(WeirCondition::FilterRefused, self.network, !refused.is_empty());
         }
-        if let Some(count) = connection.dropped()
-            && let Some(before) = shared.status.dropped(network, count)
-            && count > before
-        {
-            let dropped = count - before;
-            tracing::warn!(network, dropped, "The broker drops messages: its queues are full.");
+        if let Some(count) = connection.dropped() {
+            let before = shared.status.dropped(network, count);
+            let dropped = before.map_or(0, |before| count.saturating_sub(before));
+            if dropped > 0 {
+                tracing::warn!(network, dropped, "The broker drops messages: its queues are full.");
+            }
+            if let Some(holds) = past.drops.look(shared.clock.now().elapsed_ms, dropped > 0) {
+                shared.say(WeirCondition::BrokerDropping, Some(self.network), holds);
+            }
         }
         let age = self.since.elapsed();
         let holds = age >= PROOF || connection.is_heard() && !past.shaky;
@@ -524,6 +517,7 @@ impl Standing<'_> {
             self.proven = true;
             past.told &= past.is_taken();
             shared.status.broker(network, None);
+            shared.status.shows(network, connection.certificate_end());
             shared.take(Input::Condition(Condition::Connected(self.network)));
         }
         if age >= HEALTHY && !self.healthy {

@@ -20,6 +20,7 @@ use crate::daemon::conditions::Conditions;
 use crate::daemon::core::{BATCHES_MAX, Core, SPARES_MAX, Settings, Settled, Store, Ways};
 use crate::daemon::deliver::{self, Deliverer};
 use crate::daemon::edition::Edition;
+use crate::daemon::expiry::Expiry;
 use crate::daemon::heartbeat::Beater;
 use crate::daemon::import::Taken;
 use crate::daemon::in_hand::InHand;
@@ -401,6 +402,7 @@ fn outlets(
         carry::begin(&mut channel, &config.brokers);
         tasks.spawn_local(Teller { channel, outlet: outlet.clone() }.run());
     }
+    tasks.spawn_local(Expiry::new(config, outlet.clone()).run());
     Ok(tasks)
 }
 

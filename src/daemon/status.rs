@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Notify;
 
 use crate::daemon::pulse::Pulse;
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::invalidation::Invalidations;
 use crate::domain::registry::Registry;
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Timestamp};
 use crate::mqtt::outbox::Outbox;
 use crate::pipeline::state::{Desk, NetworkState, StationState};
 
@@ -63,6 +64,8 @@ pub struct Status {
     pub beats_failed: AtomicU64,
     /// Whether the daemon is stopping.
     pub stopping: AtomicBool,
+    /// A broker has shown a certificate.
+    pub certificate_shown: Notify,
     brokers: Mutex<Vec<Broker>>,
     channels: Mutex<Channels>,
 }
@@ -88,6 +91,8 @@ pub struct Broker {
     pub refused: Vec<(String, String)>,
     /// How many messages it says it has dropped, of all its clients together.
     pub dropped: Option<u64>,
+    /// When the certificate ends that it shows.
+    pub certificate_ends: Option<Timestamp>,
     /// The way of replies to its devices, and what became of them.
     pub replies: Outbox,
 }
@@ -113,6 +118,12 @@ impl Status {
     /// Notes how many messages a broker says it has dropped; gives what it said before.
     pub fn dropped(&self, network: &str, count: u64) -> Option<u64> {
         self.with_broker(network, |broker| broker.dropped.replace(count))
+    }
+
+    /// Notes when the certificate ends that a broker shows.
+    pub fn shows(&self, network: &str, certificate_ends: Option<Timestamp>) {
+        self.with_broker(network, |broker| broker.certificate_ends = certificate_ends);
+        self.certificate_shown.notify_one();
     }
 
     fn with_broker<T>(&self, network: &str, change: impl FnOnce(&mut Broker) -> T) -> T {

@@ -5,7 +5,9 @@ use minicbor::{Decode, Encode};
 use crate::domain::assessment::{NotAssessable, WaterClass};
 use crate::domain::cause::Cause;
 use crate::domain::evaluation::{Evaluated, Grade, Index};
-use crate::domain::name::{DatastreamId, LimitId, NetworkId, PropertyId, RuleId, StationId};
+use crate::domain::name::{
+    DatastreamId, DeviceId, LimitId, NetworkId, PropertyId, RuleId, StationId,
+};
 use crate::domain::observation::{ObservationResult, Period, Periods, Side};
 use crate::domain::time::{PhenomenonTime, Timestamp};
 
@@ -122,11 +124,29 @@ pub enum WeirCondition {
     /// A broker refuses a filter: what fits it does not come.
     #[n(9)]
     FilterRefused,
+    /// A broker drops messages, because queues of its clients are full.
+    #[n(10)]
+    BrokerDropping,
+    /// Many messages are turned away.
+    #[n(11)]
+    DeadLettersRising,
+    /// The journal is nearly full.
+    #[n(12)]
+    JournalFilling,
+    /// The certificate ends soon that weir shows a broker.
+    #[n(13)]
+    CertificateEnding,
+    /// The certificate of an authority ends soon that weir knows others by.
+    #[n(14)]
+    AuthorityEnding,
+    /// The certificate ends soon that a broker shows.
+    #[n(15)]
+    ServerCertificateEnding,
 }
 
 impl WeirCondition {
     /// Every condition.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::BrokerAway,
         Self::SinkAway,
         Self::JournalFull,
@@ -137,6 +157,12 @@ impl WeirCondition {
         Self::PointsDamaged,
         Self::JournalDamaged,
         Self::FilterRefused,
+        Self::BrokerDropping,
+        Self::DeadLettersRising,
+        Self::JournalFilling,
+        Self::CertificateEnding,
+        Self::AuthorityEnding,
+        Self::ServerCertificateEnding,
     ];
 
     /// Gives the word used in seeds and output.
@@ -153,6 +179,12 @@ impl WeirCondition {
             Self::PointsDamaged => "points_damaged",
             Self::JournalDamaged => "journal_damaged",
             Self::FilterRefused => "filter_refused",
+            Self::BrokerDropping => "broker_dropping",
+            Self::DeadLettersRising => "dead_letters_rising",
+            Self::JournalFilling => "journal_filling",
+            Self::CertificateEnding => "certificate_ending",
+            Self::AuthorityEnding => "authority_ending",
+            Self::ServerCertificateEnding => "server_certificate_ending",
         }
     }
 }
@@ -189,6 +221,32 @@ pub enum Subject {
         #[n(2)]
         period: Period,
     },
+    /// A gateway, and with it all that speaks by way of it.
+    #[n(5)]
+    Device(#[n(0)] DeviceId),
+    /// All devices of a broker that is connected.
+    #[n(6)]
+    Network(#[n(0)] NetworkId),
+}
+
+impl Subject {
+    /// Gives it by its number, as the journal's table of alerts names it.
+    #[must_use]
+    pub fn numbered(&self) -> String {
+        match self {
+            Self::Datastream(id) => format!("datastream {}", id.0),
+            Self::Station(id) => format!("station {}", id.0),
+            Self::Device(id) => format!("device {}", id.0),
+            Self::Network(id) => format!("network {}", id.0),
+            Self::Evaluated { of, index, .. } => match of {
+                Evaluated::Station(id) => format!("{} of station {}", index.word(), id.0),
+                Evaluated::Set(id) => format!("{} of set {}", index.word(), id.0),
+                Evaluated::Place(id) => format!("{} of place {}", index.word(), id.0),
+            },
+            Self::Weir { condition, network: None } => condition.word().to_owned(),
+            Self::Weir { condition, network: Some(id) } => format!("{} {}", condition.word(), id.0),
+        }
+    }
 }
 
 /// An alert's number, unique in a journal and the same in every replay of it.
@@ -341,6 +399,9 @@ pub struct AlertEvent {
     #[n(25)]
     #[cbor(default)]
     pub revised: bool,
+    /// Of a certificate: when it ends.
+    #[n(26)]
+    pub until: Option<Timestamp>,
 }
 
 impl AlertEvent {
@@ -381,6 +442,7 @@ impl AlertEvent {
             deciding: None,
             reason: None,
             revised: false,
+            until: None,
         }
     }
 }

@@ -157,7 +157,11 @@ impl Matcher {
     pub fn fits(&self, registry: &Registry, rule: RuleId, subject: Subject) -> bool {
         let datastream = match subject {
             Subject::Datastream(id) => registry.datastream(id),
-            Subject::Station(_) | Subject::Evaluated { .. } | Subject::Weir { .. } => None,
+            Subject::Station(_)
+            | Subject::Evaluated { .. }
+            | Subject::Weir { .. }
+            | Subject::Device(_)
+            | Subject::Network(_) => None,
         };
         let station = station_of(registry, subject);
         let place = place_of(registry, subject);
@@ -186,7 +190,9 @@ pub fn station_of(registry: &Registry, subject: Subject) -> Option<StationId> {
         Subject::Datastream(id) => registry.datastream(id).map(|datastream| datastream.station),
         Subject::Station(id) | Subject::Evaluated { of: Evaluated::Station(id), .. } => Some(id),
         Subject::Evaluated { of: Evaluated::Set(_) | Evaluated::Place(_), .. }
-        | Subject::Weir { .. } => None,
+        | Subject::Weir { .. }
+        | Subject::Device(_)
+        | Subject::Network(_) => None,
     }
 }
 
@@ -198,7 +204,9 @@ pub fn place_of(registry: &Registry, subject: Subject) -> Option<PlaceId> {
         Subject::Datastream(_)
         | Subject::Station(_)
         | Subject::Evaluated { of: Evaluated::Station(_) | Evaluated::Set(_), .. }
-        | Subject::Weir { .. } => {
+        | Subject::Weir { .. }
+        | Subject::Device(_)
+        | Subject::Network(_) => {
             let station = station_of(registry, subject).and_then(|id| registry.station(id));
             station.map(|station| station.place)
         }

@@ -171,6 +171,10 @@ pub enum Condition {
     Weir {
         /// Which one.
         condition: WeirCondition,
+        /// The broker, where it is one broker's.
+        network: Option<NetworkId>,
+        /// When it comes to an end what the condition is about: a certificate.
+        until: Option<Timestamp>,
         /// Whether it holds now.
         holds: bool,
     },

@@ -9,6 +9,7 @@ mod cross;
 mod device;
 mod energy;
 mod field;
+mod gateway;
 mod hj212;
 mod mark;
 mod qc;
@@ -17,10 +18,10 @@ mod site;
 mod topic;
 mod water;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::domain::alert::WeirCondition;
+use crate::domain::alert::{Subject, WeirCondition};
 use crate::domain::assessment::{Limit, WaterClass};
 use crate::domain::evaluation::{Evaluated, Index};
 use crate::domain::expression::Expression;
@@ -414,6 +415,10 @@ pub struct Registry {
     pub evaluated_rules: HashMap<(Evaluated, Index, Period), RuleId>,
     /// Rules about weir itself.
     pub weir_rules: Vec<(WeirCondition, RuleId)>,
+    /// Rules about the silence of whole gateways and networks.
+    pub line_rules: BTreeMap<Subject, RuleId>,
+    /// The devices that feed each datastream at one time or another.
+    pub feeders: HashMap<DatastreamId, Vec<DeviceId>>,
     /// Reaches, in the order of the seeds.
     pub reaches: Vec<Reach>,
     /// The law of air beside its limits.
@@ -452,6 +457,8 @@ impl Registry {
             limits: Table::default(),
             rules: Table::default(),
             weir_rules: Vec::new(),
+            line_rules: BTreeMap::new(),
+            feeders: HashMap::new(),
             reaches: Vec::new(),
             air: Air::default(),
             water: WaterRules::default(),

@@ -26,6 +26,8 @@ mod kind {
     pub(super) const DISCONNECTED: u8 = 6;
     pub(super) const SETTLED: u8 = 7;
     pub(super) const WEIR: u8 = 8;
+    /// Of one broker, or with a date.
+    pub(super) const WEIR_OF: u8 = 9;
     pub(super) const RECOMPUTE: u8 = 16;
     pub(super) const INVALIDATE: u8 = 17;
     pub(super) const REVOKE: u8 = 18;
@@ -115,7 +117,8 @@ fn kind_of(input: &Input<'_>) -> u8 {
         Input::Condition(Condition::Connected(_)) => kind::CONNECTED,
         Input::Condition(Condition::Disconnected(_)) => kind::DISCONNECTED,
         Input::Condition(Condition::Settled { .. }) => kind::SETTLED,
-        Input::Condition(Condition::Weir { .. }) => kind::WEIR,
+        Input::Condition(Condition::Weir { network: None, until: None, .. }) => kind::WEIR,
+        Input::Condition(Condition::Weir { .. }) => kind::WEIR_OF,
         Input::Recompute(_) => kind::RECOMPUTE,
         Input::AlertAct(_) => kind::ALERT_ACT,
     }
@@ -206,9 +209,14 @@ fn push_condition(out: &mut Vec<u8>, condition: Condition) {
             push_varint(out, i64::from(network.0));
             push_varint(out, i64::try_from(ordinal).unwrap_or(i64::MAX));
         }
-        Condition::Weir { condition, holds } => {
+        Condition::Weir { condition, network, until, holds } => {
             push_bytes(out, condition.word().as_bytes());
             out.push(u8::from(holds));
+            if network.is_some() || until.is_some() {
+                out.push(u8::from(network.is_some()) | u8::from(until.is_some()) << 1);
+                push_varint(out, network.map_or(0, |network| i64::from(network.0)));
+                push_varint(out, until.map_or(0, Timestamp::millis));
+            }
         }
     }
 }
@@ -285,10 +293,17 @@ impl<'a> Unpacked<'a> {
                 let ordinal = u64::try_from(take_varint(rest)?).ok()?;
                 Kept::Condition(Condition::Settled { network, ordinal })
             }
-            kind::WEIR => {
+            kind::WEIR | kind::WEIR_OF => {
                 let word = take_text(rest)?;
                 let condition = WeirCondition::ALL.into_iter().find(|one| one.word() == word)?;
-                Kept::Condition(Condition::Weir { condition, holds: take_byte(rest)? != 0 })
+                let holds = take_byte(rest)? != 0;
+                let of = if kind == kind::WEIR_OF { take_byte(rest)? } else { 0 };
+                let (mut network, mut until) = (None, None);
+                if kind == kind::WEIR_OF {
+                    network = Some(take_network(rest)?).filter(|_| of & 1 != 0);
+                    until = Some(moment(take_varint(rest)?, 0)?.wall).filter(|_| of & 2 != 0);
+                }
+                Kept::Condition(Condition::Weir { condition, network, until, holds })
             }
             kind::ALERT_ACT => Kept::AlertAct(Arc::new(take_alert_act(rest)?)),
             kind::RECOMPUTE => Kept::Recompute(Arc::new(Recompute::from_bytes(take_bytes(rest)?)?)),
@@ -464,7 +479,9 @@ mod tests {
         let at = |ms| Moment { wall: Timestamp(1_700_000_000_000 + ms), elapsed_ms: ms };
         let whole = Message { fault: None, retain: true, dup: false, ..message(b"t", b"{}") };
         let too_long = Some(ReceiveFault::TooLong { bytes: 3_000_000, bytes_max: 262_144 });
-        let weir = Condition::Weir { condition: WeirCondition::ClockStepped, holds: true };
+        let condition = WeirCondition::CertificateEnding;
+        let weir = |network, until| Condition::Weir { condition, network, until, holds: true };
+        let end = Timestamp(1 << 41);
         let inputs = [
             Input::Message(message(&[0xff, 0], b"")),
             Input::Message(Message { fault: too_long, qos: Qos::ExactlyOnce, ..whole }),
@@ -492,7 +509,10 @@ mod tests {
             Input::Condition(Condition::Connected(NetworkId(0))),
             Input::Condition(Condition::Disconnected(NetworkId(1))),
             Input::Condition(Condition::Settled { network: NetworkId(1), ordinal: 1 << 40 }),
-            Input::Condition(weir),
+            Input::Condition(weir(None, None)),
+            Input::Condition(weir(Some(NetworkId(0)), None)),
+            Input::Condition(weir(Some(NetworkId(3)), Some(end))),
+            Input::Condition(weir(None, Some(end))),
             Input::Recompute(Arc::new(Recompute { heard_ms: Some(7), ..Recompute::default() })),
             Input::AlertAct(Arc::new(AlertAct {
                 what: What::Shelve { alert: AlertId(7), until: Timestamp(-1) },

@@ -217,6 +217,12 @@ impl Connection {
         self.presence.dropped
     }
 
+    /// Gives when the certificate ends that the broker shows; `None` without TLS.
+    #[must_use]
+    pub fn certificate_end(&self) -> Option<Timestamp> {
+        self.stream.certificate_end()
+    }
+
     /// Does one round: writes what is due, waits a little, reads what came and hands it on.
     /// Without `may_read` nothing is read: what came waits in the socket and the broker's window.
     ///

@@ -13,7 +13,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
+use crate::domain::time::Timestamp;
 use crate::mqtt::Error;
+use crate::mqtt::certificate;
 use crate::mqtt::config::Config;
 
 /// A connected stream.
@@ -44,6 +46,16 @@ impl Stream {
             .await
             .map_err(|error| Error::Tls { url: config.url.clone(), fault: error.to_string() })?;
         Ok(Self::Secure(Box::new(stream)))
+    }
+
+    /// Gives when the certificate ends that the broker shows.
+    pub(super) fn certificate_end(&self) -> Option<Timestamp> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Secure(stream) => {
+                certificate::end(stream.get_ref().1.peer_certificates()?.first()?)
+            }
+        }
     }
 
     /// Waits until there is something to read. Given up at any time, it loses nothing.

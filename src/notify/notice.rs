@@ -95,6 +95,7 @@ pub fn notification(registry: &Registry, event: &AlertEvent, head: &Letterhead) 
         "state": event.change.word(),
         "severity": event.severity.or(rule.map(|rule| rule.severity)).map_or("", |one| one.word()),
         "confirmed": if event.confirmed { "true" } else { "" },
+        "until": event.until.map_or(String::new(), time),
         "cause": event.cause.map_or("", |cause| cause.test.name()),
         "operator": operator,
         "contact": head.contacts.get(operator).map_or("", String::as_str),
@@ -222,6 +223,10 @@ fn labels(registry: &Registry, event: &AlertEvent, scene: &Scene<'_>) -> Value {
             put("index", index.word());
             put("set", scene.set.map_or("", |set| &set.name));
         }
+        Subject::Device(_) | Subject::Network(_) => {
+            put("gateway", scene.gateway.unwrap_or_default());
+            put("network", scene.network.unwrap_or_default());
+        }
         Subject::Datastream(_) | Subject::Station(_) => {}
     }
     put(
@@ -264,6 +269,7 @@ pub(super) fn sample() -> Value {
         "since": NO_END, "state": "firing", "cause": "sample", "severity": "warning",
         "operator": "sample", "contact": "sample", "acknowledged": "sample", "flaps": "4",
         "unconfirmed": "true", "confirmed": "true",
+        "until": NO_END,
     });
     body(&event, &labels, &annotations, "0000000000000000")
 }

@@ -5,6 +5,8 @@ mod english;
 
 pub(super) use self::chinese::clause_zh;
 
+use std::collections::BTreeSet;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -12,6 +14,7 @@ use crate::domain::alert::{AlertEvent, Subject, WeirCondition};
 use crate::domain::assessment::{Bound, Limit, WaterClass};
 use crate::domain::check::ByCheck;
 use crate::domain::evaluation::{Evaluated, Grade, Index};
+use crate::domain::name::{NetworkId, StationId};
 use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::registry::{
     Datastream, ObservedProperty, Place, Registry, RuleKind, Sampling, Station, StationSet,
@@ -49,6 +52,28 @@ struct Days {
     year: &'static str,
 }
 
+/// How much speaks by way of a gateway or network.
+#[derive(Clone, Copy, Debug, Default)]
+struct Behind {
+    devices: usize,
+    stations: usize,
+}
+
+impl Behind {
+    fn new(registry: &Registry, line: Subject, at: Timestamp) -> Self {
+        let (mut stations, mut behind) = (BTreeSet::<StationId>::new(), Self::default());
+        for (device, assignment) in registry.behind(line, at) {
+            // One that sends nothing by itself only passes on.
+            if assignment.streams.iter().flatten().next().is_none() {
+                continue;
+            }
+            behind.devices += usize::from(line != Subject::Device(device.id));
+            stations.insert(assignment.station);
+        }
+        Self { stations: stations.len(), ..behind }
+    }
+}
+
 /// Whom and what an alert's change is about.
 pub(super) struct Scene<'a> {
     event: &'a AlertEvent,
@@ -58,10 +83,14 @@ pub(super) struct Scene<'a> {
     of: Option<&'a Datastream>,
     pub(super) station: Option<&'a Station>,
     pub(super) place: Option<&'a Place>,
+    /// The gateway.
+    pub(super) gateway: Option<&'a str>,
+    /// How much lies behind the gateway or network.
+    behind: Behind,
     pub(super) property: Option<&'a ObservedProperty>,
     limit: Option<&'a Limit>,
     pub(super) unit: &'a str,
-    network: Option<&'a str>,
+    pub(super) network: Option<&'a str>,
     upstream: Option<(&'a Station, Timestamp)>,
     /// What the rule watches.
     kind_of_rule: Option<RuleKind>,
@@ -83,25 +112,30 @@ impl<'a> Scene<'a> {
             let ids = station.datastreams.iter();
             ids.filter_map(|id| registry.datastream(*id)).map(|one| one.expected_every_ms).min()
         };
-        let datastream = match event.subject {
-            Subject::Datastream(id) => registry.datastream(id),
-            Subject::Station(_) | Subject::Weir { .. } | Subject::Evaluated { .. } => None,
+        let subject = event.subject;
+        let datastream =
+            if let Subject::Datastream(id) = subject { registry.datastream(id) } else { None };
+        let evaluated = if let Subject::Evaluated { of, index, .. } = subject {
+            Some((of, index))
+        } else {
+            None
         };
-        let evaluated = match event.subject {
-            Subject::Evaluated { of, index, .. } => Some((of, index)),
-            Subject::Datastream(_) | Subject::Station(_) | Subject::Weir { .. } => None,
-        };
-        let (station, network) = match event.subject {
+        let gateway =
+            if let Subject::Device(id) = subject { registry.devices.get(id.index()) } else { None };
+        let named = |id: NetworkId| registry.networks.get(id.index());
+        let (station, network) = match subject {
             Subject::Datastream(_) => {
                 (datastream.and_then(|stream| registry.station(stream.station)), None)
             }
             Subject::Station(id) => (registry.station(id), None),
             Subject::Evaluated { of: Evaluated::Station(id), .. } => (registry.station(id), None),
             Subject::Evaluated { of: Evaluated::Set(_) | Evaluated::Place(_), .. } => (None, None),
-            Subject::Weir { network, .. } => {
-                (None, network.and_then(|id| registry.networks.get(id.index())))
-            }
+            Subject::Weir { network, .. } => (None, network.and_then(named)),
+            Subject::Device(_) => (None, gateway.and_then(|one| named(one.network))),
+            Subject::Network(id) => (None, named(id)),
         };
+        let stands = gateway.and_then(|gateway| gateway.assignment(event.at));
+        let stands = stands.and_then(|held| registry.station(held.station));
         let doubted = event.cause.and_then(|cause| registry.datastream(cause.datastream));
         let of = datastream.or(doubted);
         let property = of.and_then(|stream| registry.property(stream.property));
@@ -111,7 +145,7 @@ impl<'a> Scene<'a> {
         let place = match evaluated {
             Some((Evaluated::Place(id), _)) => Some(id),
             Some((Evaluated::Station(_) | Evaluated::Set(_), _)) | None => {
-                station.map(|station| station.place)
+                station.or(stands).map(|station| station.place)
             }
         };
         let set = match evaluated {
@@ -129,6 +163,8 @@ impl<'a> Scene<'a> {
             of,
             station,
             place: place.and_then(|place| registry.places.get(place.index())),
+            gateway: gateway.map(|gateway| &*gateway.name),
+            behind: Behind::new(registry, subject, event.at),
             property,
             limit: event.limit.and_then(|id| registry.limit(id)),
             unit: property.map_or("", |property| registry.unit_label(property)),
@@ -139,7 +175,7 @@ impl<'a> Scene<'a> {
                 Some(datastream) => Some(datastream.expected_every_ms),
                 None => station.and_then(shortest),
             },
-            zone: station.map_or(home, |station| &station.zone).clone(),
+            zone: station.or(stands).map_or(home, |station| &station.zone).clone(),
         }
     }
 
@@ -287,6 +323,12 @@ impl<'a> Scene<'a> {
     fn civil(&self, at: Timestamp) -> Option<DateTime> {
         let at = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
         Some(self.zone.to_datetime(at))
+    }
+
+    /// Writes a time with its day and year.
+    fn date(&self, at: Timestamp) -> String {
+        let civil = self.civil(at);
+        civil.map_or_else(|| at.rfc3339(&self.zone), |at| at.strftime("%Y-%m-%d %H:%M").to_string())
     }
 
     /// Writes a time as people there read it, with its day where that is not the event's or the

@@ -36,6 +36,7 @@ impl Pipeline {
             self.give_due(at, out);
         }
         self.tell_untold(at.elapsed_ms, out);
+        self.judge_lines(at, out);
         self.judge_silence(at, out);
         self.judge_brokers(at, out);
         out.changed |= !out.alerts.is_empty();
@@ -68,7 +69,8 @@ impl Pipeline {
             });
             if let Some(since_ms) = away {
                 let since = Some(at.wall_of(since_ms));
-                self.weir_condition(WeirCondition::BrokerAway, Some(network), since, at, out);
+                let away = (WeirCondition::BrokerAway, Some(network));
+                self.weir_condition(away, since, None, at, out);
             }
         }
     }
@@ -79,7 +81,9 @@ impl Pipeline {
                 let registry = Arc::clone(&self.registry);
                 let due = match registry.stations.get(index) {
                     Some(station) if station.validity.holds(at.wall) => {
-                        self.judge_station(&registry, station, at, out)
+                        let due = self.judge_station(&registry, station, at, out);
+                        // The wall may say at any time that a gateway is another one's.
+                        if self.state.quiet.is_empty() { due } else { Some(at.elapsed_ms) }
                     }
                     // The wall says when its service begins, and the wall may be set.
                     Some(_) => Some(at.elapsed_ms),
@@ -111,21 +115,32 @@ impl Pipeline {
             let gone_ms = self.gone_since(registry, id, at.wall);
             Some(Watched { slot: datastream.slot, rule: rule.id, terms, connected_ms, gone_ms })
         };
-        // A datastream whose broker is away is not judged.
-        let watched: Vec<Watched> =
-            station.datastreams.iter().filter_map(|id| of_stream(*id)).collect();
-        let shortest = watched.iter().min_by_key(|one| one.terms.patience_ms()).copied()?;
+        // A datastream whose broker is away or whose gateway is silent is not judged.
+        let ids = station.datastreams.iter().copied();
+        let open = ids.filter(|id| !self.is_covered(registry, *id, at.wall));
+        let watched: Vec<Watched> = open.filter_map(of_stream).collect();
+        // One that had fallen silent before says nothing of the station.
+        let is_alive = |one: &&Watched| {
+            let stream = state.streams.get(usize::from(one.slot));
+            let last_ms = stream.map_or(0, |stream| stream.silence.heard_ms);
+            last_ms.saturating_add(one.terms.patience_ms()) > state.silence.heard_ms
+        };
+        let alive = watched.iter().filter(is_alive);
+        let shortest = alive.min_by_key(|one| one.terms.patience_ms()).copied();
         let connected_ms = watched.iter().map(|one| one.connected_ms).max();
         // It is gone as a whole only if all are.
         let gone: Option<Vec<i64>> = watched.iter().map(|one| one.gone_ms).collect();
         let gone_ms = gone.and_then(|gone| gone.into_iter().max());
-        let heard = Heard { last_ms: state.silence.heard_ms, gone_ms };
-        let whole = deadline(shortest.terms, heard, connected_ms)?;
-        if whole <= at.elapsed_ms {
-            self.silence_station(station.id, (shortest.rule, gone_ms), at, out);
-            return Some(at.elapsed_ms + IDLE_MS);
+        let last_ms = state.silence.heard_ms.max(state.resumed_ms);
+        let heard = Heard { last_ms, gone_ms };
+        let mut next = None;
+        if let Some(Watched { rule, terms, .. }) = shortest {
+            next = deadline(terms, heard, connected_ms);
+            if next.is_some_and(|whole| whole <= at.elapsed_ms) {
+                self.silence_station(station.id, (rule, gone_ms), at, out);
+                return Some(at.elapsed_ms + IDLE_MS);
+            }
         }
-        let mut next = whole;
         let mut silent = Vec::new();
         for Watched { slot, rule, terms, connected_ms, gone_ms } in watched {
             let Some(stream) = state.streams.get(usize::from(slot)) else { continue };
@@ -133,7 +148,7 @@ impl Pipeline {
             let heard = Heard { last_ms, gone_ms };
             let Some(due) = deadline(terms, heard, Some(connected_ms)) else { continue };
             if due > at.elapsed_ms {
-                next = next.min(due);
+                next = Some(next.map_or(due, |next| due.min(next)));
             } else if stream.silence.firing.is_none() {
                 silent.push((slot, rule, gone_ms));
             }
@@ -141,7 +156,7 @@ impl Pipeline {
         for (slot, rule, gone_ms) in silent {
             self.silence_stream((station.id, slot), (rule, gone_ms), at, out);
         }
-        Some(next)
+        next
     }
 
     /// Gives since when a datastream's broker is connected; `None` if none is.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::alert::exceedance;
 use crate::alert::lasting::Watched;
+use crate::alert::silence::Quiet;
 use crate::basin::Basin;
 use crate::decode::Announced;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
@@ -16,6 +17,7 @@ use crate::domain::observation::{Period, Periods};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Persistence, Registry, RuleKind, Station};
 use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::above;
 use crate::pipeline::evaluate;
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::route::Routes;
@@ -34,7 +36,7 @@ impl Pipeline {
             left.extend(station.streams.drain(..).map(|stream| (stream.id, stream)));
             before.insert(StationId(u32::try_from(index).unwrap_or(u32::MAX)), station);
         }
-        let State { stations, basin, weir, indexed, .. } = &mut self.state;
+        let State { stations, basin, weir, indexed, quiet, .. } = &mut self.state;
         let instruments = BTreeMap::new();
         let mut withdrawal = Withdrawal { old: &self.registry, basin, at, out, instruments };
         stations.resize_with(registry.stations.len(), || None);
@@ -70,12 +72,20 @@ impl Pipeline {
             }
             watched
         });
+        quiet.retain(|line, Quiet { alert, rule, heard_ms }| {
+            let watched = registry.line_rules.get(line) == Some(rule);
+            if !watched {
+                withdrawal.push(*alert, *rule, *line, at.wall_of(*heard_ms));
+            }
+            watched
+        });
         if *self.state.announced != Announced::default() {
             Arc::make_mut(&mut self.state.announced).retain(registry);
         }
         self.state.gone.retain(|device, _| registry.devices.get(device.index()).is_some());
         self.routes = Routes::new(registry);
         self.plans = evaluate::plans(registry);
+        self.lines = above::lines(registry).into();
         let before = std::mem::replace(&mut self.registry, Arc::clone(registry));
         self.silence_due_ms = vec![0; registry.stations.len()];
         self.averages_due = self.state.stations.iter().flatten().fold(None, |due, station| {

@@ -170,6 +170,7 @@ fn looking(looked: Looked<'_>) -> Pipeline {
         registry: Arc::clone(registry),
         routes: Routes::default(),
         state: State { stations: stations.to_vec(), invalidations, ..State::default() },
+        lines: Arc::default(),
         silence_due_ms: Vec::new(),
         averages_due: None,
         touched: std::collections::BTreeSet::new(),

@@ -132,6 +132,9 @@ impl Pipeline {
 
     /// Notes that a datastream and its station were heard; what was silent is so no more.
     fn hear(&mut self, datastream: &Datastream, now: Moment, out: &mut Processed) {
+        if !self.state.quiet.is_empty() {
+            self.hear_lines(datastream, now, out);
+        }
         let due = self.silence_due_ms.get_mut(datastream.station.index());
         let Some(station) = self.state.stations.get_mut(datastream.station.index()) else { return };
         let Some(station) = station.as_mut().map(Arc::make_mut) else { return };
@@ -149,6 +152,10 @@ impl Pipeline {
         let heard_ms = std::mem::replace(&mut stream.silence.heard_ms, now.elapsed_ms);
         if let (Some(alert), Some(rule)) = (stream.silence.firing.take(), stream.silence_rule) {
             let subject = Subject::Datastream(datastream.id);
+            // The station as a whole may be silent sooner now.
+            if let Some(due) = self.silence_due_ms.get_mut(datastream.station.index()) {
+                *due = 0;
+            }
             out.alerts.push(resolved(alert, rule, subject, now.wall, now.wall_of(heard_ms)));
         }
     }

@@ -50,15 +50,9 @@ impl Pipeline {
         if self.state.gone.is_empty() {
             return None;
         }
-        let devices = self.routes.devices(datastream).iter();
-        let feeds = |id: &&DeviceId| {
-            let assignment = registry.devices.get(id.index()).and_then(|one| one.assignment(at));
-            let mut streams = assignment.into_iter().flat_map(|one| one.streams.iter().flatten());
-            streams.any(|stream| stream.datastream == datastream)
-        };
         let mut since = None;
-        for id in devices.filter(feeds) {
-            since = since.max(Some(*self.state.gone.get(id)?));
+        for device in registry.feeders(datastream, at) {
+            since = since.max(Some(*self.state.gone.get(&device.id)?));
         }
         since
     }

@@ -47,8 +47,6 @@ pub(super) struct Routes {
     plans: Vec<Vec<Vec<Plan>>>,
     /// By datastream: the networks that its devices speak on.
     networks: Vec<Vec<NetworkId>>,
-    /// By datastream: the devices that feed it at one time or another.
-    devices: Vec<Vec<DeviceId>>,
 }
 
 /// The topics seen of one network, each with its place among the routes.
@@ -72,7 +70,6 @@ impl Routes {
             }
         }
         let mut networks = vec![Vec::new(); registry.datastreams.len()];
-        let mut devices = vec![Vec::new(); registry.datastreams.len()];
         for device in registry.devices.iter() {
             let assignments = device.assignments.iter();
             for stream in assignments.flat_map(|assignment| assignment.streams.iter().flatten()) {
@@ -81,14 +78,9 @@ impl Routes {
                 {
                     of.push(device.network);
                 }
-                if let Some(of) = devices.get_mut(stream.datastream.index())
-                    && !of.contains(&device.id)
-                {
-                    of.push(device.id);
-                }
             }
         }
-        Self { seen: Vec::new(), plans, networks, devices }
+        Self { seen: Vec::new(), plans, networks }
     }
 
     /// Gives the compiled formats of a topic for a profile.
@@ -100,11 +92,6 @@ impl Routes {
     /// Gives the networks that a datastream's devices speak on.
     pub(super) fn networks(&self, datastream: DatastreamId) -> &[NetworkId] {
         self.networks.get(datastream.index()).map_or(&[], Vec::as_slice)
-    }
-
-    /// Gives the devices that feed a datastream at one time or another.
-    pub(super) fn devices(&self, datastream: DatastreamId) -> &[DeviceId] {
-        self.devices.get(datastream.index()).map_or(&[], Vec::as_slice)
     }
 
     /// Finds what a topic means; `None` if no pattern matches.

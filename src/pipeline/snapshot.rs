@@ -8,9 +8,10 @@ use minicbor::{Decode, Encode};
 
 use crate::alert::desk::Desk;
 use crate::alert::lasting::Watched;
+use crate::alert::silence::Quiet;
 use crate::basin::Basin;
 use crate::decode::Announced;
-use crate::domain::alert::{AlertId, WeirCondition};
+use crate::domain::alert::{AlertId, Subject, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Index, Told};
 use crate::domain::invalidation::Invalidations;
 use crate::domain::name::{DatastreamId, DeviceId, NetworkId};
@@ -55,6 +56,9 @@ struct Closing {
     #[n(12)]
     #[cbor(default)]
     desk: Desk,
+    #[n(13)]
+    #[cbor(default)]
+    quiet: BTreeMap<Subject, Quiet>,
     #[n(14)]
     #[cbor(default)]
     indexed: BTreeMap<(Evaluated, Index, Period), Watched>,
@@ -107,6 +111,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         gone: state.gone.clone(),
         desk: Desk::clone(&state.desk),
         indexed: state.indexed.clone(),
+        quiet: state.quiet.clone(),
     };
     let mut bytes = Vec::new();
     minicbor::encode(closing, &mut bytes).unwrap_or_default();
@@ -162,5 +167,6 @@ pub fn restore(
     pipeline.state.announced = Arc::new(closing.announced);
     pipeline.state.gone = closing.gone;
     pipeline.state.desk = Arc::new(closing.desk);
+    pipeline.state.quiet = closing.quiet;
     Ok(pipeline)
 }

@@ -14,7 +14,7 @@ use crate::alert::{exceedance, instrument, silence};
 use crate::assess;
 use crate::basin::Basin;
 use crate::decode::Announced;
-use crate::domain::alert::{AlertId, WeirCondition};
+use crate::domain::alert::{AlertId, Subject, WeirCondition};
 use crate::domain::check::CheckSeries;
 use crate::domain::evaluation::{Evaluated, Index, Told};
 use crate::domain::history::{Entry, History};
@@ -286,6 +286,8 @@ pub struct State {
     pub announced: Arc<Announced>,
     /// Devices that are gone, as they or their broker said, since when in elapsed milliseconds.
     pub gone: BTreeMap<DeviceId, i64>,
+    /// Gateways and networks that are told to be silent as a whole.
+    pub quiet: BTreeMap<Subject, silence::Quiet>,
     /// The number of the last alert.
     pub alerts: u64,
     /// What is said of spans of values.

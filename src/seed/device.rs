@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::name::{DeviceId, NameKind, StationId};
-use crate::domain::registry::{ClockTrust, Device, ProfileIndex};
+use crate::domain::registry::{ClockTrust, Device, ProfileIndex, Registry};
 use crate::domain::time::Validity;
 use crate::seed::cell::nearest;
 use crate::seed::draft::Draft;
@@ -94,6 +94,19 @@ pub(super) fn devices(sheets: &Sheets, draft: &mut Draft) {
         draft.datastreams.whole &= draft.faults.len() == before;
     }
     gateways(sheet, draft);
+}
+
+/// Notes which devices feed each datastream.
+pub(super) fn feeders(registry: &mut Registry) {
+    for device in registry.devices.iter() {
+        let streams = device.assignments.iter().flat_map(|held| held.streams.iter().flatten());
+        for stream in streams {
+            let of = registry.feeders.entry(stream.datastream).or_default();
+            if !of.contains(&device.id) {
+                of.push(device.id);
+            }
+        }
+    }
 }
 
 /// Refuses gateways that are no device of the same network.

@@ -1,6 +1,7 @@
 //! Alert rules and whom they watch.
 
 mod further;
+mod line;
 mod rises;
 
 use std::collections::{HashMap, HashSet};
@@ -10,7 +11,9 @@ use crate::domain::assessment::Averaging;
 use crate::domain::cause::TestFlags;
 use crate::domain::evaluation::{Evaluated, Index};
 use crate::domain::fault::Fault;
-use crate::domain::name::{DatastreamId, NameKind, PlaceId, PropertyId, RuleId, SetId, StationId};
+use crate::domain::name::{
+    DatastreamId, DeviceId, NameKind, NetworkId, PlaceId, PropertyId, RuleId, SetId, StationId,
+};
 use crate::domain::observation::{Period, Periods};
 use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::{
@@ -30,6 +33,9 @@ enum Scope {
     Datastream(DatastreamId),
     Set(SetId),
     Weir(Option<WeirCondition>),
+    Networks,
+    Network(NetworkId),
+    Gateway(DeviceId),
 }
 
 /// What a rule watches, without its numbers.
@@ -37,6 +43,8 @@ enum Scope {
 enum Kind {
     Exceedance,
     Silence,
+    SilentGateway,
+    SilentNetwork,
     Instrument,
     Rise,
     NotAssessable,
@@ -86,6 +94,7 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
             cells.refuse("scope", "one rule of a kind for each scope");
         }
     }
+    line::watch(&scoped, draft);
     assign(draft, &scoped, (sheet, &lines), &mut faults);
     draft.registry.evaluated_rules = evaluated(&draft.registry, &scoped);
     draft.faults = faults;
@@ -142,6 +151,8 @@ fn evaluated(
             Kind::Index(index, period) => Some((*index, *period)),
             Kind::Exceedance
             | Kind::Silence
+            | Kind::SilentGateway
+            | Kind::SilentNetwork
             | Kind::Instrument
             | Kind::Rise
             | Kind::NotAssessable
@@ -241,6 +252,9 @@ fn scope(cells: &mut Cells<'_>, kind: Kind, draft: &Draft) -> Option<Scope> {
         }
         return Some(Scope::Weir(None));
     }
+    if matches!(kind, Kind::SilentGateway | Kind::SilentNetwork) {
+        return line::scope(cells, kind, draft);
+    }
     let evaluated = matches!(kind, Kind::Index(..));
     match text.split_once(':') {
         Some(("property" | "datastream", _)) if evaluated => {
@@ -296,6 +310,7 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
             ("weir", Kind::Weir),
         ],
     );
+    let kind = if kind == Kind::Silence { line::kind(cells) } else { kind };
     if kind != Kind::Instrument {
         cells.empty(&["tests"], "a rule that watches no instrument");
     }
@@ -313,8 +328,8 @@ fn kind(cells: &mut Cells<'_>) -> (Kind, RuleKind) {
                 hysteresis,
             }
         }
-        Kind::Silence => {
-            cells.empty(&["of", "level", "pending", "keep", "hysteresis"], "a silence");
+        Kind::Silence | Kind::SilentGateway | Kind::SilentNetwork => {
+            cells.empty(&["level", "pending", "keep", "hysteresis"], "a silence");
             let intervals = cells.number("intervals");
             if intervals < 1.0 {
                 cells.refuse("intervals", "a number of at least 1");
@@ -407,7 +422,11 @@ fn tests(cells: &mut Cells<'_>) -> TestFlags {
 fn route(cells: &mut Cells<'_>, kind: Kind) -> Route {
     let usual = match kind {
         Kind::Exceedance | Kind::Rise | Kind::Index(..) => Route::Environment,
-        Kind::Silence | Kind::Instrument | Kind::NotAssessable => Route::Instrument,
+        Kind::Silence
+        | Kind::SilentGateway
+        | Kind::SilentNetwork
+        | Kind::Instrument
+        | Kind::NotAssessable => Route::Instrument,
         Kind::Weir => Route::Weir,
     };
     let text = cells.text("route");

@@ -122,6 +122,8 @@ fn registry(feed: &mut Feed<'_>) -> Registry {
         rules: table(vec![rule]),
         evaluated_rules: HashMap::new(),
         weir_rules: Vec::new(),
+        line_rules: Default::default(),
+        feeders: HashMap::new(),
         reaches: Vec::new(),
         air: Air::default(),
         water: WaterRules::default(),

@@ -42,7 +42,8 @@ impl Desk {
             return Some(Held::Calendar);
         }
         let is_silence = matches!(kind(registry, rule), Some(RuleKind::Silence { .. }));
-        if let Some(above) = above(registry, subject).find(|one| self.silent.contains(one))
+        if let Some(above) =
+            registry.above(subject, now).into_iter().find(|one| self.silent.contains(one))
             && is_silence
         {
             return Some(Held::Inhibited(above));
@@ -63,15 +64,6 @@ pub fn severity(registry: &Registry, event: &AlertEvent) -> Severity {
     event.severity.unwrap_or(usual)
 }
 
-/// Gives what a subject is a part of, the next first: whose silence as a whole says it already.
-fn above(registry: &Registry, subject: Subject) -> impl Iterator<Item = Subject> + use<> {
-    let station = match subject {
-        Subject::Datastream(_) => station_of(registry, subject),
-        Subject::Station(_) | Subject::Evaluated { .. } | Subject::Weir { .. } => None,
-    };
-    station.map(Subject::Station).into_iter()
-}
-
 /// Says whether the calendar says that somebody works where an alert of the instrument is about:
 /// then the technician knows.
 fn is_worked_at(registry: &Registry, rule: RuleId, subject: Subject, now: Timestamp) -> bool {
@@ -90,7 +82,10 @@ fn is_worked_at(registry: &Registry, rule: RuleId, subject: Subject, now: Timest
             let mut ids = station.into_iter().flat_map(|station| &station.datastreams);
             ids.clone().next().is_some() && ids.all(|id| says(*id).is_some())
         }
-        Subject::Evaluated { .. } | Subject::Weir { .. } => false,
+        Subject::Evaluated { .. }
+        | Subject::Weir { .. }
+        | Subject::Device(_)
+        | Subject::Network(_) => false,
     }
 }
 

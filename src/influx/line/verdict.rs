@@ -166,6 +166,9 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
     if let Some(offline) = event.offline {
         fields.integer("offline_since", offline.millis());
     }
+    if let Some(until) = event.until {
+        fields.integer("until", until.millis());
+    }
     if let (Some(span), Some(datastream)) = (event.span, datastream) {
         let period = period_name(datastream, event.period);
         let reasons: Vec<&str> = event.reasons.iter().map(Period::word).collect();
@@ -191,7 +194,9 @@ fn of_subject(registry: &Registry, subject: Subject) -> (Option<&Datastream>, Op
             (None, registry.station(id))
         }
         Subject::Evaluated { of: Evaluated::Set(_) | Evaluated::Place(_), .. }
-        | Subject::Weir { .. } => (None, None),
+        | Subject::Weir { .. }
+        | Subject::Device(_)
+        | Subject::Network(_) => (None, None),
     }
 }
 
@@ -211,7 +216,9 @@ fn around<'a>(
         Subject::Evaluated { of: Evaluated::Station(_), .. }
         | Subject::Datastream(_)
         | Subject::Station(_)
-        | Subject::Weir { .. } => (place_name(registry, station), ""),
+        | Subject::Weir { .. }
+        | Subject::Device(_)
+        | Subject::Network(_) => (place_name(registry, station), ""),
     }
 }
 
@@ -224,6 +231,17 @@ fn subject_name(registry: &Registry, subject: Subject, datastream: Option<&Datas
             None => format!("station {}", id.0),
         },
         (Subject::Evaluated { index, .. }, _) => index.word().to_owned(),
+        (Subject::Device(id), _) => match registry.devices.get(id.index()) {
+            Some(device) => {
+                let network = registry.networks.get(device.network.index());
+                format!("gateway/{}/{}", network.map_or("", |name| name), device.name)
+            }
+            None => format!("gateway {}", id.0),
+        },
+        (Subject::Network(id), _) => match registry.networks.get(id.index()) {
+            Some(network) => format!("network/{network}"),
+            None => format!("network {}", id.0),
+        },
         (Subject::Weir { condition, network }, _) => {
             let network = network.and_then(|id| registry.networks.get(id.index()));
             match network {

@@ -9,7 +9,7 @@ use crate::domain::observation::Period;
 use crate::domain::quality::Test;
 use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
 
-use super::{Days, Kind, Scene, Topic, one_name};
+use super::{Behind, Days, Kind, Scene, Topic, one_name};
 
 const DAYS: Days = Days { day: "%-m月%-d日", year: "%Y年%-m月%-d日" };
 
@@ -59,7 +59,8 @@ impl Scene<'_> {
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => {
                 let (expected, offline) = (self.expected_zh(), self.offline_zh());
-                format!("{who}：自{since}起无{property}数据{expected}{offline}")
+                let behind = self.behind_zh();
+                format!("{who}：自{since}起{behind}无{property}数据{expected}{offline}")
             }
             (AlertChange::Resolved, Topic::Silence) => {
                 format!("{who}：{property}数据已恢复，中断时间为{since}至{until}")
@@ -115,6 +116,14 @@ impl Scene<'_> {
     }
 
     fn who_chinese(&self) -> String {
+        match (self.gateway, self.network) {
+            (Some(gateway), Some(network)) => return format!("{network}网关{gateway}"),
+            (Some(gateway), None) => return format!("网关{gateway}"),
+            (None, Some(network)) if self.topic == Topic::Silence => {
+                return format!("网络{network}");
+            }
+            (None, _) => {}
+        }
         match (self.place, self.station) {
             (Some(place), Some(station)) => one_name(&place.name_zh, &station.name_zh, ""),
             (None, Some(station)) => station.name_zh.to_string(),
@@ -250,6 +259,21 @@ impl Scene<'_> {
         said.map_or(String::new(), |at| format!("，设备已于{at}离线"))
     }
 
+    /// `，其下20台设备（3个站点）均`, of a gateway or network.
+    fn behind_zh(&self) -> String {
+        let Behind { devices, stations } = self.behind;
+        match self.event.subject {
+            Subject::Device(_) => format!("，其下{devices}台设备（{stations}个站点）均"),
+            Subject::Network(_) => {
+                format!("，消息服务器已连接，但{devices}台设备（{stations}个站点）均")
+            }
+            Subject::Datastream(_)
+            | Subject::Station(_)
+            | Subject::Evaluated { .. }
+            | Subject::Weir { .. } => String::new(),
+        }
+    }
+
     fn expected_zh(&self) -> String {
         match self.expected_every_ms {
             Some(every) if every >= MINUTE && every % MINUTE == 0 => {
@@ -257,6 +281,17 @@ impl Scene<'_> {
             }
             Some(every) => format!("（应每{}秒一次）", every / SECOND),
             None => String::new(),
+        }
+    }
+
+    /// `将于2026-12-20 16:00到期`.
+    fn ends_zh(&self) -> String {
+        let Some(until) = self.event.until else { return String::from("即将到期") };
+        let date = self.date(until);
+        if until <= self.event.at {
+            format!("已于{date}到期")
+        } else {
+            format!("将于{date}到期")
         }
     }
 
@@ -289,6 +324,29 @@ impl Scene<'_> {
             }
             (WeirCondition::JournalDamaged, _) => {
                 String::from("本地日志已损坏并移至一旁，已新建日志；尚未送出的数据只存在于旧文件中")
+            }
+            (WeirCondition::BrokerDropping, network) => {
+                format!("消息服务器{}丢弃消息，其某客户端的队列已满", network.unwrap_or_default())
+            }
+            (WeirCondition::DeadLettersRising, _) => {
+                String::from("大量消息被拒收，明细和原因见weir dead-letters")
+            }
+            (WeirCondition::JournalFilling, _) => {
+                String::from("本地日志将满，达到上限后不再确认任何消息")
+            }
+            (WeirCondition::CertificateEnding, network) => format!(
+                "weir用于消息服务器{}的证书（certificate_file）{}",
+                network.unwrap_or_default(),
+                self.ends_zh()
+            ),
+            (WeirCondition::AuthorityEnding, Some(network)) => {
+                format!("验证消息服务器{network}的CA证书（ca_file）{}", self.ends_zh())
+            }
+            (WeirCondition::AuthorityEnding, None) => {
+                format!("验证数据库或通知渠道的CA证书（ca_file）{}", self.ends_zh())
+            }
+            (WeirCondition::ServerCertificateEnding, network) => {
+                format!("消息服务器{}的证书{}", network.unwrap_or_default(), self.ends_zh())
             }
             (WeirCondition::FilterRefused, Some(network)) => {
                 format!("消息服务器{network}拒绝订阅某主题过滤器，收不到相应数据")

@@ -9,7 +9,7 @@ use crate::domain::observation::Period;
 use crate::domain::quality::Test;
 use crate::domain::time::{MINUTE, PhenomenonTime, SECOND};
 
-use super::{Days, Kind, Scene, Topic, one_name};
+use super::{Behind, Days, Kind, Scene, Topic, one_name};
 
 const DAYS: Days = Days { day: "%m-%d ", year: "%Y-%m-%d " };
 
@@ -59,7 +59,7 @@ impl Scene<'_> {
                 }
                 None => {
                     let (expected, offline) = (self.expected(), self.offline());
-                    format!("{who}: silent since {since}{expected}{offline}")
+                    format!("{who}: {} since {since}{expected}{offline}", self.silent())
                 }
             },
             (AlertChange::Resolved, Topic::Silence) => match self.property {
@@ -123,6 +123,14 @@ impl Scene<'_> {
     }
 
     fn who_english(&self) -> String {
+        match (self.gateway, self.network) {
+            (Some(gateway), Some(network)) => return format!("gateway {gateway} of {network}"),
+            (Some(gateway), None) => return format!("gateway {gateway}"),
+            (None, Some(network)) if self.topic == Topic::Silence => {
+                return format!("network {network}");
+            }
+            (None, _) => {}
+        }
         match (self.place, self.station) {
             (Some(place), Some(station)) => one_name(&place.name_en, &station.name_en, ", "),
             (None, Some(station)) => station.name_en.to_string(),
@@ -253,6 +261,25 @@ impl Scene<'_> {
         said.map_or(String::new(), |at| format!("; its device went offline at {at}"))
     }
 
+    /// `silent`, with what lies behind: `silent with the 20 devices behind it, at 3 stations,`.
+    fn silent(&self) -> String {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let Behind { devices, stations } = self.behind;
+        let (of_devices, of_stations) = (plural(devices), plural(stations));
+        let devices = format!("{devices} device{of_devices}");
+        let stations = format!("{stations} station{of_stations}");
+        match self.event.subject {
+            Subject::Device(_) => format!("silent with the {devices} behind it, at {stations},"),
+            Subject::Network(_) => {
+                format!("its broker is connected, but none of its {devices} at {stations} speaks")
+            }
+            Subject::Datastream(_)
+            | Subject::Station(_)
+            | Subject::Evaluated { .. }
+            | Subject::Weir { .. } => "silent".into(),
+        }
+    }
+
     fn expected(&self) -> String {
         match self.expected_every_ms {
             Some(every) if every >= MINUTE && every % MINUTE == 0 => {
@@ -261,6 +288,13 @@ impl Scene<'_> {
             Some(every) => format!(" (expected every {} s)", every / SECOND),
             None => String::new(),
         }
+    }
+
+    /// `ends on 2026-12-20 16:00`.
+    fn ends(&self) -> String {
+        let Some(until) = self.event.until else { return String::from("ends soon") };
+        let verb = if until <= self.event.at { "ended" } else { "ends" };
+        format!("{verb} on {}", self.date(until))
     }
 
     fn trouble(&self, condition: WeirCondition) -> String {
@@ -299,6 +333,33 @@ impl Scene<'_> {
             (WeirCondition::JournalDamaged, _) => String::from(
                 "the journal was damaged and set aside, a new one was begun; what was not \
                  delivered from it yet is in the old file only",
+            ),
+            (WeirCondition::BrokerDropping, network) => format!(
+                "{} drops messages, because queues of its clients are full; whose, only it knows",
+                network.map_or("a broker".to_owned(), |network| format!("broker {network}"))
+            ),
+            (WeirCondition::DeadLettersRising, _) => String::from(
+                "many messages are turned away, `weir dead-letters` tells which and why",
+            ),
+            (WeirCondition::JournalFilling, _) => String::from(
+                "the journal is nearly full, at its limit nothing is acknowledged any more",
+            ),
+            (WeirCondition::CertificateEnding, network) => format!(
+                "the certificate that weir shows broker {} (certificate_file) {}",
+                network.unwrap_or_default(),
+                self.ends()
+            ),
+            (WeirCondition::AuthorityEnding, Some(network)) => {
+                format!("the authority that broker {network} is known by (ca_file) {}", self.ends())
+            }
+            (WeirCondition::AuthorityEnding, None) => format!(
+                "an authority that the database or a channel is known by (ca_file) {}",
+                self.ends()
+            ),
+            (WeirCondition::ServerCertificateEnding, network) => format!(
+                "the certificate that broker {} shows {}",
+                network.unwrap_or_default(),
+                self.ends()
             ),
             (WeirCondition::FilterRefused, Some(network)) => {
                 format!("broker {network} refuses a filter, what fits it does not come")
