@@ -1,5 +1,6 @@
 //! The command line.
 
+mod alerts;
 mod assess;
 mod decode;
 mod discover;
@@ -11,6 +12,8 @@ mod limits;
 mod notify;
 mod qc;
 mod recompute;
+mod replay;
+mod seeds;
 #[cfg(feature = "demo")]
 mod simulate;
 mod table;
@@ -23,6 +26,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use self::alerts::Alerts;
 pub use self::assess::Assess;
 pub use self::decode::Payload;
 pub use self::discover::Discover;
@@ -32,14 +36,15 @@ pub use self::limits::Limits;
 pub use self::notify::Notify;
 pub use self::qc::Series;
 pub use self::recompute::Recompute;
+pub use self::replay::Replay;
+pub use self::seeds::Seeds;
 #[cfg(feature = "demo")]
 pub use self::simulate::Simulate;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
-use crate::daemon::edition::Edition;
 use crate::daemon::run::{Commands, Daemon, Damage};
-use crate::daemon::socket::{self, Answer, Request};
+use crate::daemon::socket::Answer;
 use crate::daemon::systemd;
 use crate::daemon::tap::{Style, tap};
 #[cfg(feature = "demo")]
@@ -48,7 +53,6 @@ use crate::domain::fault::Fault;
 use crate::domain::time::Timestamp;
 use crate::http::door::Fallback;
 use crate::journal::backup;
-use crate::seed::{self, Tables};
 use crate::telemetry;
 
 /// Reads water, air and energy meters over MQTT, judges what they say, and tells who must know.
@@ -222,6 +226,9 @@ pub enum Command {
     /// why one has its flag, and `days` which share of them passed.
     #[command(after_long_help = qc::EXAMPLE)]
     Qc(Series),
+    /// Work off what fires; see which rules watch what, and test them.
+    #[command(subcommand)]
+    Alerts(Alerts),
     /// Read one payload from standard input and print its readings, or why it has none.
     ///
     /// With --topic by the seeds, as the daemon would: channels of the device's profile, units,
@@ -254,6 +261,12 @@ pub enum Command {
     /// is raised or ended. The answer says what is begun; `recomputed` in the log says what came of
     /// it. Days whose raw messages are gone (`raw_keep_days`) stay as they are.
     Recompute(Recompute),
+    /// Show which alerts other seeds would have given: `+` new, `-` no more, `~` otherwise.
+    ///
+    /// The raw messages of the journal are played aside, from 26 hours before `--from` on, by the
+    /// seeds that were in force and by the other ones. A daemon at work is not touched, nothing is
+    /// written. See docs/alerts.md. Example: `weir replay --from 2026-06-01 --to 2026-06-08`
+    Replay(Replay),
     /// Copy the journal into a file while the daemon writes on.
     Backup {
         /// The new file.
@@ -267,29 +280,6 @@ pub enum Command {
         /// The file that `weir backup` wrote.
         file: PathBuf,
         /// The configuration.
-        #[arg(long, default_value = "config/weir.toml")]
-        config: PathBuf,
-    },
-}
-
-/// What can be done with seeds.
-#[derive(Debug, Subcommand)]
-pub enum Seeds {
-    /// Tell what the seeds of another folder would change.
-    Diff {
-        /// The folder of the other edition.
-        folder: PathBuf,
-        /// The configuration whose seeds are in force.
-        #[arg(long, default_value = "config/weir.toml")]
-        config: PathBuf,
-    },
-    /// Put the seeds of another folder in force, without a gap, and into the configured folder.
-    ///
-    /// An edition with a fault is refused whole and the one in force stays.
-    Apply {
-        /// The folder of the other edition.
-        folder: PathBuf,
-        /// The configuration whose seeds are in force.
         #[arg(long, default_value = "config/weir.toml")]
         config: PathBuf,
     },
@@ -327,11 +317,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Limits(limits) => limits::run(&limits)?,
         Command::Assess(command) => assess::run(command)?,
         Command::Qc(command) => qc::run(command).await?,
+        Command::Alerts(asked) => alerts::run(asked).await?,
         Command::Decode(command) => decode::run(&command)?,
         Command::Import(table) => import::run(table).await?,
+        Command::Replay(asked) => replay::run(&asked)?,
         Command::Recompute(days) => recompute::run(days).await?,
-        Command::Seeds(Seeds::Diff { folder, config }) => run_diff(&config, &folder)?,
-        Command::Seeds(Seeds::Apply { folder, config }) => run_apply(&config, &folder).await?,
+        Command::Seeds(seeds) => seeds::run(seeds).await?,
         Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,
         Command::Restore { file, config } => {
             let config = read(&config)?;
@@ -421,25 +412,6 @@ fn run_backup(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
     }
     writeln!(io::stdout(), "the journal is copied to {}", file.display())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Has a daemon at work take an edition; without one, checks it and installs it.
-async fn run_apply(file: &Path, folder: &Path) -> anyhow::Result<ExitCode> {
-    let config = read(file)?;
-    let folder = folder.canonicalize()?;
-    let request = Request::Apply { folder: folder.clone() };
-    let answered = socket::ask(&config.journal.data_folder, &request).await?;
-    if answered.is_some() {
-        return answer(answered, "");
-    }
-    let changed = run_diff(file, &folder)?;
-    if changed == ExitCode::SUCCESS {
-        let tables = Tables::read(&folder)
-            .map_err(|faults| anyhow::anyhow!("{} faults in the seeds", faults.len()))?;
-        tables.write_to(&config.seeds)?;
-        writeln!(io::stdout(), "no weir is at work; it takes them when it starts")?;
-    }
-    Ok(changed)
 }
 
 async fn run_daemon(file: &Path, clock: Clock) -> anyhow::Result<ExitCode> {
@@ -551,30 +523,6 @@ async fn run_check(file: &Path, connect: bool) -> io::Result<ExitCode> {
         }
     }
     Ok(code)
-}
-
-fn run_diff(file: &Path, folder: &Path) -> io::Result<ExitCode> {
-    let sound = match check::edition(file) {
-        Ok(sound) => sound,
-        Err(faults) => return tell(&faults),
-    };
-    let (old, new) = match (Tables::read(&sound.config.seeds), Tables::read(folder)) {
-        (Ok(old), Ok(new)) => (old, new),
-        (Err(faults), _) | (_, Err(faults)) => return tell(&faults),
-    };
-    let changes = seed::diff(&old, &new);
-    let edition = Edition { tables: new, ..sound.edition };
-    let compiled = check::compiled(&edition);
-    if let Err(faults) = compiled.and_then(|registry| seed::may_follow(&sound.registry, &registry))
-    {
-        return tell(&faults);
-    }
-    let mut out = io::stdout().lock();
-    for change in &changes {
-        writeln!(out, "{change}")?;
-    }
-    writeln!(out, "{} rows differ", changes.len())?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn tell(faults: &[Fault]) -> io::Result<ExitCode> {

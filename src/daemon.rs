@@ -1,6 +1,7 @@
 //! The wiring: what the commands do with the rooms.
 
 pub mod act;
+pub mod alerts;
 pub mod assess;
 pub mod carry;
 pub mod channels;

@@ -30,6 +30,7 @@ pub mod recompute;
 mod route;
 pub mod series;
 pub mod snapshot;
+pub mod standing;
 pub mod state;
 pub mod tally;
 mod watch;

@@ -21,6 +21,7 @@ mod grade;
 mod hj212;
 mod import;
 mod item;
+mod lay;
 mod limit;
 mod mark;
 mod profile;
@@ -33,6 +34,7 @@ mod site;
 mod stream;
 mod tables;
 mod topic;
+mod watching;
 
 use crate::domain::fault::Fault;
 
@@ -46,8 +48,10 @@ use self::sheet::Sheets;
 pub(crate) use self::cell::nearest;
 pub use self::diff::{Change, ChangeKind, diff};
 pub(crate) use self::format::format;
+pub use self::lay::lay_over;
 pub(crate) use self::sheet::text;
 pub use self::tables::Tables;
+pub use self::watching::{Candidate, watching};
 
 /// A fault of a table named relative to the folder of the seeds.
 fn fault_in(

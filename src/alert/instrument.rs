@@ -106,6 +106,15 @@ impl Watch {
         }
     }
 
+    /// Gives since when values are at fault, while that is not for long enough.
+    #[must_use]
+    pub fn pending(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Pending(run) => Some(run.since),
+            State::Inactive | State::Firing { .. } => None,
+        }
+    }
+
     /// Says whether a test was told of.
     #[must_use]
     pub fn told_of(&self, test: Test) -> bool {

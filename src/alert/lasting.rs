@@ -51,6 +51,15 @@ impl Watched {
         self.state == State::Inactive
     }
 
+    /// Gives since when it lasts, while that is not for long enough.
+    #[must_use]
+    pub fn pending(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Pending(run) => Some(run.since),
+            State::Inactive | State::Firing { .. } => None,
+        }
+    }
+
     /// Gives the alert while it fires, and since when it lasts.
     #[must_use]
     pub fn firing(&self) -> Option<(AlertId, Timestamp)> {

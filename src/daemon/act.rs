@@ -1,11 +1,13 @@
-//! What persons say of values, asked for from the shell: names become ids, times those of the
-//! station's zone, and every mistake is told with its mend before anything enters the journal.
+//! What persons say of values and do with alerts, asked for from the shell: names become ids, times
+//! those of the station's zone, and every mistake is told with its mend before anything enters the
+//! journal.
 
 mod check;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::daemon::alerts::work;
 use crate::daemon::core::Core;
 use crate::daemon::recompute::date;
 use crate::daemon::said;
@@ -61,6 +63,8 @@ pub enum Asked {
         /// Why.
         reason: String,
     },
+    /// That something is done with alerts.
+    Alerts(work::Asked),
 }
 
 /// What came of it, or everything that is wrong with it.
@@ -69,9 +73,10 @@ pub type Answered = Result<Done, Vec<String>>;
 /// What came of it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Done {
-    /// What was said.
-    said: String,
-    judged: Judged,
+    /// What was said, line by line.
+    said: Vec<String>,
+    /// What became of values, where it is about values.
+    judged: Option<Judged>,
     zone: TimeZone,
 }
 
@@ -79,10 +84,11 @@ impl Done {
     /// Says it line by line. Days before a time are not played again.
     #[must_use]
     pub fn words(&self, played_since: Timestamp) -> Vec<String> {
-        let values = self.judged.values;
-        let mut words = vec![self.said.clone()];
+        let mut words = self.said.clone();
+        let Some(judged) = self.judged else { return words };
+        let values = judged.values;
         words.push(format!("{values} values that are held are of another quality now"));
-        let Some((from, to)) = self.judged.days else { return words };
+        let Some((from, to)) = judged.days else { return words };
         let named = |at: Timestamp| date(at, &self.zone);
         words.push(format!(
             "{} to {} are recomputed, each once it is closed, 35 hours after its end; the log \
@@ -122,6 +128,10 @@ pub(super) fn act(core: &mut Core, at: Moment, asked: &Asked) -> Answered {
             (Act::Invalidate { id, station, property, position, from, to, flag, by }, said, zone)
         }
         Asked::Check(entered) => return check::enter(core, at, entered),
+        Asked::Alerts(asked) => {
+            let done = |said| Done { said, judged: None, zone: TimeZone::UTC };
+            return work::act(core, at, asked).map(done);
+        }
         Asked::Revoke { id, person, reason } => {
             let by = by(person, reason, &mut faults);
             let one = held.get(*id);
@@ -144,7 +154,7 @@ pub(super) fn act(core: &mut Core, at: Moment, asked: &Asked) -> Answered {
     core.take(at, Input::Act(act));
     let judged = core.judged();
     let broken = || vec!["weir broke on it, and the log says where; nothing is said".to_owned()];
-    judged.map(|judged| Done { said, judged, zone }).ok_or_else(broken)
+    judged.map(|judged| Done { said: vec![said], judged: Some(judged), zone }).ok_or_else(broken)
 }
 
 /// What names and words stand for.

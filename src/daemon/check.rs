@@ -59,6 +59,19 @@ pub fn edition(file: &Path) -> Result<Sound, Vec<Fault>> {
     sound(Config::survey_judgement(file))
 }
 
+/// Reads so the seeds of another folder, by the settings of a configuration.
+///
+/// # Errors
+/// Every fault that was met.
+pub fn edition_of(file: &Path, seeds: Option<&Path>) -> Result<Sound, Vec<Fault>> {
+    let mut reading = Config::survey_judgement(file);
+    if let (Some(config), Some(seeds)) = (&mut reading.config, seeds) {
+        config.seeds = seeds.to_owned();
+        reading.names_seeds = true;
+    }
+    sound(reading)
+}
+
 fn sound(reading: Reading) -> Result<Sound, Vec<Fault>> {
     let Reading { config, mut faults, names_seeds } = reading;
     let Some(config) = config else { return Err(faults) };

@@ -224,7 +224,7 @@ fn play(
     }
     let after = reader.batch_before(task.begins()).map_err(fault)?;
     let names = Names::from_journal(reader.names().map_err(fault)?);
-    let mut editions = Editions { reader: &reader, names, compiled: HashMap::new() };
+    let mut editions = Editions::new(&reader, names);
     let first = reader.edition_before(after + 1).map_err(fault)?.unwrap_or_default();
     let first = editions.get(&first).map_err(Error::Arrivals)?;
     // By the next snapshot: what was announced up to a day after the playing began is still before
@@ -268,14 +268,18 @@ fn play(
 }
 
 /// Editions of the journal, each compiled once.
-struct Editions<'r> {
+pub(super) struct Editions<'r> {
     reader: &'r Reader,
     names: Names,
     compiled: HashMap<String, Arc<Registry>>,
 }
 
-impl Editions<'_> {
-    fn get(&mut self, digest: &str) -> Result<Arc<Registry>, recover::Error> {
+impl<'r> Editions<'r> {
+    pub(super) fn new(reader: &'r Reader, names: Names) -> Self {
+        Self { reader, names, compiled: HashMap::new() }
+    }
+
+    pub(super) fn get(&mut self, digest: &str) -> Result<Arc<Registry>, recover::Error> {
         if let Some(registry) = self.compiled.get(digest) {
             return Ok(Arc::clone(registry));
         }

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::daemon::act::{self, Asked};
+use crate::daemon::alerts::shown;
 use crate::daemon::check;
 use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
 use crate::daemon::days;
@@ -66,6 +67,8 @@ pub enum Request {
     },
     /// Explain the flags of a value.
     Explain(explain::Asked),
+    /// Show alerts.
+    Alerts(shown::Asked),
     /// Tell which share of the values of a station passed.
     Days(days::Asked),
     /// Take in parts of a table.
@@ -197,6 +200,10 @@ async fn serve_one(
         Ok(Request::Act(asked)) => act(config, commands, asked).await?,
         Ok(Request::Said { station, all }) => said(orders, station.as_deref(), all),
         Ok(Request::Explain(asked)) => match explain::at_work(&orders.status, &asked) {
+            Ok(words) => Answer { done: true, words },
+            Err(words) => Answer::refused(words),
+        },
+        Ok(Request::Alerts(asked)) => match shown::at_work(&orders.status, config, &asked)? {
             Ok(words) => Answer { done: true, words },
             Err(words) => Answer::refused(words),
         },

@@ -458,6 +458,14 @@ impl Pipeline {
         self.store(row, hearing, &mut Ledger::default(), out);
     }
 
+    /// Does the same of what devices send just now, so that it shows that they are alive.
+    pub fn hear_row(&mut self, row: &[Observation], at: Moment, out: &mut Processed) {
+        out.clear();
+        let members = Flag::NotEvaluated;
+        let hearing = Hearing { now: at, live: true, backlog: None, imported: false, members };
+        self.store(row, hearing, &mut Ledger::default(), out);
+    }
+
     /// Stores the observations of one message, and works out what is made of them.
     pub(super) fn store(
         &mut self,

@@ -13,7 +13,7 @@ use crate::basin::Basin;
 use crate::decode::Announced;
 use crate::domain::alert::{AlertId, Subject, WeirCondition};
 use crate::domain::evaluation::{Evaluated, Index, Told};
-use crate::domain::invalidation::Invalidations;
+use crate::domain::invalidation::{Invalidation, Invalidations, Word};
 use crate::domain::name::{DatastreamId, DeviceId, NetworkId};
 use crate::domain::observation::Period;
 use crate::domain::registry::Registry;
@@ -134,6 +134,30 @@ pub fn header(closing: &[u8]) -> Result<Header, Error> {
 pub fn announced(closing: &[u8]) -> Result<Announced, Error> {
     let closing: Closing = minicbor::decode(closing)?;
     Ok(closing.announced.of_another_time())
+}
+
+/// Begins a pipeline aside, for messages of another time: it knows what devices had announced by a
+/// snapshot of after that, and what persons had said of values before.
+///
+/// # Errors
+/// The bytes are not a closing part.
+pub fn aside(
+    registry: &Arc<Registry>,
+    at: Moment,
+    closing: Option<&[u8]>,
+) -> Result<Pipeline, Error> {
+    let mut pipeline = Pipeline::new(Arc::clone(registry), at);
+    let Some(closing) = closing else { return Ok(pipeline) };
+    let closing: Closing = minicbor::decode(closing)?;
+    pipeline.state.announced = Arc::new(closing.announced.of_another_time());
+    let before = |word: &Word| word.at.elapsed_ms < at.elapsed_ms;
+    let mut said = Invalidations::default();
+    for one in closing.invalidations.iter().filter(|one| before(&one.said)) {
+        let revoked = one.revoked.clone().filter(before);
+        said.add(Invalidation { revoked, ..one.clone() });
+    }
+    pipeline.state.invalidations = Arc::new(said);
+    Ok(pipeline)
 }
 
 /// Puts a pipeline back into the state of a snapshot, under the edition it was made under.

@@ -72,7 +72,7 @@ pub(super) fn enter(core: &mut Core, now: Moment, entered: &Entered) -> Answered
     let unit = registry.property(property).map_or("", |property| registry.unit_label(property));
     let (at, found) = (at.rfc3339(&station.zone), said::found(&check, unit));
     let said = format!("{} of {at} at {}: {found}: {verdict}", said::kind(kind), datastream.name);
-    Ok(Done { said, judged: came, zone: station.zone.clone() })
+    Ok(Done { said: vec![said], judged: Some(came), zone: station.zone.clone() })
 }
 
 /// What names and words stand for, and how the check is judged.

@@ -60,6 +60,31 @@ pub fn qualify(
     reading.faults.or(out)
 }
 
+/// Reads the rows of a station's table, in order of time: when each was so, and what a message that
+/// has it would bring.
+///
+/// # Errors
+/// Every fault of head and rows, up to [`FAULTS_MAX`](crate::daemon::table::FAULTS_MAX).
+pub fn rows(
+    registry: &Registry,
+    asked: &OfStation,
+    bytes: &[u8],
+) -> Result<Vec<(Timestamp, Vec<Observation>)>, Vec<Fault>> {
+    let mut reading = Reading { missing: &asked.missing, faults: Faults::of(&asked.file) };
+    let text = reading.faults.text(bytes);
+    let read = text.and_then(|text| reading.of_station(registry, asked, &text));
+    let (_, columns, times) = reading.faults.or(read)?;
+    let of = |(row, at): (usize, &Timestamp)| {
+        (*at, columns.iter().filter_map(|column| column.observation(row, *at)).collect())
+    };
+    let mut rows: Vec<(Timestamp, Vec<Observation>)> = times.iter().enumerate().map(of).collect();
+    rows.sort_by_key(|(at, _)| *at);
+    Ok(rows)
+}
+
+/// A table that was read: as it is, its columns of values, the time of each row.
+type Read<'r> = (Table, Vec<Column<'r>>, Vec<Timestamp>);
+
 impl Reading<'_> {
     fn played(
         &mut self,
@@ -67,6 +92,16 @@ impl Reading<'_> {
         asked: &OfStation,
         text: &str,
     ) -> Option<Vec<u8>> {
+        let (table, columns, times) = self.of_station(registry, asked, text)?;
+        table.written(&judged(registry, &columns, &times))
+    }
+
+    fn of_station<'r>(
+        &mut self,
+        registry: &'r Registry,
+        asked: &OfStation,
+        text: &str,
+    ) -> Option<Read<'r>> {
         let table = self.table(text)?;
         let mut stations = registry.stations.iter();
         let Some(station) = stations.find(|station| *station.name == *asked.station) else {
@@ -97,7 +132,7 @@ impl Reading<'_> {
         if !self.faults.is_empty() {
             return None;
         }
-        table.written(&judged(registry, &columns, &times))
+        Some((table, columns, times))
     }
 
     /// Finds out what the columns are.

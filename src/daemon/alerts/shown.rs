@@ -1,0 +1,506 @@
+//! Alerts as the shell shows them: those that are open, one with its whole history, what happened.
+
+use std::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::daemon::alerts::trial::name;
+use crate::daemon::alerts::work::Of;
+use crate::daemon::recover::{self, Recovered};
+use crate::daemon::status::Status;
+use crate::daemon::terminal::plain;
+use crate::domain::alert::{AlertId, Severity};
+use crate::domain::registry::Registry;
+use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
+use crate::journal::read::{AlertActHeld, AlertHeld, Reader, ToldHeld};
+use crate::notify::notification;
+use crate::pipeline::state::{Desk, Held, Standing, severity};
+
+/// How many changes of alerts, and of what persons did, are read for a history.
+pub const HISTORY_MAX: u32 = 10_000;
+/// How many changes and deeds one answer shows at most; it says how many older ones it leaves out.
+const SHOWN_MAX: usize = 1_000;
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// What is to be shown.
+    pub what: What,
+    /// As JSON.
+    pub json: bool,
+    /// With colours.
+    pub colour: bool,
+}
+
+/// What is to be shown.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The alerts that fire.
+    Open {
+        /// Which.
+        of: Of,
+        /// Also those of which nobody is told.
+        all: bool,
+    },
+    /// One alert.
+    One {
+        /// Its number.
+        id: u64,
+    },
+    /// What happened.
+    History {
+        /// Of one station.
+        station: Option<String>,
+        /// From then on, ms.
+        from: Option<i64>,
+        /// Until before then, ms.
+        to: Option<i64>,
+    },
+    /// The silences.
+    Silences,
+}
+
+/// Where it is looked.
+struct Looked<'a> {
+    registry: &'a Registry,
+    desk: &'a Desk,
+    now: Timestamp,
+    config: &'a Config,
+}
+
+/// What is answered, line by line, or why there is no answer.
+pub type Answered = Result<Vec<String>, Vec<String>>;
+
+/// Answers out of the state of a daemon at work.
+///
+/// # Errors
+/// The journal can't be read. The inner result: what is not known.
+pub fn at_work(status: &Status, config: &Config, asked: &Asked) -> anyhow::Result<Answered> {
+    let Some(view) = status.view.load_full() else {
+        return Ok(Err(vec!["weir has only just begun; ask again soon".to_owned()]));
+    };
+    let (registry, desk, now) = (&*view.registry, &*view.desk, view.at.wall);
+    answer(&Looked { registry, desk, now, config }, asked)
+}
+
+/// Answers out of the journal of a daemon that is not at work.
+///
+/// # Errors
+/// The journal can't be read. The inner result: what is not known.
+pub fn at_rest(config: &Config, asked: &Asked) -> anyhow::Result<Answered> {
+    let Some(Recovered { pipeline, last, .. }) = recover::recover(&config.journal.data_folder)?
+    else {
+        return Ok(Err(vec!["the journal is new: weir has not run on it yet".to_owned()]));
+    };
+    let (registry, desk, now) = (&**pipeline.registry(), &*pipeline.state().desk, last.wall);
+    answer(&Looked { registry, desk, now, config }, asked)
+}
+
+fn answer(looked: &Looked<'_>, asked: &Asked) -> anyhow::Result<Answered> {
+    let reader = || Reader::open(&looked.config.journal.data_folder);
+    Ok(match &asked.what {
+        What::Open { of, all } => looked.open((of, *all), asked),
+        What::Silences => Ok(looked.silences(asked)),
+        What::One { id } => looked.one(&reader()?, *id, asked)?,
+        What::History { station, from, to } => {
+            let span = (from.map(Timestamp), to.map(Timestamp));
+            looked.history(&reader()?, station.as_deref(), span, asked)?
+        }
+    })
+}
+
+/// An alert that fires.
+struct Open<'a> {
+    id: AlertId,
+    standing: &'a Standing,
+    severity: Severity,
+    held: Option<Held>,
+}
+
+/// All there is of one alert.
+struct Whole<'a> {
+    id: u64,
+    /// What was told of it last.
+    body: Value,
+    open: Option<Open<'a>>,
+    state: String,
+    covers: Vec<String>,
+    changes: Vec<AlertHeld>,
+    acts: Vec<AlertActHeld>,
+    told: Vec<ToldHeld>,
+}
+
+impl Looked<'_> {
+    fn clock(&self, at: Timestamp) -> String {
+        at.rfc3339(&self.config.home())
+    }
+
+    fn open(&self, (of, all): (&Of, bool), asked: &Asked) -> Answered {
+        let mut faults = Vec::new();
+        let matcher = of.matcher(self.registry, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let fits = |one: &Standing| {
+            one.fires() && matcher.fits(self.registry, one.event.rule, one.event.subject)
+        };
+        let found = self.desk.standing().filter(|(_, one)| fits(one));
+        let mut found: Vec<Open<'_>> = found
+            .map(|(id, standing)| Open {
+                id,
+                standing,
+                severity: severity(self.registry, &standing.event),
+                held: self.desk.held(self.registry, id, self.now),
+            })
+            .collect();
+        let count = found.len();
+        found.retain(|one| all || one.held.is_none());
+        let hidden = count - found.len();
+        found.sort_by_key(|one| {
+            let heeded = one.held.is_some() || one.standing.acknowledged.is_some();
+            (heeded, Reverse(one.severity), one.standing.event.since)
+        });
+        if asked.json {
+            let list: Vec<Value> = found.iter().map(|one| self.as_json(one)).collect();
+            return Ok(vec![format!("{:#}", json!({ "alerts": list, "hidden": hidden }))]);
+        }
+        let mut lines: Vec<String> =
+            found.iter().flat_map(|one| self.lines(one, asked.colour)).collect();
+        let hidden = match hidden {
+            0 => String::new(),
+            count => format!("; {count} more of which nobody is told (--all)"),
+        };
+        lines.push(format!("{} alerts fire{hidden}", found.len()));
+        Ok(lines)
+    }
+
+    fn lines(&self, one: &Open<'_>, colour: bool) -> [String; 2] {
+        let Open { id, standing, severity, .. } = one;
+        let event = &standing.event;
+        let word = format!("{:<8}", severity.word());
+        let word = if colour { coloured(*severity, &word) } else { word };
+        let age = age(self.now.since(event.since));
+        let of = name(self.registry, event.subject);
+        let doubted = if event.unconfirmed { ", unconfirmed" } else { "" };
+        let head = &self.config.letterhead();
+        let sentence = plain(&notification(self.registry, event, head).words);
+        let state = self.state(one);
+        [
+            format!("{:>5}  {word}  {age:>6}  {of}{doubted}: {state}", id.0),
+            format!("       {sentence}"),
+        ]
+    }
+
+    /// Says who looks after it, and why nobody is told.
+    fn state(&self, one: &Open<'_>) -> String {
+        let mut words = Vec::new();
+        match &one.standing.acknowledged {
+            None => words.push("nobody looks after it".to_owned()),
+            Some(by) => {
+                let until =
+                    by.until.map_or(String::new(), |at| format!(" until {}", self.clock(at)));
+                words.push(format!("acknowledged by {}{until}", by.person));
+            }
+        }
+        words.extend(one.held.map(|held| self.why_held(held, one.standing)));
+        words.join(", ")
+    }
+
+    fn why_held(&self, held: Held, standing: &Standing) -> String {
+        match held {
+            Held::Shelved => {
+                let until = standing.shelved_until.map_or(String::new(), |at| self.clock(at));
+                format!("shelved until {until}")
+            }
+            Held::Silenced(id) => format!("silenced by {id}"),
+            Held::Calendar => "somebody works there, by the calendar".to_owned(),
+            Held::Inhibited(above) => {
+                format!("{} is silent as a whole", name(self.registry, above))
+            }
+            Held::Flapping => "it comes and goes".to_owned(),
+        }
+    }
+
+    fn as_json(&self, one: &Open<'_>) -> Value {
+        let Open { id, standing, severity, held } = one;
+        let event = &standing.event;
+        let rule = self.registry.rule(event.rule);
+        let told = notification(self.registry, event, &self.config.letterhead());
+        let by = standing.acknowledged.as_ref().map(|by| {
+            let until = by.until.map(|at| self.clock(at));
+            json!({ "person": by.person, "at": self.clock(by.at), "until": until })
+        });
+        json!({
+            "id": id.0,
+            "severity": severity.word(),
+            "of": name(self.registry, event.subject),
+            "rule": rule.map_or("", |rule| &*rule.name),
+            "route": rule.map_or("", |rule| rule.route.word()),
+            "since": self.clock(event.since),
+            "fired": self.clock(standing.fired),
+            "unconfirmed": event.unconfirmed,
+            "acknowledged": by,
+            "held": held.map(|held| self.why_held(held, standing)),
+            "step": standing.step,
+            "summary_en": told.words,
+            "summary_zh": told.body.pointer("/alerts/0/annotations/summary_zh"),
+        })
+    }
+
+    fn silences(&self, asked: &Asked) -> Vec<String> {
+        let all = self.desk.silences(self.now);
+        if asked.json {
+            let list: Vec<Value> = all
+                .map(|(id, one)| {
+                    json!({
+                        "id": id, "of": Of::words(self.registry, &one.matcher),
+                        "from": self.clock(one.at), "until": self.clock(one.until),
+                        "person": one.person, "reason": one.reason,
+                    })
+                })
+                .collect();
+            return vec![format!("{:#}", Value::from(list))];
+        }
+        let mut lines: Vec<String> = all
+            .map(|(id, one)| {
+                let of = Of::words(self.registry, &one.matcher);
+                let (from, until) = (self.clock(one.at), self.clock(one.until));
+                format!("{id:>5}  {of}  {from} until {until}  {}: {}", one.person, one.reason)
+            })
+            .collect();
+        if lines.is_empty() {
+            lines.push("nothing is silenced".to_owned());
+        }
+        lines
+    }
+
+    fn one(&self, reader: &Reader, id: u64, asked: &Asked) -> anyhow::Result<Answered> {
+        let changes = reader.changes_of_alert(id)?;
+        let Some(last) = changes.last() else {
+            let words = format!("the journal has no alert {id}; see weir alerts history");
+            return Ok(Err(vec![words]));
+        };
+        let standing = self.desk.get(AlertId(id)).filter(|one| one.fires());
+        let open = standing.map(|standing| Open {
+            id: AlertId(id),
+            standing,
+            severity: severity(self.registry, &standing.event),
+            held: self.desk.held(self.registry, AlertId(id), self.now),
+        });
+        let whole = Whole {
+            id,
+            body: serde_json::from_str(&last.json).unwrap_or_default(),
+            state: open.as_ref().map_or_else(|| last.change.clone(), |one| self.state(one)),
+            covers: standing.map_or_else(Vec::new, |one| self.covering(one)),
+            open,
+            acts: reader.alert_acts(Some(id), HISTORY_MAX)?,
+            told: reader.told_of_alert(id)?,
+            changes,
+        };
+        Ok(Ok(match asked.json {
+            true => vec![format!("{:#}", self.whole_json(&whole))],
+            false => self.whole_lines(&whole),
+        }))
+    }
+
+    fn whole_json(&self, whole: &Whole<'_>) -> Value {
+        let Whole { id, body, open, state, covers, changes, acts, told } = whole;
+        let changes =
+            changes.iter().map(|one| json!({ "at": self.clock(one.at), "change": one.change }));
+        let told = told.iter().map(|one| {
+            json!({
+                "id": one.id, "at": self.clock(one.at), "channel": one.channel,
+                "attempts": one.attempts, "words": one.words,
+                "confirmed_at": one.confirmed_at.map(|at| self.clock(at)),
+            })
+        });
+        json!({
+            "id": id, "state": state, "alert": body.pointer("/alerts/0"),
+            "open": open.as_ref().map(|one| self.as_json(one)),
+            "silences": covers, "changes": changes.collect::<Vec<_>>(),
+            "acts": acts.iter().map(|one| self.act_json(one)).collect::<Vec<_>>(),
+            "notifications": told.collect::<Vec<_>>(),
+        })
+    }
+
+    fn whole_lines(&self, whole: &Whole<'_>) -> Vec<String> {
+        let Whole { id, body, state, covers, changes, acts, told, .. } = whole;
+        let annotation = |key: &str| text(body, &format!("/alerts/0/annotations/{key}"));
+        let label = |key: &str| text(body, &format!("/alerts/0/labels/{key}"));
+        let both = |one: &str, other: &str| {
+            format!("{} {}", annotation(one), annotation(other)).trim().to_owned()
+        };
+        let mut lines = vec![
+            format!("alert {id}, {}: {state}", annotation("severity")),
+            format!("  {}", annotation("summary_en")),
+            format!("  {}", annotation("summary_zh")),
+        ];
+        for (key, value) in [
+            ("what to do", annotation("advice_en")),
+            ("", annotation("advice_zh")),
+            ("rule", format!("{}, route {}", label("alertname"), label("route"))),
+            ("value", annotation("value")),
+            ("before", annotation("before")),
+            ("limit", both("limit", "clause")),
+            ("reasons", annotation("reasons")),
+            ("cause", annotation("cause")),
+            ("since", annotation("since")),
+            ("operator", both("operator", "contact")),
+        ] {
+            if !value.is_empty() {
+                lines.push(format!("  {key:<10}  {value}"));
+            }
+        }
+        lines.extend(covers.iter().map(|words| format!("  silence     {words}")));
+        lines.push("history".to_owned());
+        lines.extend(self.happened(changes, acts).into_iter().map(|(_, words)| words));
+        lines.push("notifications".to_owned());
+        for one in told {
+            let came = match one.confirmed_at {
+                Some(at) => format!("confirmed {}", self.clock(at)),
+                None => format!("not confirmed, {} attempts", one.attempts),
+            };
+            let (at, words) = (self.clock(one.at), plain(&one.words));
+            lines.push(format!("  {at}  {}  {came}  {words}", one.channel).trim_end().to_owned());
+        }
+        if told.is_empty() {
+            lines.push("  none".to_owned());
+        }
+        lines
+    }
+
+    /// Gives the silences that cover an alert.
+    fn covering(&self, standing: &Standing) -> Vec<String> {
+        let event = &standing.event;
+        let covers = self
+            .desk
+            .silences(self.now)
+            .filter(|(_, one)| one.matcher.fits(self.registry, event.rule, event.subject));
+        covers
+            .map(|(id, one)| {
+                format!("{id} until {} by {}: {}", self.clock(one.until), one.person, one.reason)
+            })
+            .collect()
+    }
+
+    fn act_json(&self, one: &AlertActHeld) -> Value {
+        json!({
+            "at": self.clock(one.at), "what": one.what, "person": one.person,
+            "for": one.behalf, "words": one.words, "until": one.until.map(|at| self.clock(at)),
+            "alert": one.alert, "silence": one.silence,
+        })
+    }
+
+    /// Puts changes and deeds in order of time, a line each.
+    fn happened(&self, changes: &[AlertHeld], acts: &[AlertActHeld]) -> Vec<(Timestamp, String)> {
+        let changed = changes.iter().map(|one| {
+            let body: Value = serde_json::from_str(&one.json).unwrap_or_default();
+            let words = text(&body, "/alerts/0/annotations/summary_en");
+            let (at, id, change) = (self.clock(one.at), one.alert, &one.change);
+            (one.at, format!("  {at}  {id:>5}  {change:<12}  {words}"))
+        });
+        let acted = acts.iter().map(|one| {
+            let of = one.alert.or(one.silence).map_or(String::new(), |id| id.to_string());
+            let behalf = one.behalf.as_ref();
+            let behalf = behalf.map_or(String::new(), |whom| format!(" for {whom}"));
+            let until = one.until.map_or(String::new(), |at| format!(" until {}", self.clock(at)));
+            let words =
+                if one.words.is_empty() { String::new() } else { format!(": {}", one.words) };
+            let (at, what, person) = (self.clock(one.at), &one.what, &one.person);
+            (one.at, format!("  {at}  {of:>5}  {what:<12}  by {person}{behalf}{until}{words}"))
+        });
+        let mut all: Vec<(Timestamp, String)> =
+            changed.chain(acted).map(|(at, words)| (at, plain(&words))).collect();
+        all.sort_by_key(|(at, _)| *at);
+        all
+    }
+
+    fn history(
+        &self,
+        reader: &Reader,
+        station: Option<&str>,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        asked: &Asked,
+    ) -> anyhow::Result<Answered> {
+        let known = |name: &str| self.registry.stations.iter().any(|one| *one.name == *name);
+        if let Some(name) = station.filter(|name| !known(name)) {
+            return Ok(Err(vec![format!("no station is called `{name}`; see stations.csv")]));
+        }
+        let within =
+            |at: Timestamp| from.is_none_or(|from| from <= at) && to.is_none_or(|to| at < to);
+        let mut changes = reader.alert_history(HISTORY_MAX)?;
+        changes.reverse();
+        let of_station = |one: &AlertHeld| {
+            let body: Value = serde_json::from_str(&one.json).unwrap_or_default();
+            station.is_none_or(|name| text(&body, "/alerts/0/labels/station") == name)
+        };
+        changes.retain(|one| within(one.at) && of_station(one));
+        let mut acts = reader.alert_acts(None, HISTORY_MAX)?;
+        let has = |alert: u64| changes.iter().any(|one| one.alert == alert);
+        acts.retain(|one| within(one.at) && (station.is_none() || one.alert.is_some_and(has)));
+        if asked.json {
+            let list = changes.iter().map(|one| {
+                let body: Value = serde_json::from_str(&one.json).unwrap_or_default();
+                json!({
+                    "at": self.clock(one.at), "alert": one.alert, "change": one.change,
+                    "summary_en": text(&body, "/alerts/0/annotations/summary_en"),
+                })
+            });
+            let json = json!({
+                "changes": list.collect::<Vec<_>>(),
+                "acts": acts.iter().map(|one| self.act_json(one)).collect::<Vec<_>>(),
+            });
+            return Ok(Ok(vec![format!("{json:#}")]));
+        }
+        let all = self.happened(&changes, &acts);
+        let more = all.len().saturating_sub(SHOWN_MAX);
+        let mut lines = Vec::new();
+        if more > 0 {
+            lines.push(format!("{more} older ones are left out; ask with --from and --to"));
+        }
+        lines.extend(all.into_iter().skip(more).map(|(_, words)| words));
+        if lines.is_empty() {
+            lines.push("nothing happened".to_owned());
+        }
+        Ok(Ok(lines))
+    }
+}
+
+fn text(body: &Value, place: &str) -> String {
+    let text = body.pointer(place).and_then(Value::as_str).unwrap_or_default();
+    plain(text)
+}
+
+fn coloured(severity: Severity, word: &str) -> String {
+    let code = match severity {
+        Severity::Critical => "1;31",
+        Severity::Warning => "33",
+        Severity::Notice => "36",
+    };
+    format!("\u{1b}[{code}m{word}\u{1b}[0m")
+}
+
+/// Writes for how long something lasts, in one unit.
+fn age(ms: i64) -> String {
+    let units = [(DAY, "d"), (HOUR, "h"), (MINUTE, "min")];
+    let fits = units.into_iter().find(|(unit, _)| ms >= 2 * unit);
+    fits.map_or(format!("{} s", (ms / SECOND).max(0)), |(unit, word)| {
+        format!("{} {word}", ms / unit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_said_in_one_unit() {
+        let cases = [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")];
+        for (seconds, want) in cases {
+            assert_eq!(age(seconds * SECOND), want);
+        }
+    }
+}
