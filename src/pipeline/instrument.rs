@@ -44,8 +44,8 @@ impl Pipeline {
         }
         let found = finding(tests, qualified);
         let fresh = AlertId(self.state.alerts + 1);
-        let watched = self.state.stream(datastream).is_some_and(|one| one.instrument.is_some());
-        if !watched && !matches!(found, Finding::Fault(..)) {
+        let watch = self.state.stream(datastream).and_then(|one| one.instrument.as_ref());
+        if watch.is_none() && !matches!(found, Finding::Fault(..)) {
             return;
         }
         let Some(stream) = self.stream_mut(datastream) else { return };
@@ -74,10 +74,8 @@ impl Pipeline {
         else {
             return;
         };
-        let subject = match of_station {
-            true => Subject::Station(datastream.station),
-            false => Subject::Datastream(datastream.id),
-        };
+        let (station, itself) = (datastream.station, Subject::Datastream(datastream.id));
+        let subject = if of_station { Subject::Station(station) } else { itself };
         let Change { alert, change, at, since, cause } = change;
         self.state.alerts += u64::from(change == AlertChange::Fired);
         let mut event = AlertEvent::plain(alert, told_by, subject, change, (at, since));

@@ -566,6 +566,14 @@ pub(super) fn name(registry: &Registry, subject: Subject) -> String {
         Subject::Evaluated { of, index, period } => {
             format!("{}/{} {}", registry.evaluated_name(of), index.word(), period.word())
         }
+        Subject::Device(id) => {
+            let device = registry.devices.get(id.index());
+            device.map_or(String::new(), |one| format!("device {}", one.name))
+        }
+        Subject::Network(id) => {
+            let network = registry.networks.get(id.index());
+            network.map_or(String::new(), |one| format!("network {one}"))
+        }
         Subject::Weir { condition, network } => {
             let network = network.and_then(|id| registry.networks.get(id.index()));
             let of = network.map_or(String::new(), |network| format!(" {network}"));
