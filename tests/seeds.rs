@@ -724,7 +724,7 @@ fn a_rule_about_a_change_says_how_much_within_which_time() {
     assert_eq!(read("-2/90m"), (Slope::Falls(2.0), 90));
     assert_eq!(read("x2.5/36h"), (Slope::Times(2.5), 36 * 60));
     for wrong in ["", "0.5/1h", "+0/1h", "x1/4h", "+-1/1h", "x2", "x2/37h", "+1/hour", "*2/4h"] {
-        check(&of(wrong), "seeds/rules.csv:34:");
+        check(&of(wrong), "seeds/rules.csv:42:");
     }
 }
 
@@ -759,13 +759,13 @@ fn a_rule_about_an_index_says_which_and_from_where_on_it_is_bad() {
         ("1h 24h", "aqi:4"),
         ("", "aqi:4"),
     ] {
-        check(&of(period, wrong), "seeds/rules.csv:34:");
+        check(&of(period, wrong), "seeds/rules.csv:42:");
     }
-    check(&with_rule("index", "raw:puhe", ["1h", "aqi:4", "1"]), "seeds/rules.csv:34:");
-    check(&with_rule("index", "property:ozone", ["1h", "aqi:4", "1"]), "seeds/rules.csv:34:");
-    check(&with_rule("index", "set:nobody", ["1h", "aqi:4", "1"]), "seeds/rules.csv:34:");
+    check(&with_rule("index", "raw:puhe", ["1h", "aqi:4", "1"]), "seeds/rules.csv:42:");
+    check(&with_rule("index", "property:ozone", ["1h", "aqi:4", "1"]), "seeds/rules.csv:42:");
+    check(&with_rule("index", "set:nobody", ["1h", "aqi:4", "1"]), "seeds/rules.csv:42:");
     let often = with_rule("index", "medium:water", ["raw", "water_class:V", "2"]);
-    check(&often, "seeds/rules.csv:34:");
+    check(&often, "seeds/rules.csv:42:");
     compiled(&with_rule("index", "set:shenyang-air", ["24h", "aqi:3", "2/3"])).unwrap();
 }
 
@@ -774,9 +774,9 @@ fn a_rule_about_what_nobody_can_assess_looks_at_one_period() {
     let of = |of: &str, level: &str| with_rule("not_assessable", "place:puhe", [of, level, "6h"]);
     compiled(&of("raw", "")).unwrap();
     compiled(&of("24h", "")).unwrap();
-    check(&of("raw 1h", ""), "seeds/rules.csv:34:");
-    check(&of("", ""), "seeds/rules.csv:34:");
-    check(&of("raw", "3"), "seeds/rules.csv:34:");
+    check(&of("raw 1h", ""), "seeds/rules.csv:42:");
+    check(&of("", ""), "seeds/rules.csv:42:");
+    check(&of("raw", "3"), "seeds/rules.csv:42:");
 }
 
 #[test]
