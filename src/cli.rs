@@ -86,6 +86,11 @@ pub enum Command {
         /// Keep the journal in this folder, to look at it afterwards.
         #[arg(long, value_name = "FOLDER")]
         data: Option<PathBuf>,
+        /// Tell the alerts by the channels of this file: sections `[[channel]]`, and if wanted
+        /// `[alerting]` and `[contacts]`, as in weir.toml. With --data its commands work on the
+        /// demonstration, too: weir alerts ls --config FOLDER/demo.toml.
+        #[arg(long, value_name = "FILE")]
+        channels: Option<PathBuf>,
     },
     /// Publish what devices of any format would, to any broker: an invented world, or your series.
     ///
@@ -292,8 +297,8 @@ pub enum Command {
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(match cli.command {
         #[cfg(feature = "demo")]
-        Command::Demo { length, speed, seed, data } => {
-            return run_demo(&demo::Options { length, speed, seed, data }).await;
+        Command::Demo { length, speed, seed, data, channels } => {
+            return run_demo(&demo::Options { length, speed, seed, data, channels }).await;
         }
         #[cfg(feature = "demo")]
         Command::Simulate(command) => return simulate::run(command).await,

@@ -37,6 +37,8 @@ const DRAW: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(10);
 /// How many changes of alerts stand on the screen, the newest.
 const LINES_MAX: usize = 8;
+/// The configuration of a demonstration whose journal is kept, in its folder.
+const CONFIGURATION: &str = "demo.toml";
 /// How long connecting and finishing may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,6 +53,9 @@ pub struct Options {
     pub seed: u64,
     /// Where the journal goes, to be looked at afterwards; else into a folder that is removed.
     pub data: Option<PathBuf>,
+    /// A file with sections of the configuration to tell alerts by: `[[channel]]`, `[alerting]`,
+    /// `[contacts]`, `[http]`. Paths in it are as seen from where weir is started.
+    pub channels: Option<PathBuf>,
 }
 
 /// What was seen.
@@ -107,12 +112,25 @@ async fn run_in(
     options: &Options,
 ) -> anyhow::Result<Outcome> {
     let url = format!("mqtt://{}", broker.address());
-    let config = config(&url, folder)?;
+    std::fs::create_dir_all(folder)?;
+    let folder = &std::fs::canonicalize(folder)?;
+    let further = match &options.channels {
+        Some(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("{} can't be read", file.display()))?,
+        None => String::new(),
+    };
+    let text = configuration(&url, folder, &further);
+    let config = parsed(&text)?;
+    if options.data.is_some() {
+        // For the commands that work on what the demonstration does.
+        std::fs::write(folder.join(CONFIGURATION), &text)?;
+    }
     let networks = config.networks();
     let judgement = config.judgement();
     let edition = Edition { judgement, networks, tables: example::tables() };
     let clock = Clock::scaled(START, options.speed);
     let mut daemon = Daemon::start(config, &edition, clock)?;
+    daemon.hear_the_shell();
     let address = daemon.serve(Fallback::FreePort).await?.to_string();
     let observer = daemon.observer()?;
     let events = Reader::open(&daemon.data_folder)?;
@@ -140,17 +158,17 @@ async fn run_in(
     Ok(Outcome { published, page, fired: show.fired, resolved: show.resolved })
 }
 
-fn config(url: &str, folder: &Path) -> anyhow::Result<Config> {
+fn configuration(url: &str, folder: &Path, further: &str) -> String {
     let broker = |network: &str| {
         format!("[[broker]]\nnetwork = '{network}'\nurl = '{url}'\nclient_id = 'weir-{network}'\n")
     };
     let data = toml::Value::from(folder.display().to_string());
-    let text = format!(
-        "seeds = '.'\n{}{}[journal]\ndata_folder = {data}\n",
-        broker("rivers"),
-        broker("parks")
-    );
-    Config::parse("demo", &text).map_err(|faults| {
+    let (rivers, parks) = (broker("rivers"), broker("parks"));
+    format!("seeds = '.'\n{rivers}{parks}[journal]\ndata_folder = {data}\n\n{further}")
+}
+
+fn parsed(text: &str) -> anyhow::Result<Config> {
+    Config::parse("demo", text).map_err(|faults| {
         let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(list.join("\n"))
     })

@@ -153,6 +153,8 @@ async fn talk(
         if let Some(mut stdin) = stdin {
             // A program that does not read its input has it all the same.
             stdin.write_all(text).await.ok();
+            // A line ends, or the next text begins in it.
+            stdin.write_all(b"\n").await.ok();
         }
     };
     // One that goes without reading ends the writing, too.
