@@ -426,7 +426,7 @@ async fn a_command_reads_the_text_and_knows_nothing_else() {
          WEIR_STATUS=firing\n\
          WEIR_TITLE=[critical] Puhe at Daoyi: ammonia nitrogen 2.620 mg/L\n\
          [critical] Puhe at Daoyi: ammonia nitrogen 2.620 mg/L\n\
-         Value: 2.620 mg/L, limit: 1.5 mg/L\nTime: since 2026-06-01 15:30\nSeverity: critical"
+         Value: 2.620 mg/L, limit: 1.5 mg/L\nTime: since 2026-06-01 15:30\nSeverity: critical\n"
     );
     assert_eq!(fs::read_to_string(out).unwrap(), want);
 }

@@ -32,6 +32,7 @@ mod ring;
 mod sink;
 mod speed;
 mod stages;
+mod storm;
 mod table;
 
 use table::Table;
@@ -47,7 +48,7 @@ pub struct Bench {
 /// A part of the bench: the word that asks for it, and what measures it.
 type Part = (&'static str, fn(&mut Bench));
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("speed", speed::ratios),
     ("stations", speed::many_stations),
     ("restart", speed::restart),
@@ -59,6 +60,7 @@ const PARTS: [Part; 11] = [
     ("evaluations", lasting::evaluations),
     ("quality", lasting::quality),
     ("year", lasting::year),
+    ("storm", storm::storm),
 ];
 
 fn main() {

@@ -122,10 +122,15 @@ impl Feed {
         (self.topic, self.payload) = (topic, payload);
     }
 
-    /// A message arrives at the time that it states.
-    pub fn take(&mut self, ts: i64, topic: &str, payload: &str) {
+    /// Time passes until then.
+    pub fn pass(&mut self, ts: i64) {
         let elapsed_ms = self.at.elapsed_ms + (ts - self.at.wall.millis()).max(0);
         self.at = Moment { wall: Timestamp(ts), elapsed_ms };
+    }
+
+    /// A message arrives at the time that it states.
+    pub fn take(&mut self, ts: i64, topic: &str, payload: &str) {
+        self.pass(ts);
         self.process(message(self.network, topic, payload));
         assert_eq!(self.processed.observations.len() % fleet::PROPERTIES.len(), 0);
     }
