@@ -3,6 +3,7 @@
 
 pub mod alerting;
 mod file;
+pub mod judgement;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,11 +13,11 @@ use serde::Deserialize;
 
 use crate::config::alerting::AlertingSection;
 use crate::config::file::{File, Section};
-use crate::domain::alerting::{Alerting, STEPS_MAX};
+use crate::config::judgement::JudgementSection;
+use crate::domain::alerting::STEPS_MAX;
 use crate::domain::fault::{Fault, SettingFault};
 use crate::domain::judgement::Judgement;
 use crate::domain::registry::IMPORT;
-use crate::domain::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::notify::Letterhead;
 use crate::{http, influx, journal, mqtt, notify, telemetry};
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub contacts: BTreeMap<String, String>,
     /// The dead man's switch; without this section nobody outside is told that weir lives.
     pub heartbeat: Option<notify::heartbeat::Config>,
+    /// The morning message; without this section there is none.
+    pub morning: Option<notify::morning::Config>,
     /// The operator page.
     #[serde(default)]
     pub http: http::Config,
@@ -60,89 +63,6 @@ pub struct Config {
 
 fn zone() -> String {
     "Asia/Shanghai".to_owned()
-}
-
-/// The section `[judgement]`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct JudgementSection {
-    /// For how many hours single observations are remembered: duplicates, revisions and late
-    /// data are recognised within them. Default 26.
-    pub lateness_horizon_h: u32,
-    /// By how many seconds a device's clock may be ahead before its time is flagged. Default 300.
-    pub clock_ahead_max_s: u32,
-    /// By how many hours ahead a time is rejected. Default 24.
-    pub clock_ahead_reject_h: u32,
-    /// By how many days a device's clock may be behind before its time is flagged: data that waited
-    /// in a logger for less is late and good. Default 31.
-    pub clock_behind_max_d: u32,
-    /// How many minutes after its end an hour that is not complete is given out. Default 10.
-    pub settle_hour_min: u32,
-    /// Whether the mean of a day and longer is rounded to the decimals of its evaluation, half to
-    /// even, before it is held against a limit. Default true.
-    pub round_periods: bool,
-    /// Whether suspect values enter means beside those that passed. Default false: only where a
-    /// mean has too few values without them, and it is suspect itself.
-    pub suspect_in_means: bool,
-    /// Whether suspect values and means enter classes, indices, grades and states. Default false.
-    pub suspect_in_class: bool,
-}
-
-impl Default for JudgementSection {
-    fn default() -> Self {
-        Self {
-            lateness_horizon_h: 26,
-            clock_ahead_max_s: 300,
-            clock_ahead_reject_h: 24,
-            clock_behind_max_d: 31,
-            settle_hour_min: 10,
-            round_periods: true,
-            suspect_in_means: false,
-            suspect_in_class: false,
-        }
-    }
-}
-
-impl JudgementSection {
-    /// Gives the settings in milliseconds.
-    fn judgement(self, alerting: Alerting) -> Judgement {
-        Judgement {
-            lateness_horizon_ms: i64::from(self.lateness_horizon_h) * HOUR,
-            clock_ahead_max_ms: i64::from(self.clock_ahead_max_s) * SECOND,
-            clock_ahead_reject_ms: i64::from(self.clock_ahead_reject_h) * HOUR,
-            clock_behind_max_ms: i64::from(self.clock_behind_max_d) * DAY,
-            settle_hour_ms: i64::from(self.settle_hour_min) * MINUTE,
-            round_periods: self.round_periods,
-            suspect_in_means: self.suspect_in_means,
-            suspect_in_class: self.suspect_in_class,
-            alerting,
-        }
-    }
-
-    fn faults(&self) -> Vec<SettingFault> {
-        let Self {
-            lateness_horizon_h,
-            clock_ahead_max_s,
-            clock_ahead_reject_h,
-            clock_behind_max_d,
-            settle_hour_min,
-            round_periods: _,
-            suspect_in_means: _,
-            suspect_in_class: _,
-        } = *self;
-        let ahead_max_s = u64::from(clock_ahead_reject_h).saturating_mul(3_600);
-        let ranges = [
-            ("lateness_horizon_h", lateness_horizon_h, 1..=720),
-            // A clock that is flagged only where it is rejected already is never flagged.
-            ("clock_ahead_max_s", clock_ahead_max_s, 1..=ahead_max_s.max(1)),
-            ("clock_ahead_reject_h", clock_ahead_reject_h, 1..=8_760),
-            ("clock_behind_max_d", clock_behind_max_d, 1..=36_500),
-            ("settle_hour_min", settle_hour_min, 0..=1_440),
-        ];
-        let faults =
-            ranges.map(|(key, number, range)| SettingFault::range(key, u64::from(number), range));
-        faults.into_iter().flatten().collect()
-    }
 }
 
 /// A configuration as far as it could be read, and everything that is wrong with it.
@@ -332,6 +252,10 @@ impl Config {
         }
         if let Some(heartbeat) = &self.heartbeat {
             file.note(&Section::one("heartbeat"), heartbeat.faults());
+        }
+        if let Some(morning) = &self.morning {
+            let names: Vec<&str> = self.channels.iter().map(|one| one.name.as_str()).collect();
+            file.note(&Section::one("morning"), morning.faults(&names));
         }
         file.note(&Section::one("http"), self.http.faults());
         file.note(&Section::one("log"), self.log.faults());

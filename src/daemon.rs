@@ -23,6 +23,7 @@ pub mod in_hand;
 pub mod ingest;
 mod keys;
 mod letter;
+pub mod morning;
 pub mod outlet;
 pub mod page;
 pub mod pulse;

@@ -11,6 +11,7 @@ mod group;
 pub mod heartbeat;
 mod http;
 mod mail;
+pub mod morning;
 pub mod mqtt;
 mod notice;
 pub mod pace;

@@ -26,6 +26,7 @@ use crate::daemon::import::Taken;
 use crate::daemon::in_hand::InHand;
 use crate::daemon::ingest::{COMMANDS_MAX, Command, Ingest};
 use crate::daemon::keys;
+use crate::daemon::morning::Caller;
 use crate::daemon::outlet::{NOTES_MAX, Outlet};
 use crate::daemon::page::Observer;
 use crate::daemon::recompute::{ORDERS_MAX, Orders, Recomputer};
@@ -401,6 +402,10 @@ fn outlets(
     for mut channel in channels {
         carry::begin(&mut channel, &config.brokers);
         tasks.spawn_local(Teller { channel, outlet: outlet.clone() }.run());
+    }
+    if let Some(morning) = config.morning.clone() {
+        let (zone, outlet) = (config.home(), outlet.clone());
+        tasks.spawn_local(Caller { config: morning, zone, outlet }.run());
     }
     tasks.spawn_local(Expiry::new(config, outlet.clone()).run());
     Ok(tasks)

@@ -59,6 +59,8 @@ pub struct Batch {
     pub receipts: Vec<Receipt>,
     /// Notifications that could not be given to their channel.
     pub attempts: Vec<Attempt>,
+    /// What is to be told that no input caused, such as the morning message.
+    pub said: Vec<NotificationRow>,
 }
 
 impl Batch {
@@ -84,6 +86,7 @@ impl Batch {
         self.damaged.clear();
         self.receipts.clear();
         self.attempts.clear();
+        self.said.clear();
     }
 
     /// Says whether it is a row of its own in the journal, and not mere notes.
@@ -99,6 +102,7 @@ impl Batch {
         self.damaged.extend(notes.damaged);
         self.receipts.extend(notes.receipts);
         self.attempts.extend(notes.attempts);
+        self.said.extend(notes.said);
     }
 
     /// Gives back what sinks and channels reported.
@@ -110,6 +114,7 @@ impl Batch {
             damaged: std::mem::take(&mut self.damaged),
             receipts: std::mem::take(&mut self.receipts),
             attempts: std::mem::take(&mut self.attempts),
+            said: std::mem::take(&mut self.said),
             ..Self::default()
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn write_notifications(
     transaction: &Transaction<'_>,
     batch: &Batch,
 ) -> Result<(), Error> {
-    for row in &batch.notifications {
+    for row in batch.notifications.iter().chain(&batch.said) {
         let made = transaction
             .prepare_cached(
                 "INSERT OR IGNORE INTO notifications (id, at, body) VALUES (?1, ?2, ?3)",
