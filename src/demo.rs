@@ -21,12 +21,16 @@ use crate::daemon::run::Daemon;
 use crate::demo::broker::EmbeddedBroker;
 use crate::demo::world::{Publication, World};
 use crate::domain::input::Qos;
-use crate::domain::time::Timestamp;
+use crate::domain::registry::Hj212Edition;
+use crate::domain::time::{MINUTE, Timestamp};
 use crate::http::door::Fallback;
 use crate::http::view::PageView;
 use crate::journal::read::Reader;
 use crate::mqtt::publisher::Publisher;
 use crate::seed::example;
+use crate::simulate;
+use crate::simulate::dialect::Dialect;
+use crate::simulate::fleet::{Fleet, Schedule};
 
 /// When the story begins: 2026-06-01T06:00:00+08:00.
 const START: Timestamp = Timestamp(1_780_264_800_000);
@@ -35,6 +39,10 @@ const BEAT: Duration = Duration::from_millis(50);
 /// How often the screen is drawn on a terminal, and how often lines are written elsewhere.
 const DRAW: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(10);
+/// Stations beside those of the story, whose devices speak otherwise: as a station of HJ 212 does,
+/// over LoRaWAN, and a meter.
+const GUESTS: [Dialect; 3] =
+    [Dialect::Hj212(Hj212Edition::Of2017), Dialect::Chirpstack, Dialect::Tasmota];
 /// How many changes of alerts stand on the screen, the newest.
 const LINES_MAX: usize = 8;
 /// The configuration of a demonstration whose journal is kept, in its folder.
@@ -127,7 +135,9 @@ async fn run_in(
     }
     let networks = config.networks();
     let judgement = config.judgement();
-    let edition = Edition { judgement, networks, tables: example::tables() };
+    let mut guests = Fleet::new(&GUESTS, 1, options.seed, false)?;
+    let tables = simulate::seeds::beside(&example::tables(), &guests, MINUTE)?;
+    let edition = Edition { judgement, networks, tables };
     let clock = Clock::scaled(START, options.speed);
     let mut daemon = Daemon::start(config, &edition, clock)?;
     daemon.hear_the_shell();
@@ -140,7 +150,7 @@ async fn run_in(
     let mut show = Show::new(&address);
     let clock = daemon.clock.clone();
     let published = tokio::select! {
-        published = play(&publisher, &clock, options) => published?,
+        published = play(&publisher, &clock, options, &mut guests) => published?,
         error = daemon.failed() => return Err(error),
         error = watch(&observer, &events, &mut show) => return Err(error),
     };
@@ -163,8 +173,8 @@ fn configuration(url: &str, folder: &Path, further: &str) -> String {
         format!("[[broker]]\nnetwork = '{network}'\nurl = '{url}'\nclient_id = 'weir-{network}'\n")
     };
     let data = toml::Value::from(folder.display().to_string());
-    let (rivers, parks) = (broker("rivers"), broker("parks"));
-    format!("seeds = '.'\n{rivers}{parks}[journal]\ndata_folder = {data}\n\n{further}")
+    let brokers = ["rivers", "parks", simulate::seeds::NETWORK].map(broker).concat();
+    format!("seeds = '.'\n{brokers}[journal]\ndata_folder = {data}\n\n{further}")
 }
 
 fn parsed(text: &str) -> anyhow::Result<Config> {
@@ -176,9 +186,16 @@ fn parsed(text: &str) -> anyhow::Result<Config> {
 
 /// Lets the stations publish until the time is up or somebody presses Ctrl-C; gives how many
 /// messages they published.
-async fn play(publisher: &Publisher, clock: &Clock, options: &Options) -> anyhow::Result<i64> {
+async fn play(
+    publisher: &Publisher,
+    clock: &Clock,
+    options: &Options,
+    guests: &mut Fleet,
+) -> anyhow::Result<i64> {
     let end = options.length.map(|length| Instant::now() + length);
     let mut world = World::new(options.seed, clock.now().wall);
+    let rate = guests.len() as f64 * 1_000.0 / MINUTE as f64;
+    let mut schedule = Schedule::new(guests.len(), rate, clock.now().wall);
     let mut beat = interval(BEAT);
     let mut published = 0;
     let interrupted = tokio::signal::ctrl_c();
@@ -192,8 +209,16 @@ async fn play(publisher: &Publisher, clock: &Clock, options: &Options) -> anyhow
             return Ok(published);
         }
         let mut said: Vec<Publication> = Vec::new();
-        world.until(clock.now().wall, &mut |publication| said.push(publication));
-        for Publication { topic, payload, .. } in said {
+        let now = clock.now().wall;
+        world.until(now, &mut |publication| said.push(publication));
+        let mut said: Vec<(String, Vec<u8>)> =
+            said.into_iter().map(|one| (one.topic, one.payload)).collect();
+        while schedule.due() <= now {
+            let due = schedule.due();
+            let spoken = guests.speak(schedule.step(), due);
+            said.extend(spoken.publications.into_iter().map(|one| (one.topic, one.payload)));
+        }
+        for (topic, payload) in said {
             publisher.publish(&topic, payload, Qos::AtLeastOnce, false).await?;
             published += 1;
         }

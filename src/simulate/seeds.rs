@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::domain::time::SECOND;
-use crate::seed::{Tables, example};
+use crate::seed::{Tables, example, lay_over};
 use crate::simulate::dialect::{Dialect, Kind, NODE};
 
 use crate::simulate::fleet::Fleet;
@@ -71,6 +71,20 @@ pub fn tables(fleet: &Fleet, every_ms: i64) -> Tables {
     }
     tables.put("places.csv", PLACES.as_bytes().to_vec());
     tables
+}
+
+/// Gives an edition with the places, stations and devices of a fleet beside its own places, stations and devices.
+///
+/// # Errors
+/// A table is none.
+pub fn beside(edition: &Tables, fleet: &Fleet, every_ms: i64) -> anyhow::Result<Tables> {
+    let (mut joined, more) = (edition.clone(), tables(fleet, every_ms));
+    for (name, rows) in more.iter().filter(|(name, _)| OWN.contains(name)) {
+        let rows = String::from_utf8_lossy(rows);
+        lay_over(&mut joined, name, &rows)
+            .map_err(|(found, expected)| anyhow::anyhow!("{found}, expected {expected}"))?;
+    }
+    Ok(joined)
 }
 
 /// Leaves out the rows of single stations and datastreams.
