@@ -221,7 +221,7 @@ impl Desk {
         let flap = (event.rule, event.subject);
         let unsaid = self.flaps.get(&flap).is_some_and(|flap| flap.said);
         if begins && terms.flap_fires > 0 {
-            self.flaps.entry(flap).or_default().begin(terms, at.elapsed_ms);
+            self.flaps.entry(flap).or_default().begin(terms, event.at);
         }
         let standing = self.standing.entry(event.alert).or_insert_with(|| Standing {
             event: *event,
@@ -383,7 +383,7 @@ impl Desk {
                 || !heeded
                     && next(one).is_some_and(|after| after > 0 && now - one.since_ms >= after)
         };
-        self.flaps.values().any(|flap| !flap.lasts(terms, now))
+        self.flaps.values().any(|flap| !flap.lasts(terms, at.wall))
             || self.gathering.values().any(|until| *until <= now)
             || self.silences.values().any(|one| one.until <= at.wall)
             || self.standing.iter().any(|(alert, one)| due(alert, one))
@@ -393,7 +393,7 @@ impl Desk {
     pub fn tick(&mut self, registry: &Registry, at: Moment, out: &mut Vec<Notice>) -> bool {
         let scene = Scene { registry, terms: registry.judgement.alerting, at };
         let before = (self.counts(), out.len());
-        self.flaps.retain(|_, flap| flap.lasts(scene.terms, at.elapsed_ms));
+        self.flaps.retain(|_, flap| flap.lasts(scene.terms, at.wall));
         self.gathering.retain(|_, until| at.elapsed_ms < *until);
         self.silences.retain(|_, one| at.wall < one.until);
         let ended = self.end_acknowledgements(at);

@@ -3,13 +3,14 @@
 use minicbor::{Decode, Encode};
 
 use crate::domain::alerting::Alerting;
+use crate::domain::time::Timestamp;
 
 /// How often an alert of one subject began of late.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub(super) struct Flap {
-    /// When, in elapsed milliseconds; no more than make it flap.
+    /// When, by the time of its values; no more than make it flap.
     #[n(0)]
-    fires_ms: Vec<i64>,
+    fires: Vec<Timestamp>,
     /// How often since it flaps; 0 while it does not.
     #[n(1)]
     pub(super) count: u32,
@@ -20,22 +21,22 @@ pub(super) struct Flap {
 
 impl Flap {
     /// Notes that it began once more.
-    pub(super) fn begin(&mut self, terms: Alerting, now_ms: i64) {
-        self.fires_ms.retain(|at| now_ms - at < terms.flap_window_ms);
+    pub(super) fn begin(&mut self, terms: Alerting, now: Timestamp) {
+        self.fires.retain(|at| now.since(*at) < terms.flap_window_ms);
         let most = usize::try_from(terms.flap_fires).unwrap_or(usize::MAX);
-        if self.fires_ms.len() >= most {
-            self.fires_ms.remove(0);
+        if self.fires.len() >= most {
+            self.fires.remove(0);
         }
-        self.fires_ms.push(now_ms);
+        self.fires.push(now);
         if self.count > 0 {
             self.count = self.count.saturating_add(1);
-        } else if self.fires_ms.len() >= most {
+        } else if self.fires.len() >= most {
             self.count = u32::try_from(most).unwrap_or(u32::MAX);
         }
     }
 
     /// Says whether it is to be remembered: it flaps until a window has passed without a beginning.
-    pub(super) fn lasts(&self, terms: Alerting, now_ms: i64) -> bool {
-        self.fires_ms.last().is_some_and(|last| now_ms - last < terms.flap_window_ms)
+    pub(super) fn lasts(&self, terms: Alerting, now: Timestamp) -> bool {
+        self.fires.iter().max().is_some_and(|last| now.since(*last) < terms.flap_window_ms)
     }
 }
