@@ -87,6 +87,9 @@ enum Owed {
     /// That somebody looks after it.
     #[n(1)]
     Acknowledged,
+    /// That nobody looks after it any more.
+    #[n(3)]
+    Again,
     /// Its last change.
     #[n(2)]
     Change,
@@ -223,6 +226,7 @@ impl Desk {
         if begins && terms.flap_fires > 0 {
             self.flaps.entry(flap).or_default().begin(terms, event.at);
         }
+        let known = self.standing.get(&event.alert).map(|one| severity(registry, &one.event));
         let standing = self.standing.entry(event.alert).or_insert_with(|| Standing {
             event: *event,
             thread: thread(registry, terms, event),
@@ -238,6 +242,10 @@ impl Desk {
         });
         standing.event = *event;
         standing.owed = Owed::Change;
+        // Who said that he looks after it knew of something milder.
+        if known.is_some_and(|known| known < severity(registry, event)) {
+            (standing.acknowledged, standing.since_ms) = (None, at.elapsed_ms);
+        }
         // What began unsaid while it flapped ends unsaid.
         if !standing.fires() && unsaid && !standing.told {
             self.standing.remove(&event.alert);
@@ -280,11 +288,12 @@ impl Desk {
         if told.is_empty() {
             return;
         }
-        let is_change = |alert: &AlertId| {
-            self.standing.get(alert).is_some_and(|standing| standing.owed == Owed::Change)
+        let owed = told.iter().filter_map(|alert| self.standing.get(alert)).map(|one| one.owed);
+        let kind = match owed.max() {
+            Some(Owed::Change) => NoticeKind::Alerts,
+            Some(Owed::Again) => NoticeKind::Reminder,
+            Some(Owed::Acknowledged | Owed::Nothing) | None => NoticeKind::Acknowledged,
         };
-        let kind =
-            if told.iter().any(is_change) { NoticeKind::Alerts } else { NoticeKind::Acknowledged };
         let step = self.step(&told);
         if terms.gather_ms == 0 {
             for alert in &told {
@@ -347,19 +356,26 @@ impl Desk {
                 severity: severity(registry, &standing.event),
                 acknowledged: standing.acknowledged.as_ref().map(|one| one.person.clone()),
                 flaps,
+                unheeded_since: scene.at.wall_of(standing.since_ms),
             })
         };
         let mut entries: Vec<Entry> = alerts.iter().filter_map(entry).collect();
         let fires =
             |one: &Entry| matches!(one.event.change, AlertChange::Fired | AlertChange::Changed);
         entries.sort_by_key(|one| (Reverse(fires(one)), Reverse(one.severity), one.event.since));
+        let firing = entries.iter().filter(|one| fires(one)).count();
         let more = entries.len().saturating_sub(ENTRIES_MAX);
         entries.truncate(ENTRIES_MAX);
         let Some(first) = entries.first() else { return };
-        let route = registry.rule(first.event.rule).map(|rule| rule.route);
+        let route = match thread {
+            Thread::Place(_, route) | Thread::Station(_, route) | Thread::Route(route) => {
+                Some(route)
+            }
+            Thread::Alert(_) => registry.rule(first.event.rule).map(|rule| rule.route),
+        };
         self.notices += 1;
         let (number, at) = (self.notices, scene.at.wall);
-        out.push(Notice { number, kind, thread, route, step, at, entries, more });
+        out.push(Notice { number, kind, thread, route, step, at, entries, firing, more });
     }
 
     /// Says whether time alone may have changed something. Where it has not, nothing is copied
@@ -371,17 +387,22 @@ impl Desk {
         let owed = |alert: &AlertId, one: &Standing| {
             one.owed != Owed::Nothing
                 && self.gathering.get(&one.thread).is_none_or(|until| *until <= now)
-                && self.held(registry, *alert, at.wall).is_none()
+                && match self.held(registry, *alert, at.wall) {
+                    None => true,
+                    Some(Held::Flapping) => self.says_that_it_flaps(*alert),
+                    Some(_) => false,
+                }
         };
         let next = |one: &Standing| terms.steps_ms.get(usize::from(one.step)).copied();
         let due = |alert: &AlertId, one: &Standing| {
             let until = one.acknowledged.as_ref().and_then(|one| one.until);
-            let heeded = one.acknowledged.is_some() || !one.told || !one.fires();
+            let again = terms.repeat_ms > 0 && now - one.reminded_ms >= terms.repeat_ms
+                || next(one).is_some_and(|after| after > 0 && now - one.since_ms >= after);
             owed(alert, one)
                 || until.is_some_and(|until| until <= at.wall)
-                || !heeded && terms.repeat_ms > 0 && now - one.reminded_ms >= terms.repeat_ms
-                || !heeded
-                    && next(one).is_some_and(|after| after > 0 && now - one.since_ms >= after)
+                || again
+                    && is_unheeded(registry, one)
+                    && self.held(registry, *alert, at.wall).is_none()
         };
         self.flaps.values().any(|flap| !flap.lasts(terms, at.wall))
             || self.gathering.values().any(|until| *until <= now)
@@ -415,7 +436,7 @@ impl Desk {
             if until.is_some_and(|until| until <= at.wall) {
                 standing.acknowledged = None;
                 standing.since_ms = at.elapsed_ms;
-                standing.owed = standing.owed.max(Owed::Change);
+                standing.owed = standing.owed.max(Owed::Again);
                 ended = true;
             }
         }
@@ -442,11 +463,7 @@ impl Desk {
     ) -> BTreeMap<Thread, Vec<AlertId>> {
         let mut threads: BTreeMap<Thread, Vec<AlertId>> = BTreeMap::new();
         for (alert, standing) in &self.standing {
-            let is_due = standing.fires()
-                && standing.told
-                && standing.acknowledged.is_none()
-                && severity(scene.registry, &standing.event) > Severity::Notice
-                && due(standing);
+            let is_due = is_unheeded(scene.registry, standing) && due(standing);
             if is_due && self.held(scene.registry, *alert, scene.at.wall).is_none() {
                 threads.entry(standing.thread).or_default().push(*alert);
             }
@@ -472,7 +489,11 @@ impl Desk {
             let due = |one: &Standing| one.step == step && now - one.since_ms >= after;
             for (thread, alerts) in self.unheeded(scene, due) {
                 self.tell(scene, (NoticeKind::Escalation, thread, step + 1), &alerts, out);
-                self.change(&alerts, |standing| standing.step = step + 1);
+                // After a time in which nobody was to be told it does not run through all steps.
+                let counted_ms = now - after;
+                self.change(&alerts, |standing| {
+                    (standing.step, standing.since_ms) = (step + 1, counted_ms);
+                });
             }
         }
     }
@@ -529,12 +550,24 @@ impl Desk {
         }
     }
 
-    /// Tells at once what gathers: the next edition may not know the names.
+    /// Tells at once what gathers, and what is held because it comes and goes: the next edition may
+    /// not know the names. What it withdraws goes at once, too.
     pub fn tell_all(&mut self, registry: &Registry, at: Moment, out: &mut Vec<Notice>) {
         let scene = Scene { registry, terms: registry.judgement.alerting, at };
+        self.flaps.clear();
         self.gathering.clear();
         self.tell_gathered(scene, out);
+        self.gathering.clear();
     }
+}
+
+/// Says whether somebody is to be told of an alert again and again: it fires, was told, is more
+/// than a notice, and nobody looks after it.
+fn is_unheeded(registry: &Registry, standing: &Standing) -> bool {
+    standing.fires()
+        && standing.told
+        && standing.acknowledged.is_none()
+        && severity(registry, &standing.event) > Severity::Notice
 }
 
 #[cfg(test)]

@@ -77,6 +77,10 @@ impl AlertingSection {
             .into_iter()
             .filter_map(|(key, number, range)| SettingFault::range(key, u64::from(number), range))
             .collect();
+        if self.flap_fires == 1 {
+            let expected = "2 to 16, or 0 for never";
+            faults.push(SettingFault::new("flap_fires", "flap_fires = 1", expected));
+        }
         if self.group_by().is_none() {
             let found = format!("group_by `{}`", self.group_by);
             let expected = "one of `place`, `station`, `route`, `alert`";

@@ -280,6 +280,8 @@ pub struct Entry {
     pub acknowledged: Option<String>,
     /// How often it began within the window of flapping, where it flaps.
     pub flaps: Option<u32>,
+    /// Since when nobody looks after it, if nobody does.
+    pub unheeded_since: Timestamp,
 }
 
 /// What is to be told.
@@ -299,6 +301,8 @@ pub struct Notice {
     pub at: Timestamp,
     /// The alerts, the most urgent first, then the oldest.
     pub entries: Vec<Entry>,
+    /// How many of all of them fire.
+    pub firing: usize,
     /// How many more there are.
     pub more: usize,
 }

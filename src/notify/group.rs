@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::alert::{AlertChange, Route};
+use crate::domain::alert::Route;
 use crate::domain::desk::{Entry, Notice, NoticeKind, Thread};
 use crate::domain::registry::Registry;
 use crate::domain::time::{HOUR, MINUTE};
@@ -30,7 +30,7 @@ pub fn group(registry: &Registry, notice: &Notice, head: &Letterhead) -> Option<
     };
     let headline = Headline::of(registry, notice, &told);
     let alerts: Vec<Value> = told.iter().map(|(one, entry)| alert(one, entry)).collect();
-    let firing = told.iter().any(|(_, entry)| fires(entry));
+    let firing = notice.firing > 0;
     let mut body = first.body.clone();
     let common = |key: &str| {
         let mut all = alerts.iter().filter_map(|one| one.get(key)?.as_object());
@@ -80,10 +80,6 @@ fn thread(thread: Thread) -> String {
     }
 }
 
-fn fires(entry: &Entry) -> bool {
-    matches!(entry.event.change, AlertChange::Fired | AlertChange::Changed)
-}
-
 /// Gives what is said of one alert, with what the desk knows of it.
 fn alert(told: &Notification, entry: &Entry) -> Value {
     let mut alert = told.body.pointer("/alerts/0").cloned().unwrap_or_default();
@@ -112,8 +108,7 @@ impl Headline {
         let mut headline = Self { english: said("summary_en"), chinese: said("summary_zh") };
         let all = told.len() + notice.more;
         if all > 1 {
-            let firing = told.iter().filter(|(_, entry)| fires(entry)).count() + notice.more;
-            headline.count(place_of(registry, notice.thread), firing, all);
+            headline.count(place_of(registry, notice.thread), notice.firing, all);
         }
         let Some((_, entry)) = told.first() else { return headline };
         if let Some(count) = entry.flaps {
@@ -152,8 +147,14 @@ impl Headline {
         let (english, chinese) = match notice.kind {
             NoticeKind::Alerts => return,
             NoticeKind::Reminder => {
-                let lasting = notice.at.since(entry.event.since);
+                let lasting = notice.at.since(entry.unheeded_since);
                 let (number, unit, of) = match lasting {
+                    // Who did said until when.
+                    millis if millis < MINUTE => {
+                        self.english = format!("Nobody looks after it any more: {}", self.english);
+                        self.chinese = format!("已无人负责处理：{}", self.chinese);
+                        return;
+                    }
                     millis if millis < 2 * HOUR => (millis / MINUTE, "min", "分钟"),
                     millis => (millis / HOUR, "h", "小时"),
                 };

@@ -1,5 +1,6 @@
 //! What is told of alerts, when, together with what, and what a person does with them.
 
+mod flapping;
 mod random;
 
 use jiff::tz::TimeZone;
@@ -145,6 +146,15 @@ impl Run {
 
     fn fire(&mut self, rule: RuleId, stream: u32) -> AlertId {
         self.change(rule, Subject::Datastream(DatastreamId(stream)), AlertChange::Fired)
+    }
+
+    /// One that fires is more urgent now.
+    fn worsen(&mut self, rule: RuleId, stream: u32, severity: Severity) {
+        let (at, subject) = (self.at(), Subject::Datastream(DatastreamId(stream)));
+        let (alert, change) = (self.alerts[&(rule, stream)], AlertChange::Changed);
+        let event = AlertEvent::plain(alert, rule, subject, change, (at.wall, at.wall));
+        let event = AlertEvent { severity: Some(severity), ..event };
+        self.desk.take(&self.registry, &[event], at, &mut self.told);
     }
 
     fn end(&mut self, rule: RuleId, stream: u32) -> AlertId {
@@ -335,9 +345,52 @@ fn an_acknowledgement_that_ends_is_said_and_counts_anew() {
     run.act(What::Acknowledge { alert, until });
     run.check("1; seen 1");
     run.leap(2 * HOUR);
+    run.check("again 1");
+    run.wait(15 * MINUTE);
+    run.check("passed on (1) 1");
+}
+
+#[test]
+fn who_looks_after_a_warning_hears_that_it_is_critical_and_so_do_the_next() {
+    let mut run = Run::new(Alerting { steps_ms: [15 * MINUTE, 0, 0], ..terms() });
+    let alert = run.fire(PROBE, 0);
+    run.wait(MINUTE);
+    run.act(What::Acknowledge { alert, until: None });
+    run.check("1; seen 1");
+    run.leap(2 * HOUR);
+    run.worsen(PROBE, 0, Severity::Critical);
     run.check("1");
     run.wait(15 * MINUTE);
     run.check("passed on (1) 1");
+}
+
+#[test]
+fn after_a_silence_it_goes_from_step_to_step_and_not_through_all() {
+    let mut run = Run::new(Alerting { steps_ms: [15 * MINUTE, HOUR, 4 * HOUR], ..terms() });
+    run.fire(RIVER, 0);
+    let matcher = Matcher { rule: Some(RIVER), ..Matcher::default() };
+    run.act(What::Silence { id: 1, matcher, until: run.at().wall.plus(8 * HOUR) });
+    run.check("1");
+    run.leap(8 * HOUR);
+    run.check("passed on (1) 1");
+    run.wait(44 * MINUTE);
+    run.check("");
+    run.wait(MINUTE);
+    run.check("passed on (2) 1");
+}
+
+#[test]
+fn of_many_that_are_over_none_is_said_to_fire() {
+    let mut run = Run::new(terms());
+    let of = |number: u32, change| {
+        (RIVER, Subject::Datastream(DatastreamId(number % 4)), number, change)
+    };
+    let changes = |change| (0..60).map(|number| of(number, change)).collect::<Vec<_>>();
+    run.changes(&changes(AlertChange::Fired));
+    run.wait(2 * MINUTE);
+    run.changes(&changes(AlertChange::Resolved));
+    let firing: Vec<usize> = run.told.iter().map(|notice| notice.firing).collect();
+    assert_eq!(firing, [60, 0]);
 }
 
 #[test]
@@ -435,33 +488,6 @@ fn a_station_that_is_silent_as_a_whole_says_it_for_its_parts() {
     run.changes(&[(QUIET, station, 100, AlertChange::Resolved)]);
     run.wait(MINUTE);
     run.check("-2; 1");
-}
-
-#[test]
-fn what_comes_and_goes_is_said_once_with_its_count() {
-    let mut run = Run::new(Alerting { flap_fires: 4, ..terms() });
-    for _ in 0..3 {
-        run.fire(RIVER, 0);
-        run.leap(2 * MINUTE);
-        run.end(RIVER, 0);
-        run.leap(2 * MINUTE);
-    }
-    run.check("1; -1; 2; -2; 3; -3");
-    for _ in 0..5 {
-        run.fire(RIVER, 0);
-        run.leap(2 * MINUTE);
-        run.end(RIVER, 0);
-        run.leap(2 * MINUTE);
-    }
-    run.check("4~4");
-    run.fire(RIVER, 0);
-    run.leap(59 * MINUTE);
-    run.check("");
-    run.leap(MINUTE);
-    run.check("9 -4");
-    run.end(RIVER, 0);
-    run.leap(MINUTE);
-    run.check("-9");
 }
 
 #[test]
