@@ -409,7 +409,11 @@ impl Weir {
             )
         };
         // A test sees each change by itself, unless it is about what is told together.
-        let alerting = if more.contains("[alerting]") { "" } else { "[alerting]\ngather_s = 0\n" };
+        let alerting = if more.contains("[alerting]") {
+            ""
+        } else {
+            "[alerting]\ngather_s = 0\nflap_fires = 0\n"
+        };
         let text = format!(
             "seeds = 'seeds'\n{}{}[journal]\ndata_folder = 'data'\n\
              [http]\nlisten = '127.0.0.1:{page}'\n{alerting}{more}",

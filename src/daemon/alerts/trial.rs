@@ -84,7 +84,10 @@ fn edition(source: &Source, script: &Script, sound: &Sound) -> Result<Arc<Regist
     if !faults.is_empty() {
         return Err(faults);
     }
-    compiled(&Edition { tables, ..sound.edition.clone() })
+    let mut registry = compiled(&Edition { tables, ..sound.edition.clone() })?;
+    // Of a network only some stations are played: as a whole it would be silent.
+    Arc::make_mut(&mut registry).line_rules.clear();
+    Ok(registry)
 }
 
 /// What arrives when, in order of time.
