@@ -128,10 +128,15 @@ impl Feed {
         self.at = Moment { wall: Timestamp(ts), elapsed_ms };
     }
 
-    /// A message arrives at the time that it states.
-    pub fn take(&mut self, ts: i64, topic: &str, payload: &str) {
+    /// A message of any values arrives.
+    pub fn hear(&mut self, ts: i64, topic: &str, payload: &str) {
         self.pass(ts);
         self.process(message(self.network, topic, payload));
+    }
+
+    /// A message arrives at the time that it states.
+    pub fn take(&mut self, ts: i64, topic: &str, payload: &str) {
+        self.hear(ts, topic, payload);
         assert_eq!(self.processed.observations.len() % fleet::PROPERTIES.len(), 0);
     }
 }

@@ -59,7 +59,7 @@ fn hear(feed: &mut Feed, minute: i64, bad: bool) -> Minute {
     for station in 0..STATIONS {
         let at = FIRST + minute * MINUTE + i64::try_from(station).unwrap();
         fleet::alarm(station, at, bad, &mut topic, &mut payload);
-        feed.take(at, &topic, &payload);
+        feed.hear(at, &topic, &payload);
         tell(feed, &mut came);
     }
     came.spent = process::own_cpu() - start;
