@@ -174,6 +174,12 @@ impl Mail {
         }
         connection.command(Data).await.map_err(|error| self.failed(&error))?;
         let answer = connection.message(letter).await.map_err(|error| self.failed(&error))?;
+        // The one receipt of a mail (RFC 5321, 4.3.2).
+        if !answer.has_code(250) {
+            let words = answer.message().collect::<Vec<_>>().join(" ");
+            let words = self.shown(&format!("no receipt: {} {words}", answer.code()));
+            return Err(Sent::Retry { after: None, words });
+        }
         if !refused.is_empty() {
             let (channel, refused) = (&*self.name, refused.join("; "));
             tracing::warn!(channel, "The server takes a mail, but not for everybody: {refused}");
@@ -211,7 +217,8 @@ impl Mail {
             let stream = Box::new(Bounded::new(stream, peer));
             AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(failed)?
         } else {
-            let stream = Box::new(Bounded::new(tcp, peer));
+            let bytewise = *secrecy == Secrecy::StartTls;
+            let stream = Box::new(Bounded::new(tcp, peer).bytewise(bytewise));
             AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(failed)?
         };
         if *secrecy == Secrecy::StartTls {

@@ -1,4 +1,5 @@
-//! A stream from which only so much is read: a server that says more is none.
+//! A stream from which only so much is read: a server that says more is none. Before STARTTLS it is
+//! read byte by byte, so that nothing plain is left over to be taken for what was encrypted.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,11 +18,18 @@ pub(super) struct Bounded<S> {
     stream: S,
     peer: SocketAddr,
     left: usize,
+    /// Whether it hands out one byte a read: who buffers it holds nothing behind the line that it
+    /// asked for. What somebody on the way adds to the answer to STARTTLS breaks the handshake then.
+    bytewise: bool,
 }
 
 impl<S> Bounded<S> {
     pub(super) fn new(stream: S, peer: SocketAddr) -> Self {
-        Self { stream, peer, left: SAID_BYTES_MAX }
+        Self { stream, peer, left: SAID_BYTES_MAX, bytewise: false }
+    }
+
+    pub(super) fn bytewise(self, bytewise: bool) -> Self {
+        Self { bytewise, ..self }
     }
 }
 
@@ -32,7 +40,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = into.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        let read = if self.bytewise && into.remaining() > 1 {
+            let mut byte = [0];
+            let mut one = ReadBuf::new(&mut byte);
+            let read = Pin::new(&mut self.stream).poll_read(context, &mut one);
+            into.put_slice(one.filled());
+            read
+        } else {
+            Pin::new(&mut self.stream).poll_read(context, into)
+        };
         let said = into.filled().len().saturating_sub(before);
         match self.left.checked_sub(said) {
             Some(left) => self.left = left,
@@ -69,5 +85,24 @@ where
 {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_plain_is_left_behind_the_answer_to_starttls() {
+        for (bytewise, want) in [(true, ""), (false, "250 injected\r\n")] {
+            let said: &[u8] = b"220 ready\r\n250 injected\r\n";
+            let stream = Bounded::new(said, ([127, 0, 0, 1], 25).into()).bytewise(bytewise);
+            let (mut buffered, mut line) = (BufReader::new(stream), String::new());
+            buffered.read_line(&mut line).await.unwrap();
+            assert_eq!(line, "220 ready\r\n");
+            assert_eq!(buffered.buffer(), want.as_bytes());
+        }
     }
 }
