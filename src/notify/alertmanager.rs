@@ -51,8 +51,12 @@ impl Alertmanager {
     }
 
     pub(super) async fn send(&self, body: &Value, now: Timestamp) -> Sent {
-        let is_test = view::kind(body) == "test";
-        let stands = if is_test { TEST_STANDS_MS } else { STANDS_MS };
+        let stands = match view::kind(body) {
+            "test" => TEST_STANDS_MS,
+            // It says how things stand, whatever is silenced or another's, and is about no change.
+            "morning" => return self.post(Vec::new()).await,
+            _ => STANDS_MS,
+        };
         let alerts = body["alerts"].as_array().map(Vec::as_slice).unwrap_or_default();
         self.post(alerts.iter().map(|alert| posted(alert, stands, now)).collect()).await
     }
@@ -133,7 +137,7 @@ pub struct Firing {
 impl Firing {
     /// Takes note of a notification that was confirmed.
     pub fn told(&mut self, body: &Value) {
-        if view::kind(body) == "test" {
+        if matches!(view::kind(body), "test" | "morning") {
             return;
         }
         for alert in body["alerts"].as_array().into_iter().flatten() {
@@ -225,8 +229,11 @@ mod tests {
         assert!(!firing.is_empty());
         firing.told(&body("resolved"));
         assert!(firing.is_empty());
-        firing.told(&json!({ "notice": { "kind": "test" }, "alerts": [alert("firing", "", "")] }));
-        assert!(firing.is_empty(), "a test is no alert");
+        for kind in ["test", "morning"] {
+            let alerts = [alert("firing", "", "")];
+            firing.told(&json!({ "notice": { "kind": kind }, "alerts": alerts }));
+            assert!(firing.is_empty(), "a message of kind {kind} is no alert");
+        }
     }
 
     #[test]
