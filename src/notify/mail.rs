@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
@@ -246,8 +248,14 @@ impl Mail {
 
     /// Gives words without the password, and no more than are kept.
     fn shown(&self, words: &str) -> String {
-        let secret = self.credentials.iter().map(|(_, password)| password.expose_secret());
-        let words = hidden(words.trim(), secret);
+        // It is sent in base64, and a server may quote the line that it did not understand.
+        let secrets = self.credentials.iter().flat_map(|(user, password)| {
+            let password = password.expose_secret();
+            let plain = STANDARD.encode(format!("\0{user}\0{password}"));
+            [password.to_owned(), plain, STANDARD.encode(password)]
+        });
+        let secrets: Vec<SecretString> = secrets.map(SecretString::from).collect();
+        let words = hidden(words.trim(), secrets.iter().map(|one| one.expose_secret()));
         let words = words.replace(|one: char| one.is_control(), " ");
         let end = words.floor_char_boundary(WORDS_BYTES_MAX);
         words.get(..end).unwrap_or_default().to_owned()

@@ -62,6 +62,11 @@ fn a_password_needs_its_user_and_is_not_shown() {
     check(&secret, &["a password without user"]);
     let mail = Mail::new(&config(&format!("{secret}user='weir'"))).unwrap();
     assert_eq!(mail.shown("no s3cret-of-mail here\r\n"), "no … here");
+    // As AUTH PLAIN and AUTH LOGIN send it.
+    for sent in ["\0weir\0s3cret-of-mail", "s3cret-of-mail"] {
+        let quoted = format!("500 not understood: AUTH {}", STANDARD.encode(sent));
+        assert_eq!(mail.shown(&quoted), "500 not understood: AUTH …");
+    }
     assert!(!format!("{mail:?}").contains("s3cret"));
 }
 
