@@ -16,6 +16,8 @@ use crate::notify::{self, Channel, Sent};
 
 /// How many notifications are looked at together.
 const LOOK: u32 = 100;
+/// The number of the one alert that has none, which says that the journal is full.
+const UNNUMBERED: u64 = 0;
 
 /// When a channel is told again, and of what.
 #[derive(Debug)]
@@ -30,14 +32,18 @@ pub(super) struct Renewal {
 
 impl Renewal {
     /// Gathers what the channel was told; `None` for one that remembers by itself.
-    pub(super) fn begin(channel: &Channel, reader: &Reader) -> Result<Option<Self>, Error> {
+    pub(super) fn begin(
+        channel: &Channel,
+        reader: &Reader,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Error> {
         let Some(every) = notify::renews_every(channel) else { return Ok(None) };
         let mut firing = Firing::default();
         // What fires for longer than notifications are kept was told, too.
         let kept_since = reader.notifications_since()?;
         for held in reader.open_alerts()? {
             if kept_since.is_none_or(|since| held.at < since) {
-                firing.told(&read(&held.json));
+                firing.told(&read(&held.json), now);
             }
         }
         let mut after = 0;
@@ -45,21 +51,23 @@ impl Renewal {
             let told = reader.notifications_told(channel.name(), after, LOOK)?;
             let Some(last) = told.last() else { break };
             after = last.number;
-            told.iter().for_each(|one| firing.told(&read(&one.body)));
+            told.iter().for_each(|one| firing.told(&read(&one.body), now));
         }
         Ok(Some(Self { firing, every, due: Instant::now(), fails: false }))
     }
 
     /// Takes note of a notification that was confirmed.
-    pub(super) fn told(&mut self, body: &Value) {
-        self.firing.told(body);
+    pub(super) fn told(&mut self, body: &Value, now: Timestamp) {
+        self.firing.told(body, now);
     }
 
-    /// Tells of what fires, if it is time.
+    /// Tells of what fires, if it is time. That the journal is full fires as long as it is: no
+    /// alert with a number can be written then.
     pub(super) async fn renew(
         &mut self,
         channel: &Channel,
         reader: &Reader,
+        full: bool,
         now: Timestamp,
     ) -> Result<(), Error> {
         if self.due > Instant::now() {
@@ -67,8 +75,9 @@ impl Renewal {
         }
         if !self.firing.is_empty() {
             let open = reader.open_alert_numbers()?;
-            let open: BTreeSet<String> = open.iter().map(|one| format!("{one:016x}")).collect();
-            self.firing.end_all_but(&open);
+            let open = open.iter().copied().chain(full.then_some(UNNUMBERED));
+            let open: BTreeSet<String> = open.map(|one| format!("{one:016x}")).collect();
+            self.firing.end_all_but(&open, now);
         }
         let sent = if self.firing.is_empty() {
             None
@@ -84,7 +93,7 @@ impl Renewal {
                 self.fails = true;
             }
             Some(Sent::Confirmed { .. }) | None => {
-                self.firing.let_go();
+                self.firing.let_go(now);
                 self.fails = false;
             }
         }

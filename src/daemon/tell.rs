@@ -12,6 +12,7 @@ use crate::daemon::clock::Clock;
 use crate::daemon::outlet::Outlet;
 use crate::daemon::renew::Renewal;
 use crate::domain::alert::WeirCondition;
+use crate::domain::time::Timestamp;
 use crate::journal::Error;
 use crate::journal::batch::{Attempt, Batch, Receipt};
 use crate::journal::read::{Due, Reader};
@@ -92,10 +93,11 @@ impl Teller {
     pub async fn run(mut self) -> anyhow::Result<()> {
         let reader = Reader::open(&self.outlet.data_folder)?;
         let (mut waits, mut pace) = (Waits::default(), self.channel.pace());
-        let mut renewal = Renewal::begin(&self.channel, &reader)?;
+        let mut renewal = Renewal::begin(&self.channel, &reader, wall())?;
         loop {
             if let Some(renewal) = &mut renewal {
-                renewal.renew(&self.channel, &reader, Clock::real().now().wall).await?;
+                let full = self.outlet.status.full.load().is_some();
+                renewal.renew(&self.channel, &reader, full, wall()).await?;
             }
             let now = Instant::now();
             if reader.notifications_due(self.channel.name(), 0, 1)?.is_empty() {
@@ -133,11 +135,11 @@ impl Teller {
         let at = self.outlet.clock.now().wall;
         let (id, channel) = (due.id.clone(), Box::from(self.channel.name()));
         let mut notes = Batch { at, ..Batch::default() };
-        let sent = notify::send(&self.channel, &due.id, &body, Clock::real().now().wall).await;
+        let sent = notify::send(&self.channel, &due.id, &body, wall()).await;
         match sent {
             Sent::Confirmed { status, words } => {
                 if let Some(renewal) = renewal {
-                    renewal.told(&body);
+                    renewal.told(&body, wall());
                 }
                 let words = format!("{status} {words}");
                 notes.receipts.push(Receipt { id, channel, at, words });
@@ -206,6 +208,11 @@ impl Teller {
             self.outlet.say(WeirCondition::ChannelFailing, holds);
         }
     }
+}
+
+/// Gives the time by the clock on the wall: receivers know no other.
+fn wall() -> Timestamp {
+    Clock::real().now().wall
 }
 
 /// Gives the first notification that need not wait, however many do that the receiver refuses.

@@ -200,6 +200,7 @@ fn with<const N: usize>(value: &Value, more: [(&str, Value); N]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Timestamp;
 
     fn config(settings: &str) -> Config {
         toml::from_str(&format!("name='board'\nkind='mqtt'\n{settings}")).unwrap()
@@ -252,10 +253,10 @@ mod tests {
         let mut mqtt = Mqtt::new(&config("broker='rivers'")).unwrap();
         let (_, mut parcels) = mqtt.parcels().unwrap();
         let mut firing = Firing::default();
-        firing.told(&notice());
+        firing.told(&notice(), Timestamp(0));
         // While it stands there is nothing to say.
         assert!(matches!(mqtt.renew(&firing).await, Sent::Confirmed { .. }));
-        firing.end_all_but(&["a/#".to_owned()].into());
+        firing.end_all_but(&["a/#".to_owned()].into(), Timestamp(0));
         let carried = tokio::spawn(async move {
             let parcel: Parcel = parcels.recv().await.unwrap();
             parcel.done.send(Ok(())).unwrap();
