@@ -210,6 +210,12 @@ async fn what_a_house_answers_is_understood() {
             Answer::with("429 Too Many Requests", "Retry-After: 17\r\n", "{\"errcode\":0}"),
             ("later", Some(17)),
         ),
+        (
+            "feishu",
+            Answer::with("400 Bad Request", "", "{\"code\":99991400,\"msg\":\"frequency limit\"}"),
+            ("later", Some(60)),
+        ),
+        ("feishu", Answer::with("400 Bad Request", "", "{\"code\":9499}"), ("refused", None)),
         ("feishu", Answer::with("502 Bad Gateway", "", "{\"code\":0}"), ("later", None)),
         ("alertmanager", Answer::with("400 Bad Request", "", "\"bad labels\""), ("refused", None)),
     ] {
@@ -505,6 +511,7 @@ fn what_is_wrong_with_a_section_is_told_with_what_was_expected() {
         ("kind='dingtalk'", "url", "there is none"),
         ("kind='dingtalk'\nurl='http://h'\nproxy='socks5://h'", "proxy", "proxy of channel"),
         ("kind='wecom'\nurl='http://h'\nsecret_env='HOME'", "secret_env", "of kind `wecom`"),
+        ("kind='wecom'\nurl='http://h'\nmention=['li','all']", "mention", "`all`"),
         ("kind='alertmanager'\nurl='http://h'\nlanguage='en'", "language", "`alertmanager`"),
         ("kind='command'", "command", "there is none"),
         ("kind='command'\ncommand=['true']", "command", "no path from the root"),

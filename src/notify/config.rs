@@ -201,7 +201,8 @@ pub struct Config {
     pub language: Option<Language>,
     /// A minijinja template of what is sent, instead of weir's own text.
     pub template: Option<PathBuf>,
-    /// Whom a robot calls by name: mobile numbers (DingTalk), ids of users (WeCom, Feishu); `all`.
+    /// Whom a robot calls by name: mobile numbers or `all` (DingTalk), open ids or `all` (Feishu),
+    /// ids of users (WeCom).
     pub mention: Option<Vec<String>>,
     /// A word that the robot asks of each message.
     pub keyword: Option<String>,

@@ -129,6 +129,15 @@ impl Robot {
     pub(super) fn faults(config: &Config) -> Vec<Error> {
         let mut faults = Http::faults(config);
         faults.extend(config.secret().err());
+        let mention = config.mention.as_deref().unwrap_or_default();
+        if config.kind == Kind::Wecom && mention.iter().any(|one| one == "all") {
+            faults.push(Error::Setting {
+                channel: config.name.clone(),
+                key: "mention",
+                found: "`all`, whom its Markdown can't call".to_owned(),
+                expected: "ids of users",
+            });
+        }
         faults.extend(Texts::try_on(config, &sample(), &serde_json::Map::new()).err());
         faults
     }
@@ -170,11 +179,19 @@ impl Robot {
 
     /// Takes an answer for what the house says in its body.
     fn judge(&self, answer: Answer) -> Sent {
+        let code = self.house.code(&answer.body);
         if !answer.status.is_success() {
-            return answer.sent();
+            // A gateway may say with a status of its own that it is asked too often.
+            let passes = match code.map(|code| self.house.meaning(code)) {
+                Some(Meaning::TooOften(seconds)) => Some(std::time::Duration::from_secs(seconds)),
+                Some(Meaning::Busy) => answer.after,
+                Some(Meaning::Taken | Meaning::Refused) | None => return answer.sent(),
+            };
+            let words = format!("{} {}", answer.status.as_u16(), answer.words);
+            return Sent::Retry { after: answer.after.max(passes), words };
         }
         let (status, words) = (answer.status.as_u16(), answer.words);
-        let Some(code) = self.house.code(&answer.body) else {
+        let Some(code) = code else {
             let words = format!("this is no answer of the robot's house: {words}");
             return Sent::Refused { status: Some(status), words };
         };
