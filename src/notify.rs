@@ -94,6 +94,7 @@ pub fn takers(all: &[Taker], route: Option<Route>, step: u8, kind: NoticeKind) -
 #[derive(Debug)]
 pub struct Channel {
     name: String,
+    routes: Vec<String>,
     rates: (Option<u32>, Option<u32>),
     way: Way,
 }
@@ -128,7 +129,14 @@ impl Channel {
                 Way::Webhook(Webhook::new(config)?)
             }
         };
-        Ok(Self { name: config.name.clone(), rates: config.rates(), way })
+        let (name, routes) = (config.name.clone(), config.routes.clone());
+        Ok(Self { name, routes, rates: config.rates(), way })
+    }
+
+    /// Whether it is told of alerts of a route.
+    #[must_use]
+    pub fn takes(&self, route: &str) -> bool {
+        self.routes.iter().any(|one| one == route)
     }
 
     /// Gives everything that is wrong with what belongs to its kind.

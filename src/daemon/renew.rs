@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::domain::time::Timestamp;
+use crate::domain::time::{DAY, Timestamp};
 use crate::journal::Error;
 use crate::journal::read::Reader;
 use crate::notify::alertmanager::Firing;
@@ -16,6 +16,9 @@ use crate::notify::{self, Channel, Sent};
 
 /// How many notifications are looked at together.
 const LOOK: u32 = 100;
+/// How much younger than the oldest notification the oldest of a channel is that was there before:
+/// it may take few of them.
+const THERE_MS: i64 = 7 * DAY;
 /// The number of the one alert that has none, which says that the journal is full.
 const UNNUMBERED: u64 = 0;
 
@@ -39,11 +42,14 @@ impl Renewal {
     ) -> Result<Option<Self>, Error> {
         let Some(every) = notify::renews_every(channel) else { return Ok(None) };
         let mut firing = Firing::default();
-        // What fires for longer than notifications are kept was told, too.
-        let kept_since = reader.notifications_since()?;
-        for held in reader.open_alerts()? {
-            if kept_since.is_none_or(|since| held.at < since) {
-                firing.told(&read(&held.json), now);
+        // What fires for longer than notifications are kept was told, too: to a channel that was
+        // there, and takes it.
+        if let Some(since) = told_before(channel, reader)? {
+            for held in reader.open_alerts()?.iter().filter(|held| held.at < since) {
+                let body = read(&held.json);
+                if body["route"].as_str().is_some_and(|route| channel.takes(route)) {
+                    firing.told(&body, now);
+                }
             }
         }
         let mut after = 0;
@@ -100,6 +106,13 @@ impl Renewal {
         self.due = Instant::now() + self.every;
         Ok(())
     }
+}
+
+/// Gives before when a channel may have been told what is not kept any more; none where it can't.
+fn told_before(channel: &Channel, reader: &Reader) -> Result<Option<Timestamp>, Error> {
+    let (since, first) = (reader.notifications_since()?, reader.channel_since(channel.name())?);
+    let was_there = |since: &Timestamp| first.is_some_and(|first| first.since(*since) < THERE_MS);
+    Ok(since.filter(was_there))
 }
 
 fn read(json: &str) -> Value {

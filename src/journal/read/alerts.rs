@@ -1,6 +1,6 @@
 //! What the journal has of alerts: changes, what persons did, what was told by which channel.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Due, Reader, time, unsigned};
 use crate::domain::time::Timestamp;
@@ -83,13 +83,28 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Gives from when on notifications are kept; none if there are none.
+    /// Gives from when on notifications are kept; none if none was ever let go, so that whatever was
+    /// told is there.
     ///
     /// # Errors
     /// The journal can't be read.
     pub fn notifications_since(&self) -> Result<Option<Timestamp>, Error> {
-        let oldest = "SELECT min(at) FROM notifications";
-        let at: Option<i64> = self.connection.query_row(oldest, [], |row| row.get(0))?;
+        let oldest = "SELECT number, at FROM notifications ORDER BY number LIMIT 1";
+        let mut statement = self.connection.prepare_cached(oldest)?;
+        let oldest = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let oldest: Option<(i64, i64)> = oldest.optional()?;
+        Ok(oldest.filter(|(number, _)| *number > 1).map(|(_, at)| Timestamp(at)))
+    }
+
+    /// Gives from when the oldest notification is that a channel was to be told.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn channel_since(&self, channel: &str) -> Result<Option<Timestamp>, Error> {
+        let oldest = "SELECT at FROM deliveries JOIN notifications USING (number)
+             WHERE channel = ?1 ORDER BY number LIMIT 1";
+        let mut statement = self.connection.prepare_cached(oldest)?;
+        let at: Option<i64> = statement.query_row([channel], |row| row.get(0)).optional()?;
         Ok(at.map(Timestamp))
     }
 
