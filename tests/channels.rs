@@ -299,12 +299,11 @@ async fn no_template_leads_a_secret_to_another_host() {
     let faults = section(&text).faults();
     assert_eq!((faults[0].key, faults.len()), ("url", 1), "{faults:?}");
     assert!(faults[0].found.contains("it leads to another host"), "{faults:?}");
-    let url = format!("http://127.0.0.1:{port}/?text={{{{ nobody[id] }}}}");
-    let described = Channel::new(&section(&format!("name='s'\nkind='http'\nurl='{url}'"))).unwrap();
+    let described = Channel::new(&section(&text)).unwrap();
     let sent = send(&described, &notice("firing")).await;
     let (outcome, _, words) = word(&sent);
     assert_eq!(outcome, "refused");
-    assert!(words.contains("the template of url fails"), "{words}");
+    assert!(words.contains("the template of url fails: it leads to another host"), "{words}");
     assert_eq!(gateway.got(), []);
 }
 
@@ -499,6 +498,21 @@ async fn a_command_may_talk_without_end_and_read_nothing() {
     let sent = send(&command(folder.path(), "sleep 600 & echo done", ""), &large).await;
     assert_eq!(sent, Sent::Confirmed { status: 0, words: "done".to_owned() });
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn what_a_url_or_header_names_and_is_not_there_costs_no_notification() {
+    let gateway = StandIn::start(Answer::ok("{}"));
+    let described = channel(&format!(
+        "name='call'\nkind='http'\nlanguage='en'\nheaders={{ X-Text = '{{{{ text }}}}' }}\n\
+         url='http://127.0.0.1:{}/call?say={{{{ commonLabels.station }}}}&at=1'",
+        gateway.port()
+    ));
+    assert_eq!(word(&send(&described, &notice("firing")).await).0, "taken");
+    let got = gateway.last();
+    assert_eq!(got.target, "/call?say=&at=1");
+    let text = got.header("x-text").unwrap();
+    assert!(text.contains("2.620 mg/L Value: 2.620 mg/L, limit"), "{text}");
 }
 
 #[test]

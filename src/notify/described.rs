@@ -135,7 +135,7 @@ impl Described {
             let words = self.http.shown(&format!("the template of {key} fails: {fault}"));
             Sent::Refused { status: None, words }
         };
-        let url = match self.texts.render_text(&self.url, &view) {
+        let url = match self.texts.render_leniently(&self.url, &view) {
             Ok(url) => url,
             Err(fault) => return fails("url", &fault),
         };
@@ -146,11 +146,13 @@ impl Described {
         let mut request = self.http.request(self.method.clone(), url);
         let mut typed = false;
         for (name, text) in &self.headers {
-            let value = match self.texts.render_text(text, &view) {
+            let value = match self.texts.render_leniently(text, &view) {
                 Ok(value) => value,
                 Err(fault) => return fails("headers", &fault),
             };
-            let Ok(mut value) = HeaderValue::from_str(value.trim()) else {
+            // A text of several lines goes on one.
+            let value = value.trim().replace(|one: char| one.is_control(), " ");
+            let Ok(mut value) = HeaderValue::from_bytes(value.as_bytes()) else {
                 return fails("headers", "it holds what no header may");
             };
             value.set_sensitive(true);

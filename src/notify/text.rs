@@ -206,6 +206,20 @@ impl Texts {
         self.environment.render_str(text, Serde(view)).map_err(|error| error.to_string())
     }
 
+    /// As [`Texts::render_text`]; what is not there is left out where it fails, for what has no text
+    /// of weir's own in its place.
+    pub(super) fn render_leniently(&self, text: &str, view: &Context) -> Result<String, String> {
+        self.render_text(text, view).or_else(|fault| {
+            let mut environment = self.environment.clone();
+            environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+            let written = environment.render_str(text, Serde(view));
+            let written = written.map_err(|error| error.to_string())?;
+            let channel = &*self.channel;
+            tracing::warn!(channel, "A template fails, so what is not there is left out: {fault}");
+            Ok(written)
+        })
+    }
+
     /// Gives what templates know: all of the notification, and what of it is put in words. What a
     /// channel adds goes before.
     pub(super) fn view(&self, id: &str, body: &Value, shown: usize, more: &Context) -> Context {
