@@ -12,10 +12,12 @@ use rumqttc::{TlsConfiguration, Transport};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::domain::input::Qos;
 use crate::mqtt::Error;
+use crate::mqtt::backoff::Backoff;
 use crate::mqtt::config::Config;
 use crate::mqtt::greet::password;
 use crate::mqtt::stream;
@@ -24,8 +26,9 @@ use crate::mqtt::stream;
 const WINDOW: u16 = 100;
 /// How many messages that it heard may wait; more are dropped.
 const HEARD_MAX: usize = 1_000;
-/// How long it waits after a failure.
-const AGAIN: Duration = Duration::from_millis(200);
+/// A connection that lasted this long was none that the broker drops at once: the next wait is the
+/// first again.
+const HELD: Duration = Duration::from_secs(1);
 
 /// A client that publishes.
 #[derive(Debug)]
@@ -204,9 +207,15 @@ struct Session {
 impl Session {
     async fn run(mut self) {
         self.leave_a_will();
+        let (mut backoff, mut connected) = (Backoff::new(), None::<Instant>);
         loop {
             match self.events.poll().await {
-                Ok(Event::Incoming(packet)) => self.take(packet),
+                Ok(Event::Incoming(packet)) => {
+                    if matches!(packet, Incoming::ConnAck(_)) {
+                        connected = Some(Instant::now());
+                    }
+                    self.take(packet);
+                }
                 Ok(Event::Outgoing(_)) => {}
                 Err(error) => {
                     tracing::debug!(%error, "A publisher's connection failed.");
@@ -218,7 +227,12 @@ impl Session {
                     }
                     self.told.fault.store(Some(Arc::new(error.to_string())));
                     self.leave_a_will();
-                    tokio::time::sleep(AGAIN).await;
+                    if connected.take().is_some_and(|since| since.elapsed() >= HELD) {
+                        backoff = Backoff::new();
+                    }
+                    // Some brokers shut out who comes too often, for example with a password that
+                    // was changed.
+                    tokio::time::sleep(backoff.wait()).await;
                 }
             }
         }
