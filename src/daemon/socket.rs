@@ -312,7 +312,11 @@ async fn apply(config: &Config, commands: &Commands, folder: &Path) -> anyhow::R
     Ok(match commands.take(edition.clone()).await? {
         Err(faults) => told(faults),
         Ok(taken) => {
-            edition.tables.write_to(&config.seeds)?;
+            if let Err(error) = edition.tables.write_to(&config.seeds) {
+                // At its next start weir reads the folder, and would go back to what is in it.
+                let words = format!("the edition is in force, but can't be written: {error}");
+                return Ok(Answer::refused(vec![words]));
+            }
             let words = if taken { "the edition is in force" } else { "it was in force already" };
             Answer::done(words.to_owned())
         }
