@@ -47,7 +47,8 @@ impl Renewal {
         if let Some(since) = told_before(channel, reader)? {
             for held in reader.open_alerts()?.iter().filter(|held| held.at < since) {
                 let body = read(&held.json);
-                if body["route"].as_str().is_some_and(|route| channel.takes(route)) {
+                let route = body.get("route").and_then(Value::as_str);
+                if route.is_some_and(|route| channel.takes(route)) {
                     firing.told(&body, now);
                 }
             }
