@@ -133,8 +133,8 @@ impl Http {
         Answer { status, after, words: self.shown(&String::from_utf8_lossy(&body)), body }
     }
 
-    /// Connects, and over TLS asks for the head of the host's first page: the door itself is not
-    /// touched. Behind a proxy it is the proxy that is connected to.
+    /// Asks for the head of the host's first page, by the way that notifications take: the door
+    /// itself is not touched. A proxy that is named is connected to; over TLS it is asked, too.
     pub(super) async fn probe(&self) -> Result<(), Error> {
         let through = self.proxy.as_ref().unwrap_or(&self.url);
         let host = through.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -144,12 +144,15 @@ impl Http {
             host: format!("{host}:{port}"),
             fault: self.shown(&fault),
         };
-        let connect = tokio::net::TcpStream::connect((host, port));
-        match tokio::time::timeout(self.timeout, connect).await {
-            Ok(connected) => drop(connected.map_err(|error| away(error.to_string()))?),
-            Err(_) => return Err(away(String::from("no answer in time"))),
+        if self.proxy.is_some() {
+            let connect = tokio::net::TcpStream::connect((host, port));
+            match tokio::time::timeout(self.timeout, connect).await {
+                Ok(connected) => drop(connected.map_err(|error| away(error.to_string()))?),
+                Err(_) => return Err(away(String::from("no answer in time"))),
+            }
         }
-        if self.url.scheme() == "https" {
+        // A proxy of the environment is known to the client alone.
+        if self.url.scheme() == "https" || self.proxy.is_none() {
             let mut page = self.url.clone();
             page.set_path("/");
             page.set_query(None);
