@@ -281,7 +281,7 @@ impl Show {
 
     /// Tells the changes of alerts since the last call.
     fn events(&mut self, events: &Reader) -> anyhow::Result<()> {
-        let mut history = events.alert_history(10_000)?;
+        let mut history = events.alert_history((None, None), 10_000)?;
         history.reverse();
         for event in history.iter().skip(self.told) {
             let body: Value = serde_json::from_str(&event.json).unwrap_or_default();

@@ -749,8 +749,12 @@ impl Run {
             };
             assert_eq!(due, model.told.iter().filter_map(waits).collect::<Vec<_>>());
         }
-        let history: Vec<_> =
-            reader.alert_history(999).unwrap().into_iter().map(|one| one.json).collect();
+        let history: Vec<_> = reader
+            .alert_history((None, None), 999)
+            .unwrap()
+            .into_iter()
+            .map(|one| one.json)
+            .collect();
         let want: Vec<_> = model.alerts.iter().rev().map(|one| one.2.clone()).collect();
         assert_eq!(history, want);
         let is_last = |index: usize, alert: u64| {

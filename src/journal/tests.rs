@@ -441,7 +441,7 @@ fn a_notification_is_due_until_its_receipt() {
     last.alerts = vec![alert(AlertChange::Resolved, "{}")];
     journal.commit(&last).unwrap();
     assert_eq!(reader.open_alerts().unwrap(), []);
-    assert_eq!(reader.alert_history(9).unwrap().len(), 3);
+    assert_eq!(reader.alert_history((None, None), 9).unwrap().len(), 3);
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn read(whole: &Whole) -> Vec<Result<(), Error>> {
         reader.refused(100).map(|_| ()),
         reader.notifications_due("c", 0, 100).map(|due| assert!(due.len() <= 100)),
         reader.open_alerts().map(|_| ()),
-        reader.alert_history(100).map(|_| ()),
+        reader.alert_history((None, None), 100).map(|_| ()),
         reader.observations(DatastreamId(0), Period::Native, from, to).map(|_| ()),
         reader.observation_count().map(|_| ()),
         reader.edition("").map(|_| ()),

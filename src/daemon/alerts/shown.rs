@@ -1,6 +1,8 @@
 //! Alerts as the shell shows them: those that are open, one with its whole history, what happened.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -296,7 +298,7 @@ impl Looked<'_> {
             state: open.as_ref().map_or_else(|| last.change.clone(), |one| self.state(one)),
             covers: standing.map_or_else(Vec::new, |one| self.covering(one)),
             open,
-            acts: reader.alert_acts(Some(id), HISTORY_MAX)?,
+            acts: reader.alert_acts(Some(id), (None, None), HISTORY_MAX)?,
             told: reader.told_of_alert(id)?,
             changes,
         };
@@ -429,18 +431,26 @@ impl Looked<'_> {
         if let Some(name) = station.filter(|name| !known(name)) {
             return Ok(Err(vec![format!("no station is called `{name}`; see stations.csv")]));
         }
-        let within =
-            |at: Timestamp| from.is_none_or(|from| from <= at) && to.is_none_or(|to| at < to);
-        let mut changes = reader.alert_history(HISTORY_MAX)?;
+        let mut changes = reader.alert_history((from, to), HISTORY_MAX)?;
+        let mut acts = reader.alert_acts(None, (from, to), HISTORY_MAX)?;
+        let most = changes.len().max(acts.len());
+        let cut = u32::try_from(most).is_ok_and(|count| count >= HISTORY_MAX);
         changes.reverse();
-        let of_station = |one: &AlertHeld| {
-            let body: Value = serde_json::from_str(&one.json).unwrap_or_default();
-            station.is_none_or(|name| text(&body, "/alerts/0/labels/station") == name)
-        };
-        changes.retain(|one| within(one.at) && of_station(one));
-        let mut acts = reader.alert_acts(None, HISTORY_MAX)?;
-        let has = |alert: u64| changes.iter().any(|one| one.alert == alert);
-        acts.retain(|one| within(one.at) && (station.is_none() || one.alert.is_some_and(has)));
+        if let Some(name) = station {
+            let of_station = |one: &AlertHeld| {
+                let body: Value = serde_json::from_str(&one.json).unwrap_or_default();
+                text(&body, "/alerts/0/labels/station") == name
+            };
+            changes.retain(of_station);
+            // The alert of a deed may have fired before the time that is asked for.
+            let mut of = HashMap::new();
+            for alert in acts.iter().filter_map(|one| one.alert) {
+                if let Entry::Vacant(place) = of.entry(alert) {
+                    place.insert(reader.changes_of_alert(alert)?.iter().any(of_station));
+                }
+            }
+            acts.retain(|one| one.alert.is_some_and(|alert| of.get(&alert) == Some(&true)));
+        }
         if asked.json {
             let list = changes.iter().map(|one| {
                 let body: Value = serde_json::from_str(&one.json).unwrap_or_default();
@@ -458,6 +468,9 @@ impl Looked<'_> {
         let all = self.happened(&changes, &acts);
         let more = all.len().saturating_sub(SHOWN_MAX);
         let mut lines = Vec::new();
+        if cut && more == 0 {
+            lines.push("older ones were not looked at; ask with --from and --to".to_owned());
+        }
         if more > 0 {
             lines.push(format!("{more} older ones are left out; ask with --from and --to"));
         }

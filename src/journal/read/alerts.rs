@@ -59,6 +59,17 @@ pub struct ToldHeld {
     pub confirmed_at: Option<Timestamp>,
 }
 
+/// From when on, and until when; without end where there is none.
+type Within = (Option<Timestamp>, Option<Timestamp>);
+
+fn begin(from: Option<Timestamp>) -> i64 {
+    from.map_or(i64::MIN, Timestamp::millis)
+}
+
+fn end(to: Option<Timestamp>) -> i64 {
+    to.map_or(i64::MAX, Timestamp::millis)
+}
+
 impl Reader {
     /// Gives what a channel confirmed after a number, in order.
     ///
@@ -137,34 +148,42 @@ impl Reader {
         Ok(numbers.into_iter().map(i64::cast_unsigned).collect())
     }
 
-    /// Gives the last changes of alerts, newest first.
+    /// Gives the last changes of alerts within some time, newest first.
     ///
     /// # Errors
     /// The journal can't be read.
-    pub fn alert_history(&self, count_max: u32) -> Result<Vec<AlertHeld>, Error> {
-        let select = format!("SELECT {ALERT} FROM alerts ORDER BY number DESC LIMIT ?1");
+    pub fn alert_history(
+        &self,
+        (from, to): Within,
+        count_max: u32,
+    ) -> Result<Vec<AlertHeld>, Error> {
+        let select = format!(
+            "SELECT {ALERT} FROM alerts WHERE at >= ?1 AND at < ?2 ORDER BY number DESC LIMIT ?3"
+        );
         let mut statement = self.connection.prepare_cached(&select)?;
-        let rows = statement.query_map([count_max], alert)?;
+        let rows = statement.query_map(params![begin(from), end(to), count_max], alert)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Gives what persons did: with one alert, or with all that matched something, where none is
-    /// named; the oldest first, the last so many.
+    /// Gives what persons did within some time: with one alert, or with all that matched something,
+    /// where none is named; the oldest first, the last so many.
     ///
     /// # Errors
     /// The journal can't be read.
     pub fn alert_acts(
         &self,
         alert: Option<u64>,
+        (from, to): Within,
         count_max: u32,
     ) -> Result<Vec<AlertActHeld>, Error> {
         let mut statement = self.connection.prepare_cached(
             "SELECT alert, silence, at, what, person, behalf, words, until FROM
-                (SELECT * FROM alert_acts WHERE ?1 IS NULL OR alert = ?1
-                 ORDER BY number DESC LIMIT ?2)
+                (SELECT * FROM alert_acts WHERE (?1 IS NULL OR alert = ?1) AND at >= ?2 AND at < ?3
+                 ORDER BY number DESC LIMIT ?4)
              ORDER BY number",
         )?;
-        let rows = statement.query_map(params![alert.map(u64::cast_signed), count_max], |row| {
+        let alert = alert.map(u64::cast_signed);
+        let rows = statement.query_map(params![alert, begin(from), end(to), count_max], |row| {
             Ok(AlertActHeld {
                 alert: row.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned),
                 silence: row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned),
