@@ -206,8 +206,8 @@ impl Texts {
         self.environment.render_str(text, Serde(view)).map_err(|error| error.to_string())
     }
 
-    /// As [`Texts::render_text`]; what is not there is left out where it fails, for what has no text
-    /// of weir's own in its place.
+    /// As [`Texts::render_text`]; what is not there is left out where it fails, for what has no
+    /// text of weir's own in its place.
     pub(super) fn render_leniently(&self, text: &str, view: &Context) -> Result<String, String> {
         self.render_text(text, view).or_else(|fault| {
             let mut environment = self.environment.clone();

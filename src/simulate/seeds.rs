@@ -73,7 +73,7 @@ pub fn tables(fleet: &Fleet, every_ms: i64) -> Tables {
     tables
 }
 
-/// Gives an edition with the places, stations and devices of a fleet beside its own places, stations and devices.
+/// Gives an edition with the places, stations and devices of a fleet beside its own.
 ///
 /// # Errors
 /// A table is none.

@@ -94,8 +94,8 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Gives from when on notifications are kept; none if none was ever let go, so that whatever was
-    /// told is there.
+    /// Gives from when on notifications are kept; none if none was ever let go, so that whatever
+    /// was told is there.
     ///
     /// # Errors
     /// The journal can't be read.

@@ -19,7 +19,7 @@ pub(super) struct Bounded<S> {
     peer: SocketAddr,
     left: usize,
     /// Whether it hands out one byte a read: who buffers it holds nothing behind the line that it
-    /// asked for. What somebody on the way adds to the answer to STARTTLS breaks the handshake then.
+    /// asked for. What somebody on the way adds to the answer to STARTTLS breaks the handshake.
     bytewise: bool,
 }
 
