@@ -94,7 +94,7 @@ fn interval_s() -> u64 {
     60
 }
 
-/// By default a thread counts as stuck after so many seconds, [M].
+/// By default a thread counts as stuck after so many seconds: an engineering value.
 #[must_use]
 pub fn stuck_after_s() -> u64 {
     60
