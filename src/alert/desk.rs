@@ -74,7 +74,7 @@ impl Standing {
     /// Says whether it fires.
     #[must_use]
     pub fn fires(&self) -> bool {
-        matches!(self.event.change, AlertChange::Fired | AlertChange::Changed)
+        self.event.change.fires()
     }
 }
 
@@ -214,12 +214,11 @@ impl Desk {
         if matches!(event.subject, Subject::Station(_))
             && matches!(kind(registry, event.rule), Some(RuleKind::Silence { .. }))
         {
-            match event.change {
-                AlertChange::Fired | AlertChange::Changed => self.silent.insert(event.subject),
-                AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => {
-                    self.silent.remove(&event.subject)
-                }
-            };
+            if event.change.fires() {
+                self.silent.insert(event.subject);
+            } else {
+                self.silent.remove(&event.subject);
+            }
         }
         let flap = (event.rule, event.subject);
         let unsaid = self.flaps.get(&flap).is_some_and(|flap| flap.said);
@@ -360,8 +359,7 @@ impl Desk {
             })
         };
         let mut entries: Vec<Entry> = alerts.iter().filter_map(entry).collect();
-        let fires =
-            |one: &Entry| matches!(one.event.change, AlertChange::Fired | AlertChange::Changed);
+        let fires = |one: &Entry| one.event.change.fires();
         entries.sort_by_key(|one| (Reverse(fires(one)), Reverse(one.severity), one.event.since));
         let firing = entries.iter().filter(|one| fires(one)).count();
         let more = entries.len().saturating_sub(ENTRIES_MAX);

@@ -51,6 +51,26 @@ pub enum State {
     },
 }
 
+impl State {
+    /// Gives since when it lasts, while that is not for long enough.
+    #[must_use]
+    pub fn pending(&self) -> Option<Timestamp> {
+        match self {
+            Self::Pending(run) => Some(run.since),
+            Self::Inactive | Self::Firing { .. } => None,
+        }
+    }
+
+    /// Gives the alert while it fires, and since when it lasts.
+    #[must_use]
+    pub fn firing(&self) -> Option<(AlertId, Timestamp)> {
+        match self {
+            Self::Firing { alert, since, .. } => Some((*alert, *since)),
+            Self::Inactive | Self::Pending(_) => None,
+        }
+    }
+}
+
 /// What an assessment means for an alert.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
@@ -301,11 +321,7 @@ pub fn since(
 #[must_use]
 pub fn firing(first: &State, further: &Further) -> Option<(AlertId, Timestamp)> {
     let states = std::iter::once(first).chain(&further.states);
-    let firing = states.filter_map(|state| match state {
-        State::Firing { alert, since, .. } => Some((*alert, *since)),
-        State::Inactive | State::Pending(_) => None,
-    });
-    firing.min_by_key(|(_, since)| *since)
+    states.filter_map(State::firing).min_by_key(|(_, since)| *since)
 }
 
 /// Forgets every reason: nobody can judge them any more. Gives the alert that fired, and since

@@ -54,19 +54,13 @@ impl Watched {
     /// Gives since when it lasts, while that is not for long enough.
     #[must_use]
     pub fn pending(&self) -> Option<Timestamp> {
-        match &self.state {
-            State::Pending(run) => Some(run.since),
-            State::Inactive | State::Firing { .. } => None,
-        }
+        self.state.pending()
     }
 
     /// Gives the alert while it fires, and since when it lasts.
     #[must_use]
     pub fn firing(&self) -> Option<(AlertId, Timestamp)> {
-        match self.state {
-            State::Firing { alert, since, .. } => Some((alert, since)),
-            State::Inactive | State::Pending(_) => None,
-        }
+        self.state.firing()
     }
 }
 

@@ -275,6 +275,15 @@ pub enum AlertChange {
 }
 
 impl AlertChange {
+    /// Says whether the alert fires once this has happened.
+    #[must_use]
+    pub fn fires(self) -> bool {
+        match self {
+            Self::Fired | Self::Changed => true,
+            Self::Resolved | Self::Withdrawn | Self::Past => false,
+        }
+    }
+
     /// Gives the word used in output.
     #[must_use]
     pub fn word(self) -> &'static str {

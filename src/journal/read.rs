@@ -376,10 +376,7 @@ impl Reader {
              WHERE d.channel = ?1 AND d.number > ?2 AND d.confirmed_at IS NULL
              ORDER BY d.number LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![channel, after, count_max], |row| {
-            let (number, id, body) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(Due { number, id, body, attempts: row.get(3)? })
-        })?;
+        let rows = statement.query_map(params![channel, after, count_max], due)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -452,6 +449,11 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<LetterHeld> {
     };
     let retried_at = row.get::<_, Option<i64>>(15)?.map(Timestamp);
     Ok(LetterHeld { id: DeadLetterId(row.get(0)?), letter, retried_at })
+}
+
+fn due(row: &Row<'_>) -> rusqlite::Result<Due> {
+    let (number, id, body) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(Due { number, id, body, attempts: row.get(3)? })
 }
 
 pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {

@@ -8,7 +8,7 @@ use crate::domain::registry::Registry;
 use crate::domain::time::{HOUR, MINUTE};
 use crate::notify::notice::{Letterhead, Notification, notification};
 
-/// What alerts have in common and are no alert of a group without.
+/// The annotations that are the sentence of the notice as a whole.
 const HEADLINES: [&str; 2] = ["summary_en", "summary_zh"];
 
 /// Writes a notice. Its id is the same in every attempt and every replay.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::domain::alert::{AlertChange, AlertEvent, Route, Subject};
+use crate::domain::alert::{AlertEvent, Route, Subject};
 use crate::domain::assessment::WaterClass;
 use crate::domain::cause::{Cause, Found};
 use crate::domain::observation::Period;
@@ -58,16 +58,9 @@ impl Letterhead {
 pub fn notification(registry: &Registry, event: &AlertEvent, head: &Letterhead) -> Notification {
     let scene = Scene::new(registry, event, &head.home);
     // Alertmanager's receivers know two words; a withdrawn alert no longer fires.
-    let status = match event.change {
-        AlertChange::Fired | AlertChange::Changed => "firing",
-        AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => "resolved",
-    };
-    let ends = match event.change {
-        AlertChange::Fired | AlertChange::Changed => NO_END.to_owned(),
-        AlertChange::Resolved | AlertChange::Withdrawn | AlertChange::Past => {
-            event.at.rfc3339(&scene.zone)
-        }
-    };
+    let fires = event.change.fires();
+    let status = if fires { "firing" } else { "resolved" };
+    let ends = if fires { NO_END.to_owned() } else { event.at.rfc3339(&scene.zone) };
     let labels = labels(registry, event, &scene);
     let rule = registry.rule(event.rule);
     let words = scene.english();

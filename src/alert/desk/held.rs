@@ -42,9 +42,9 @@ impl Desk {
             return Some(Held::Calendar);
         }
         let is_silence = matches!(kind(registry, rule), Some(RuleKind::Silence { .. }));
-        if let Some(above) =
-            registry.above(subject, now).into_iter().find(|one| self.silent.contains(one))
-            && is_silence
+        if is_silence
+            && let Some(above) =
+                registry.above(subject, now).into_iter().find(|one| self.silent.contains(one))
         {
             return Some(Held::Inhibited(above));
         }

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Due, Reader, time, unsigned};
+use super::{Due, Reader, due, time, unsigned};
 use crate::domain::time::Timestamp;
 use crate::journal::Error;
 
@@ -87,10 +87,7 @@ impl Reader {
              WHERE d.channel = ?1 AND d.number > ?2 AND d.confirmed_at IS NOT NULL
              ORDER BY d.number LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![channel, after, count_max], |row| {
-            let (number, id, body) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(Due { number, id, body, attempts: row.get(3)? })
-        })?;
+        let rows = statement.query_map(params![channel, after, count_max], due)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
