@@ -1188,3 +1188,29 @@ async fn no_more_is_under_way_than_weir_said() {
     assert_eq!(rest.len(), 7);
     publisher.close().await;
 }
+
+#[tokio::test]
+async fn what_a_publisher_had_under_way_is_published_again_to_a_broker_that_forgot_it() {
+    let (script, port) = Script::new().await;
+    let publisher = Publisher::connect(&format!("mqtt://127.0.0.1:{port}"), "station").unwrap();
+    let mut peer = script.accept().await;
+    assert_eq!(peer.receive().await.0 >> 4, 1, "CONNECT");
+    peer.send(&[0x20, 3, 0, 0, 0]).await;
+    for number in 0..3 {
+        let payload = number.to_string().into_bytes();
+        publisher.publish("t", payload, Qos::AtLeastOnce, false).await.unwrap();
+    }
+    let (head, first) = peer.receive().await;
+    assert_eq!((head >> 4, first.last()), (3, Some(&b'0')));
+    drop(peer);
+    let mut peer = script.accept().await;
+    assert_eq!(peer.receive().await.0 >> 4, 1, "CONNECT");
+    peer.send(&[0x20, 3, 0, 0, 0]).await;
+    for number in *b"012" {
+        let (head, body) = peer.receive().await;
+        assert_eq!((head >> 4, body.last()), (3, Some(&number)));
+        peer.send(&[0x40, 2, body[3], body[4]]).await;
+    }
+    tokio::time::timeout(PATIENCE, publisher.flush()).await.expect("all are confirmed");
+    publisher.close().await;
+}

@@ -1,5 +1,6 @@
 //! Publishing, over rumqttc's own client: alerts and simulated stations.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, LastWill, PubAckReason};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming, MqttOptions};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, Request};
 use rumqttc::{TlsConfiguration, Transport};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, mpsc};
@@ -24,6 +25,9 @@ use crate::mqtt::stream;
 
 /// How many publishes may wait or be under way; more wait in [`Publisher::publish`].
 const WINDOW: u16 = 100;
+/// How many messages above QoS 0 may be without a confirmation, over any number of connections;
+/// more wait in [`Publisher::publish`].
+const UNCONFIRMED_MAX: u64 = 2 * WINDOW as u64;
 /// How many messages that it heard may wait; more are dropped.
 const HEARD_MAX: usize = 1_000;
 /// A connection that lasted this long was none that the broker drops at once: the next wait is the
@@ -126,6 +130,9 @@ impl Publisher {
             Qos::AtMostOnce => QoS::AtMostOnce,
             Qos::AtLeastOnce | Qos::ExactlyOnce => QoS::AtLeastOnce,
         };
+        if level == QoS::AtLeastOnce {
+            self.settle_to(UNCONFIRMED_MAX - 1).await;
+        }
         let handed = self.client.publish(topic, level, retain, payload).await;
         handed.map_err(|error| Error::Broken(error.to_string()))?;
         if level == QoS::AtLeastOnce {
@@ -160,10 +167,16 @@ impl Publisher {
 
     /// Waits until the broker has confirmed or refused everything above QoS 0.
     pub async fn flush(&self) {
+        self.settle_to(0).await;
+    }
+
+    /// Waits until no more than so many are without an answer.
+    async fn settle_to(&self, unanswered: u64) {
         loop {
             let changed = self.told.changed.notified();
             let refused = self.told.refused.load(Ordering::Acquire);
-            if self.confirmed() + refused >= self.sent.load(Ordering::Acquire) {
+            let answered = self.confirmed() + refused;
+            if answered + unanswered >= self.sent.load(Ordering::Acquire) {
                 return;
             }
             changed.await;
@@ -208,11 +221,13 @@ impl Session {
     async fn run(mut self) {
         self.leave_a_will();
         let (mut backoff, mut connected) = (Backoff::new(), None::<Instant>);
+        let mut unsent = VecDeque::new();
         loop {
             match self.events.poll().await {
                 Ok(Event::Incoming(packet)) => {
                     if matches!(packet, Incoming::ConnAck(_)) {
                         connected = Some(Instant::now());
+                        self.events.pending.extend(unsent.drain(..));
                     }
                     self.take(packet);
                 }
@@ -225,6 +240,12 @@ impl Session {
                             self.take(packet);
                         }
                     }
+                    // The client forgets what is under way where the broker has forgotten the
+                    // session.
+                    let under_way = self.events.pending.drain(..);
+                    unsent.extend(under_way.filter(|request| {
+                        matches!(request, Request::Publish(one) if one.qos != QoS::AtMostOnce)
+                    }));
                     self.told.fault.store(Some(Arc::new(error.to_string())));
                     self.leave_a_will();
                     if connected.take().is_some_and(|since| since.elapsed() >= HELD) {
