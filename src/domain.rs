@@ -3,6 +3,7 @@
 
 pub mod alert;
 pub mod alerting;
+pub mod asked;
 pub mod assessment;
 pub mod cause;
 pub mod check;

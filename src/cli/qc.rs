@@ -10,12 +10,12 @@ use jiff::tz::TimeZone;
 
 use crate::cli::explain::{self, Explain};
 use crate::cli::table;
-use crate::daemon::act::{Asked, Entered};
 use crate::daemon::check;
 use crate::daemon::days;
 use crate::daemon::qc::station::{self, OfStation};
 use crate::daemon::qc::{asked, qualify};
 use crate::daemon::socket::{self, Request};
+use crate::domain::asked::{Asked, Entered};
 
 /// The configuration of weir where none is named.
 const WEIR: &str = "config/weir.toml";

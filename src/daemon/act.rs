@@ -5,13 +5,13 @@
 mod check;
 
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 
 use crate::daemon::alerts::work;
 use crate::daemon::core::Core;
 use crate::daemon::recompute::date;
 use crate::daemon::said;
 use crate::daemon::status::View;
+use crate::domain::asked::Asked;
 use crate::domain::input::{Act, By, Input};
 use crate::domain::invalidation::{
     INVALIDATIONS_MAX, Invalidation, PERSON_BYTES_MAX, REASON_BYTES_MAX, SPAN_MAX_MS, Scope,
@@ -23,49 +23,9 @@ use crate::domain::time::{DAY, Moment, Timestamp};
 use crate::pipeline::act::Judged;
 use crate::seed::nearest;
 
-pub use self::check::Entered;
-
 /// What is to be done where no more of what is said of values can be held.
 const NO_ROOM: &str = "revoke one that is needed no more (weir qc list), or put what lasts into \
                        calendar.csv of the seeds";
-
-/// What is asked for.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum Asked {
-    /// That values do not count, or are in doubt.
-    Invalidate {
-        /// The station.
-        station: String,
-        /// Of this property only.
-        property: Option<String>,
-        /// At this position only.
-        position: Option<String>,
-        /// The first instant: a date, or a date and time, in the station's zone.
-        from: String,
-        /// The first instant after.
-        to: String,
-        /// Whether they are only in doubt.
-        suspect: bool,
-        /// Who says so.
-        person: String,
-        /// Why.
-        reason: String,
-    },
-    /// That a check found something.
-    Check(Entered),
-    /// That what was said does not hold.
-    Revoke {
-        /// Its number.
-        id: u64,
-        /// Who says so.
-        person: String,
-        /// Why.
-        reason: String,
-    },
-    /// That something is done with alerts.
-    Alerts(work::Asked),
-}
 
 /// What came of it, or everything that is wrong with it.
 pub type Answered = Result<Done, Vec<String>>;

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, interval};
 
-use crate::daemon::act::{self, Answered, Asked};
+use crate::daemon::act::{self, Answered};
 use crate::daemon::clock::Clock;
 use crate::daemon::conditions::{Conditions, Report};
 use crate::daemon::core::Core;
@@ -20,6 +20,7 @@ use crate::daemon::import::Taken;
 use crate::daemon::status::{Status, View};
 use crate::daemon::trouble::{Drops, Troubles};
 use crate::domain::alert::WeirCondition;
+use crate::domain::asked::Asked;
 use crate::domain::fault::Fault;
 use crate::domain::input::{Condition, Input};
 use crate::domain::name::NetworkId;

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::daemon::act::{Answered, Asked};
+use crate::daemon::act::Answered;
 use crate::daemon::carry;
 use crate::daemon::clock::Clock;
 use crate::daemon::commit::Committer;
@@ -36,6 +36,7 @@ use crate::daemon::status::Status;
 use crate::daemon::systemd;
 use crate::daemon::tell::Teller;
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject, WeirCondition};
+use crate::domain::asked::Asked;
 use crate::domain::fault::Fault;
 use crate::domain::input::Input;
 use crate::domain::name::Names;

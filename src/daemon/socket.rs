@@ -15,7 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
-use crate::daemon::act::{self, Asked};
+use crate::daemon::act;
 use crate::daemon::alerts::shown;
 use crate::daemon::check;
 use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
@@ -25,6 +25,7 @@ use crate::daemon::explain;
 use crate::daemon::import;
 use crate::daemon::recompute::{self, Orders};
 use crate::daemon::run::Commands;
+use crate::domain::asked::Asked;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
 use crate::journal::read::Reader;
 use crate::seed::Tables;

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::config::Config;
-use crate::daemon::act;
 use crate::daemon::alerts::shown::{self, What};
-use crate::daemon::alerts::work::{Asked, Deed, Of, length};
+use crate::daemon::alerts::work::length;
 use crate::daemon::socket::{self, Answer, Request};
+use crate::domain::asked::{Asked, Deed, Of, Work};
 use crate::domain::time::Timestamp;
 
 /// What nobody can do without a daemon.
@@ -234,7 +234,7 @@ pub(super) async fn silence(asked: Silence) -> anyhow::Result<ExitCode> {
 
 async fn act(config: &Config, by: By, deed: Deed) -> anyhow::Result<ExitCode> {
     let By { person, behalf, comment: words, .. } = by;
-    let asked = act::Asked::Alerts(Asked { person, behalf, words, deed });
+    let asked = Asked::Alerts(Work { person, behalf, words, deed });
     let answered = socket::ask(&config.journal.data_folder, &Request::Act(asked)).await?;
     super::super::answer(answered, NOBODY)
 }

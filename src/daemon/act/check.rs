@@ -1,11 +1,10 @@
 //! The result of a check that a technician enters by hand: it is judged as one that a station
 //! sends.
 
-use serde::{Deserialize, Serialize};
-
 use crate::daemon::act::{Answered, Done, by, known_station, span};
 use crate::daemon::core::Core;
 use crate::daemon::said;
+use crate::domain::asked::Entered;
 use crate::domain::check::{ByCheck, CheckKind};
 use crate::domain::input::{Act, By, Input};
 use crate::domain::invalidation::{ENDED_KEPT_MS, Scope};
@@ -13,29 +12,6 @@ use crate::domain::observation::ObservationResult;
 use crate::domain::registry::{Datastream, Registry, Station, check_row};
 use crate::domain::time::{DAY, Moment, Timestamp};
 use crate::pipeline::check;
-
-/// A check and what it found.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Entered {
-    /// The station.
-    pub station: String,
-    /// The property, by its name, symbol or Chinese name.
-    pub property: String,
-    /// The position; without, where the station has one.
-    pub position: Option<String>,
-    /// The word for what was checked.
-    pub kind: String,
-    /// What was found, in the property's unit.
-    pub value: f64,
-    /// What should have been found; without, as the seeds say.
-    pub standard: Option<f64>,
-    /// When it was made, in the station's zone.
-    pub at: String,
-    /// Who made it.
-    pub person: String,
-    /// What there is to say of it.
-    pub reason: Option<String>,
-}
 
 /// Takes a check in, if nothing is wrong with it.
 pub(super) fn enter(core: &mut Core, now: Moment, entered: &Entered) -> Answered {

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::daemon::alerts::trial::name;
-use crate::daemon::alerts::work::Of;
+use crate::daemon::alerts::work;
 use crate::daemon::recover::{self, Recovered};
 use crate::daemon::status::Status;
 use crate::daemon::terminal::plain;
 use crate::domain::alert::{AlertId, Severity};
+use crate::domain::asked::Of;
 use crate::domain::registry::Registry;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use crate::journal::read::{AlertActHeld, AlertHeld, Reader, ToldHeld};
@@ -142,7 +143,7 @@ impl Looked<'_> {
 
     fn open(&self, (of, all): (&Of, bool), asked: &Asked) -> Answered {
         let mut faults = Vec::new();
-        let matcher = of.matcher(self.registry, &mut faults);
+        let matcher = work::matcher(of, self.registry, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -258,7 +259,7 @@ impl Looked<'_> {
             let list: Vec<Value> = all
                 .map(|(id, one)| {
                     json!({
-                        "id": id, "of": Of::words(self.registry, &one.matcher),
+                        "id": id, "of": work::words(self.registry, &one.matcher),
                         "from": self.clock(one.at), "until": self.clock(one.until),
                         "person": one.person, "reason": one.reason,
                     })
@@ -268,7 +269,7 @@ impl Looked<'_> {
         }
         let mut lines: Vec<String> = all
             .map(|(id, one)| {
-                let of = Of::words(self.registry, &one.matcher);
+                let of = work::words(self.registry, &one.matcher);
                 let (from, until) = (self.clock(one.at), self.clock(one.until));
                 format!("{id:>5}  {of}  {from} until {until}  {}: {}", one.person, one.reason)
             })

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 
 use crate::daemon::core::Core;
 use crate::domain::alert::{AlertId, Route};
+use crate::domain::asked::{Deed, Of, Work};
 use crate::domain::desk::{AlertAct, END_MAX_MS, Matcher, SILENCES_MAX, What};
 use crate::domain::input::Input;
 use crate::domain::invalidation::{PERSON_BYTES_MAX, REASON_BYTES_MAX};
@@ -19,144 +19,71 @@ use crate::seed::nearest;
 /// How many alerts are named at once at most.
 pub const ALERTS_NAMED_MAX: usize = 1_000;
 
-/// What is asked for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Asked {
-    /// Who does it.
-    pub person: String,
-    /// For whom, where somebody else does it.
-    pub behalf: Option<String>,
-    /// The comment or the reason.
-    pub words: String,
-    /// What.
-    pub deed: Deed,
-}
-
-/// The deed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Deed {
-    /// Look after alerts.
-    Acknowledge {
-        /// Which.
-        alerts: Vec<u64>,
-        /// Until when: a length such as `8h`, or a time with its offset.
-        until: Option<String>,
-    },
-    /// Say something of alerts.
-    Comment {
-        /// Which.
-        alerts: Vec<u64>,
-    },
-    /// Take back what was done with alerts.
-    Undo {
-        /// Which.
-        alerts: Vec<u64>,
-    },
-    /// Tell nobody of alerts for a while.
-    Shelve {
-        /// Which.
-        alerts: Vec<u64>,
-        /// Until when.
-        until: String,
-    },
-    /// Tell nobody of what matches for a while.
-    Silence {
-        /// What matches.
-        of: Of,
-        /// Until when.
-        until: String,
-    },
-    /// End a silence.
-    EndSilence {
-        /// Its number.
-        id: u64,
-    },
-}
-
-/// Which alerts are meant, by what people call it; without anything, all.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Of {
-    /// Of this place, and of what lies in it.
-    pub place: Option<String>,
-    /// Of this station.
-    pub station: Option<String>,
-    /// About this property.
-    pub property: Option<String>,
-    /// By this rule.
-    pub rule: Option<String>,
-    /// By this route.
-    pub route: Option<String>,
-}
-
-impl Of {
-    /// Finds what it names, and notes what it does not find.
-    pub(super) fn matcher(&self, registry: &Registry, faults: &mut Vec<String>) -> Matcher {
-        let Self { place, station, property, rule, route } = self;
-        let mut unknown = |what: &str, name: &str, near: Option<&str>| {
-            let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
-            faults.push(format!("no {what} is called `{name}`{near}"));
-        };
-        let mut matcher = Matcher::default();
-        if let Some(name) = place {
-            matcher.place =
-                registry.places.iter().find(|one| *one.name == **name).map(|one| one.id);
-            if matcher.place.is_none() {
-                unknown("place", name, nearest(name, registry.places.iter().map(|one| &*one.name)));
-            }
+/// Finds what it names, and notes what it does not find.
+pub(super) fn matcher(of: &Of, registry: &Registry, faults: &mut Vec<String>) -> Matcher {
+    let Of { place, station, property, rule, route } = of;
+    let mut unknown = |what: &str, name: &str, near: Option<&str>| {
+        let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
+        faults.push(format!("no {what} is called `{name}`{near}"));
+    };
+    let mut matcher = Matcher::default();
+    if let Some(name) = place {
+        matcher.place = registry.places.iter().find(|one| *one.name == **name).map(|one| one.id);
+        if matcher.place.is_none() {
+            unknown("place", name, nearest(name, registry.places.iter().map(|one| &*one.name)));
         }
-        if let Some(name) = station {
-            let mut all = registry.stations.iter();
-            matcher.station = all.find(|one| *one.name == **name).map(|one| one.id);
-            if matcher.station.is_none() {
-                let near = nearest(name, registry.stations.iter().map(|one| &*one.name));
-                unknown("station", name, near);
-            }
-        }
-        if let Some(name) = property {
-            matcher.property = registry.property_called(name).map(|one| one.id);
-            if matcher.property.is_none() {
-                let near = nearest(name, registry.properties.iter().map(|one| &*one.name));
-                unknown("property", name, near);
-            }
-        }
-        if let Some(name) = rule {
-            matcher.rule = registry.rules.iter().find(|one| *one.name == **name).map(|one| one.id);
-            if matcher.rule.is_none() {
-                unknown("rule", name, nearest(name, registry.rules.iter().map(|one| &*one.name)));
-            }
-        }
-        if let Some(name) = route {
-            matcher.route = Route::from_word(name);
-            if matcher.route.is_none() {
-                unknown("route", name, nearest(name, Route::ALL.map(Route::word).into_iter()));
-            }
-        }
-        matcher
     }
-
-    /// Says what it names.
-    #[must_use]
-    pub fn words(registry: &Registry, matcher: &Matcher) -> String {
-        let Matcher { place, station, property, rule, route } = *matcher;
-        let place = place.and_then(|id| registry.places.get(id.index()));
-        let parts = [
-            ("place", place.map(|one| &*one.name)),
-            ("station", station.and_then(|id| registry.station(id)).map(|one| &*one.name)),
-            ("property", property.and_then(|id| registry.property(id)).map(|one| &*one.name)),
-            ("rule", rule.and_then(|id| registry.rule(id)).map(|one| &*one.name)),
-            ("route", route.map(Route::word)),
-        ];
-        let parts = parts.into_iter().filter_map(|(key, name)| Some(format!("{key} {}", name?)));
-        parts.collect::<Vec<_>>().join(", ")
+    if let Some(name) = station {
+        let mut all = registry.stations.iter();
+        matcher.station = all.find(|one| *one.name == **name).map(|one| one.id);
+        if matcher.station.is_none() {
+            let near = nearest(name, registry.stations.iter().map(|one| &*one.name));
+            unknown("station", name, near);
+        }
     }
+    if let Some(name) = property {
+        matcher.property = registry.property_called(name).map(|one| one.id);
+        if matcher.property.is_none() {
+            let near = nearest(name, registry.properties.iter().map(|one| &*one.name));
+            unknown("property", name, near);
+        }
+    }
+    if let Some(name) = rule {
+        matcher.rule = registry.rules.iter().find(|one| *one.name == **name).map(|one| one.id);
+        if matcher.rule.is_none() {
+            unknown("rule", name, nearest(name, registry.rules.iter().map(|one| &*one.name)));
+        }
+    }
+    if let Some(name) = route {
+        matcher.route = Route::from_word(name);
+        if matcher.route.is_none() {
+            unknown("route", name, nearest(name, Route::ALL.map(Route::word).into_iter()));
+        }
+    }
+    matcher
+}
+
+/// Says what it names.
+#[must_use]
+pub fn words(registry: &Registry, matcher: &Matcher) -> String {
+    let Matcher { place, station, property, rule, route } = *matcher;
+    let place = place.and_then(|id| registry.places.get(id.index()));
+    let parts = [
+        ("place", place.map(|one| &*one.name)),
+        ("station", station.and_then(|id| registry.station(id)).map(|one| &*one.name)),
+        ("property", property.and_then(|id| registry.property(id)).map(|one| &*one.name)),
+        ("rule", rule.and_then(|id| registry.rule(id)).map(|one| &*one.name)),
+        ("route", route.map(Route::word)),
+    ];
+    let parts = parts.into_iter().filter_map(|(key, name)| Some(format!("{key} {}", name?)));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Takes it in, if nothing is wrong with it, and says what was done.
 pub(in crate::daemon) fn act(
     core: &mut Core,
     at: Moment,
-    asked: &Asked,
+    asked: &Work,
 ) -> Result<Vec<String>, Vec<String>> {
     let registry = Arc::clone(core.pipeline().registry());
     let desk = Arc::clone(&core.pipeline().state().desk);
@@ -232,7 +159,7 @@ fn deeds(
             }
         }
         Deed::Silence { of, .. } => {
-            let matcher = of.matcher(registry, faults);
+            let matcher = matcher(of, registry, faults);
             if matcher.is_empty() && *of == Of::default() {
                 faults.push(
                     "a silence of everything: say `--station`, `--place`, `--property`, `--rule` \
@@ -245,7 +172,7 @@ fn deeds(
             }
             let Some(until) = ends else { return said };
             let id = desk.next_silence();
-            let words = format!("silence {id}: {}", Of::words(registry, &matcher));
+            let words = format!("silence {id}: {}", words(registry, &matcher));
             said.push((What::Silence { id, matcher, until }, words));
         }
         Deed::EndSilence { id } => {
