@@ -1,10 +1,15 @@
 //! The operator page, health, readiness and metrics. Shows what it is given; knows nobody.
 
+mod act;
 mod connections;
 pub mod door;
+mod form;
+mod live;
 pub mod metrics;
-pub mod page;
+mod pages;
+mod templates;
 pub mod view;
+pub mod visit;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -4,11 +4,14 @@
 
 mod check;
 
+use std::path::Path;
+
 use jiff::tz::TimeZone;
 
 use crate::daemon::alerts::work;
 use crate::daemon::core::Core;
-use crate::daemon::recompute::date;
+use crate::daemon::recompute::{date, whole_since};
+use crate::daemon::run::Commands;
 use crate::daemon::said;
 use crate::daemon::status::View;
 use crate::domain::asked::Asked;
@@ -20,6 +23,7 @@ use crate::domain::name::PropertyId;
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry, Station};
 use crate::domain::time::{DAY, Moment, Timestamp};
+use crate::journal::read::Reader;
 use crate::pipeline::act::Judged;
 use crate::seed::nearest;
 
@@ -65,6 +69,20 @@ impl Done {
         }
         words
     }
+}
+
+/// Has it taken in by a daemon at work, and says what came of it, or everything that is wrong with it.
+pub(super) async fn take(
+    commands: &Commands,
+    data_folder: &Path,
+    asked: Asked,
+) -> anyhow::Result<Result<Vec<String>, Vec<String>>> {
+    let done = match commands.act(asked).await? {
+        Ok(done) => done,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let since = Reader::open(data_folder)?.raw_since()?;
+    Ok(Ok(done.words(whole_since(since))))
 }
 
 /// Takes it in, if nothing is wrong with it.

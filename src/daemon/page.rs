@@ -6,17 +6,20 @@ mod evaluated;
 mod tests;
 mod words;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::daemon::act;
 use crate::daemon::deliver::SINK;
+use crate::daemon::run::Commands;
 use crate::daemon::status::{Broker, Status, View};
 use crate::daemon::threshold;
 use crate::domain::alert::Route;
+use crate::domain::asked::Asked;
 use crate::domain::assessment::{NotAssessable, Verdict, WaterClass};
 use crate::domain::ledger::{Counts, Ledger};
 use crate::domain::name::PlaceId;
@@ -24,7 +27,7 @@ use crate::domain::observation::{ObservationResult, Period, Side};
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Datastream, Place, Registry, Station};
 use crate::domain::time::SECOND;
-use crate::http::door::Source;
+use crate::http::door::{Acted, Source};
 use crate::http::metrics::{self, Kind, Metric};
 use crate::http::view::{
     AlertView, BrokerView, CountsView, DoubtView, LedgerView, PageView, PartView, PlaceView,
@@ -50,6 +53,8 @@ pub struct Observer {
     home: TimeZone,
     /// The name of the place where points go.
     sink: String,
+    commands: Commands,
+    data_folder: PathBuf,
 }
 
 impl Observer {
@@ -62,9 +67,11 @@ impl Observer {
         data_folder: &Path,
         home: TimeZone,
         sink: String,
+        commands: Commands,
     ) -> Result<Self, Error> {
         let reader = Mutex::new(Reader::open(data_folder)?);
-        Ok(Self { status, reader, home, sink })
+        let data_folder = data_folder.to_owned();
+        Ok(Self { status, reader, home, sink, commands, data_folder })
     }
 
     /// Gives what the door shows.
@@ -72,10 +79,20 @@ impl Observer {
     pub fn source(self) -> Source {
         let observer = Arc::new(self);
         let (page, unready) = (Arc::clone(&observer), Arc::clone(&observer));
+        let acting = Arc::clone(&observer);
         Source {
             page: Box::new(move |number| page.page(number)),
+            act: Box::new(move |asked| Box::pin(Arc::clone(&acting).act(asked))),
             unready: Box::new(move || unready.unready()),
             metrics: Box::new(move || observer.metrics()),
+        }
+    }
+
+    /// Takes in what a person asks for on a page.
+    async fn act(self: Arc<Self>, asked: Asked) -> Acted {
+        match act::take(&self.commands, &self.data_folder, asked).await {
+            Ok(acted) => acted,
+            Err(error) => Err(vec![format!("{error:#}")]),
         }
     }
 

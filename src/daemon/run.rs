@@ -270,7 +270,8 @@ impl Daemon {
             Some(influx) => influx.dialect.word().to_owned(),
             None => "embedded store".to_owned(),
         };
-        Observer::new(Arc::clone(&self.status), &self.data_folder, self.config.home(), sink)
+        let (status, home) = (Arc::clone(&self.status), self.config.home());
+        Observer::new(status, &self.data_folder, home, sink, self.commands())
     }
 
     /// Serves the page while the daemon runs.

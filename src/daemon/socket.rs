@@ -23,7 +23,7 @@ use crate::daemon::days;
 use crate::daemon::edition::Edition;
 use crate::daemon::explain;
 use crate::daemon::import;
-use crate::daemon::recompute::{self, Orders};
+use crate::daemon::recompute::Orders;
 use crate::daemon::run::Commands;
 use crate::domain::asked::Asked;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
@@ -198,7 +198,12 @@ async fn serve_one(
         }
         Ok(Request::Retry { ids }) => retry(config, commands, &ids).await?,
         Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
-        Ok(Request::Act(asked)) => act(config, commands, asked).await?,
+        Ok(Request::Act(asked)) => {
+            match act::take(commands, &config.journal.data_folder, asked).await? {
+                Ok(words) => Answer { done: true, words },
+                Err(words) => Answer::refused(words),
+            }
+        }
         Ok(Request::Said { station, all }) => said(orders, station.as_deref(), all),
         Ok(Request::Explain(asked)) => match explain::at_work(&orders.status, &asked) {
             Ok(words) => Answer { done: true, words },
@@ -228,15 +233,6 @@ async fn serve_one(
         stream.shutdown().await
     };
     Ok(timeout(EACH_WAY_MAX, answering).await??)
-}
-
-async fn act(config: &Config, commands: &Commands, asked: Asked) -> anyhow::Result<Answer> {
-    let done = match commands.act(asked).await? {
-        Ok(done) => done,
-        Err(faults) => return Ok(Answer::refused(faults)),
-    };
-    let since = Reader::open(&config.journal.data_folder)?.raw_since()?;
-    Ok(Answer { done: true, words: done.words(recompute::whole_since(since)) })
 }
 
 async fn import(commands: &Commands, topic: &str, parts: Vec<String>) -> anyhow::Result<Answer> {

@@ -3,19 +3,20 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{
-    ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
-    REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -25,15 +26,28 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
 
+use crate::domain::asked::Asked;
 use crate::http::Config;
+use crate::http::act;
 use crate::http::connections::{self, LIMITS};
-use crate::http::page::{Language, Page};
+use crate::http::live::{self, Hub};
+use crate::http::pages;
+use crate::http::templates::Templates;
 use crate::http::view::PageView;
+use crate::http::visit::{Role, Visit};
+
+/// What came of what a person asked for, or everything that is wrong with it.
+pub type Acted = Result<Vec<String>, Vec<String>>;
+
+/// An answer that takes its time.
+pub type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Where the door gets what it shows.
 pub struct Source {
     /// The content of the page of this number, from 1.
     pub page: Box<dyn Fn(usize) -> PageView + Send + Sync>,
+    /// Takes in what a person asks for: what came of it, or everything that is wrong with it.
+    pub act: Box<dyn Fn(Asked) -> Answering<Acted> + Send + Sync>,
     /// Why weir is not ready; empty if it is.
     pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Metrics as text.
@@ -94,7 +108,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     guard: Guard,
-    page: Page,
+    templates: Templates,
 }
 
 /// Who may come in.
@@ -126,9 +140,10 @@ impl fmt::Debug for TokenDigest {
 }
 
 #[derive(Debug)]
-struct Shared {
-    source: Source,
-    page: Page,
+pub(super) struct Shared {
+    pub(super) source: Source,
+    pub(super) templates: Templates,
+    pub(super) hub: Hub,
 }
 
 impl Server {
@@ -150,7 +165,7 @@ impl Server {
             Err(fault) => return Err(taken(fault)),
         };
         let address = listener.local_addr().map_err(taken)?;
-        Ok(Self { listener, address, guard: Guard { token }, page: Page::new()? })
+        Ok(Self { listener, address, guard: Guard { token }, templates: Templates::new()? })
     }
 
     /// Gives the address.
@@ -161,15 +176,18 @@ impl Server {
 
     /// Serves until it is told to end; then what is under way has a little time left.
     pub async fn serve(self, source: Source, until: impl Future<Output = ()>) {
-        let shared = Arc::new(Shared { source, page: self.page });
+        let shared = Arc::new(Shared { source, templates: self.templates, hub: Hub::default() });
         let guarded = Router::new()
-            .route("/", get(page))
+            .route("/", get(pages::get))
             .route("/api/page", get(page_json))
             .route("/ready", get(ready))
             .route("/metrics", get(metrics))
             .route("/style.css", get(style))
+            .route("/live.js", get(script))
+            .route("/live", get(live::get))
+            .route("/act", post(act::post))
+            .fallback(get(pages::get))
             .with_state(shared)
-            .fallback(nothing)
             .layer(middleware::from_fn_with_state(self.guard, guard));
         let router = Router::new()
             .route("/health", get(async || "ok\n"))
@@ -214,7 +232,12 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         None if !is_loopback(request.headers()) => {
             (StatusCode::MISDIRECTED_REQUEST, "ask for 127.0.0.1 or localhost\n").into_response()
         }
-        Some(_) | None => next.run(request).await,
+        Some(_) | None => {
+            let mut request = request;
+            let visit = Visit::of(&request, "", Role::Admin);
+            request.extensions_mut().insert(visit);
+            next.run(request).await
+        }
     }
 }
 
@@ -244,8 +267,8 @@ fn is_loopback(headers: &HeaderMap) -> bool {
 
 async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    let policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
-        frame-ancestors 'none'";
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+        img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, policy),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -258,36 +281,13 @@ async fn harden(mut response: Response) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Asked {
-    lang: Option<String>,
+struct Part {
     page: Option<String>,
 }
 
-impl Asked {
-    /// Gives the number of the page that was asked for; what is no number is the first.
-    fn number(&self) -> usize {
-        self.page.as_deref().and_then(|page| page.parse().ok()).unwrap_or(1)
-    }
-}
-
-async fn page(
-    State(shared): State<Arc<Shared>>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    let accepts = headers.get(ACCEPT_LANGUAGE).and_then(|accepts| accepts.to_str().ok());
-    let language = Language::choose(asked.lang.as_deref(), accepts);
-    match shared.page.render(&(shared.source.page)(asked.number()), language) {
-        Ok(html) => Html(html).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
-async fn page_json(
-    State(shared): State<Arc<Shared>>,
-    Query(asked): Query<Asked>,
-) -> Json<PageView> {
-    Json((shared.source.page)(asked.number()))
+async fn page_json(State(shared): State<Arc<Shared>>, Query(part): Query<Part>) -> Json<PageView> {
+    let number = part.page.as_deref().and_then(|page| page.parse().ok()).unwrap_or(1);
+    Json((shared.source.page)(number))
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
@@ -305,9 +305,9 @@ async fn style() -> Response {
     ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
 }
 
-async fn nothing() -> Response {
-    let words = "there is / (the page), /api/page, /health, /ready and /metrics\n";
-    (StatusCode::NOT_FOUND, words).into_response()
+async fn script() -> Response {
+    let kind = "text/javascript; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], include_str!("live.js")).into_response()
 }
 
 #[cfg(test)]
@@ -324,6 +324,7 @@ mod tests {
                 let part = PartView { number, of: 3, ..PartView::default() };
                 PageView { part, ..PageView::default() }
             }),
+            act: Box::new(|_| Box::pin(async { Ok(vec!["done".to_owned()]) })),
             unready: Box::new(|| vec!["broker rivers is away".to_owned()]),
             metrics: Box::new(|| "weir_up 1\n".to_owned()),
         }

@@ -1,60 +1,111 @@
-//! The page as HTML, in either language.
+//! The templates of the pages, in either language.
+
+use std::io;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
-use crate::http::view::PageView;
+use crate::http::pages::Shown;
+use crate::http::visit::{Language, Role, Visit};
 
-/// A language of the page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Language {
-    /// English.
-    English,
-    /// Chinese.
-    Chinese,
+/// The templates. A name that ends in `.html` has everything escaped: names and words come from
+/// outside.
+const TEMPLATES: [(&str, &str); 4] = [
+    ("base.html", include_str!("pages/base.html")),
+    ("words.html", include_str!("pages/words.html")),
+    ("fault.html", include_str!("pages/fault.html")),
+    ("stations.html", include_str!("pages/stations.html")),
+];
+
+/// The compiled templates, once for each language.
+#[derive(Debug)]
+pub(super) struct Templates {
+    english: Environment<'static>,
+    chinese: Environment<'static>,
 }
 
-impl Language {
-    /// Chooses by what was asked for, else by what the browser prefers.
-    #[must_use]
-    pub fn choose(asked: Option<&str>, accepts: Option<&str>) -> Self {
-        let wanted = asked.or(accepts).unwrap_or_default().trim_start().to_ascii_lowercase();
-        if wanted.starts_with("zh") { Self::Chinese } else { Self::English }
+impl Templates {
+    pub(super) fn new() -> Result<Self, minijinja::Error> {
+        let [english, chinese] = Language::ALL.map(compiled);
+        Ok(Self { english: english?, chinese: chinese? })
     }
 
-    fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Chinese => "zh",
+    /// Makes the whole page, for a visitor who asked for `here`.
+    pub(super) fn render(
+        &self,
+        shown: &Shown,
+        visit: &Visit,
+        here: &str,
+    ) -> Result<String, minijinja::Error> {
+        let environment = self.of(visit.language);
+        environment.get_template(shown.template)?.render(content(shown, visit, here))
+    }
+
+    /// Makes those blocks of a page that change while it is looked at, each with its name.
+    pub(super) fn live(
+        &self,
+        shown: &Shown,
+        visit: &Visit,
+        here: &str,
+    ) -> Result<Vec<(String, String)>, minijinja::Error> {
+        let template = self.of(visit.language).get_template(shown.template)?;
+        let mut whole = template.render_captured_to(content(shown, visit, here), io::sink())?;
+        let block = |name: &&str| {
+            let made = whole.with_state_mut(|state| state.render_block(name))?;
+            Ok(((*name).to_owned(), made))
+        };
+        shown.live.iter().map(block).collect()
+    }
+
+    fn of(&self, language: Language) -> &Environment<'static> {
+        match language {
+            Language::English => &self.english,
+            Language::Chinese => &self.chinese,
         }
     }
 }
 
-/// The compiled template.
-#[derive(Debug)]
-pub(super) struct Page(Environment<'static>);
-
-const NAME: &str = "page.html";
-
-impl Page {
-    pub(super) fn new() -> Result<Self, minijinja::Error> {
-        let mut environment = Environment::new();
-        // By the name's ending everything is escaped: names and words come from outside.
-        environment.add_template(NAME, include_str!("page.html"))?;
-        Ok(Self(environment))
+fn compiled(language: Language) -> Result<Environment<'static>, minijinja::Error> {
+    let zh = language == Language::Chinese;
+    let mut environment = Environment::new();
+    for (name, text) in TEMPLATES {
+        environment.add_template(name, text)?;
     }
+    environment.add_global("zh", zh);
+    environment.add_global("lang", language.tag());
+    environment.add_global("other", if zh { "en" } else { "zh" });
+    environment.add_global("version", env!("CARGO_PKG_VERSION"));
+    // A text that is there in both languages, and words of the template itself.
+    environment.add_function("t", move |text: Value| text.get_attr(if zh { "zh" } else { "en" }));
+    environment.add_function(
+        "w",
+        move |english: String, chinese: String| {
+            if zh { chinese } else { english }
+        },
+    );
+    Ok(environment)
+}
 
-    pub(super) fn render(
-        &self,
-        view: &PageView,
-        language: Language,
-    ) -> Result<String, minijinja::Error> {
-        let lang = language.tag();
-        self.0.get_template(NAME)?.render(context! {
-            view => Value::from(Serde(view)),
-            lang,
-            zh => lang == "zh",
-        })
+fn content(shown: &Shown, visit: &Visit, here: &str) -> Value {
+    let (path, query) = here.split_once('?').unwrap_or((here, ""));
+    let other = if visit.language == Language::Chinese { "en" } else { "zh" };
+    let pairs = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key != "lang");
+    let mut switch = url::form_urlencoded::Serializer::new(String::new());
+    switch.extend_pairs(pairs).append_pair("lang", other);
+    let nav = path.split('/').nth(1).map_or("/".to_owned(), |first| format!("/{first}"));
+    context! {
+        view => &shown.view,
+        visit => context! {
+            person => &visit.person,
+            role => Value::from(Serde(visit.role)),
+            may_operate => visit.role >= Role::Operate,
+            may_admin => visit.role >= Role::Admin,
+            token => &visit.token,
+            said => &visit.said,
+        },
+        here,
+        nav,
+        switch => format!("{path}?{}", switch.finish()),
     }
 }
 
@@ -62,9 +113,15 @@ impl Page {
 mod tests {
     use super::*;
     use crate::http::view::{
-        DecidingView, DoubtView, EvaluationView, PartView, PlaceView, SetView, StationView,
-        TallyView, Text, ValueView,
+        DecidingView, DoubtView, EvaluationView, PageView, PartView, PlaceView, SetView,
+        StationView, TallyView, Text, ValueView,
     };
+
+    fn render(view: &PageView, language: Language) -> String {
+        let visit = Visit::anybody(language, Role::View);
+        let shown = Shown::new("stations.html", view);
+        Templates::new().unwrap().render(&shown, &visit, "/?page=2").unwrap()
+    }
 
     fn view(name: &str) -> PageView {
         let name = Text { en: name.to_owned(), zh: "蒲河".to_owned() };
@@ -116,8 +173,7 @@ mod tests {
     fn rendered(evaluation: EvaluationView) -> [String; 2] {
         let mut view = view("Puhe");
         view.places[0].stations[0].evaluations = vec![evaluation];
-        let page = Page::new().unwrap();
-        [Language::English, Language::Chinese].map(|language| page.render(&view, language).unwrap())
+        [Language::English, Language::Chinese].map(|language| render(&view, language))
     }
 
     #[track_caller]
@@ -194,7 +250,7 @@ mod tests {
         }];
         view.sets_of = 300;
         view.classes = vec![TallyView { name: Text::same("V"), colour: None, count: 7 }];
-        let page = Page::new().unwrap().render(&view, Language::English).unwrap();
+        let page = render(&view, Language::English);
         check(&page, &["water reuse", "94.4 %", "Puhe &lt;River&gt;", "puhe-sections"]);
         check(&page, &["The first are shown: 1 of 300", "<strong>7</strong>"]);
     }
@@ -203,9 +259,8 @@ mod tests {
     fn a_station_that_has_no_evaluation_yet_says_so() {
         let mut view = view("Puhe");
         view.places[0].stations[0].unevaluated = Text::new("no class yet", "尚无类别");
-        let page = Page::new().unwrap();
-        check(&page.render(&view, Language::English).unwrap(), &["no class yet"]);
-        check(&page.render(&view, Language::Chinese).unwrap(), &["尚无类别"]);
+        check(&render(&view, Language::English), &["no class yet"]);
+        check(&render(&view, Language::Chinese), &["尚无类别"]);
     }
 
     #[test]
@@ -213,62 +268,50 @@ mod tests {
         let mut view = view("Puhe");
         view.part =
             PartView { number: 2, of: 3, first: 101, last: 200, stations: 250, exceeding: 0 };
-        let page = Page::new().unwrap().render(&view, Language::English).unwrap();
+        let page = render(&view, Language::English);
         check(&page, &["Stations 101–200 of 250", "page=1\">Before", "page=3\">After"]);
-        check(&page, &["href=\"/?lang=zh&amp;page=2\""]);
+        check(&page, &["?page=2&amp;lang=zh"]);
     }
 
     #[test]
     fn what_comes_from_outside_is_escaped() {
-        let page = Page::new().unwrap();
-        let html = page.render(&view("<script>alert(1)</script>"), Language::English).unwrap();
+        let html = render(&view("<script>alert(1)</script>"), Language::English);
         assert!(!html.contains("<script>") && html.contains("&lt;script&gt;"));
         assert!(html.contains("2.40") && html.contains("flag 3"));
     }
 
     #[test]
     fn the_tests_behind_a_flag_stand_beside_it_without_a_script() {
-        let page = Page::new().unwrap();
-        let english = page.render(&view("Puhe"), Language::English).unwrap();
+        let english = render(&view("Puhe"), Language::English);
         assert!(english.contains("<details><summary>"), "{english}");
         assert!(english.contains("flag 3: spike"), "{english}");
         assert!(english.contains("spike: flag 3 – suspect above 2 mg"), "{english}");
-        let chinese = page.render(&view("Puhe"), Language::Chinese).unwrap();
+        let chinese = render(&view("Puhe"), Language::Chinese);
         assert!(chinese.contains("尖峰: 标记 3 – 可疑 高于 2 mg"), "{chinese}");
     }
 
     #[test]
     fn each_language_is_whole() {
-        let page = Page::new().unwrap();
-        let english = page.render(&view("Puhe"), Language::English).unwrap();
+        let english = render(&view("Puhe"), Language::English);
         assert!(english.contains("lang=\"en\"") && english.contains("dissolved oxygen"));
-        let chinese = page.render(&view("Puhe"), Language::Chinese).unwrap();
+        let chinese = render(&view("Puhe"), Language::Chinese);
         assert!(chinese.contains("lang=\"zh\"") && chinese.contains("溶解氧"));
         assert!(!chinese.contains("dissolved oxygen") && chinese.contains("台账"));
     }
 
     #[test]
     fn no_alert_yet_is_not_all_well() {
-        let page = Page::new().unwrap();
         let mut view = view("Puhe");
         view.alerts.clear();
-        assert!(page.render(&view, Language::English).unwrap().contains("every limit that can"));
+        assert!(render(&view, Language::English).contains("every limit that can"));
         view.part.exceeding = 1;
-        let html = page.render(&view, Language::English).unwrap();
+        let html = render(&view, Language::English);
         assert!(html.contains("None yet") && !html.contains("every limit that can"));
     }
 
     #[test]
     fn nothing_heard_yet_says_what_to_do() {
-        let page = Page::new().unwrap();
-        let html = page.render(&PageView::default(), Language::English).unwrap();
+        let html = render(&PageView::default(), Language::English);
         assert!(html.contains("weir check --connect"));
-    }
-
-    #[test]
-    fn the_browser_or_the_switch_chooses_the_language() {
-        assert_eq!(Language::choose(None, Some("zh-CN,zh;q=0.9")), Language::Chinese);
-        assert_eq!(Language::choose(Some("en"), Some("zh-CN")), Language::English);
-        assert_eq!(Language::choose(None, None), Language::English);
     }
 }

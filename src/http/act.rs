@@ -1,0 +1,104 @@
+//! What a person has done by a form: every act of the page, whichever page it stands on.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Request, State};
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
+use axum::response::{IntoResponse as _, Redirect, Response};
+
+use crate::domain::asked::{Asked, Deed, Of, Work};
+use crate::http::door::Shared;
+use crate::http::form::{self, Form};
+use crate::http::visit::{Role, Visit};
+
+/// How many bytes of what came of an act are said on the next page; further ones are left out.
+const SAID_BYTES_MAX: usize = 1_500;
+
+/// Answers a form: has done what its `deed` names, and leads back to the page of its `back`, which
+/// says what came of it.
+pub(super) async fn post(
+    State(shared): State<Arc<Shared>>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+) -> Response {
+    let (headers, body) = form::parts(request);
+    let form = match Form::read(&headers, body, &visit).await {
+        Ok(form) => form,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if visit.role < Role::Operate {
+        return (StatusCode::FORBIDDEN, "this account may look, not act\n").into_response();
+    }
+    let back = form.text("back");
+    let words = match asked(&form, &visit.person) {
+        None => vec![format!("`{}` is nothing that can be done", form.text("deed"))],
+        Some(asked) => match (shared.source.act)(asked).await {
+            Ok(words) | Err(words) => words,
+        },
+    };
+    lead_back(&words, &back)
+}
+
+/// Makes of a form what is asked for; nothing where it names no deed.
+fn asked(form: &Form, person: &str) -> Option<Asked> {
+    let alerts = || form.all("alert").filter_map(|id| id.parse().ok()).collect();
+    let until = || form.text("until");
+    let own = |text: &str| form.get(text).map(str::to_owned);
+    let person = person.to_owned();
+    let deed = match form.get("deed")? {
+        "acknowledge" => Deed::Acknowledge { alerts: alerts(), until: own("until") },
+        "comment" => Deed::Comment { alerts: alerts() },
+        "undo" => Deed::Undo { alerts: alerts() },
+        "shelve" => Deed::Shelve { alerts: alerts(), until: until() },
+        "silence" => {
+            let of = Of {
+                place: own("place"),
+                station: own("station"),
+                property: own("property"),
+                rule: own("rule"),
+                route: own("route"),
+            };
+            Deed::Silence { of, until: until() }
+        }
+        "end_silence" => Deed::EndSilence { id: form.get("id")?.parse().ok()? },
+        "invalidate" => {
+            return Some(Asked::Invalidate {
+                station: form.text("station"),
+                property: own("property"),
+                position: own("position"),
+                from: form.text("from"),
+                to: form.text("to"),
+                suspect: form.get("suspect").is_some(),
+                person,
+                reason: form.text("words"),
+            });
+        }
+        "revoke" => {
+            let id = form.get("id")?.parse().ok()?;
+            return Some(Asked::Revoke { id, person, reason: form.text("words") });
+        }
+        _ => return None,
+    };
+    Some(Asked::Alerts(Work { person, behalf: own("behalf"), words: form.text("words"), deed }))
+}
+
+/// Leads back to a page, which says something once.
+pub(super) fn lead_back(words: &[String], back: &str) -> Response {
+    let mut said = url::form_urlencoded::Serializer::new(String::new());
+    let mut length = 0;
+    for words in words {
+        length += words.len();
+        if length <= SAID_BYTES_MAX {
+            said.append_pair("s", words);
+        }
+    }
+    let line = format!("said={}; Path=/; Max-Age=60; HttpOnly; SameSite=Strict", said.finish());
+    // Only to a page of our own: browsers take `//` and `/\` for another host.
+    let ours = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
+    let mut response = Redirect::to(if ours { back } else { "/" }).into_response();
+    let cookie = HeaderValue::from_str(&line).map(|line| (SET_COOKIE, line));
+    response.headers_mut().extend(cookie.ok());
+    response
+}

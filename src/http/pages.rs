@@ -1,0 +1,113 @@
+//! The pages, by their address: what each shows and to whom.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, State};
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::{Html, IntoResponse as _, Response};
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde::Serialize;
+
+use crate::http::door::Shared;
+use crate::http::view::Text;
+use crate::http::visit::Visit;
+
+/// A page: its template, and what is shown by it.
+pub(super) struct Shown {
+    pub(super) template: &'static str,
+    pub(super) view: Value,
+    /// The blocks of the template that change while the page is looked at. Each stands in an
+    /// element of its name as id.
+    pub(super) live: &'static [&'static str],
+}
+
+impl Shown {
+    pub(super) fn new(template: &'static str, view: impl Serialize) -> Self {
+        Self { template, view: Value::from(Serde(view)), live: &[] }
+    }
+
+    pub(super) fn with_live(self, live: &'static [&'static str]) -> Self {
+        Self { live, ..self }
+    }
+}
+
+/// Why there is no such page.
+pub(super) enum Fault {
+    /// Nothing is called so.
+    Unknown(Text),
+}
+
+/// The query of an address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn of(text: &str) -> Self {
+        let pairs = url::form_urlencoded::parse(text.as_bytes());
+        Self(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
+    }
+
+    /// Gives what is asked for under a name; nothing where it is left empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Gives a number, or another one where there is none.
+    pub(super) fn number(&self, name: &str, otherwise: usize) -> usize {
+        self.get(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+    }
+}
+
+/// Makes the page of an address.
+pub(super) async fn show(
+    shared: &Shared,
+    _visit: &Visit,
+    path: &str,
+    query: &Query,
+) -> Result<Shown, Fault> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match *parts {
+        [] => {
+            let view = (shared.source.page)(query.number("page", 1));
+            Ok(Shown::new("stations.html", view).with_live(&["live_alerts"]))
+        }
+        _ => Err(Fault::Unknown(Text::new("There is no such page.", "没有这个页面。"))),
+    }
+}
+
+/// Answers whoever asks for a page.
+pub(super) async fn get(
+    State(shared): State<Arc<Shared>>,
+    Extension(visit): Extension<Visit>,
+    uri: Uri,
+) -> Response {
+    let query = Query::of(uri.query().unwrap_or_default());
+    let shown = show(&shared, &visit, uri.path(), &query).await;
+    let mut response = answer(&shared, &visit, &uri, shown);
+    let headers = response.headers_mut();
+    if query.get("lang").is_some() {
+        let language = visit.language.tag();
+        let line = format!("lang={language}; Path=/; SameSite=Lax; Max-Age=31536000");
+        headers.extend(HeaderValue::from_str(&line).map(|line| (SET_COOKIE, line)).ok());
+    }
+    if !visit.said.is_empty() {
+        let gone = HeaderValue::from_static("said=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+        headers.append(SET_COOKIE, gone);
+    }
+    response
+}
+
+fn answer(shared: &Shared, visit: &Visit, uri: &Uri, shown: Result<Shown, Fault>) -> Response {
+    let (status, shown) = match shown {
+        Ok(shown) => (StatusCode::OK, shown),
+        Err(Fault::Unknown(words)) => (StatusCode::NOT_FOUND, Shown::new("fault.html", words)),
+    };
+    let here = uri.path_and_query().map_or("/", |here| here.as_str());
+    match shared.templates.render(&shown, visit, here) {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
