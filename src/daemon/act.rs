@@ -71,7 +71,7 @@ impl Done {
     }
 }
 
-/// Has it taken in by a daemon at work, and says what came of it, or everything that is wrong with it.
+/// Has it taken in by a daemon at work, and says what came of it, or everything that is wrong.
 pub(super) async fn take(
     commands: &Commands,
     data_folder: &Path,
@@ -236,20 +236,27 @@ pub(super) fn list(view: &View, station: Option<&str>, all: bool) -> Result<Vec<
     Ok(held.into_iter().map(|one| line(registry, one)).collect())
 }
 
-fn line(registry: &Registry, one: &Invalidation) -> String {
+/// Says which values are meant, of when, and what is made of them.
+pub(super) fn values_of(registry: &Registry, one: &Invalidation) -> String {
     let station = registry.station(one.scope.station);
     let zone = station.map_or(TimeZone::UTC, |station| station.zone.clone());
-    let name = station.map_or("(left the seeds)", |station| &*station.name);
     let property = one.scope.property.and_then(|id| registry.property(id));
     let property = property.map_or("all", |property| &*property.name);
     let position = one.scope.position.as_deref();
     let position = position.filter(|position| !position.is_empty());
     let position = position.map_or_else(String::new, |position| format!(" at {position}"));
     let flag = if one.flag == Flag::Suspect { "suspect" } else { "fail" };
+    format!("{property}{position}  {}  {flag}", span(one.from, one.to, &zone))
+}
+
+fn line(registry: &Registry, one: &Invalidation) -> String {
+    let station = registry.station(one.scope.station);
+    let zone = station.map_or(TimeZone::UTC, |station| station.zone.clone());
+    let name = station.map_or("(left the seeds)", |station| &*station.name);
     let mut line = format!(
-        "{:>5}  {name} {property}{position}  {}  {flag}  {} ({}): {}",
+        "{:>5}  {name} {}  {} ({}): {}",
         one.id,
-        span(one.from, one.to, &zone),
+        values_of(registry, one),
         one.said.person,
         one.said.at.wall.rfc3339(&zone),
         said::reason(registry, one)

@@ -2,17 +2,19 @@
 //! in the words of people.
 
 mod evaluated;
+mod handover;
+mod now;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::daemon::act;
 use crate::daemon::deliver::SINK;
 use crate::daemon::run::Commands;
@@ -54,7 +56,7 @@ pub struct Observer {
     /// The name of the place where points go.
     sink: String,
     commands: Commands,
-    data_folder: PathBuf,
+    config: Config,
 }
 
 impl Observer {
@@ -62,16 +64,13 @@ impl Observer {
     ///
     /// # Errors
     /// The journal can't be opened.
-    pub fn new(
-        status: Arc<Status>,
-        data_folder: &Path,
-        home: TimeZone,
-        sink: String,
-        commands: Commands,
-    ) -> Result<Self, Error> {
-        let reader = Mutex::new(Reader::open(data_folder)?);
-        let data_folder = data_folder.to_owned();
-        Ok(Self { status, reader, home, sink, commands, data_folder })
+    pub fn new(status: Arc<Status>, config: Config, commands: Commands) -> Result<Self, Error> {
+        let reader = Mutex::new(Reader::open(&config.journal.data_folder)?);
+        let sink = match &config.influx {
+            Some(influx) => influx.dialect.word().to_owned(),
+            None => "embedded store".to_owned(),
+        };
+        Ok(Self { status, reader, home: config.home(), sink, commands, config })
     }
 
     /// Gives what the door shows.
@@ -79,8 +78,11 @@ impl Observer {
     pub fn source(self) -> Source {
         let observer = Arc::new(self);
         let (page, unready) = (Arc::clone(&observer), Arc::clone(&observer));
-        let acting = Arc::clone(&observer);
+        let (acting, now) = (Arc::clone(&observer), Arc::clone(&observer));
+        let handover = Arc::clone(&observer);
         Source {
+            now: Box::new(move || now.now()),
+            handover: Box::new(move |since| handover.handover(since)),
             page: Box::new(move |number| page.page(number)),
             act: Box::new(move |asked| Box::pin(Arc::clone(&acting).act(asked))),
             unready: Box::new(move || unready.unready()),
@@ -88,9 +90,13 @@ impl Observer {
         }
     }
 
+    fn reader(&self) -> MutexGuard<'_, Reader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes in what a person asks for on a page.
     async fn act(self: Arc<Self>, asked: Asked) -> Acted {
-        match act::take(&self.commands, &self.data_folder, asked).await {
+        match act::take(&self.commands, &self.config.journal.data_folder, asked).await {
             Ok(acted) => acted,
             Err(error) => Err(vec![format!("{error:#}")]),
         }
@@ -144,7 +150,7 @@ impl Observer {
                 refused: broker.refused.iter().map(words).collect(),
             })
             .collect();
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = self.reader();
         if let Err(error) = self.add_journal(&mut page, &reader) {
             tracing::warn!(%error, "The page lacks what the journal says.");
         }
@@ -185,7 +191,7 @@ impl Observer {
     /// Gives the metrics as text.
     #[must_use]
     pub fn metrics(&self) -> String {
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = self.reader();
         let mut given = broker_metrics(&self.status);
         given.extend(own_metrics(&self.status));
         match journal_metrics(&reader) {

@@ -266,12 +266,8 @@ impl Daemon {
     /// # Errors
     /// The journal can't be opened.
     pub fn observer(&self) -> Result<Observer, crate::journal::Error> {
-        let sink = match &self.config.influx {
-            Some(influx) => influx.dialect.word().to_owned(),
-            None => "embedded store".to_owned(),
-        };
-        let (status, home) = (Arc::clone(&self.status), self.config.home());
-        Observer::new(status, &self.data_folder, home, sink, self.commands())
+        let config = self.config.clone();
+        Observer::new(Arc::clone(&self.status), config, self.commands())
     }
 
     /// Serves the page while the daemon runs.

@@ -34,17 +34,26 @@ use crate::http::live::{self, Hub};
 use crate::http::pages;
 use crate::http::templates::Templates;
 use crate::http::view::PageView;
+use crate::http::view::handover::HandoverView;
+use crate::http::view::now::NowView;
 use crate::http::visit::{Role, Visit};
 
 /// What came of what a person asked for, or everything that is wrong with it.
 pub type Acted = Result<Vec<String>, Vec<String>>;
+
+/// What is shown, of something that may be named.
+pub type Showing<A, V> = Box<dyn Fn(Option<&A>) -> V + Send + Sync>;
 
 /// An answer that takes its time.
 pub type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Where the door gets what it shows.
 pub struct Source {
-    /// The content of the page of this number, from 1.
+    /// The first page.
+    pub now: Box<dyn Fn() -> NowView + Send + Sync>,
+    /// What happened since a time, as a field for a date and time has it.
+    pub handover: Showing<str, HandoverView>,
+    /// The stations of the page of this number, from 1.
     pub page: Box<dyn Fn(usize) -> PageView + Send + Sync>,
     /// Takes in what a person asks for: what came of it, or everything that is wrong with it.
     pub act: Box<dyn Fn(Asked) -> Answering<Acted> + Send + Sync>,
@@ -320,6 +329,8 @@ mod tests {
 
     fn source() -> Source {
         Source {
+            now: Box::new(NowView::default),
+            handover: Box::new(|_| HandoverView::default()),
             page: Box::new(|number| {
                 let part = PartView { number, of: 3, ..PartView::default() };
                 PageView { part, ..PageView::default() }
@@ -365,8 +376,8 @@ mod tests {
         assert!(ask(address, "/metrics", host).await.contains("weir_up 1"));
         assert!(ask(address, "/api/page", host).await.contains("\"alerts\":[]"));
         assert!(ask(address, "/api/page?page=2", host).await.contains("\"number\":2"));
-        let second = ask(address, "/?page=2&lang=zh", host).await;
-        assert!(second.contains("href=\"/?lang=zh&amp;page=3\""), "{second}");
+        let second = ask(address, "/stations?page=2&lang=zh", host).await;
+        assert!(second.contains("href=\"/stations?page=3\""), "{second}");
         assert!(ask(address, "/?page=x", host).await.starts_with("HTTP/1.1 200"));
         assert!(ask(address, "/style.css", host).await.contains("text/css"));
         assert!(ask(address, "/x", host).await.starts_with("HTTP/1.1 404"));

@@ -83,6 +83,37 @@
     };
   };
 
+  // A tone for a critical alert that was not there before, if a person wants one.
+  const tone = document.getElementById("tone");
+  if (tone) {
+    const critical = () => new Set([...document.querySelectorAll("#live_open li.critical")].map((one) => one.id));
+    let known = critical();
+    let audio = null;
+    tone.checked = localStorage.getItem("tone") === "1";
+    const beep = () => {
+      audio ||= new AudioContext();
+      [0, 0.35].forEach((after) => {
+        const [voice, level] = [audio.createOscillator(), audio.createGain()];
+        voice.frequency.value = 880;
+        level.gain.value = 0.2;
+        voice.connect(level).connect(audio.destination);
+        voice.start(audio.currentTime + after);
+        voice.stop(audio.currentTime + after + 0.2);
+      });
+    };
+    tone.addEventListener("change", () => {
+      localStorage.setItem("tone", tone.checked ? "1" : "0");
+      // A browser lets a page sound only after a person did something on it.
+      if (tone.checked) beep();
+    });
+    document.addEventListener("news", (event) => {
+      if (event.detail !== "live_open") return;
+      const now = critical();
+      if (tone.checked && [...now].some((id) => !known.has(id))) beep();
+      known = now;
+    });
+  }
+
   setInterval(() => {
     if (Date.now() - last < silent) return;
     document.body.classList.add("stale");

@@ -71,8 +71,14 @@ pub(super) async fn show(
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match *parts {
         [] => {
-            let view = (shared.source.page)(query.number("page", 1));
-            Ok(Shown::new("stations.html", view).with_live(&["live_alerts"]))
+            let live = &["live_summary", "live_open", "live_map"];
+            Ok(Shown::new("now.html", (shared.source.now)()).with_live(live))
+        }
+        ["handover"] => {
+            Ok(Shown::new("handover.html", (shared.source.handover)(query.get("since"))))
+        }
+        ["stations"] => {
+            Ok(Shown::new("stations.html", (shared.source.page)(query.number("page", 1))))
         }
         _ => Err(Fault::Unknown(Text::new("There is no such page.", "没有这个页面。"))),
     }

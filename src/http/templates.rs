@@ -10,10 +10,12 @@ use crate::http::visit::{Language, Role, Visit};
 
 /// The templates. A name that ends in `.html` has everything escaped: names and words come from
 /// outside.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("base.html", include_str!("pages/base.html")),
     ("words.html", include_str!("pages/words.html")),
     ("fault.html", include_str!("pages/fault.html")),
+    ("handover.html", include_str!("pages/handover.html")),
+    ("now.html", include_str!("pages/now.html")),
     ("stations.html", include_str!("pages/stations.html")),
 ];
 
@@ -112,6 +114,7 @@ fn content(shown: &Shown, visit: &Visit, here: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::view::now::{NowView, OpenView};
     use crate::http::view::{
         DecidingView, DoubtView, EvaluationView, PageView, PartView, PlaceView, SetView,
         StationView, TallyView, Text, ValueView,
@@ -299,19 +302,37 @@ mod tests {
         assert!(!chinese.contains("dissolved oxygen") && chinese.contains("台账"));
     }
 
+    fn now(view: &NowView, language: Language) -> String {
+        let shown = Shown::new("now.html", view).with_live(&["live_open"]);
+        let visit = Visit::anybody(language, Role::View);
+        let templates = Templates::new().unwrap();
+        let whole = templates.render(&shown, &visit, "/").unwrap();
+        let live = templates.live(&shown, &visit, "/").unwrap();
+        assert!(whole.contains(&*live[0].1), "a block is what it is on the page");
+        whole
+    }
+
     #[test]
-    fn no_alert_yet_is_not_all_well() {
-        let mut view = view("Puhe");
-        view.alerts.clear();
-        assert!(render(&view, Language::English).contains("every limit that can"));
-        view.part.exceeding = 1;
-        let html = render(&view, Language::English);
-        assert!(html.contains("None yet") && !html.contains("every limit that can"));
+    fn all_well_is_said_and_an_alert_is_one_sentence() {
+        let mut view = NowView { stations: 2, stations_of: 3, ..NowView::default() };
+        let all_well = now(&view, Language::English);
+        check(&all_well, &["No alert is open", "All well", "2 of 3 stations"]);
+        check(&now(&view, Language::Chinese), &["无未解除告警", "一切正常"]);
+        view.critical = 1;
+        view.alerts = vec![OpenView {
+            id: 7,
+            severity: "critical".to_owned(),
+            sentence: Text::new("Puhe <b>", "蒲河"),
+            person: "Li Na".to_owned(),
+            ..OpenView::default()
+        }];
+        let fires = now(&view, Language::English);
+        check(&fires, &["■ 1 critical", "/alerts/7", "Puhe &lt;b&gt;", "looked after by Li Na"]);
+        assert!(!fires.contains("All well"));
     }
 
     #[test]
     fn nothing_heard_yet_says_what_to_do() {
-        let html = render(&PageView::default(), Language::English);
-        assert!(html.contains("weir check --connect"));
+        check(&now(&NowView::default(), Language::English), &["weir check --connect"]);
     }
 }

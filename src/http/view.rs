@@ -1,6 +1,9 @@
 //! What the page shows: plain text and numbers, already in the words of people. Who makes it knows
 //! the registry; who shows it does not.
 
+pub mod handover;
+pub mod now;
+
 use serde::Serialize;
 
 /// A text in both languages.

@@ -90,10 +90,20 @@ pub(super) fn sets(view: &View, home: &TimeZone, most: usize) -> (Vec<SetView>, 
 
 /// Counts sections by their class in real time, best first; those without one last.
 pub(super) fn tally(view: &View) -> Vec<TallyView> {
+    let tally = tally_of(view, view.registry.stations.iter());
+    let sections = tally.iter().map(|one| one.count).sum::<usize>();
+    if sections == 0 { Vec::new() } else { tally }
+}
+
+/// The same of some stations.
+pub(super) fn tally_of<'r>(
+    view: &View,
+    stations: impl Iterator<Item = &'r Station>,
+) -> Vec<TallyView> {
     let registry = &view.registry;
     let mut counts = [0; WaterClass::WITH_LIMITS.len() + 1];
     let mut without = 0;
-    for station in registry.stations.iter() {
+    for station in stations {
         let state = view.stations.get(station.id.index()).and_then(Option::as_ref);
         let counts_in =
             matches!(&*station.section, "river" | "lake") && station.validity.holds(view.at.wall);
@@ -121,8 +131,7 @@ pub(super) fn tally(view: &View) -> Vec<TallyView> {
         .collect();
     let name = Text::new("without a class", "无类别");
     tally.push(TallyView { name, colour: None, count: without });
-    let sections = tally.iter().map(|one| one.count).sum::<usize>();
-    if sections == 0 { Vec::new() } else { tally }
+    tally
 }
 
 /// The scene of what spans stations: the target differs among them.
@@ -226,7 +235,7 @@ fn property_name(property: &ObservedProperty) -> Text {
 }
 
 /// Gives the colour of a grade where a row of the seeds has it.
-fn colour(registry: &Registry, grade: Grade, at: Timestamp) -> Option<String> {
+pub(super) fn colour(registry: &Registry, grade: Grade, at: Timestamp) -> Option<String> {
     let water = |index, grade| registry.water.colour(index, grade, at);
     let [red, green, blue] = match grade {
         Grade::Water(class) => {
