@@ -9,6 +9,7 @@ mod backlog;
 mod beside;
 pub mod check;
 mod clock;
+mod covered;
 mod cross;
 mod derive;
 mod desk;
@@ -53,6 +54,7 @@ use crate::domain::reject::Reject;
 use crate::domain::reply::Reply;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::above::Line;
+use crate::pipeline::covered::Covered;
 use crate::pipeline::evaluate::Plan;
 use crate::pipeline::route::Routes;
 use crate::pipeline::state::State;
@@ -127,6 +129,8 @@ pub struct Pipeline {
     silence_due_ms: Vec<i64>,
     /// Gateways and networks that are watched as a whole; derived.
     lines: Arc<[Line]>,
+    /// What lies behind those that are silent; derived.
+    covered: Covered,
     /// When the next average is to be given out; derived.
     averages_due: Option<Timestamp>,
     /// Averages given out since the last evaluation: station, period, start.
@@ -154,6 +158,7 @@ impl Pipeline {
             state: State::default(),
             silence_due_ms: Vec::new(),
             lines: Arc::default(),
+            covered: Covered::default(),
             averages_due: None,
             touched: BTreeSet::new(),
             plans: Vec::new(),

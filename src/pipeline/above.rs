@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::alert::silence::{Heard, Quiet, Terms, deadline};
 use crate::domain::alert::{AlertChange, AlertEvent, Subject};
-use crate::domain::name::{DatastreamId, DeviceId, RuleId};
-use crate::domain::registry::{Datastream, Device, Registry, RuleKind};
+use crate::domain::name::{DeviceId, RuleId, StationId};
+use crate::domain::registry::{Datastream, Registry, RuleKind};
 use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::covered::Covered;
 use crate::pipeline::{Pipeline, Processed};
 
 /// A gateway or network that is watched as a whole.
@@ -33,6 +34,8 @@ struct Behind {
     devices: Vec<(i64, i64)>,
     /// Since when all of it is gone, in elapsed milliseconds.
     gone_ms: Option<i64>,
+    /// Since when all stations there have time anew, in elapsed milliseconds.
+    resumed_ms: Option<i64>,
 }
 
 impl Behind {
@@ -82,21 +85,19 @@ pub(super) fn lines(registry: &Registry) -> Vec<Line> {
 }
 
 impl Pipeline {
-    /// Says whether the silence of a gateway or network is told that covers a datastream's.
-    pub(super) fn is_covered(
-        &self,
-        registry: &Registry,
-        datastream: DatastreamId,
-        at: Timestamp,
-    ) -> bool {
-        self.state.quiet.keys().any(|line| {
-            let mut feeders = registry.feeders(datastream, at).peekable();
-            feeders.peek().is_some() && feeders.all(|one| registry.is_behind(one, *line, at))
-        })
+    /// Works out anew what silent gateways and networks cover, where the wall says that a device
+    /// moved or one fell silent. Then every station is to be looked at.
+    pub(super) fn cover(&mut self, at: Timestamp) {
+        if !self.covered.holds(at) {
+            self.covered = Covered::new(&self.registry, &self.state.quiet, at);
+            self.silence_due_ms.fill(0);
+        }
     }
 
     /// Tells which gateways and networks are silent as a whole.
     pub(super) fn judge_lines(&mut self, at: Moment, out: &mut Processed) {
+        self.cover(at.wall);
+        self.withdraw_bare(at, out);
         let registry = Arc::clone(&self.registry);
         for line in Arc::clone(&self.lines).iter() {
             if !self.state.quiet.contains_key(&line.subject)
@@ -105,11 +106,47 @@ impl Pipeline {
                 let alert = self.state.fresh_alert();
                 let (heard_ms, gone_ms) = behind;
                 self.state.quiet.insert(line.subject, Quiet { alert, rule: line.rule, heard_ms });
+                self.covered = Covered::default();
                 let (change, times) = (AlertChange::Fired, (at.wall, at.wall_of(heard_ms)));
                 let event = AlertEvent::plain(alert, line.rule, line.subject, change, times);
                 let offline = gone_ms.map(|ms| at.wall_of(ms));
                 out.alerts.push(AlertEvent { offline, ..event });
             }
+        }
+        self.cover(at.wall);
+    }
+
+    /// Withdraws the alert about a gateway or network before nothing: its devices moved, so nothing
+    /// will ever say that it is there again.
+    fn withdraw_bare(&mut self, at: Moment, out: &mut Processed) {
+        for line in self.covered.bare() {
+            let stations = self.covered.remove(line);
+            let Some(quiet) = self.state.quiet.remove(&line) else { continue };
+            let times = (at.wall, at.wall_of(quiet.heard_ms));
+            let (alert, rule, change) = (quiet.alert, quiet.rule, AlertChange::Withdrawn);
+            out.alerts.push(AlertEvent::plain(alert, rule, line, change, times));
+            stations.into_iter().for_each(|station| self.resume(station, at));
+            let moved = members(&self.lines, line);
+            self.give_time(&moved, at);
+        }
+    }
+
+    /// Gives the stations where devices stand time anew: nobody judged them while what stood before
+    /// them was silent.
+    pub(super) fn give_time(&mut self, devices: &[DeviceId], at: Moment) {
+        let registry = Arc::clone(&self.registry);
+        let devices = devices.iter().filter_map(|id| registry.devices.get(id.index()));
+        for assignment in devices.filter_map(|device| device.assignment(at.wall)) {
+            self.resume(assignment.station, at);
+        }
+    }
+
+    fn resume(&mut self, station: StationId, at: Moment) {
+        if let Some(station) = self.station_mut(station) {
+            station.resumed_ms = at.elapsed_ms;
+        }
+        if let Some(due) = self.silence_due_ms.get_mut(station.index()) {
+            *due = 0;
         }
     }
 
@@ -125,14 +162,19 @@ impl Pipeline {
             | Subject::Weir { .. } => return None,
         };
         let connected = self.state.networks.get(network.index())?.connected_since_ms;
+        let is_quiet = |line: &Subject| self.state.quiet.contains_key(line);
+        if !self.state.quiet.is_empty()
+            && registry.above(line.subject, at.wall).iter().any(is_quiet)
+        {
+            return None;
+        }
         let behind = connected.and_then(|_| self.behind(registry, line, at))?;
         let expected_every_ms = behind.expected_every_ms(line.intervals)?;
         let (heard_ms, gone_ms) = (behind.heard_ms?, behind.gone_ms);
         let terms = Terms { expected_every_ms, intervals: line.intervals };
-        let due = deadline(terms, Heard { last_ms: heard_ms, gone_ms }, connected)?;
-        let above = registry.above(line.subject, at.wall);
-        let is_covered = above.iter().any(|line| self.state.quiet.contains_key(line));
-        (due <= at.elapsed_ms && !is_covered).then_some((heard_ms, gone_ms))
+        let last_ms = heard_ms.max(behind.resumed_ms.unwrap_or(heard_ms));
+        let due = deadline(terms, Heard { last_ms, gone_ms }, connected)?;
+        (due <= at.elapsed_ms).then_some((heard_ms, gone_ms))
     }
 
     /// Looks at what lies behind a line. Gives nothing if something of it was heard a short while
@@ -145,6 +187,11 @@ impl Pipeline {
             let assignment = device.assignment(at.wall);
             let (mut last, mut expected_every_ms) = (None, None);
             is_before |= assignment.is_some() && line.subject != Subject::Device(device.id);
+            let station = assignment.map(|held| held.station.index());
+            if let Some(Some(station)) = station.and_then(|index| self.state.stations.get(index)) {
+                let resumed_ms = station.resumed_ms;
+                behind.resumed_ms = Some(behind.resumed_ms.unwrap_or(resumed_ms).min(resumed_ms));
+            }
             let streams = assignment.into_iter().flat_map(|held| held.streams.iter().flatten());
             for datastream in streams.filter_map(|one| registry.datastream(one.datastream)) {
                 let Some(stream) = self.state.stream(datastream) else { continue };
@@ -169,27 +216,30 @@ impl Pipeline {
 
     /// Notes that a datastream was heard: what lies above it is silent no more.
     pub(super) fn hear_lines(&mut self, datastream: &Datastream, now: Moment, out: &mut Processed) {
-        let registry = Arc::clone(&self.registry);
-        let quiet: Vec<(Subject, Quiet)> =
-            self.state.quiet.iter().map(|(line, quiet)| (*line, *quiet)).collect();
-        for (line, Quiet { alert, rule, heard_ms }) in quiet {
-            let comes_by = |device: &Device| registry.is_behind(device, line, now.wall);
-            if !registry.feeders(datastream.id, now.wall).any(comes_by) {
+        self.cover(now.wall);
+        for line in self.covered.above(datastream.id) {
+            let stations = self.covered.remove(line);
+            let Some(Quiet { alert, rule, heard_ms }) = self.state.quiet.remove(&line) else {
                 continue;
-            }
-            self.state.quiet.remove(&line);
+            };
             let times = (now.wall, now.wall_of(heard_ms));
             let event = AlertEvent::plain(alert, rule, line, AlertChange::Resolved, times);
             out.alerts.push(event);
             // While it was silent nothing behind it was judged, so everything there has time anew.
-            for (_, assignment) in registry.behind(line, now.wall) {
-                if let Some(station) = self.station_mut(assignment.station) {
-                    station.resumed_ms = now.elapsed_ms;
-                }
+            for station in stations {
+                self.resume(station, now);
             }
-            self.silence_due_ms.fill(0);
         }
     }
+}
+
+/// Gives the devices that lie behind a line at one time or another.
+pub(super) fn members(lines: &[Line], of: Subject) -> Vec<DeviceId> {
+    lines
+        .iter()
+        .find(|line| line.subject == of)
+        .map(|line| line.members.clone())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -203,7 +253,7 @@ mod tests {
     fn check(devices: &[(i64, i64)], want: Option<i64>) {
         let ms = |(ago, every): &(i64, i64)| (-ago * SECOND, every * SECOND);
         let devices: Vec<(i64, i64)> = devices.iter().map(ms).collect();
-        let behind = Behind { heard_ms: Some(0), devices, gone_ms: None };
+        let behind = Behind { heard_ms: Some(0), devices, ..Behind::default() };
         assert_eq!(behind.expected_every_ms(3.0), want.map(|seconds| seconds * SECOND));
     }
 

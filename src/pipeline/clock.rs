@@ -81,9 +81,7 @@ impl Pipeline {
                 let registry = Arc::clone(&self.registry);
                 let due = match registry.stations.get(index) {
                     Some(station) if station.validity.holds(at.wall) => {
-                        let due = self.judge_station(&registry, station, at, out);
-                        // The wall may say at any time that a gateway is another one's.
-                        if self.state.quiet.is_empty() { due } else { Some(at.elapsed_ms) }
+                        self.judge_station(&registry, station, at, out)
                     }
                     // The wall says when its service begins, and the wall may be set.
                     Some(_) => Some(at.elapsed_ms),
@@ -117,7 +115,7 @@ impl Pipeline {
         };
         // A datastream whose broker is away or whose gateway is silent is not judged.
         let ids = station.datastreams.iter().copied();
-        let open = ids.filter(|id| !self.is_covered(registry, *id, at.wall));
+        let open = ids.filter(|id| !self.covered.whole(*id));
         let watched: Vec<Watched> = open.filter_map(of_stream).collect();
         // One that had fallen silent before says nothing of the station.
         let is_alive = |one: &&Watched| {

@@ -18,6 +18,7 @@ use crate::domain::quality::Flag;
 use crate::domain::registry::{Persistence, Registry, RuleKind, Station};
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::above;
+use crate::pipeline::covered::Covered;
 use crate::pipeline::evaluate;
 use crate::pipeline::observe::Hearing;
 use crate::pipeline::route::Routes;
@@ -72,9 +73,11 @@ impl Pipeline {
             }
             watched
         });
+        let mut freed = Vec::new();
         quiet.retain(|line, Quiet { alert, rule, heard_ms }| {
             let watched = registry.line_rules.get(line) == Some(rule);
             if !watched {
+                freed.extend(above::members(&self.lines, *line));
                 withdrawal.push(*alert, *rule, *line, at.wall_of(*heard_ms));
             }
             watched
@@ -86,8 +89,10 @@ impl Pipeline {
         self.routes = Routes::new(registry);
         self.plans = evaluate::plans(registry);
         self.lines = above::lines(registry).into();
+        self.covered = Covered::default();
         let before = std::mem::replace(&mut self.registry, Arc::clone(registry));
         self.silence_due_ms = vec![0; registry.stations.len()];
+        self.give_time(&freed, at);
         self.averages_due = self.state.stations.iter().flatten().fold(None, |due, station| {
             let of_station = station.streams.iter().filter_map(|stream| stream.due()).min();
             [due, of_station].into_iter().flatten().min()

@@ -14,6 +14,7 @@ use crate::domain::registry::{
 };
 use crate::domain::time::Timestamp;
 use crate::pipeline::Pipeline;
+use crate::pipeline::covered::Covered;
 use crate::pipeline::cross::when;
 use crate::pipeline::qualify::{Seen, stands_beside, window};
 use crate::pipeline::route::Routes;
@@ -171,6 +172,7 @@ fn looking(looked: Looked<'_>) -> Pipeline {
         routes: Routes::default(),
         state: State { stations: stations.to_vec(), invalidations, ..State::default() },
         lines: Arc::default(),
+        covered: Covered::default(),
         silence_due_ms: Vec::new(),
         averages_due: None,
         touched: std::collections::BTreeSet::new(),

@@ -19,6 +19,7 @@ use crate::domain::observation::Period;
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::Untold;
+use crate::pipeline::covered::Covered;
 use crate::pipeline::state::{NetworkState, State, StationState};
 use crate::pipeline::{Pipeline, Processed};
 
@@ -192,5 +193,6 @@ pub fn restore(
     pipeline.state.gone = closing.gone;
     pipeline.state.desk = Arc::new(closing.desk);
     pipeline.state.quiet = closing.quiet;
+    pipeline.covered = Covered::default();
     Ok(pipeline)
 }
