@@ -76,6 +76,8 @@ pub struct Processed {
     pub alerts: Vec<AlertEvent>,
     /// What is to be told of them, and of those before.
     pub notices: Vec<Notice>,
+    /// For an edition: what of these is told in the names of the one before.
+    pub ended: Ended,
     /// Dead letters: the whole message, or single readings of it.
     pub rejects: Vec<Reject>,
     /// What devices are to be told once the input is committed; nothing of it on replay.
@@ -97,12 +99,23 @@ impl Processed {
         self.evaluations.clear();
         self.alerts.clear();
         self.notices.clear();
+        self.ended = Ended::default();
         self.rejects.clear();
         self.replies.clear();
         self.fate = None;
         self.judged = None;
         self.changed = false;
     }
+}
+
+/// What an edition ends stands first, in the names of the one before, which the new one may not
+/// know; behind it stands what comes of the new one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Ended {
+    /// So many changes of alerts.
+    pub alerts: usize,
+    /// So many notices.
+    pub notices: usize,
 }
 
 /// Where a message ended, and what it adds to the ledger.
@@ -205,7 +218,10 @@ impl Pipeline {
                 let before = Arc::clone(&self.registry);
                 self.tell_gathered(at, out);
                 self.adopt(registry, at, out);
-                self.tell_changes(&before, at, out);
+                self.tell_changes(&before, 0, at, out);
+                out.ended = Ended { alerts: out.alerts.len(), notices: out.notices.len() };
+                self.hear_calendar(&before, registry, at, out);
+                self.tell_changes(registry, out.ended.alerts, at, out);
                 out.changed = true;
                 return;
             }
@@ -215,7 +231,7 @@ impl Pipeline {
         }
         if !out.alerts.is_empty() {
             let registry = Arc::clone(&self.registry);
-            self.tell_changes(&registry, at, out);
+            self.tell_changes(&registry, 0, at, out);
         }
     }
 

@@ -219,6 +219,61 @@ fn an_alert_ends_in_the_names_that_it_fired_in() {
 }
 
 #[test]
+fn an_alert_that_an_edition_fires_is_told_in_its_names_and_one_that_it_ends_in_those_before() {
+    let head = "station,place,kind,from,to,person,reason,source,property,flag,without\n";
+    let works = "puhe-huishan,,maintenance,2026-06-01 08:00,,Li Na,the probe,made for a test,,,\n";
+    let calendar = format!("{head}{works}");
+    let mut bench = Bench::with(&[("calendar.csv", &calendar)]);
+    for _ in 0..4 {
+        bench.wait(5 * MINUTE);
+        let time = bench.now.wall.millis();
+        for device in ["sonde-01", "sonde-02"] {
+            let topic = format!("water/{device}/data");
+            bench.send(&topic, &format!("{{\"ts\":{time},\"do\":2.4}}"));
+        }
+    }
+    // The first station was not worked at after all, and another rule watches.
+    let rule = "oxygen,property:dissolved_oxygen,exceedance,raw,,1,1,0.05,,critical,,,made for a test,,,,\n";
+    let after = edition(&[
+        ("calendar.csv", head),
+        ("rules.csv.without", "water-exceedance\n"),
+        ("rules.csv.last", rule),
+    ]);
+    bench.core.take_edition(bench.now, &after).unwrap();
+    // What an edition ends was told in the same thread a moment ago.
+    bench.wait(MINUTE);
+    bench.core.take(bench.now, Input::Tick);
+    let load = bench.commit();
+    let alerts = load.batch.alerts.iter();
+    let told = alerts.map(|row| {
+        let body: serde_json::Value = serde_json::from_str(&row.json).unwrap();
+        let labels = &body["commonLabels"];
+        let label = |name: &str| labels[name].as_str().unwrap_or_default().to_owned();
+        (row.change.word(), label("alertname"), label("severity"), label("station"))
+    });
+    let want = |change, rule: &str, severity: &str, station: &str| {
+        (change, rule.to_owned(), severity.to_owned(), station.to_owned())
+    };
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            want("firing", "water-exceedance", "warning", "puhe-daoyi"),
+            want("withdrawn", "water-exceedance", "warning", "puhe-daoyi"),
+            want("firing", "oxygen", "critical", "puhe-huishan"),
+        ]
+    );
+    let notices = load.batch.notifications.iter().map(|told| {
+        let body: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+        body["commonLabels"]["alertname"].as_str().unwrap_or_default().to_owned()
+    });
+    assert_eq!(notices.collect::<Vec<_>>(), ["water-exceedance", "water-exceedance", "oxygen"]);
+    let lines = String::from_utf8(load.batch.lines.clone()).unwrap();
+    let alerts = lines.lines().filter(|line| line.starts_with("alert,"));
+    let rules = alerts.map(|line| line.contains("rule=oxygen,"));
+    assert_eq!(rules.collect::<Vec<_>>(), [false, false, true], "{lines}");
+}
+
+#[test]
 fn a_letter_that_was_run_again_is_remembered_until_the_journal_says_so() {
     let mut bench = Bench::new();
     bench.send("water/sonde-99/data", &format!("{{\"ts\":{},\"do\":6.8}}", START.millis()));

@@ -4,6 +4,7 @@
 mod again;
 mod load;
 mod replies;
+mod told;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +24,6 @@ use crate::daemon::recover;
 use crate::daemon::rising::Rising;
 use crate::daemon::unknown_mark::UnknownMarks;
 use crate::decode::hj212::Keys;
-use crate::domain::alert::AlertEvent;
 use crate::domain::desk::AlertAct;
 use crate::domain::input::{Arrival, Input, Message, ReceiveFault};
 use crate::domain::ledger::Ledger;
@@ -31,9 +31,7 @@ use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
 use crate::domain::registry::{Level, Registry, filter};
 use crate::domain::time::{Moment, Timestamp};
 use crate::influx::line::{Points, Renderer};
-use crate::journal::batch::{
-    AlertActRow, AlertRow, DeadLetterId, EditionRow, MessageKey, NotificationRow,
-};
+use crate::journal::batch::{AlertActRow, DeadLetterId, EditionRow, MessageKey};
 use crate::journal::store::StoredObservation;
 use crate::mqtt::acknowledgement::{AckToken, Acknowledger};
 use crate::mqtt::outbox::Outbox;
@@ -406,8 +404,8 @@ impl Core {
         }
     }
 
-    /// Lays what an input caused into the batch. What an edition causes are alerts that end, told
-    /// in the names of the old one: the new one may not know them.
+    /// Lays what an input caused into the batch. Alerts that an edition ends are told in the names
+    /// of the old one: the new one may not know them.
     fn lay(&mut self, arrival: &Arrival<'_>, old: Option<&Arc<Registry>>) {
         let Processed {
             observations,
@@ -417,16 +415,26 @@ impl Core {
             evaluations,
             alerts,
             notices,
+            ended,
             rejects,
             fate,
             ..
         } = &self.processed;
-        let registry = old.unwrap_or(self.pipeline.registry());
+        let registry = self.pipeline.registry();
+        if old.is_some() {
+            self.renderer = Renderer::new(registry);
+        }
+        let (gone, alerts) = alerts.split_at(ended.alerts.min(alerts.len()));
+        let (gone_notices, notices) = notices.split_at(ended.notices.min(notices.len()));
         self.unknown_marks.note(registry, observations);
         let batch = &mut self.load.batch;
         match self.settings.store {
             Store::Influx => {
                 let lines = &mut batch.lines;
+                if let Some(old) = old {
+                    let points = Points { alerts: gone, ..Points::default() };
+                    batch.line_count += self.renderer.render(old, points, lines) as u64;
+                }
                 let points =
                     Points { observations, controls, coverage, assessments, evaluations, alerts };
                 let count = self.renderer.render(registry, points, lines);
@@ -442,24 +450,12 @@ impl Core {
         {
             letter::lay(&cause, rejects, &mut batch.dead_letters);
         }
-        for event in alerts {
-            self.load.urgent = true;
-            let told = notify::notification(registry, event, &self.settings.letterhead);
-            batch.alerts.push(alert_row(event, &told));
+        self.load.urgent |= !gone.is_empty() || !alerts.is_empty();
+        self.load.urgent |= !gone_notices.is_empty() || !notices.is_empty();
+        if let Some(old) = old {
+            told::lay(&self.settings, old, (gone, gone_notices), batch);
         }
-        for notice in notices {
-            self.load.urgent = true;
-            let channels =
-                notify::takers(&self.settings.channels, notice.route, notice.step, notice.kind);
-            if channels.is_empty() {
-                continue;
-            }
-            if let Some(told) = notify::group(registry, notice, &self.settings.letterhead) {
-                let body = told.body.to_string();
-                let alerts = notice.entries.iter().map(|entry| entry.event.alert).collect();
-                batch.notifications.push(NotificationRow { id: told.id, channels, body, alerts });
-            }
-        }
+        told::lay(&self.settings, registry, (alerts, notices), batch);
         if let Input::AlertAct(act) = &arrival.input {
             self.load.urgent = true;
             batch.alert_acts.push(act_row(act, arrival.at));
@@ -576,18 +572,5 @@ fn act_row(act: &AlertAct, at: Moment) -> AlertActRow {
         behalf: act.behalf.clone(),
         words: act.words.clone(),
         until: act.what.until(),
-    }
-}
-
-fn alert_row(event: &AlertEvent, told: &notify::Notification) -> AlertRow {
-    AlertRow {
-        alert: event.alert,
-        rule: event.rule,
-        subject: event.subject.numbered(),
-        change: event.change,
-        since: event.since,
-        at: event.at,
-        json: told.body.to_string(),
-        words: told.words.clone(),
     }
 }

@@ -8,11 +8,21 @@ use crate::domain::time::Moment;
 use crate::pipeline::{Pipeline, Processed};
 
 impl Pipeline {
-    /// Hands what an input changed of alerts to the desk. `registry` is the edition in which it
-    /// changed: what an edition ends is told in the names of the one before.
-    pub(super) fn tell_changes(&mut self, registry: &Registry, at: Moment, out: &mut Processed) {
-        let desk = Arc::make_mut(&mut self.state.desk);
-        desk.take(registry, &out.alerts, at, &mut out.notices);
+    /// Hands what an input changed of alerts to the desk, from one of the changes on. `registry` is
+    /// the edition in which they changed: what an edition ends is told in the names of the one
+    /// before.
+    pub(super) fn tell_changes(
+        &mut self,
+        registry: &Registry,
+        from: usize,
+        at: Moment,
+        out: &mut Processed,
+    ) {
+        let changes = out.alerts.get(from..).unwrap_or_default();
+        if !changes.is_empty() {
+            let desk = Arc::make_mut(&mut self.state.desk);
+            desk.take(registry, changes, at, &mut out.notices);
+        }
     }
 
     /// Tells what became due because time passed.

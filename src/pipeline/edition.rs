@@ -90,18 +90,17 @@ impl Pipeline {
         self.plans = evaluate::plans(registry);
         self.lines = above::lines(registry).into();
         self.covered = Covered::default();
-        let before = std::mem::replace(&mut self.registry, Arc::clone(registry));
+        self.registry = Arc::clone(registry);
         self.silence_due_ms = vec![0; registry.stations.len()];
         self.give_time(&freed, at);
         self.averages_due = self.state.stations.iter().flatten().fold(None, |due, station| {
             let of_station = station.streams.iter().filter_map(|stream| stream.due()).min();
             [due, of_station].into_iter().flatten().min()
         });
-        self.hear_calendar(&before, registry, at, out);
     }
 
     /// Judges what the ring holds anew where the site's calendar says something else now.
-    fn hear_calendar(
+    pub(super) fn hear_calendar(
         &mut self,
         before: &Registry,
         registry: &Registry,

@@ -7,6 +7,7 @@ pub mod run;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -244,7 +245,7 @@ impl Player {
         self.pipeline.process(&arrival, &mut self.out);
         self.last = at;
         if matches!(arrival.input, Input::Tick) && !self.out.changed {
-            assert_eq!(self.lines(&old), "", "a tick that is not kept caused something");
+            assert_eq!(self.lines(&old, 0), "", "a tick that is not kept caused something");
             return;
         }
         self.kept.push(&arrival);
@@ -257,11 +258,13 @@ impl Player {
             }
         }
         // What an edition ends is told in the names of the one before.
-        let mut caused = self.lines(&old);
+        let (ended, registry) = (self.out.ended, Arc::clone(self.pipeline.registry()));
+        let mut caused = self.ended_lines(&old, ended.alerts);
         if let Input::Edition(registry) = &arrival.input {
             self.editions.insert(registry.digest.clone(), Arc::clone(registry));
             self.renderer = Renderer::new(registry);
         }
+        caused.push_str(&self.lines(&registry, ended.alerts));
         for reject in &self.out.rejects {
             let channel = reject.channel.as_deref().unwrap_or("the message");
             let (stage, code) = (reject.stage.word(), reject.reason.code());
@@ -272,8 +275,10 @@ impl Player {
             writeln!(caused, "  reply on {topic}: {}", payload.escape_ascii()).unwrap();
         }
         self.keep_letters(&arrival);
-        self.say(&old, &mut caused);
-        self.say_notices(&old, &mut caused);
+        self.say(&old, 0..ended.alerts, &mut caused);
+        self.say(&registry, ended.alerts..self.out.alerts.len(), &mut caused);
+        self.say_notices(&old, 0..ended.notices, &mut caused);
+        self.say_notices(&registry, ended.notices..self.out.notices.len(), &mut caused);
         self.alerts.extend(&self.out.alerts);
         self.told.push_str(&caused);
         self.caused.push(caused);
@@ -281,9 +286,9 @@ impl Player {
 
     /// Writes what is told of the alerts. Receivers match the end of an alert with its beginning
     /// by the labels.
-    fn say(&mut self, old: &Registry, caused: &mut String) {
-        for event in &self.out.alerts {
-            let body = notification(old, event, &self.letterhead()).body;
+    fn say(&mut self, registry: &Registry, which: Range<usize>, caused: &mut String) {
+        for event in &self.out.alerts[which] {
+            let body = notification(registry, event, &self.letterhead()).body;
             let labels = body["commonLabels"].to_string();
             let fired = self.labels.entry(event.alert).or_insert_with(|| labels.clone());
             assert_eq!(*fired, labels, "{event:?}");
@@ -299,14 +304,14 @@ impl Player {
     }
 
     /// Writes what is told otherwise than one change at once.
-    fn say_notices(&self, old: &Registry, caused: &mut String) {
-        for notice in &self.out.notices {
+    fn say_notices(&self, registry: &Registry, which: Range<usize>, caused: &mut String) {
+        for notice in &self.out.notices[which] {
             let told = self.out.alerts.iter().map(|event| event.alert).collect::<Vec<_>>();
             let alone = matches!(&notice.entries[..], [one] if told.contains(&one.event.alert));
             if alone && notice.kind == NoticeKind::Alerts && notice.entries[0].flaps.is_none() {
                 continue;
             }
-            let body = group(old, notice, &self.letterhead()).unwrap().body;
+            let body = group(registry, notice, &self.letterhead()).unwrap().body;
             let alerts = notice.entries.iter().map(|one| one.event.alert.0.to_string());
             let alerts = alerts.collect::<Vec<_>>().join(" ");
             writeln!(caused, "  told together: {alerts}").unwrap();
@@ -346,13 +351,25 @@ impl Player {
         }
     }
 
-    fn lines(&mut self, registry: &Registry) -> String {
+    /// What an edition ends, in the names of the one before.
+    fn ended_lines(&mut self, old: &Registry, ended: usize) -> String {
+        let alerts = &self.out.alerts[..ended];
+        Self::written(&mut self.renderer, old, Points { alerts, ..Points::default() })
+    }
+
+    /// What was caused, but for the first changes of alerts.
+    fn lines(&mut self, registry: &Registry, ended: usize) -> String {
         let Processed {
             observations, controls, coverage, assessments, evaluations, alerts, ..
         } = &self.out;
-        let mut lines = Vec::new();
+        let alerts = &alerts[ended..];
         let points = Points { observations, controls, coverage, assessments, evaluations, alerts };
-        self.renderer.render(registry, points, &mut lines);
+        Self::written(&mut self.renderer, registry, points)
+    }
+
+    fn written(renderer: &mut Renderer, registry: &Registry, points: Points<'_>) -> String {
+        let mut lines = Vec::new();
+        renderer.render(registry, points, &mut lines);
         let text = String::from_utf8(lines).unwrap();
         for line in influxdb_line_protocol::parse_lines(&text) {
             line.unwrap_or_else(|error| panic!("{error}: {text}"));
