@@ -16,6 +16,7 @@ mod desk;
 mod edition;
 mod evaluate;
 pub mod explain;
+mod firing;
 pub mod import;
 mod indexed;
 pub mod indices;

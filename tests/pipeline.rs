@@ -3,21 +3,25 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test may panic"
 )]
 
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use weir::domain::alert::{AlertChange, Subject};
+use weir::domain::desk::{AlertAct, Notice, NoticeKind, What};
 use weir::domain::input::{Arrival, Condition, Input, Message, Qos, ReceiveFault};
 use weir::domain::judgement::Judgement;
 use weir::domain::ledger::{Ledger, Outcome};
 use weir::domain::name::{NameKind, Names, NetworkId};
 use weir::domain::quality::Flag;
 use weir::domain::registry::Registry;
-use weir::domain::time::{DAY, MINUTE, Moment, SECOND, Timestamp};
+use weir::domain::time::{DAY, HOUR, MINUTE, Moment, SECOND, Timestamp};
 use weir::influx::line::{Points, Renderer};
+use weir::notify::{Letterhead, notification};
 use weir::pipeline::{Pipeline, Processed, snapshot};
 use weir::seed::{Tables, compile};
 
@@ -101,6 +105,15 @@ impl Run {
         self.send("water/sonde-01/data", &format!(r#"{{"ts":{time},"do":{oxygen},"temp":18.5}}"#))
     }
 
+    fn snapshot(&self) -> (Vec<(u32, Vec<u8>)>, Vec<u8>) {
+        let state = self.pipeline.state();
+        let stations = state.stations.iter().enumerate();
+        let slices = stations
+            .filter_map(|(id, station)| Some((id as u32, snapshot::slice(station.as_deref()?))))
+            .collect();
+        (slices, snapshot::closing(state, &self.registry.digest, self.now))
+    }
+
     /// Asserts that a message becomes a dead letter with this reason.
     #[track_caller]
     fn rejected(&mut self, topic: &str, payload: &str, words: &str) {
@@ -153,12 +166,7 @@ fn a_snapshot_and_what_came_after_it_equal_the_run() {
         whole.oxygen(minute, "2.4");
         half.oxygen(minute, "2.4");
     }
-    let state = half.pipeline.state();
-    let stations = state.stations.iter().enumerate();
-    let slices: Vec<(u32, Vec<u8>)> = stations
-        .filter_map(|(id, station)| Some((id as u32, snapshot::slice(station.as_deref()?))))
-        .collect();
-    let closing = snapshot::closing(state, &half.registry.digest, half.now);
+    let (slices, closing) = half.snapshot();
     half.pipeline = snapshot::restore(&half.registry, &slices, &closing).unwrap();
     for minute in 40..160 {
         whole.oxygen(minute, "6.8");
@@ -166,6 +174,50 @@ fn a_snapshot_and_what_came_after_it_equal_the_run() {
         assert_eq!(format!("{:?}", whole.out), format!("{:?}", half.out), "minute {minute}");
     }
     assert_eq!(whole.ledger, half.ledger);
+}
+
+#[test]
+fn what_fired_under_a_release_without_a_desk_can_be_worked_off() {
+    let mut run = Run::new();
+    for minute in 0..20 {
+        run.oxygen(minute, "2.4");
+    }
+    let (slices, closing) = run.snapshot();
+    // Such a release wrote twelve fields: the thirteenth is the desk.
+    let mut decoder = minicbor::Decoder::new(&closing);
+    decoder.array().unwrap();
+    let first = decoder.position();
+    for _ in 0..12 {
+        decoder.skip().unwrap();
+    }
+    let closing = [&[0x8c], &closing[first..decoder.position()]].concat();
+    run.pipeline = snapshot::restore(&run.registry, &slices, &closing).unwrap();
+    let desk = Arc::clone(&run.pipeline.state().desk);
+    let standing: Vec<_> = desk.standing().filter(|(_, one)| one.event.value.is_some()).collect();
+    let [(alert, one)] = standing[..] else { panic!("{standing:?}") };
+    assert!(one.fires() && one.told && one.acknowledged.is_none());
+    let head = Letterhead::plain(TimeZone::UTC);
+    let words = notification(&run.registry, &one.event, &head).words;
+    let said = "2.40 mg/L, below class IV (GB 3838-2002 table 1 item 3, limit 3 mg/L)";
+    assert!(words.contains(said), "{words}");
+    // Nobody is told of it anew; somebody looks after it for an hour, and then it is said again.
+    run.oxygen(20, "2.4");
+    run.input(Input::Tick);
+    let told = |run: &Run| {
+        let of = |notice: &&Notice| notice.entries.iter().any(|one| one.event.alert == alert);
+        run.out.notices.iter().filter(of).map(|notice| notice.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&run), []);
+    let act = |what| {
+        let (person, words) = ("Li Na".to_owned(), String::new());
+        AlertAct { what, person, words, behalf: None }
+    };
+    let until = Some(run.now.wall.plus(HOUR));
+    run.input(Input::AlertAct(Arc::new(act(What::Acknowledge { alert, until }))));
+    assert_eq!(told(&run), [NoticeKind::Acknowledged]);
+    run.oxygen(90, "2.4");
+    run.input(Input::Tick);
+    assert_eq!(told(&run), [NoticeKind::Reminder]);
 }
 
 #[test]

@@ -43,6 +43,13 @@ fn a_snapshot_after_every_arrival_changes_nothing() {
 }
 
 #[test]
+fn what_fires_is_found_again_in_a_snapshot_without_a_desk() {
+    for folder in case::all() {
+        case::play(&folder, Between::FindDesk);
+    }
+}
+
+#[test]
 fn what_the_journal_keeps_of_a_case_replays_to_the_same() {
     for folder in case::all() {
         case::play(&folder, Between::Nothing).replay();

@@ -147,6 +147,23 @@ struct Scene<'r> {
 }
 
 impl Desk {
+    /// Begins with alerts that fire and were told by a release without a desk: nothing of them is
+    /// owed, and their reminders and steps count from now on.
+    #[must_use]
+    pub fn beginning(registry: &Registry, events: &[AlertEvent], at: Moment) -> Self {
+        let scene = Scene { registry, terms: registry.judgement.alerting, at };
+        let mut desk = Self::default();
+        for event in events {
+            desk.note(scene, event);
+            if let Some(standing) = desk.standing.get_mut(&event.alert) {
+                (standing.told, standing.owed) = (true, Owed::Nothing);
+                standing.fired = event.since;
+            }
+        }
+        desk.flaps.clear();
+        desk
+    }
+
     /// Gives the alerts that fire, and those of which an end is still to be told.
     pub fn standing(&self) -> impl Iterator<Item = (AlertId, &Standing)> {
         self.standing.iter().map(|(alert, standing)| (*alert, standing))

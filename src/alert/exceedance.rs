@@ -214,6 +214,14 @@ pub struct Further {
     last: Timestamp,
 }
 
+impl Further {
+    /// Gives how severe the alert was told to be, where that is more than its rule says.
+    #[must_use]
+    pub fn severity(&self) -> Option<Severity> {
+        self.told?.severity
+    }
+}
+
 /// A verdict on one value, for the alert about its item.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Heard {

@@ -30,6 +30,11 @@ pub struct Untold {
 }
 
 impl Untold {
+    /// Gives the alert.
+    pub(super) fn alert(&self) -> AlertId {
+        self.fired.alert
+    }
+
     /// Gives its beginning and how it stands.
     fn told(self) -> impl Iterator<Item = AlertEvent> {
         std::iter::once(self.fired).chain(self.changed)

@@ -54,9 +54,10 @@ struct Closing {
     #[n(11)]
     #[cbor(default)]
     gone: BTreeMap<DeviceId, i64>,
+    /// None where a release without a desk wrote it.
     #[n(12)]
     #[cbor(default)]
-    desk: Desk,
+    desk: Option<Desk>,
     #[n(13)]
     #[cbor(default)]
     quiet: BTreeMap<Subject, Quiet>,
@@ -110,7 +111,7 @@ pub fn closing(state: &State, edition: &str, at: Moment) -> Vec<u8> {
         invalidations: Invalidations::clone(&state.invalidations),
         announced: Announced::clone(&state.announced),
         gone: state.gone.clone(),
-        desk: Desk::clone(&state.desk),
+        desk: Some(Desk::clone(&state.desk)),
         indexed: state.indexed.clone(),
         quiet: state.quiet.clone(),
     };
@@ -191,8 +192,11 @@ pub fn restore(
     pipeline.state.invalidations = Arc::new(closing.invalidations);
     pipeline.state.announced = Arc::new(closing.announced);
     pipeline.state.gone = closing.gone;
-    pipeline.state.desk = Arc::new(closing.desk);
     pipeline.state.quiet = closing.quiet;
     pipeline.covered = Covered::default();
+    let desk = closing.desk.unwrap_or_else(|| {
+        Desk::beginning(registry, &pipeline.firing(registry, closing.at), closing.at)
+    });
+    pipeline.state.desk = Arc::new(desk);
     Ok(pipeline)
 }

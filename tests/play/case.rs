@@ -113,6 +113,8 @@ pub enum Between {
     Nothing,
     /// The state goes through a snapshot.
     Restart,
+    /// What fires is found again without the desk.
+    FindDesk,
 }
 
 /// Gives the cases, in the order of their names.
@@ -152,9 +154,7 @@ pub fn play(folder: &Path, between: Between) -> Player {
         });
         stage.wait_until(wall);
         stage.play(&line, folder, &base, &mut editions);
-        if between == Between::Restart {
-            stage.player.restart();
-        }
+        stage.between();
     }
     let mut player = stage.expect("a case has arrivals").player;
     let ledger = player.ledger_text();
@@ -182,10 +182,17 @@ impl Stage {
             if self.player.told.len() > before {
                 let clock = self.player.clock(self.at);
                 self.player.told.insert_str(before, &format!("{clock} time passes\n"));
-                if self.between == Between::Restart {
-                    self.player.restart();
-                }
+                self.between();
             }
+        }
+    }
+
+    fn between(&mut self) {
+        match self.between {
+            Between::Nothing => {}
+            Between::Restart => self.player.restart(),
+            Between::FindDesk if self.player.out.alerts.is_empty() => {}
+            Between::FindDesk => self.player.find_desk_again(),
         }
     }
 

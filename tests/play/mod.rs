@@ -26,6 +26,7 @@ use weir::influx::line::{Points, Renderer};
 use weir::journal::inputs::{Inputs, Kept, Unpacked};
 use weir::notify::{Letterhead, group, notification};
 use weir::pipeline::recompute::{Reckoned, recompute};
+use weir::pipeline::state::Standing;
 use weir::pipeline::{Pipeline, Processed, late, snapshot};
 use weir::seed::{Tables, compile, may_follow};
 
@@ -407,15 +408,36 @@ impl Player {
         total
     }
 
-    /// Puts the pipeline into bytes and takes it out of them again.
-    pub fn restart(&mut self) {
+    /// Puts the pipeline into bytes, as a release without a desk would, takes it out of them again,
+    /// and asserts that what fires stands on the desk all the same.
+    pub fn find_desk_again(&self) {
+        let registry = self.pipeline.registry();
+        let (slices, closing) = self.snapshot();
+        let closing = without_desk(&closing);
+        let found = snapshot::restore(registry, &slices, &closing).unwrap();
+        let standing = |pipeline: &Pipeline| {
+            let desk = Arc::clone(&pipeline.state().desk);
+            let firing = desk.standing().filter(|(_, one)| one.fires());
+            let of = |(id, one): (AlertId, &Standing)| (id, one.event.rule, one.event.subject);
+            firing.map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(standing(&found), standing(&self.pipeline), "{}", self.clock(self.last));
+    }
+
+    fn snapshot(&self) -> (Vec<(u32, Vec<u8>)>, Vec<u8>) {
         let state = self.pipeline.state();
         let stations = state.stations.iter().enumerate();
-        let slices: Vec<(u32, Vec<u8>)> = stations
+        let slices = stations
             .filter_map(|(id, station)| Some((id as u32, snapshot::slice(station.as_deref()?))))
             .collect();
+        let digest = &self.pipeline.registry().digest;
+        (slices, snapshot::closing(state, digest, self.last))
+    }
+
+    /// Puts the pipeline into bytes and takes it out of them again.
+    pub fn restart(&mut self) {
         let registry = self.pipeline.registry();
-        let closing = snapshot::closing(state, &registry.digest, self.last);
+        let (slices, closing) = self.snapshot();
         let header = snapshot::header(&closing).unwrap();
         assert_eq!((&*header.edition, header.at), (&*registry.digest, self.last));
         let restored = snapshot::restore(registry, &slices, &closing).unwrap();
@@ -514,6 +536,20 @@ impl Player {
         }
         text
     }
+}
+
+/// Takes the desk out of the closing part of a snapshot.
+pub fn without_desk(closing: &[u8]) -> Vec<u8> {
+    const DESK: usize = 12;
+    const NULL: u8 = 0xf6;
+    let mut decoder = minicbor::Decoder::new(closing);
+    decoder.array().unwrap();
+    for _ in 0..DESK {
+        decoder.skip().unwrap();
+    }
+    let from = decoder.position();
+    decoder.skip().unwrap();
+    [&closing[..from], &[NULL], &closing[decoder.position()..]].concat()
 }
 
 #[track_caller]
