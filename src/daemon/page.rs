@@ -4,6 +4,7 @@
 mod evaluated;
 mod handover;
 mod now;
+mod strip;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -79,8 +80,9 @@ impl Observer {
         let observer = Arc::new(self);
         let (page, unready) = (Arc::clone(&observer), Arc::clone(&observer));
         let (acting, now) = (Arc::clone(&observer), Arc::clone(&observer));
-        let handover = Arc::clone(&observer);
+        let (handover, strip) = (Arc::clone(&observer), Arc::clone(&observer));
         Source {
+            strip: Box::new(move || strip.strip()),
             now: Box::new(move || now.now()),
             handover: Box::new(move |since| handover.handover(since)),
             page: Box::new(move |number| page.page(number)),

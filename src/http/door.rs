@@ -36,6 +36,7 @@ use crate::http::templates::Templates;
 use crate::http::view::PageView;
 use crate::http::view::handover::HandoverView;
 use crate::http::view::now::NowView;
+use crate::http::view::strip::StripView;
 use crate::http::visit::{Role, Visit};
 
 /// What came of what a person asked for, or everything that is wrong with it.
@@ -49,6 +50,8 @@ pub type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Where the door gets what it shows.
 pub struct Source {
+    /// The head of every page.
+    pub strip: Box<dyn Fn() -> StripView + Send + Sync>,
     /// The first page.
     pub now: Box<dyn Fn() -> NowView + Send + Sync>,
     /// What happened since a time, as a field for a date and time has it.
@@ -329,6 +332,7 @@ mod tests {
 
     fn source() -> Source {
         Source {
+            strip: Box::new(StripView::default),
             now: Box::new(NowView::default),
             handover: Box::new(|_| HandoverView::default()),
             page: Box::new(|number| {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::http::door::Shared;
 use crate::http::view::Text;
+use crate::http::view::strip::StripView;
 use crate::http::visit::Visit;
 
 /// A page: its template, and what is shown by it.
@@ -21,11 +22,14 @@ pub(super) struct Shown {
     /// The blocks of the template that change while the page is looked at. Each stands in an
     /// element of its name as id.
     pub(super) live: &'static [&'static str],
+    /// The head of the page.
+    pub(super) strip: StripView,
 }
 
 impl Shown {
     pub(super) fn new(template: &'static str, view: impl Serialize) -> Self {
-        Self { template, view: Value::from(Serde(view)), live: &[] }
+        let strip = StripView::default();
+        Self { template, view: Value::from(Serde(view)), live: &[], strip }
     }
 
     pub(super) fn with_live(self, live: &'static [&'static str]) -> Self {
@@ -61,8 +65,18 @@ impl Query {
     }
 }
 
-/// Makes the page of an address.
+/// Makes the page of an address, with its head.
 pub(super) async fn show(
+    shared: &Shared,
+    visit: &Visit,
+    path: &str,
+    query: &Query,
+) -> Result<Shown, Fault> {
+    let strip = (shared.source.strip)();
+    Ok(Shown { strip, ..content(shared, visit, path, query).await? })
+}
+
+async fn content(
     shared: &Shared,
     _visit: &Visit,
     path: &str,

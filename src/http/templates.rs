@@ -10,7 +10,7 @@ use crate::http::visit::{Language, Role, Visit};
 
 /// The templates. A name that ends in `.html` has everything escaped: names and words come from
 /// outside.
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("pages/base.html")),
     ("words.html", include_str!("pages/words.html")),
     ("fault.html", include_str!("pages/fault.html")),
@@ -56,7 +56,8 @@ impl Templates {
             let made = whole.with_state_mut(|state| state.render_block(name))?;
             Ok(((*name).to_owned(), made))
         };
-        shown.live.iter().map(block).collect()
+        // The head is on every page.
+        shown.live.iter().chain(&["live_strip"]).map(block).collect()
     }
 
     fn of(&self, language: Language) -> &Environment<'static> {
@@ -70,7 +71,7 @@ impl Templates {
 fn compiled(language: Language) -> Result<Environment<'static>, minijinja::Error> {
     let zh = language == Language::Chinese;
     let mut environment = Environment::new();
-    for (name, text) in TEMPLATES {
+    for (name, text) in TEMPLATES.iter().copied() {
         environment.add_template(name, text)?;
     }
     environment.add_global("zh", zh);
@@ -105,6 +106,7 @@ fn content(shown: &Shown, visit: &Visit, here: &str) -> Value {
             token => &visit.token,
             said => &visit.said,
         },
+        strip => Value::from(Serde(&shown.strip)),
         here,
         nav,
         switch => format!("{path}?{}", switch.finish()),

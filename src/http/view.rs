@@ -3,6 +3,7 @@
 
 pub mod handover;
 pub mod now;
+pub mod strip;
 
 use serde::Serialize;
 
