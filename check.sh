@@ -9,8 +9,8 @@ if ! command -v cargo >/dev/null; then
     echo "cargo is missing: install Rust 1.95 or newer from https://rustup.rs" >&2
     exit 1
 fi
-# What the tests start: a compiler for bundled SQLite and zstd, a broker and databases, and Python
-# for libraries that know nothing of weir.
+# What the tests start: a compiler for bundled SQLite and zstd, a broker and databases, Python for
+# libraries that know nothing of weir, and a browser with what it asks pages by.
 missing=()
 need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
 need cc build-essential
@@ -20,6 +20,10 @@ need victoria-metrics victoria-metrics
 need influxd influxdb
 need prometheus-alertmanager prometheus-alertmanager
 need faketime faketime
+need chromium chromium
+need chromedriver chromium-driver
+need npm npm
+fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fontconfig fonts-noto-cjk)
 /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || missing+=(python3-aiosmtpd)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
@@ -45,6 +49,8 @@ step "lints"
 cargo clippy --locked --all-targets -- -D warnings
 step "libraries of another language"
 tests/libraries/install
+step "what pages are asked by"
+tests/browser/install
 step "tests"
 cargo test --locked
 step "documents"

@@ -196,6 +196,7 @@ impl Server {
             .route("/metrics", get(metrics))
             .route("/style.css", get(style))
             .route("/live.js", get(script))
+            .route("/icon.svg", get(icon))
             .route("/live", get(live::get))
             .route("/act", post(act::post))
             .fallback(get(pages::get))
@@ -320,6 +321,10 @@ async fn style() -> Response {
 async fn script() -> Response {
     let kind = "text/javascript; charset=utf-8";
     ([(CONTENT_TYPE, kind)], include_str!("live.js")).into_response()
+}
+
+async fn icon() -> Response {
+    ([(CONTENT_TYPE, "image/svg+xml")], include_str!("icon.svg")).into_response()
 }
 
 #[cfg(test)]

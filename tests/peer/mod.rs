@@ -32,7 +32,7 @@ pub fn listens(port: u16) -> bool {
 
 /// Finds a program of the system.
 #[track_caller]
-fn program(name: &str, package: &str) -> PathBuf {
+pub fn program(name: &str, package: &str) -> PathBuf {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path.split(':').map(Path::new).chain([Path::new("/usr/sbin")]);
     let found = folders.map(|folder| folder.join(name)).find(|file| file.exists());

@@ -1,0 +1,157 @@
+//! The page in Chromium, as an operator has it before them: what they see, what they can do, and
+//! that nobody is left out.
+#![cfg(feature = "demo")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "a test may panic, waits by its own clock, and is nobody's library"
+)]
+
+mod axe;
+mod driver;
+#[path = "../peer/mod.rs"]
+mod peer;
+mod pictures;
+mod scene;
+
+use serde_json::json;
+
+use driver::{Browser, Screen};
+use scene::{Scene, reword};
+
+/// How far the story is told: the wave passes, a probe sticks.
+const TOLD: i64 = 37;
+/// How many bytes a page may have.
+const PAGE_BYTES_MAX: usize = 150 * 1024;
+
+#[test]
+fn a_breach_appears_and_a_lost_connection_is_said_without_a_reload() {
+    let mut scene = Scene::new(TOLD, "");
+    scene.tell(8);
+    let browser = Browser::open("en");
+    browser.go(&scene.at("/"));
+    browser.sees("h1", "Stations");
+    browser.run("window.kept = true;", &[]);
+    assert!(!browser.text("#live_alerts").contains("Huishan"));
+
+    scene.tell(TOLD);
+    browser.sees("#live_alerts", "Puhe at Huishan");
+    let still_there = || browser.run("return window.kept === true;", &[]) == json!(true);
+    assert!(still_there(), "it was reloaded");
+
+    scene.weir.stop();
+    browser.sees("#lost", "No news since");
+    let faint = "return Number(getComputedStyle(document.querySelector('main')).opacity) < 1;";
+    assert_eq!(browser.run(faint, &[]), json!(true), "old numbers look as new ones do");
+    browser.sees("#live_alerts", "Puhe at Huishan");
+    scene.weir.start();
+    browser.waits("news to come again", || browser.text("#lost").is_empty());
+    assert!(still_there(), "it was reloaded");
+    assert_eq!(browser.run(faint, &[]), json!(false), "new numbers look as old ones do");
+}
+
+#[test]
+fn a_page_is_in_the_language_of_its_browser_or_the_one_that_is_chosen() {
+    let scene = Scene::new(TOLD, "");
+    let browser = Browser::open("zh-CN,zh");
+    browser.go(&scene.at("/"));
+    browser.sees("h1", "站点");
+    assert_eq!(browser.run("return document.documentElement.lang;", &[]), json!("zh"));
+    browser.press("header [hreflang=en]");
+    browser.sees("h1", "Stations");
+    browser.go(&scene.at("/"));
+    browser.sees("h1", "Stations");
+}
+
+#[test]
+fn names_from_outside_are_text() {
+    let evil = "<b id=bold>B</b><img src=x onerror=window.ran=1><script>window.ran=1</script>";
+    let mut scene = Scene::with(TOLD, "", |weir| {
+        reword(weir, "stations.csv", "Puhe at Huishan", evil);
+        reword(weir, "places.csv", "Puhe River", &format!("{evil} River"));
+    });
+    scene.tell(TOLD);
+    let browser = Browser::open("en");
+    browser.with_each_page("document.addEventListener('news', () => { window.news = true; });");
+    for page in PAGES {
+        browser.go(&scene.at(page));
+        browser.sees("main", "<b id=bold>B</b><img src=x onerror=window.ran=1><script>");
+        // News come by another way than the page.
+        browser.waits("news", || browser.run("return window.news === true;", &[]) == json!(true));
+        assert_eq!(browser.count("#bold, main img, main script"), 0, "{page}");
+        assert_eq!(browser.run("return window.ran === undefined;", &[]), json!(true), "{page}");
+        assert_eq!(browser.complaints(), [""; 0], "{page}");
+    }
+}
+
+/// The pictures that `docs/` shows, each with its name there.
+const SHOWN: [(&str, &str); 2] = [("now-en-light-desk", "now-en"), ("now-zh-light-desk", "now-zh")];
+/// The pages that everybody sees.
+const PAGES: [&str; 1] = ["/"];
+
+#[test]
+fn every_page_is_for_everybody_on_every_screen_and_keeps_its_policy() {
+    let mut scene = Scene::new(TOLD, "");
+    scene.tell(TOLD);
+    let browser = Browser::open("en");
+    browser.go(&scene.at("/"));
+    browser.sees("#live_alerts", "Puhe at Huishan");
+    for page in PAGES {
+        for language in ["en", "zh"] {
+            let join = if page.contains('?') { '&' } else { '?' };
+            browser.go(&scene.at(&format!("{page}{join}lang={language}")));
+            for (dark, theme) in [(false, "light"), (true, "dark")] {
+                browser.dark(dark);
+                for screen in [Screen::Desk, Screen::Phone] {
+                    browser.on(screen);
+                    let name = named(page, language, theme, screen);
+                    pictures::take(&browser, &name);
+                    if let Some((_, shown)) = SHOWN.iter().find(|(one, _)| *one == name) {
+                        pictures::show(&browser, shown);
+                    }
+                    nothing_sticks_out(&browser, &name);
+                    axe::nobody_is_left_out(&browser, &name);
+                }
+            }
+            assert_eq!(browser.complaints(), [""; 0], "{page} {language}");
+            let bytes = peer::get(scene.weir.page(), page).1.len();
+            assert!(bytes < PAGE_BYTES_MAX, "{page}: {bytes} bytes");
+        }
+    }
+}
+
+fn named(page: &str, language: &str, theme: &str, screen: Screen) -> String {
+    let word = page.trim_matches('/').replace(['/', '?', '='], "-");
+    let word = if word.is_empty() { "now" } else { &word };
+    format!("{word}-{language}-{theme}-{}", screen.word())
+}
+
+/// Nobody must scroll sideways to read.
+#[track_caller]
+fn nothing_sticks_out(browser: &Browser, name: &str) {
+    let script = "const wide = document.documentElement.scrollWidth;
+        const inside = (one) => one.closest('.wide');
+        const out = [...document.body.querySelectorAll('*')].filter((one) =>
+            !inside(one) && one.getBoundingClientRect().right > innerWidth + 1);
+        return wide > innerWidth ? out.map((one) => one.outerHTML.slice(0, 120)) : [];";
+    assert_eq!(browser.run(script, &[]), json!([]), "{name}");
+}
+
+#[test]
+fn without_script_a_page_is_whole() {
+    let mut scene = Scene::new(TOLD, "");
+    scene.tell(TOLD);
+    let browser = Browser::open("en");
+    browser.without_script(true);
+    for page in PAGES {
+        browser.waits("the wave", || {
+            browser.go(&scene.at(page));
+            browser.text("main").contains("Puhe at Huishan")
+        });
+        assert_eq!(browser.count("noscript meta[http-equiv=refresh]"), 1, "{page}");
+    }
+}
