@@ -17,6 +17,7 @@ mod seeds;
 #[cfg(feature = "demo")]
 mod simulate;
 mod table;
+mod user;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub use self::replay::Replay;
 pub use self::seeds::Seeds;
 #[cfg(feature = "demo")]
 pub use self::simulate::Simulate;
+pub use self::user::User;
 use crate::config::Config;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
@@ -272,6 +274,12 @@ pub enum Command {
     /// seeds that were in force and by the other ones. A daemon at work is not touched, nothing is
     /// written. See docs/alerts.md. Example: `weir replay --from 2026-06-01 --to 2026-06-08`
     Replay(Replay),
+    /// Say who may come to the page, and what they may do there.
+    ///
+    /// The accounts are in `users.toml` of the data folder, or where `users_file` of [http] says;
+    /// a weir at work reads the file again within a second. See docs/accounts.md.
+    #[command(subcommand, after_help = user::ROLES)]
+    User(User),
     /// Copy the journal into a file while the daemon writes on.
     Backup {
         /// The new file.
@@ -328,6 +336,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(asked) => replay::run(&asked)?,
         Command::Recompute(days) => recompute::run(days).await?,
         Command::Seeds(seeds) => seeds::run(seeds).await?,
+        Command::User(asked) => user::run(asked)?,
         Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,
         Command::Restore { file, config } => {
             let config = read(&config)?;

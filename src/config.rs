@@ -162,7 +162,14 @@ impl Config {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.ca_file.iter_mut().for_each(resolve);
         }
-        self.http.token_file.iter_mut().for_each(resolve);
+        let files = [
+            &mut self.http.token_file,
+            &mut self.http.users_file,
+            &mut self.http.certificate_file,
+            &mut self.http.key_file,
+        ];
+        files.into_iter().flatten().for_each(resolve);
+        self.http.data_folder = Some(self.journal.data_folder.clone());
     }
 
     /// Gives the names of the networks.

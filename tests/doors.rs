@@ -77,6 +77,7 @@ fn nothing_listens_beyond_loopback() {
 #[test]
 fn a_page_for_others_without_a_token_is_refused_by_check_and_by_run() {
     let weir = Weir::install("mqtt://127.0.0.1:1", "");
+    fs::remove_file(weir.folder().join("users.toml")).unwrap();
     let port = weir.page();
     let own = format!("127.0.0.1:{port}");
     let mut before = own.clone();
@@ -108,6 +109,9 @@ fn a_page_for_others_without_a_token_is_refused_by_check_and_by_run() {
     let (sound, said) = weir.command(&["check"]);
     assert!(!sound && said.contains("it is empty"), "{said}");
     fs::write(&token, "a token of some length\n").unwrap();
+    let (sound, said) = weir.command(&["check"]);
+    assert!(!sound && said.contains("without TLS"), "{said}");
+    weir.configure("[http]\n", "[http]\nbehind_proxy = true\n");
     assert!(weir.command(&["check"]).0);
 }
 

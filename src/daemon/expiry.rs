@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 struct Named {
     condition: WeirCondition,
-    /// Of this broker; else of the database or a channel.
+    /// Of this broker; else of the database, a channel or the page.
     network: Option<String>,
     path: PathBuf,
 }
@@ -56,6 +56,7 @@ impl Expiry {
             name(own, Some(&broker.network), broker.certificate_file.as_ref());
             name(authority, Some(&broker.network), broker.ca_file.as_ref());
         }
+        name(own, None, config.http.certificate_file.as_ref());
         name(authority, None, config.influx.as_ref().and_then(|influx| influx.ca_file.as_ref()));
         for channel in &config.channels {
             name(authority, None, channel.ca_file.as_ref());
@@ -108,6 +109,7 @@ impl Expiry {
         }
         let of = |condition| move |network: &String| (condition, Some(network.clone()));
         let mut keys = vec![(WeirCondition::AuthorityEnding, None)];
+        keys.push((WeirCondition::CertificateEnding, None));
         keys.extend(self.networks.iter().map(of(WeirCondition::CertificateEnding)));
         keys.extend(self.networks.iter().map(of(WeirCondition::AuthorityEnding)));
         let shown = self.networks.iter().map(of(WeirCondition::ServerCertificateEnding));

@@ -1,6 +1,7 @@
 //! What page, terminal and metrics show: the newest view of the state and what the journal says,
 //! in the words of people.
 
+mod audit;
 mod evaluated;
 mod handover;
 mod now;
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::daemon::act;
+use crate::daemon::clock::Clock;
 use crate::daemon::deliver::SINK;
 use crate::daemon::run::Commands;
 use crate::daemon::status::{Broker, Status, View};
@@ -81,14 +83,19 @@ impl Observer {
         let (page, unready) = (Arc::clone(&observer), Arc::clone(&observer));
         let (acting, now) = (Arc::clone(&observer), Arc::clone(&observer));
         let (handover, strip) = (Arc::clone(&observer), Arc::clone(&observer));
+        let auditing = Arc::clone(&observer);
+        // Sessions end by the day of those who look, also where data is played.
+        let clock = Clock::real();
         Source {
             strip: Box::new(move || strip.strip()),
             now: Box::new(move || now.now()),
             handover: Box::new(move |since| handover.handover(since)),
             page: Box::new(move |number| page.page(number)),
             act: Box::new(move |asked| Box::pin(Arc::clone(&acting).act(asked))),
+            audit: Box::new(move |asked, shown_max| auditing.audit(asked, shown_max)),
             unready: Box::new(move || unready.unready()),
             metrics: Box::new(move || observer.metrics()),
+            wall: Box::new(move || clock.now().wall),
         }
     }
 

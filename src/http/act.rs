@@ -84,8 +84,20 @@ fn asked(form: &Form, person: &str) -> Option<Asked> {
     Some(Asked::Alerts(Work { person, behalf: own("behalf"), words: form.text("words"), deed }))
 }
 
+/// Says whether an address leads to a page of our own: browsers take `//` and `/\` for another
+/// host, and read over signs such as tabs.
+pub(super) fn is_ours(back: &str) -> bool {
+    back.starts_with('/')
+        && !back.starts_with("//")
+        && !back.contains(|letter: char| letter == '\\' || letter.is_control())
+}
+
 /// Leads back to a page, which says something once.
 pub(super) fn lead_back(words: &[String], back: &str) -> Response {
+    let mut response = Redirect::to(if is_ours(back) { back } else { "/" }).into_response();
+    if words.is_empty() {
+        return response;
+    }
     let mut said = url::form_urlencoded::Serializer::new(String::new());
     let mut length = 0;
     for words in words {
@@ -95,10 +107,25 @@ pub(super) fn lead_back(words: &[String], back: &str) -> Response {
         }
     }
     let line = format!("said={}; Path=/; Max-Age=60; HttpOnly; SameSite=Strict", said.finish());
-    // Only to a page of our own: browsers take `//` and `/\` for another host.
-    let ours = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
-    let mut response = Redirect::to(if ours { back } else { "/" }).into_response();
     let cookie = HeaderValue::from_str(&line).map(|line| (SET_COOKIE, line));
     response.headers_mut().extend(cookie.ok());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_to_the_page_of_somebody_else() {
+        for ours in ["/", "/alerts/3", "/?page=2&lang=zh", "/stations/蒲河"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        let others = ["", "x", "//evil.example", "/\\evil.example", "/\t/evil.example"];
+        for other in others.into_iter().chain(["https://evil.example/", "/\r\nSet-Cookie: a=b"]) {
+            assert!(!is_ours(other), "{other:?}");
+            let led = lead_back(&[], other);
+            assert_eq!(led.headers().get("location").unwrap(), "/");
+        }
+    }
 }

@@ -3,17 +3,25 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::http::guard::Peer;
 
 /// What connections are held to.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +57,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     until: impl Future<Output = ()>,
+    tls: Option<TlsAcceptor>,
     limits: Limits,
 ) {
     let mut places: VecDeque<AbortHandle> = VecDeque::new();
@@ -60,7 +69,7 @@ pub(super) async fn serve(
             biased;
             () = &mut until => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            stream = accept(&listener) => {
+            (stream, from) = accept(&listener) => {
                 places.retain(|place| !place.is_finished());
                 if places.len() >= limits.connections_max
                     && let Some(oldest) = places.pop_front()
@@ -68,7 +77,8 @@ pub(super) async fn serve(
                     oldest.abort();
                 }
                 let (router, stopped) = (router.clone(), stopped.clone());
-                places.push_back(connections.spawn(one(stream, router, stopped, limits)));
+                let answering = Answering { router, from: Peer(from.ip()), stopped, limits };
+                places.push_back(connections.spawn(answering.begin(stream, tls.clone())));
             }
         }
     }
@@ -81,10 +91,10 @@ pub(super) async fn serve(
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) if is_of_one_connection(&error) => {}
             Err(_) => sleep(ACCEPT_AGAIN).await,
         }
@@ -96,28 +106,50 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn one(
-    stream: TcpStream,
+/// What answers on one connection.
+struct Answering {
     router: Router,
-    mut stopped: watch::Receiver<bool>,
+    from: Peer,
+    stopped: watch::Receiver<bool>,
     limits: Limits,
-) {
-    let service = TowerToHyperService::new(router);
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_headers(limits.headers_max)
-        .max_buf_size(limits.head_bytes_max);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    // What breaks a connection is its client's affair.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        _ = stopped.wait_for(|stop| *stop) => {}
-        () = sleep(limits.connection) => {}
+}
+
+impl Answering {
+    async fn begin(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        match tls {
+            None => self.serve(stream).await,
+            Some(tls) => {
+                // Who can't shake hands, or takes too long, is let go.
+                if let Ok(Ok(stream)) = timeout(self.limits.head, tls.accept(stream)).await {
+                    self.serve(stream).await;
+                }
+            }
+        }
     }
-    connection.as_mut().graceful_shutdown();
-    timeout(limits.grace, connection).await.ok();
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let Self { router, from, mut stopped, limits } = self;
+        let inner = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(from);
+            inner.call(request)
+        });
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head)
+            .max_headers(limits.headers_max)
+            .max_buf_size(limits.head_bytes_max);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        // What breaks a connection is its client's affair.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = stopped.wait_for(|stop| *stop) => {}
+            () = sleep(limits.connection) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        timeout(limits.grace, connection).await.ok();
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +176,7 @@ mod tests {
         let (stop, mut stopped) = watch::channel(false);
         let router = Router::new().route("/", get(async || "well"));
         let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
-        let ended = tokio::spawn(serve(listener, router, until, limits));
+        let ended = tokio::spawn(serve(listener, router, until, None, limits));
         Door { address, stop, ended }
     }
 

@@ -8,36 +8,39 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Query, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::middleware::{self, Next};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::domain::asked::Asked;
+use crate::domain::time::Timestamp;
 use crate::http::Config;
 use crate::http::act;
+use crate::http::audit;
 use crate::http::connections::{self, LIMITS};
+use crate::http::guard::{self, Guard};
 use crate::http::live::{self, Hub};
+use crate::http::login;
 use crate::http::pages;
+use crate::http::password;
 use crate::http::templates::Templates;
+use crate::http::tls;
 use crate::http::view::PageView;
+use crate::http::view::audit::{AuditAsked, AuditView};
 use crate::http::view::handover::HandoverView;
 use crate::http::view::now::NowView;
 use crate::http::view::strip::StripView;
-use crate::http::visit::{Role, Visit};
 
 /// What came of what a person asked for, or everything that is wrong with it.
 pub type Acted = Result<Vec<String>, Vec<String>>;
@@ -60,10 +63,14 @@ pub struct Source {
     pub page: Box<dyn Fn(usize) -> PageView + Send + Sync>,
     /// Takes in what a person asks for: what came of it, or everything that is wrong with it.
     pub act: Box<dyn Fn(Asked) -> Answering<Acted> + Send + Sync>,
+    /// The audit list, of which no more than so many acts are wanted.
+    pub audit: Box<dyn Fn(AuditAsked, Option<usize>) -> AuditView + Send + Sync>,
     /// Why weir is not ready; empty if it is.
     pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Metrics as text.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// The time of the system's clock, by which sessions end.
+    pub wall: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 impl fmt::Debug for Source {
@@ -94,13 +101,32 @@ pub enum Error {
     },
     /// Anybody could come in.
     #[error(
-        "http.listen `{listen}` is open to others and there is no token; set http.token_file or \
-         http.token_env, or listen on a loopback address such as 127.0.0.1:8420"
+        "http.listen `{listen}` is open to others and there is neither an account nor a token; \
+         `weir user add NAME --role admin`, or set http.token_file or http.token_env, or listen on \
+         a loopback address such as 127.0.0.1:8420"
     )]
     Open {
         /// The address.
         listen: String,
     },
+    /// Passwords would go over the net in the clear.
+    #[error(
+        "http.listen `{listen}` is open to others without TLS; set http.certificate_file and \
+         http.key_file, or http.behind_proxy = true where a proxy in front of weir speaks TLS"
+    )]
+    Plain {
+        /// The address.
+        listen: String,
+    },
+    /// The certificate can't be shown.
+    #[error("http: {fault}")]
+    Certificate {
+        /// Why.
+        fault: String,
+    },
+    /// There is nothing to make sessions of.
+    #[error("the system has no random numbers: {0}")]
+    Lot(std::io::Error),
     /// The token can't be read.
     #[error("http.{key}: {fault}")]
     Token {
@@ -115,45 +141,24 @@ pub enum Error {
 }
 
 /// A door that listens.
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     guard: Guard,
+    tls: Option<TlsAcceptor>,
     templates: Templates,
 }
 
-/// Who may come in.
-#[derive(Clone, Debug)]
-struct Guard {
-    token: Option<TokenDigest>,
-}
-
-/// The digest of a token. There is no `==` for it: comparing takes the same time whatever is
-/// offered, and however long it is.
-#[derive(Clone)]
-struct TokenDigest([u8; 32]);
-
-impl TokenDigest {
-    fn of(token: &[u8]) -> Self {
-        Self(Sha256::digest(token).into())
-    }
-
-    fn is_of(&self, offered: &[u8]) -> bool {
-        self.0.ct_eq(&Self::of(offered).0).into()
-    }
-}
-
-impl fmt::Debug for TokenDigest {
+impl fmt::Debug for Server {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A short token could be found by trying.
-        out.write_str("TokenDigest(…)")
+        out.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) source: Source,
+    pub(super) guard: Guard,
     pub(super) templates: Templates,
     pub(super) hub: Hub,
 }
@@ -164,10 +169,8 @@ impl Server {
     /// # Errors
     /// The port is taken, the token can't be read, or there is none where others may come in.
     pub async fn bind(config: &Config, fallback: Fallback) -> Result<Self, Error> {
-        let token = token(config)?.map(|token| TokenDigest::of(token.expose_secret().as_bytes()));
-        if token.is_none() && !config.is_loopback() {
-            return Err(Error::Open { listen: config.listen.clone() });
-        }
+        let guard = Guard::new(config)?;
+        let tls = tls::acceptor(config).map_err(|fault| Error::Certificate { fault })?;
         let taken = |fault| Error::Taken { listen: config.listen.clone(), fault };
         let listener = match TcpListener::bind(&config.listen).await {
             Ok(listener) => listener,
@@ -177,7 +180,7 @@ impl Server {
             Err(fault) => return Err(taken(fault)),
         };
         let address = listener.local_addr().map_err(taken)?;
-        Ok(Self { listener, address, guard: Guard { token }, templates: Templates::new()? })
+        Ok(Self { listener, address, guard, tls, templates: Templates::new()? })
     }
 
     /// Gives the address.
@@ -188,7 +191,9 @@ impl Server {
 
     /// Serves until it is told to end; then what is under way has a little time left.
     pub async fn serve(self, source: Source, until: impl Future<Output = ()>) {
-        let shared = Arc::new(Shared { source, templates: self.templates, hub: Hub::default() });
+        let Self { listener, guard, tls, templates, .. } = self;
+        let secure = guard.secure;
+        let shared = Arc::new(Shared { source, guard, templates, hub: Hub::default() });
         let guarded = Router::new()
             .route("/", get(pages::get))
             .route("/api/page", get(page_json))
@@ -199,14 +204,17 @@ impl Server {
             .route("/icon.svg", get(icon))
             .route("/live", get(live::get))
             .route("/act", post(act::post))
+            .route("/audit.csv", get(audit::csv))
+            .route("/login", get(login::get).post(login::post))
+            .route("/logout", post(login::out))
             .fallback(get(pages::get))
-            .with_state(shared)
-            .layer(middleware::from_fn_with_state(self.guard, guard));
+            .with_state(Arc::clone(&shared))
+            .layer(middleware::from_fn_with_state(shared, guard::guard));
         let router = Router::new()
             .route("/health", get(async || "ok\n"))
             .merge(guarded)
-            .layer(middleware::map_response(harden));
-        connections::serve(self.listener, router, until, LIMITS).await;
+            .layer(middleware::map_response(move |response| harden(response, secure)));
+        connections::serve(listener, router, until, tls, LIMITS).await;
     }
 }
 
@@ -233,62 +241,28 @@ pub(super) fn token(config: &Config) -> Result<Option<SecretString>, Error> {
     Ok(Some(SecretString::from(text)))
 }
 
-async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match &guard.token {
-        Some(token) if !carries(request.headers(), token) => (
-            StatusCode::UNAUTHORIZED,
-            [(WWW_AUTHENTICATE, "Basic realm=\"weir\", charset=\"UTF-8\"")],
-            "the token is asked for: as Bearer, or as the password of any user\n",
-        )
-            .into_response(),
-        // Without a token, a page elsewhere could read this one through a name of its own.
-        None if !is_loopback(request.headers()) => {
-            (StatusCode::MISDIRECTED_REQUEST, "ask for 127.0.0.1 or localhost\n").into_response()
-        }
-        Some(_) | None => {
-            let mut request = request;
-            let visit = Visit::of(&request, "", Role::Admin);
-            request.extensions_mut().insert(visit);
-            next.run(request).await
-        }
-    }
-}
-
-fn carries(headers: &HeaderMap, token: &TokenDigest) -> bool {
-    let offered = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-    let Some((scheme, rest)) = offered.and_then(|offered| offered.split_once(' ')) else {
-        return false;
-    };
-    match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => token.is_of(rest.trim().as_bytes()),
-        "basic" => STANDARD.decode(rest.trim()).is_ok_and(|pair| {
-            let colon = pair.iter().position(|byte| *byte == b':');
-            colon.and_then(|at| pair.get(at + 1..)).is_some_and(|password| token.is_of(password))
-        }),
-        _ => false,
-    }
-}
-
-fn is_loopback(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    matches!(name, "localhost" | "127.0.0.1" | "::1")
-}
-
-async fn harden(mut response: Response) -> Response {
+/// Says to the browser what no page of weir needs, so that it is refused to whatever got in.
+async fn harden(mut response: Response, secure: bool) -> Response {
     let headers = response.headers_mut();
     let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
         img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    let nothing = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), \
+        bluetooth=(), midi=(), clipboard-read=(), display-capture=()";
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, policy),
+        (HeaderName::from_static("permissions-policy"), nothing),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-store"),
+        // With `no-referrer` browsers send forms of our own pages as from nowhere.
+        (REFERRER_POLICY, "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if secure {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(STRICT_TRANSPORT_SECURITY, year);
     }
     response
 }
@@ -314,13 +288,24 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     ([(CONTENT_TYPE, kind)], (shared.source.metrics)()).into_response()
 }
 
-async fn style() -> Response {
-    ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
+async fn style(headers: HeaderMap) -> Response {
+    asset(&headers, "text/css; charset=utf-8", include_str!("style.css"))
 }
 
-async fn script() -> Response {
-    let kind = "text/javascript; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], include_str!("live.js")).into_response()
+async fn script(headers: HeaderMap) -> Response {
+    asset(&headers, "text/javascript; charset=utf-8", include_str!("live.js"))
+}
+
+/// Gives a file that changes with weir only. A browser keeps it, and asks whether it is still so.
+fn asset(headers: &HeaderMap, kind: &'static str, text: &'static str) -> Response {
+    let digest = password::digest(text);
+    let tag = format!("\"{}\"", digest.get(..16).unwrap_or(&digest));
+    let held = headers.get(IF_NONE_MATCH).and_then(|held| held.to_str().ok()).unwrap_or_default();
+    let known = [(ETAG, tag.clone()), (CACHE_CONTROL, "no-cache".to_owned())];
+    if held.split(',').any(|one| one.trim().trim_start_matches("W/") == tag) {
+        return (StatusCode::NOT_MODIFIED, known).into_response();
+    }
+    ([(CONTENT_TYPE, kind)], known, text).into_response()
 }
 
 async fn icon() -> Response {
@@ -329,6 +314,8 @@ async fn icon() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
 
@@ -345,8 +332,10 @@ mod tests {
                 PageView { part, ..PageView::default() }
             }),
             act: Box::new(|_| Box::pin(async { Ok(vec!["done".to_owned()]) })),
+            audit: Box::new(|_, _| AuditView::default()),
             unready: Box::new(|| vec!["broker rivers is away".to_owned()]),
             metrics: Box::new(|| "weir_up 1\n".to_owned()),
+            wall: Box::new(|| Timestamp(1_780_272_000_000)),
         }
     }
 
@@ -366,8 +355,13 @@ mod tests {
         answer
     }
 
-    fn open() -> Config {
+    fn closed() -> Config {
         Config { listen: "127.0.0.1:0".to_owned(), ..Config::default() }
+    }
+
+    /// As the demonstration is.
+    fn open() -> Config {
+        Config { guest: Some("demo"), ..closed() }
     }
 
     #[tokio::test]
@@ -404,9 +398,12 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("token");
         std::fs::write(&file, "s3cret\n").unwrap();
-        let address = served(&Config { token_file: Some(file), ..open() }).await;
-        let refused = ask(address, "/", "Host: x\r\n").await;
+        let address = served(&Config { token_file: Some(file), ..closed() }).await;
+        let host = "Host: localhost\r\n";
+        let refused = ask(address, "/metrics", host).await;
         assert!(refused.starts_with("HTTP/1.1 401") && !refused.contains("s3cret"), "{refused}");
+        assert!(ask(address, "/", host).await.starts_with("HTTP/1.1 403"), "nobody can log in");
+        assert!(ask(address, "/", "Host: x\r\n").await.starts_with("HTTP/1.1 421"));
         let wrong = ask(address, "/metrics", "Host: x\r\nAuthorization: Bearer s3cre\r\n").await;
         assert!(wrong.starts_with("HTTP/1.1 401"));
         let bearer = "Host: x\r\nAuthorization: Bearer s3cret\r\n";
@@ -416,16 +413,6 @@ mod tests {
         assert!(ask(address, "/health", "Host: x\r\n").await.starts_with("HTTP/1.1 200"));
     }
 
-    #[test]
-    fn a_token_is_its_own_bytes_and_no_beginning_of_them() {
-        let token = TokenDigest::of(b"s3cret");
-        assert!(token.is_of(b"s3cret"));
-        for other in ["", "s", "s3cre", "s3crex", "x3cret", "s3cret ", "s3crets3cret", "S3CRET"] {
-            assert!(!token.is_of(other.as_bytes()), "{other}");
-        }
-        assert_eq!(format!("{token:?}"), "TokenDigest(…)");
-    }
-
     #[tokio::test]
     async fn a_door_that_is_open_to_all_is_not_opened() {
         for listen in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0", "[::ffff:127.0.0.1]:0"] {
@@ -433,6 +420,9 @@ mod tests {
             for fallback in [Fallback::Refuse, Fallback::FreePort] {
                 let error = Server::bind(&config, fallback).await.unwrap_err().to_string();
                 assert!(error.contains(listen) && error.contains("token_file"), "{error}");
+                let config = Config { token_env: Some("PATH".to_owned()), ..config.clone() };
+                let error = Server::bind(&config, fallback).await.unwrap_err().to_string();
+                assert!(error.contains(listen) && error.contains("without TLS"), "{error}");
             }
         }
     }

@@ -14,7 +14,6 @@ const FORM_BYTES_MAX: usize = 64 << 10;
 const FIELDS_MAX: usize = 2_000;
 
 /// The fields of a form, in their order.
-#[derive(Debug)]
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
@@ -52,6 +51,12 @@ impl Form {
     /// Gives a field; empty where it is not there.
     pub(super) fn text(&self, name: &str) -> String {
         self.get(name).unwrap_or_default().to_owned()
+    }
+
+    /// Gives a field as it was written; empty where it is not there.
+    pub(super) fn untrimmed(&self, name: &str) -> String {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.map_or_else(String::new, |(_, value)| value.clone())
     }
 
     /// Gives every value of a field that may be there several times.

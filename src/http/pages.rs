@@ -10,10 +10,14 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
+use crate::http::audit;
 use crate::http::door::Shared;
 use crate::http::view::Text;
 use crate::http::view::strip::StripView;
-use crate::http::visit::Visit;
+use crate::http::visit::{Role, Visit};
+
+/// How many acts the audit list shows at once; the table of it has more.
+const ACTS_SHOWN_MAX: usize = 200;
 
 /// A page: its template, and what is shown by it.
 pub(super) struct Shown {
@@ -41,6 +45,8 @@ impl Shown {
 pub(super) enum Fault {
     /// Nothing is called so.
     Unknown(Text),
+    /// It is not for everybody.
+    Closed(Text),
 }
 
 /// The query of an address.
@@ -78,7 +84,7 @@ pub(super) async fn show(
 
 async fn content(
     shared: &Shared,
-    _visit: &Visit,
+    visit: &Visit,
     path: &str,
     query: &Query,
 ) -> Result<Shown, Fault> {
@@ -93,6 +99,14 @@ async fn content(
         }
         ["stations"] => {
             Ok(Shown::new("stations.html", (shared.source.page)(query.number("page", 1))))
+        }
+        ["audit"] if visit.role < Role::Admin => Err(Fault::Closed(Text::new(
+            "The audit list is for administrators.",
+            "操作记录仅供管理员查看。",
+        ))),
+        ["audit"] => {
+            let view = (shared.source.audit)(audit::asked(query), Some(ACTS_SHOWN_MAX));
+            Ok(Shown::new("audit.html", view))
         }
         _ => Err(Fault::Unknown(Text::new("There is no such page.", "没有这个页面。"))),
     }
@@ -124,9 +138,21 @@ fn answer(shared: &Shared, visit: &Visit, uri: &Uri, shown: Result<Shown, Fault>
     let (status, shown) = match shown {
         Ok(shown) => (StatusCode::OK, shown),
         Err(Fault::Unknown(words)) => (StatusCode::NOT_FOUND, Shown::new("fault.html", words)),
+        Err(Fault::Closed(words)) => (StatusCode::FORBIDDEN, Shown::new("fault.html", words)),
     };
+    render(shared, visit, uri, status, &shown)
+}
+
+/// Makes the answer of a page that was asked for.
+pub(super) fn render(
+    shared: &Shared,
+    visit: &Visit,
+    uri: &Uri,
+    status: StatusCode,
+    shown: &Shown,
+) -> Response {
     let here = uri.path_and_query().map_or("/", |here| here.as_str());
-    match shared.templates.render(&shown, visit, here) {
+    match shared.templates.render(shown, visit, here) {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

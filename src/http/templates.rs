@@ -16,6 +16,9 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("fault.html", include_str!("pages/fault.html")),
     ("handover.html", include_str!("pages/handover.html")),
     ("now.html", include_str!("pages/now.html")),
+    ("audit.html", include_str!("pages/audit.html")),
+    ("begin.html", include_str!("pages/begin.html")),
+    ("login.html", include_str!("pages/login.html")),
     ("stations.html", include_str!("pages/stations.html")),
 ];
 
@@ -104,6 +107,7 @@ fn content(shown: &Shown, visit: &Visit, here: &str) -> Value {
             may_operate => visit.role >= Role::Operate,
             may_admin => visit.role >= Role::Admin,
             token => &visit.token,
+            logged_in => visit.logged_in,
             said => &visit.said,
         },
         strip => Value::from(Serde(&shown.strip)),

@@ -1,6 +1,7 @@
 //! What the page shows: plain text and numbers, already in the words of people. Who makes it knows
 //! the registry; who shows it does not.
 
+pub mod audit;
 pub mod handover;
 pub mod now;
 pub mod strip;

@@ -1,9 +1,11 @@
 //! Who asks, and how: what every page knows of its visitor.
 
+use std::str::FromStr;
+
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A language of the page.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -34,7 +36,7 @@ impl Language {
 }
 
 /// What a person may do, each role all of the ones before it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// See everything that is no secret.
@@ -43,6 +45,31 @@ pub enum Role {
     Operate,
     /// Run dead letters again, try channels, take editions.
     Admin,
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "view" => Ok(Self::View),
+            "operate" => Ok(Self::Operate),
+            "admin" => Ok(Self::Admin),
+            _ => Err("expected view, operate or admin".to_owned()),
+        }
+    }
+}
+
+impl Role {
+    /// Gives its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Operate => "operate",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// A visitor of the page, as one request shows them.
@@ -56,6 +83,8 @@ pub struct Visit {
     pub role: Role,
     /// What a form of theirs must bring along, so that no other page can send it in their name.
     pub token: String,
+    /// Whether they logged in, and so can log out.
+    pub logged_in: bool,
     /// What is said to them once, above the page: what came of what they did.
     pub said: Vec<String>,
 }
@@ -64,7 +93,7 @@ impl Visit {
     /// Makes a visitor without a name: anybody of a role.
     pub(super) fn anybody(language: Language, role: Role) -> Self {
         let (person, token, said) = (String::new(), String::new(), Vec::new());
-        Self { language, person, role, token, said }
+        Self { language, person, role, token, logged_in: false, said }
     }
 
     /// Makes the visitor of a request who is let in under a name and a role.

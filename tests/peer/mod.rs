@@ -145,12 +145,21 @@ fn root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
+/// The token of the account `tester`, an administrator that every installation has; pages and
+/// `/api/` are asked for with it.
+pub const TOKEN: &str = "weir_0000000000000000000000000000000000000000000000000000000000000000";
+const USERS: &str = "[[user]]\nname = 'tester'\nrole = 'admin'\n[[user.token]]\n\
+    label = 'tests'\n\
+    digest = '60e05bd1b195af2f94112fa7197a5c88289058840ce7c6df9693756bc6250f55'\n";
+
 /// Asks over HTTP and gives status and body.
 pub fn get(port: u16, path: &str) -> (u16, String) {
     use std::io::{Read as _, Write as _};
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (0, String::new()) };
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    let is_open = ["/health", "/ready", "/metrics"].contains(&path);
+    let own = if is_open { String::new() } else { format!("Authorization: Bearer {TOKEN}\r\n") };
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{own}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok();
@@ -416,10 +425,11 @@ impl Weir {
         };
         let text = format!(
             "seeds = 'seeds'\n{}{}[journal]\ndata_folder = 'data'\n\
-             [http]\nlisten = '127.0.0.1:{page}'\n{alerting}{more}",
+             [http]\nlisten = '127.0.0.1:{page}'\nusers_file = 'users.toml'\n{alerting}{more}",
             broker("rivers"),
             broker("parks")
         );
+        fs::write(folder.path().join("users.toml"), USERS).unwrap();
         fs::write(folder.path().join("weir.toml"), text).unwrap();
         Self { folder, page, process: None, environment: Vec::new() }
     }

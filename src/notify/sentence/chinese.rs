@@ -334,11 +334,12 @@ impl Scene<'_> {
             (WeirCondition::JournalFilling, _) => {
                 String::from("本地日志将满，达到上限后不再确认任何消息")
             }
-            (WeirCondition::CertificateEnding, network) => format!(
-                "weir用于消息服务器{}的证书（certificate_file）{}",
-                network.unwrap_or_default(),
-                self.ends_zh()
-            ),
+            (WeirCondition::CertificateEnding, Some(network)) => {
+                format!("weir用于消息服务器{network}的证书（certificate_file）{}", self.ends_zh())
+            }
+            (WeirCondition::CertificateEnding, None) => {
+                format!("weir页面的证书（[http] certificate_file）{}", self.ends_zh())
+            }
             (WeirCondition::AuthorityEnding, Some(network)) => {
                 format!("验证消息服务器{network}的CA证书（ca_file）{}", self.ends_zh())
             }

@@ -344,23 +344,12 @@ impl Scene<'_> {
             (WeirCondition::JournalFilling, _) => String::from(
                 "the journal is nearly full, at its limit nothing is acknowledged any more",
             ),
-            (WeirCondition::CertificateEnding, network) => format!(
-                "the certificate that weir shows broker {} (certificate_file) {}",
-                network.unwrap_or_default(),
-                self.ends()
-            ),
-            (WeirCondition::AuthorityEnding, Some(network)) => {
-                format!("the authority that broker {network} is known by (ca_file) {}", self.ends())
-            }
-            (WeirCondition::AuthorityEnding, None) => format!(
-                "an authority that the database or a channel is known by (ca_file) {}",
-                self.ends()
-            ),
-            (WeirCondition::ServerCertificateEnding, network) => format!(
-                "the certificate that broker {} shows {}",
-                network.unwrap_or_default(),
-                self.ends()
-            ),
+            (
+                WeirCondition::CertificateEnding
+                | WeirCondition::AuthorityEnding
+                | WeirCondition::ServerCertificateEnding,
+                network,
+            ) => format!("{} {}", certificate(condition, network), self.ends()),
             (WeirCondition::FilterRefused, Some(network)) => {
                 format!("broker {network} refuses a filter, what fits it does not come")
             }
@@ -368,6 +357,25 @@ impl Scene<'_> {
                 "a broker, named on the page, refuses a filter, what fits it does not come",
             ),
         }
+    }
+}
+
+/// Says which certificate ends.
+fn certificate(condition: WeirCondition, network: Option<&str>) -> String {
+    match (condition, network) {
+        (WeirCondition::ServerCertificateEnding, network) => {
+            format!("the certificate that broker {} shows", network.unwrap_or_default())
+        }
+        (WeirCondition::AuthorityEnding, Some(network)) => {
+            format!("the authority that broker {network} is known by (ca_file)")
+        }
+        (WeirCondition::AuthorityEnding, None) => {
+            "an authority that the database or a channel is known by (ca_file)".to_owned()
+        }
+        (_, Some(network)) => {
+            format!("the certificate that weir shows broker {network} (certificate_file)")
+        }
+        (_, None) => "the certificate of the page (certificate_file of [http])".to_owned(),
     }
 }
 
