@@ -44,6 +44,7 @@ use self::notice::sample;
 pub use self::notice::{Letterhead, Notification, notification};
 use self::pace::Pace;
 use self::robot::{House, Robot};
+pub use self::sentence::clause_zh;
 pub use self::trial::trial;
 use self::webhook::Webhook;
 

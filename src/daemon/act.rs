@@ -31,6 +31,9 @@ use crate::seed::nearest;
 const NO_ROOM: &str = "revoke one that is needed no more (weir qc list), or put what lasts into \
                        calendar.csv of the seeds";
 
+/// The word for the time at which something is asked for.
+const NOW: &str = "now";
+
 /// What came of it, or everything that is wrong with it.
 pub type Answered = Result<Done, Vec<String>>;
 
@@ -93,7 +96,7 @@ pub(super) fn act(core: &mut Core, at: Moment, asked: &Asked) -> Answered {
     let (act, said, zone) = match asked {
         Asked::Invalidate { station, position, person, reason, .. } => {
             let by = by(person, reason, &mut faults);
-            let resolved = resolve(&registry, asked, &mut faults);
+            let resolved = resolve(&registry, asked, at.wall, &mut faults);
             if !held.has_room() {
                 faults.push(format!("{INVALIDATIONS_MAX} are held, the most; {NO_ROOM}"));
             }
@@ -147,6 +150,7 @@ struct Resolved<'r> {
 fn resolve<'r>(
     registry: &'r Registry,
     asked: &Asked,
+    now: Timestamp,
     faults: &mut Vec<String>,
 ) -> Option<Resolved<'r>> {
     let Asked::Invalidate { station, property, position, from, to, suspect, .. } = asked else {
@@ -171,9 +175,12 @@ fn resolve<'r>(
         faults.push(format!("nothing of it is measured; {station} has {}", names.join(", ")));
     }
     let mut time = |text: &str| {
-        let read = Timestamp::of_text_or_offset(text, &there.zone);
+        let read = match text {
+            NOW => Some(now),
+            _ => Timestamp::of_text_or_offset(text, &there.zone),
+        };
         if read.is_none() {
-            faults.push(format!("`{text}`: expected a time: 2026-03-01 or 2026-03-01T08:30"));
+            faults.push(format!("`{text}`: expected a time: 2026-03-01, 2026-03-01T08:30 or now"));
         }
         read
     };

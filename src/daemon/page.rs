@@ -1,6 +1,7 @@
 //! What page, terminal and metrics show: the newest view of the state and what the journal says,
 //! in the words of people.
 
+mod alerts;
 mod audit;
 mod evaluated;
 mod handover;
@@ -91,6 +92,7 @@ impl Observer {
             now: Box::new(move || now.now()),
             handover: Box::new(move |since| handover.handover(since)),
             page: Box::new(move |number| page.page(number)),
+            alerts: alerts::source(&observer),
             act: Box::new(move |asked| Box::pin(Arc::clone(&acting).act(asked))),
             audit: Box::new(move |asked, shown_max| auditing.audit(asked, shown_max)),
             unready: Box::new(move || unready.unready()),

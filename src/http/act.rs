@@ -32,7 +32,12 @@ pub(super) async fn post(
         return (StatusCode::FORBIDDEN, "this account may look, not act\n").into_response();
     }
     let back = form.text("back");
-    let words = match asked(&form, &visit.person) {
+    let person = match visit.person.as_str() {
+        // Where nobody has an account, whoever acts says who it is.
+        "" => form.text("person"),
+        person => person.to_owned(),
+    };
+    let words = match asked(&form, &person) {
         None => vec![format!("`{}` is nothing that can be done", form.text("deed"))],
         Some(asked) => match (shared.source.act)(asked).await {
             Ok(words) | Err(words) => words,
@@ -51,7 +56,11 @@ fn asked(form: &Form, person: &str) -> Option<Asked> {
         "acknowledge" => Deed::Acknowledge { alerts: alerts(), until: own("until") },
         "comment" => Deed::Comment { alerts: alerts() },
         "undo" => Deed::Undo { alerts: alerts() },
-        "shelve" => Deed::Shelve { alerts: alerts(), until: until() },
+        "shelve" => {
+            // It stands in one form with the end of an acknowledgement.
+            let until = own("shelve_until").unwrap_or_else(until);
+            Deed::Shelve { alerts: alerts(), until }
+        }
         "silence" => {
             let of = Of {
                 place: own("place"),

@@ -37,6 +37,7 @@ use crate::http::password;
 use crate::http::templates::Templates;
 use crate::http::tls;
 use crate::http::view::PageView;
+use crate::http::view::alerts;
 use crate::http::view::audit::{AuditAsked, AuditView};
 use crate::http::view::handover::HandoverView;
 use crate::http::view::now::NowView;
@@ -61,6 +62,8 @@ pub struct Source {
     pub handover: Showing<str, HandoverView>,
     /// The stations of the page of this number, from 1.
     pub page: Box<dyn Fn(usize) -> PageView + Send + Sync>,
+    /// The pages of alerts.
+    pub alerts: alerts::Source,
     /// Takes in what a person asks for: what came of it, or everything that is wrong with it.
     pub act: Box<dyn Fn(Asked) -> Answering<Acted> + Send + Sync>,
     /// The audit list, of which no more than so many acts are wanted.
@@ -321,6 +324,18 @@ mod tests {
 
     use super::*;
     use crate::http::view::PartView;
+    use crate::http::view::alert::WholeView;
+    use crate::http::view::alerts::{AlertsView, HistoryView, SilencesView, Wanted};
+
+    fn alerts() -> alerts::Source {
+        let list = |wanted: &Wanted| AlertsView { wanted: wanted.clone(), ..AlertsView::default() };
+        alerts::Source {
+            list: Box::new(list),
+            silences: Box::new(SilencesView::default),
+            history: Box::new(|_| HistoryView::default()),
+            one: Box::new(|id| (id == 7).then(WholeView::default)),
+        }
+    }
 
     fn source() -> Source {
         Source {
@@ -331,6 +346,7 @@ mod tests {
                 let part = PartView { number, of: 3, ..PartView::default() };
                 PageView { part, ..PageView::default() }
             }),
+            alerts: alerts(),
             act: Box::new(|_| Box::pin(async { Ok(vec!["done".to_owned()]) })),
             audit: Box::new(|_, _| AuditView::default()),
             unready: Box::new(|| vec!["broker rivers is away".to_owned()]),
@@ -384,6 +400,12 @@ mod tests {
         assert!(ask(address, "/?page=x", host).await.starts_with("HTTP/1.1 200"));
         assert!(ask(address, "/style.css", host).await.contains("text/css"));
         assert!(ask(address, "/x", host).await.starts_with("HTTP/1.1 404"));
+        for path in ["/alerts?place=puhe", "/alerts/silences", "/alerts/history", "/alerts/7"] {
+            let page = ask(address, path, host).await;
+            assert!(page.starts_with("HTTP/1.1 200"), "{path}: {page}");
+        }
+        let none = ask(address, "/alerts/8", host).await;
+        assert!(none.starts_with("HTTP/1.1 404") && none.contains("no alert 8"), "{none}");
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::http::audit;
 use crate::http::door::Shared;
 use crate::http::view::Text;
+use crate::http::view::alerts::Wanted;
 use crate::http::view::strip::StripView;
 use crate::http::visit::{Role, Visit};
 
@@ -107,6 +108,38 @@ async fn content(
         ["audit"] => {
             let view = (shared.source.audit)(audit::asked(query), Some(ACTS_SHOWN_MAX));
             Ok(Shown::new("audit.html", view))
+        }
+        ["alerts", ref rest @ ..] => alerts(shared, rest, query),
+        _ => Err(Fault::Unknown(Text::new("There is no such page.", "没有这个页面。"))),
+    }
+}
+
+/// Makes one of the pages of alerts.
+fn alerts(shared: &Shared, rest: &[&str], query: &Query) -> Result<Shown, Fault> {
+    let source = &shared.source.alerts;
+    match *rest {
+        [] => {
+            let view = (source.list)(&Wanted::of(query));
+            Ok(Shown::new("alerts.html", view).with_live(&["live_counts", "live_rows"]))
+        }
+        ["silences"] => {
+            let view = (source.silences)();
+            Ok(Shown::new("silences.html", view))
+        }
+        ["history"] => {
+            let before = query.get("before").and_then(|at| at.parse().ok());
+            let live: &[&str] = if before.is_none() { &["live_happened"] } else { &[] };
+            Ok(Shown::new("history.html", (source.history)(before)).with_live(live))
+        }
+        [number] => {
+            let view = number.parse().ok().and_then(|id| (source.one)(id));
+            let unknown = || {
+                let (en, zh) =
+                    (format!("There is no alert {number}."), format!("没有告警 {number}。"));
+                Fault::Unknown(Text::new(en, zh))
+            };
+            let live = &["live_head", "live_evidence", "live_happened"];
+            Ok(Shown::new("alert.html", view.ok_or_else(unknown)?).with_live(live))
         }
         _ => Err(Fault::Unknown(Text::new("There is no such page.", "没有这个页面。"))),
     }

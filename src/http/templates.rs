@@ -20,6 +20,11 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("begin.html", include_str!("pages/begin.html")),
     ("login.html", include_str!("pages/login.html")),
     ("stations.html", include_str!("pages/stations.html")),
+    ("deeds.html", include_str!("pages/deeds.html")),
+    ("alerts.html", include_str!("pages/alerts.html")),
+    ("silences.html", include_str!("pages/silences.html")),
+    ("history.html", include_str!("pages/history.html")),
+    ("alert.html", include_str!("pages/alert.html")),
 ];
 
 /// The compiled templates, once for each language.

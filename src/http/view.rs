@@ -1,6 +1,8 @@
 //! What the page shows: plain text and numbers, already in the words of people. Who makes it knows
 //! the registry; who shows it does not.
 
+pub mod alert;
+pub mod alerts;
 pub mod audit;
 pub mod handover;
 pub mod now;

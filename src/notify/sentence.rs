@@ -3,7 +3,7 @@
 mod chinese;
 mod english;
 
-pub(super) use self::chinese::clause_zh;
+pub use self::chinese::clause_zh;
 
 use std::collections::BTreeSet;
 

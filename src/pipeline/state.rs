@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 
 use crate::aggregate::counter::Latest;
 use crate::aggregate::window::Windows;
-pub use crate::alert::desk::{Desk, Held, Standing, severity};
+pub use crate::alert::desk::{Desk, Held, Silence, Standing, severity};
 use crate::alert::lasting::Watched;
 use crate::alert::{exceedance, instrument, silence};
 use crate::assess;

@@ -1,6 +1,5 @@
 //! Alerts as the shell shows them: those that are open, one with its whole history, what happened.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -8,18 +7,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::daemon::alerts::open::{self, Happened, Open};
 use crate::daemon::alerts::trial::name;
 use crate::daemon::alerts::work;
 use crate::daemon::recover::{self, Recovered};
 use crate::daemon::status::Status;
 use crate::daemon::terminal::plain;
-use crate::domain::alert::{AlertId, Severity};
+use crate::domain::alert::{AlertEvent, AlertId, Severity};
 use crate::domain::asked::Of;
 use crate::domain::registry::Registry;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use crate::journal::read::{AlertActHeld, AlertHeld, Reader, ToldHeld};
 use crate::notify::notification;
-use crate::pipeline::state::{Desk, Held, Standing, severity};
+use crate::pipeline::state::Desk;
 
 /// How many changes of alerts, and of what persons did, are read for a history.
 pub const HISTORY_MAX: u32 = 10_000;
@@ -115,14 +115,6 @@ fn answer(looked: &Looked<'_>, asked: &Asked) -> anyhow::Result<Answered> {
     })
 }
 
-/// An alert that fires.
-struct Open<'a> {
-    id: AlertId,
-    standing: &'a Standing,
-    severity: Severity,
-    held: Option<Held>,
-}
-
 /// All there is of one alert.
 struct Whole<'a> {
     id: u64,
@@ -147,25 +139,13 @@ impl Looked<'_> {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let fits = |one: &Standing| {
-            one.fires() && matcher.fits(self.registry, one.event.rule, one.event.subject)
-        };
-        let found = self.desk.standing().filter(|(_, one)| fits(one));
-        let mut found: Vec<Open<'_>> = found
-            .map(|(id, standing)| Open {
-                id,
-                standing,
-                severity: severity(self.registry, &standing.event),
-                held: self.desk.held(self.registry, id, self.now),
-            })
-            .collect();
+        let at = (self.registry, self.desk);
+        let mut found = open::firing(at, self.now, |one| {
+            matcher.fits(self.registry, one.event.rule, one.event.subject)
+        });
         let count = found.len();
         found.retain(|one| all || one.held.is_none());
         let hidden = count - found.len();
-        found.sort_by_key(|one| {
-            let heeded = one.held.is_some() || one.standing.acknowledged.is_some();
-            (heeded, Reverse(one.severity), one.standing.event.since)
-        });
         if asked.json {
             let list: Vec<Value> = found.iter().map(|one| self.as_json(one)).collect();
             return Ok(vec![format!("{:#}", json!({ "alerts": list, "hidden": hidden }))]);
@@ -199,32 +179,7 @@ impl Looked<'_> {
 
     /// Says who looks after it, and why nobody is told.
     fn state(&self, one: &Open<'_>) -> String {
-        let mut words = Vec::new();
-        match &one.standing.acknowledged {
-            None => words.push("nobody looks after it".to_owned()),
-            Some(by) => {
-                let until =
-                    by.until.map_or(String::new(), |at| format!(" until {}", self.clock(at)));
-                words.push(format!("acknowledged by {}{until}", by.person));
-            }
-        }
-        words.extend(one.held.map(|held| self.why_held(held, one.standing)));
-        words.join(", ")
-    }
-
-    fn why_held(&self, held: Held, standing: &Standing) -> String {
-        match held {
-            Held::Shelved => {
-                let until = standing.shelved_until.map_or(String::new(), |at| self.clock(at));
-                format!("shelved until {until}")
-            }
-            Held::Silenced(id) => format!("silenced by {id}"),
-            Held::Calendar => "somebody works there, by the calendar".to_owned(),
-            Held::Inhibited(above) => {
-                format!("{} is silent as a whole", name(self.registry, above))
-            }
-            Held::Flapping => "it comes and goes".to_owned(),
-        }
+        open::state(self.registry, one, &|at| self.clock(at)).en
     }
 
     fn as_json(&self, one: &Open<'_>) -> Value {
@@ -246,7 +201,9 @@ impl Looked<'_> {
             "fired": self.clock(standing.fired),
             "unconfirmed": event.unconfirmed,
             "acknowledged": by,
-            "held": held.map(|held| self.why_held(held, standing)),
+            "held": held.map(|held| {
+                open::why_held(self.registry, held, standing, &|at| self.clock(at)).en
+            }),
             "step": standing.step,
             "summary_en": told.words,
             "summary_zh": told.body.pointer("/alerts/0/annotations/summary_zh"),
@@ -286,18 +243,12 @@ impl Looked<'_> {
             let words = format!("the journal has no alert {id}; see weir alerts history");
             return Ok(Err(vec![words]));
         };
-        let standing = self.desk.get(AlertId(id)).filter(|one| one.fires());
-        let open = standing.map(|standing| Open {
-            id: AlertId(id),
-            standing,
-            severity: severity(self.registry, &standing.event),
-            held: self.desk.held(self.registry, AlertId(id), self.now),
-        });
+        let open = open::one((self.registry, self.desk), self.now, AlertId(id));
         let whole = Whole {
             id,
             body: serde_json::from_str(&last.json).unwrap_or_default(),
             state: open.as_ref().map_or_else(|| last.change.clone(), |one| self.state(one)),
-            covers: standing.map_or_else(Vec::new, |one| self.covering(one)),
+            covers: open.as_ref().map_or_else(Vec::new, |one| self.covering(&one.standing.event)),
             open,
             acts: reader.alert_acts(Some(id), (None, None), HISTORY_MAX)?,
             told: reader.told_of_alert(id)?,
@@ -359,7 +310,7 @@ impl Looked<'_> {
         }
         lines.extend(covers.iter().map(|words| format!("  silence     {words}")));
         lines.push("history".to_owned());
-        lines.extend(self.happened(changes, acts).into_iter().map(|(_, words)| words));
+        lines.extend(self.happened(changes, acts));
         lines.push("notifications".to_owned());
         for one in told {
             let came = match one.confirmed_at {
@@ -376,12 +327,8 @@ impl Looked<'_> {
     }
 
     /// Gives the silences that cover an alert.
-    fn covering(&self, standing: &Standing) -> Vec<String> {
-        let event = &standing.event;
-        let covers = self
-            .desk
-            .silences(self.now)
-            .filter(|(_, one)| one.matcher.fits(self.registry, event.rule, event.subject));
+    fn covering(&self, event: &AlertEvent) -> Vec<String> {
+        let covers = open::covering((self.registry, self.desk), self.now, event);
         covers
             .map(|(id, one)| {
                 format!("{id} until {} by {}: {}", self.clock(one.until), one.person, one.reason)
@@ -398,27 +345,31 @@ impl Looked<'_> {
     }
 
     /// Puts changes and deeds in order of time, a line each.
-    fn happened(&self, changes: &[AlertHeld], acts: &[AlertActHeld]) -> Vec<(Timestamp, String)> {
-        let changed = changes.iter().map(|one| {
-            let body: Value = serde_json::from_str(&one.json).unwrap_or_default();
-            let words = text(&body, "/alerts/0/annotations/summary_en");
-            let (at, id, change) = (self.clock(one.at), one.alert, &one.change);
-            (one.at, format!("  {at}  {id:>5}  {change:<12}  {words}"))
-        });
-        let acted = acts.iter().map(|one| {
-            let of = one.alert.or(one.silence).map_or(String::new(), |id| id.to_string());
-            let behalf = one.behalf.as_ref();
-            let behalf = behalf.map_or(String::new(), |whom| format!(" for {whom}"));
-            let until = one.until.map_or(String::new(), |at| format!(" until {}", self.clock(at)));
-            let words =
-                if one.words.is_empty() { String::new() } else { format!(": {}", one.words) };
-            let (at, what, person) = (self.clock(one.at), &one.what, &one.person);
-            (one.at, format!("  {at}  {of:>5}  {what:<12}  by {person}{behalf}{until}{words}"))
-        });
-        let mut all: Vec<(Timestamp, String)> =
-            changed.chain(acted).map(|(at, words)| (at, plain(&words))).collect();
-        all.sort_by_key(|(at, _)| *at);
-        all
+    fn happened(&self, changes: &[AlertHeld], acts: &[AlertActHeld]) -> Vec<String> {
+        let all = open::happened(changes, acts).into_iter();
+        all.map(|one| plain(&self.happened_line(&one))).collect()
+    }
+
+    fn happened_line(&self, one: &Happened<'_>) -> String {
+        let at = self.clock(one.at());
+        match one {
+            Happened::Changed(one) => {
+                let body: Value = serde_json::from_str(&one.json).unwrap_or_default();
+                let words = text(&body, "/alerts/0/annotations/summary_en");
+                format!("  {at}  {:>5}  {:<12}  {words}", one.alert, one.change)
+            }
+            Happened::Acted(one) => {
+                let of = one.alert.or(one.silence).map_or(String::new(), |id| id.to_string());
+                let behalf = one.behalf.as_ref();
+                let behalf = behalf.map_or(String::new(), |whom| format!(" for {whom}"));
+                let until =
+                    one.until.map_or(String::new(), |at| format!(" until {}", self.clock(at)));
+                let words =
+                    if one.words.is_empty() { String::new() } else { format!(": {}", one.words) };
+                let (what, person) = (&one.what, &one.person);
+                format!("  {at}  {of:>5}  {what:<12}  by {person}{behalf}{until}{words}")
+            }
+        }
     }
 
     fn history(
@@ -475,7 +426,7 @@ impl Looked<'_> {
         if more > 0 {
             lines.push(format!("{more} older ones are left out; ask with --from and --to"));
         }
-        lines.extend(all.into_iter().skip(more).map(|(_, words)| words));
+        lines.extend(all.into_iter().skip(more));
         if lines.is_empty() {
             lines.push("nothing happened".to_owned());
         }

@@ -558,7 +558,7 @@ pub(super) fn reason(period: Period) -> &'static str {
 }
 
 /// Names whom an alert is about.
-pub(super) fn name(registry: &Registry, subject: Subject) -> String {
+pub(in crate::daemon) fn name(registry: &Registry, subject: Subject) -> String {
     match subject {
         Subject::Datastream(id) => {
             registry.datastream(id).map_or(String::new(), |one| one.name.to_string())

@@ -20,7 +20,11 @@ use crate::seed::nearest;
 pub const ALERTS_NAMED_MAX: usize = 1_000;
 
 /// Finds what it names, and notes what it does not find.
-pub(super) fn matcher(of: &Of, registry: &Registry, faults: &mut Vec<String>) -> Matcher {
+pub(in crate::daemon) fn matcher(
+    of: &Of,
+    registry: &Registry,
+    faults: &mut Vec<String>,
+) -> Matcher {
     let Of { place, station, property, rule, route } = of;
     let mut unknown = |what: &str, name: &str, near: Option<&str>| {
         let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));

@@ -14,14 +14,14 @@ use crate::pipeline::{Pipeline, Processed};
 use crate::seed::{Tables, compile};
 
 /// 2026-06-01T11:04:00+08:00.
-const NOW: Timestamp = Timestamp(1_780_283_040_000);
+pub(super) const NOW: Timestamp = Timestamp(1_780_283_040_000);
 
-fn home() -> TimeZone {
+pub(super) fn home() -> TimeZone {
     TimeZone::fixed(jiff::tz::offset(8))
 }
 
 /// Gives the view of the example with so many sections more, each of which sent oxygen.
-fn view(more: usize) -> View {
+pub(super) fn view(more: usize) -> View {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     let mut tables = Tables::read(&folder).unwrap();
     let mut add = |name: &str, row: &dyn Fn(usize) -> String| {

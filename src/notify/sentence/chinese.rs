@@ -375,7 +375,7 @@ fn values_of_zh(period: Period) -> &'static str {
 
 /// Gives a clause as it is cited in Chinese: `table 1 item 7` is `表1第7项`. What the words of the
 /// seeds do not say so stays as it stands.
-pub(in crate::notify) fn clause_zh(clause: &str) -> String {
+pub fn clause_zh(clause: &str) -> String {
     const PHRASES: [(&str, &str); 4] = [
         ("daily maximum 8 h mean", "日最大8小时平均"),
         ("in brackets", "括号内数值"),

@@ -1,0 +1,155 @@
+//! Alerts worked off on the page: the program itself, asked and told over HTTP.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test asks its own clock")]
+
+mod peer;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use peer::{Hook, Mosquitto, Weir, escaped, get, until};
+use weir::domain::input::Qos;
+use weir::mqtt::publisher::Publisher;
+
+/// Has oxygen of a sonde be too low for twenty minutes, an hour ago.
+async fn bad_water(broker: &Mosquitto, sonde: &str) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let start = (now - 3_600_000) / 60_000 * 60_000;
+    let publisher = Publisher::connect(&broker.url(), sonde).unwrap();
+    for minute in 0..20 {
+        let (ts, oxygen) = (start + minute * 60_000, 2.0 + minute as f64 / 100.0);
+        let payload = format!("{{\"ts\":{ts},\"do\":{oxygen}}}").into_bytes();
+        let topic = format!("water/{sonde}/data");
+        publisher.publish(&topic, payload, Qos::AtLeastOnce, false).await.unwrap();
+    }
+    publisher.flush().await;
+    publisher.close().await;
+}
+
+/// Sends a form of the page; gives what is said of it.
+fn act(weir: &Weir, fields: &[(&str, &str)]) -> String {
+    let fields = [&[("token", ""), ("back", "/alerts")], fields].concat();
+    let pairs = fields.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
+    let body = pairs.collect::<Vec<_>>().join("&");
+    let mut stream = TcpStream::connect(("127.0.0.1", weir.page())).unwrap();
+    let head = format!(
+        "POST /act HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 303") && answer.contains("location: /alerts"), "{answer}");
+    let said = answer.split("set-cookie: said=").nth(1).unwrap();
+    said.split(';').next().unwrap().replace('+', " ")
+}
+
+fn page(weir: &Weir, path: &str) -> String {
+    let (status, page) = get(weir.page(), path);
+    assert_eq!(status, 200, "{path}: {page}");
+    assert!(page.len() < 150_000, "{path} has {} bytes", page.len());
+    page
+}
+
+/// Asks for a page until something stands on it.
+fn until_shown(weir: &Weir, path: &str, wants: &[&str]) {
+    until(&format!("{wants:?} on {path}"), || {
+        let page = get(weir.page(), path).1;
+        wants.iter().all(|want| page.contains(want))
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_is_worked_off_on_the_page_and_stays_so_after_a_restart() {
+    let (broker, hook) = (Mosquitto::start(""), Hook::start());
+    let mut weir = Weir::install(&broker.url(), &hook.config());
+    weir.start();
+    until_shown(&weir, "/alerts?lang=en", &["No station has spoken yet"]);
+    bad_water(&broker, "sonde-01").await;
+    bad_water(&broker, "sonde-02").await;
+    until_shown(&weir, "/alerts?lang=en", &["id=\"alert-1\"", "id=\"alert-2\"", "Puhe at Daoyi"]);
+    until_shown(&weir, "/alerts/2?lang=en", &["Who was told", "has it since"]);
+    let one = page(&weir, "/alerts/2?lang=en");
+    for want in [
+        "dissolved oxygen",
+        "nobody looks after it",
+        "at least 3 mg&#x2f;L, GB 3838-2002 table 1 item 3 IV",
+        "single value",
+        "upstream",
+        "gross range",
+        "<path class=\"values\" d=\"M",
+        "What to do:",
+        "/stations/puhe-daoyi",
+        "It&#x27;s the sensor",
+    ] {
+        assert!(
+            one.contains(&want.replace("&#x27;", "'")) || one.contains(want),
+            "`{want}`: {one}"
+        );
+    }
+    let chinese = page(&weir, "/alerts/2?lang=zh");
+    assert!(chinese.contains("蒲河道义") && chinese.contains("表1第3项"), "{chinese}");
+
+    let by = ("person", "Li <Na>");
+    let said = act(&weir, &[by, ("deed", "acknowledge"), ("alert", "2"), ("words", "on the way")]);
+    assert!(said.contains("2 is acknowledged"), "{said}");
+    let nobody = act(&weir, &[("deed", "acknowledge"), ("alert", "1")]);
+    assert!(nobody.contains("the person is a line"), "{nobody}");
+    until_shown(&weir, "/alerts/2?lang=en", &["acknowledged by Li &lt;Na&gt;", "on the way"]);
+    until_shown(&weir, "/alerts?lang=en&state=acknowledged", &["id=\"alert-2\""]);
+    assert!(!page(&weir, "/alerts?lang=en&state=waiting").contains("id=\"alert-2\""));
+
+    let both = [by, ("alert", "1"), ("alert", "2"), ("shelve_until", "4h"), ("deed", "shelve")];
+    assert!(act(&weir, &both).contains("1 is shelved"));
+    until_shown(&weir, "/alerts?lang=en", &["hidden, nobody is told: <b>2</b>"]);
+    act(&weir, &[by, ("alert", "1"), ("deed", "undo")]);
+    until_shown(&weir, "/alerts?lang=en", &["id=\"alert-1\""]);
+
+    silenced(&weir);
+    wrong_values(&weir);
+    let unchanging = ["/alerts/history?lang=en", "/alerts/silences?lang=en"];
+    let before = unchanging.map(|path| page(&weir, path));
+    assert!(before[0].contains("shelved") && before[0].contains("on the way"), "{}", before[0]);
+    assert_eq!(get(weir.page(), "/alerts/99").0, 404);
+    weir.kill();
+    weir.start();
+    until_shown(&weir, "/alerts/2?lang=en", &["acknowledged by Li &lt;Na&gt;", "on the way"]);
+    assert_eq!(unchanging.map(|path| page(&weir, path)), before);
+    weir.stop();
+}
+
+fn silenced(weir: &Weir) {
+    let by = ("person", "Li <Na>");
+    let of = [by, ("deed", "silence"), ("station", "puhe-huishan"), ("until", "8h")];
+    assert!(act(weir, &of).contains("the reason is a line"));
+    let said = act(weir, &[&of[..], &[("words", "works at the intake")]].concat());
+    assert!(said.contains("silence 1%3A station puhe-huishan"), "{said}");
+    until_shown(weir, "/alerts/silences?lang=en", &["works at the intake", "Puhe at Huishan"]);
+    until_shown(weir, "/alerts/1?lang=en", &["silenced by 1", "Silences that cover it"]);
+    act(weir, &[by, ("deed", "end_silence"), ("id", "1")]);
+    until_shown(weir, "/alerts/silences?lang=en", &["Nothing is silenced"]);
+}
+
+/// It was the sensor: the alert ends, is there still, and what was said can be revoked there.
+fn wrong_values(weir: &Weir) {
+    let one = page(weir, "/alerts/1?lang=en");
+    let from = one.split("name=\"from\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let by = ("person", "Li <Na>");
+    let form = [
+        by,
+        ("deed", "invalidate"),
+        ("station", "puhe-huishan"),
+        ("property", "dissolved_oxygen"),
+        ("from", from),
+        ("to", "now"),
+        ("words", "fouled"),
+    ];
+    assert!(act(weir, &form).contains("invalidation 1 of puhe-huishan"));
+    until_shown(weir, "/alerts/1?lang=en", &["Said of the values", "fouled", "4 failed"]);
+    assert!(
+        act(weir, &[by, ("deed", "revoke"), ("id", "1"), ("words", "it was not")])
+            .contains("1 of puhe-huishan is revoked")
+    );
+    until("it is revoked", || !page(weir, "/alerts/1?lang=en").contains("Said of the values"));
+}
