@@ -119,7 +119,7 @@ enum Said {
         /// The first instant: a date or a date and time, in the station's zone.
         #[arg(long, value_name = "TIME")]
         from: String,
-        /// The first instant that counts again; a year later at most.
+        /// The first instant that counts again, or `now`; a year later at most.
         #[arg(long, value_name = "TIME")]
         to: String,
         /// What is made of the values.

@@ -178,3 +178,70 @@ fn path(places: &[Place], stands_for_ms: i64, step: u32, y: &dyn Fn(f64) -> f64)
     }
     path
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::{DatastreamId, PropertyId, StationId};
+    use crate::domain::observation::ObservationResult;
+    use crate::domain::quality::{Quality, Test};
+    use crate::domain::time::MINUTE;
+
+    const START: Timestamp = Timestamp(1_780_272_000_000);
+
+    fn datastream() -> Datastream {
+        let plain = Datastream::plain(DatastreamId(0), "a/do", StationId(0), ("", PropertyId(0)));
+        Datastream { expected_every_ms: MINUTE, ..plain }
+    }
+
+    fn value(minute: i64, value: f64) -> Entry {
+        let (time, result) = (START.plus(minute * MINUTE), ObservationResult::Value(value));
+        Entry { time, result, quality: Quality::default(), mark: None }
+    }
+
+    fn drawn(entries: &[Entry], hours: i64) -> Option<SparkView> {
+        let (datastream, end) = (datastream(), START.plus(hours * HOUR));
+        let span = (START, end);
+        let limits = &[];
+        let drawn = Drawn { datastream: &datastream, entries, limits, span, since: START };
+        spark(&drawn, &|number| format!("{number} mg/L"), &|at| at.millis().to_string())
+    }
+
+    #[test]
+    fn of_many_values_on_one_place_the_least_and_the_greatest_are_drawn() {
+        // A place of forty minutes holds one breach among many values that are well.
+        let mut entries: Vec<Entry> = (0..240 * 40).map(|minute| value(minute, 7.0)).collect();
+        entries[20] = value(20, 1.9);
+        let shown = drawn(&entries, 160).unwrap();
+        assert_eq!((&*shown.low, &*shown.high), ("1.9 mg/L", "7 mg/L"));
+        assert!(shown.path.starts_with("M0 4.0L0 4.0L0 4.0L0 76.0L2 4.0"), "{}", shown.path);
+        assert_eq!(shown.path.matches('M').count(), 1, "nothing is missing");
+        assert!(shown.path.len() < 8_000, "{} bytes", shown.path.len());
+    }
+
+    #[test]
+    fn gaps_are_gaps_and_what_is_wrong_is_marked_and_not_drawn() {
+        let mut entries: Vec<Entry> = (0..60).map(|minute| value(minute, 7.0)).collect();
+        entries.extend((180..240).map(|minute| value(minute, 6.0)));
+        entries[30].quality = Quality::only(Test::GrossRange, Flag::Fail);
+        entries[30].result = ObservationResult::Value(99.0);
+        let shown = drawn(&entries, 6).unwrap();
+        assert_eq!(shown.path.matches('M').count(), 2, "{}", shown.path);
+        assert_eq!((&*shown.high, shown.doubted), ("7 mg/L", vec![40]));
+    }
+
+    #[test]
+    fn one_value_is_no_drawing() {
+        assert_eq!(drawn(&[value(0, 7.0)], 6), None);
+        assert_eq!(drawn(&[], 6), None);
+        assert!(drawn(&[value(0, 7.0), value(1, 7.0)], 6).is_some());
+    }
+
+    #[test]
+    fn a_span_stays_the_same_from_second_to_second() {
+        let (datastream, end) = (datastream(), START.plus(5 * HOUR + 1));
+        let (from, to) = span(&datastream, START, end);
+        assert_eq!(span(&datastream, START, end.plus(1_000)), (from, to));
+        assert!(from < START.plus(-2 * HOUR) && end < to, "{from:?} {to:?}");
+    }
+}
