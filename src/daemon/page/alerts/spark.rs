@@ -117,22 +117,7 @@ pub(super) fn spark(
     let limits: Vec<(u32, String)> = limits
         .map(|(bound, name)| (y(bound) as u32, format!("{} {name}", amount(bound))))
         .collect();
-    let words = Text::new(
-        format!(
-            "values from {} to {}: least {}, greatest {}",
-            clock(start),
-            clock(end),
-            amount(low),
-            amount(high)
-        ),
-        format!(
-            "{} 至 {} 的数值：最小 {}，最大 {}",
-            clock(start),
-            clock(end),
-            amount(low),
-            amount(high)
-        ),
-    );
+    let words = words([clock(start), clock(end)], [amount(low), amount(high)]);
     Some(SparkView {
         width: WIDTH,
         height: HEIGHT,
@@ -146,6 +131,14 @@ pub(super) fn spark(
         to: clock(end),
         words,
     })
+}
+
+/// Says what is drawn, for whom it is not shown to.
+fn words([from, to]: [String; 2], [low, high]: [String; 2]) -> Text {
+    Text::new(
+        format!("values from {from} to {to}: least {low}, greatest {high}"),
+        format!("{from} 至 {to} 的数值：最小 {low}，最大 {high}"),
+    )
 }
 
 fn numbers(bound: Bound) -> impl Iterator<Item = f64> {
