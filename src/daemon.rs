@@ -32,6 +32,7 @@ pub mod recompute;
 pub mod reconcile;
 pub mod recover;
 mod renew;
+mod retry;
 pub mod rising;
 pub mod run;
 mod said;

@@ -2,11 +2,13 @@
 
 pub mod account;
 mod act;
+pub mod api;
 mod audit;
 mod connections;
 pub mod door;
 mod form;
 mod guard;
+pub mod house;
 mod live;
 mod login;
 pub mod metrics;

@@ -161,7 +161,7 @@ fn people_come_in_by_name_and_password_and_go_when_they_are_sent() {
         assert!(first.body.contains("weir user add") && !first.body.contains("<form"), "{path}");
     }
     assert!(stranger.get("/?lang=zh").body.contains("尚无任何账号"));
-    assert_eq!(stranger.get("/api/page").status, 401);
+    assert_eq!(stranger.get("/api/v1/status").status, 401);
     assert_eq!(stranger.get("/health").status, 200);
     assert_eq!((stranger.get("/ready").status, stranger.get("/metrics").status), (200, 200));
     assert_eq!(get(weir.page(), "/").0, 401, "a token that is none");
@@ -264,12 +264,12 @@ fn a_role_is_what_somebody_may_and_a_form_is_of_its_own_session() {
     let token = said.lines().find(|line| line.starts_with("weir_")).unwrap().to_owned();
     let bare = Browser::new(&weir);
     let program = bare.with(&format!("Authorization: Bearer {token}\r\n"));
-    until("the token", || program.get("/api/page").status == 200);
+    until("the token", || program.get("/api/v1/status").status == 200);
     assert_eq!(program.post_from("", "/act", &comment("")).status, 303);
     let listed = done(&weir, &["ls"], "");
     assert!(listed.contains("script") && !listed.contains("weir_"), "{listed}");
     done(&weir, &["token", "worker", "--label", "script", "--remove"], "");
-    until("its end", || program.get("/api/page").status == 401);
+    until("its end", || program.get("/api/v1/status").status == 401);
     assert!(worker.is_in(), "the account has not ended");
     assert!(!weir.log().contains(&token));
     weir.stop();
@@ -443,7 +443,7 @@ fn every_answer_forbids_the_browser_what_no_page_needs() {
     done(&weir, &["add", "li.na", "--role", "view"], PASSWORD);
     weir.start();
     let browser = Browser::login(&weir, "li.na", PASSWORD);
-    for path in ["/", "/login", "/nothing", "/style.css", "/live.js", "/api/page", "/health"] {
+    for path in ["/", "/login", "/nothing", "/style.css", "/live.js", "/api/v1/status", "/health"] {
         let answer = browser.get(path);
         let policy = answer.header("content-security-policy").unwrap();
         for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"] {

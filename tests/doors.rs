@@ -478,7 +478,9 @@ impl House {
     /// Asks every address of the page, with the token, with another and without.
     fn all_answers(&self, token: &str) -> Written {
         let mut answers = Written::new();
-        for path in ["/", "/?lang=zh", "/api/page", "/health", "/ready", "/metrics", "/nothing"] {
+        let paths = ["/", "/?lang=zh", "/weir", "/weir/edition", "/health", "/ready", "/metrics"];
+        let programs = ["/api/v1/status", "/api/v1/channels", "/api/v1/brokers", "/nothing"];
+        for path in paths.into_iter().chain(programs) {
             for offered in [token, "another", ""] {
                 let head = format!(
                     "GET {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer {offered}\r\n\r\n"

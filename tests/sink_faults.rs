@@ -130,9 +130,9 @@ impl Site {
 
     /// What the page says is wrong with the database.
     fn said(&self) -> String {
-        let page = get(self.weir.page(), "/api/page").1;
-        let page: serde_json::Value = serde_json::from_str(&page).unwrap_or_default();
-        page.pointer("/sink/fault").and_then(|fault| fault.as_str()).unwrap_or("").to_owned()
+        let sinks = get(self.weir.page(), "/api/v1/sinks").1;
+        let sinks: serde_json::Value = serde_json::from_str(&sinks).unwrap_or_default();
+        sinks.pointer("/value/0/fault").and_then(|fault| fault.as_str()).unwrap_or("").to_owned()
     }
 
     fn metric(&self, name: &str) -> f64 {
@@ -382,7 +382,7 @@ fn a_receiver_that_is_away_is_told_everything_once_and_in_order() {
         assert!(requests <= 20, "{requests} requests in 3 s at {said}");
         site.step(61);
         site.within(30, "the alert", || {
-            get(site.weir.page(), "/api/page").1.contains("Look at the alert channel")
+            get(site.weir.page(), "/api/v1/alerts?route=weir").1.contains("channel_failing")
         });
         assert_eq!(site.hook.got().len(), before, "{said}");
         site.receiver.set(Mode::Pass);
@@ -405,7 +405,7 @@ fn a_receiver_is_asked_no_sooner_than_it_wants_and_that_it_fails_is_said_in_time
     let requests = site.receiver.requests();
     site.step(61);
     site.within(30, "the alert", || {
-        get(site.weir.page(), "/api/page").1.contains("Look at the alert channel")
+        get(site.weir.page(), "/api/v1/alerts?route=weir").1.contains("channel_failing")
     });
     site.step(800);
     site.more(200);

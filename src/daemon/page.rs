@@ -2,13 +2,16 @@
 //! in the words of people.
 
 mod alerts;
+mod api;
 mod audit;
 mod evaluated;
 mod handover;
 mod now;
+mod settings;
 mod strip;
 #[cfg(test)]
 mod tests;
+mod weir;
 mod words;
 
 use std::sync::atomic::Ordering;
@@ -36,8 +39,8 @@ use crate::domain::time::SECOND;
 use crate::http::door::{Acted, Source};
 use crate::http::metrics::{self, Kind, Metric};
 use crate::http::view::{
-    AlertView, BrokerView, CountsView, DoubtView, LedgerView, PageView, PartView, PlaceView,
-    SinkView, StationView, Text, ValueView,
+    AlertView, BrokerView, CountsView, DoubtView, PageView, PartView, PlaceView, SinkView,
+    StationView, Text, ValueView,
 };
 use crate::journal::Error;
 use crate::journal::read::Reader;
@@ -95,6 +98,8 @@ impl Observer {
             alerts: alerts::source(&observer),
             act: Box::new(move |asked| Box::pin(Arc::clone(&acting).act(asked))),
             audit: Box::new(move |asked, shown_max| auditing.audit(asked, shown_max)),
+            api: api::source(&observer),
+            house: weir::source(&observer),
             unready: Box::new(move || unready.unready()),
             metrics: Box::new(move || observer.metrics()),
             wall: Box::new(move || clock.now().wall),
@@ -180,15 +185,7 @@ impl Observer {
         page.alerts_of = alerts.len();
         alerts.truncate(ALERTS_SHOWN_MAX);
         page.alerts = alerts;
-        let ledger = reader.ledger()?;
-        let total = ledger.total();
-        page.ledger = LedgerView {
-            since: ledger.since.rfc3339(&self.home),
-            messages: counts(total.messages),
-            readings: counts(total.readings),
-            unprotected: total.unprotected,
-            balances: total.balances(),
-        };
+        page.ledger = self.ledger(reader)?;
         let cursor = reader.cursor(SINK)?;
         page.sink = SinkView {
             name: self.sink.clone(),

@@ -42,19 +42,25 @@ impl Pulse {
         self.commit_ms.store(IDLE, Ordering::Relaxed);
     }
 
+    /// Gives for how long the pipeline has not heard the clock, and for how long the committer is at
+    /// one piece of work; nothing while that waits for some.
+    #[must_use]
+    pub fn quiet(&self) -> [Option<Duration>; 2] {
+        let now = self.elapsed_ms();
+        [&self.ingest_ms, &self.commit_ms].map(|since| {
+            let since = since.load(Ordering::Relaxed);
+            (since != IDLE).then(|| Duration::from_millis(now.saturating_sub(since)))
+        })
+    }
+
     /// Says which thread has given no sign of life for longer than it may, and for how long.
     #[must_use]
     pub fn stuck(&self, longest: Duration) -> Option<String> {
-        let now = self.elapsed_ms();
-        let signs = [
-            (&self.ingest_ms, "the pipeline has not heard the clock"),
-            (&self.commit_ms, "the committer has been at one piece of work"),
-        ];
-        signs.into_iter().find_map(|(since, what)| {
-            let since = since.load(Ordering::Relaxed);
-            let passed = Duration::from_millis(now.saturating_sub(since));
-            (since != IDLE && passed > longest)
-                .then(|| format!("{what} for {} s", passed.as_secs()))
+        let words =
+            ["the pipeline has not heard the clock", "the committer has been at one piece of work"];
+        self.quiet().into_iter().zip(words).find_map(|(passed, what)| {
+            let passed = passed.filter(|passed| *passed > longest)?;
+            Some(format!("{what} for {} s", passed.as_secs()))
         })
     }
 

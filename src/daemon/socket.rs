@@ -1,7 +1,6 @@
 //! The way from the shell to a daemon at work: a Unix socket in its data folder, which only its
 //! own user may enter. One line of JSON asks, one line answers.
 
-use std::collections::HashSet;
 use std::fs::Permissions;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,16 +17,14 @@ use crate::config::Config;
 use crate::daemon::act;
 use crate::daemon::alerts::shown;
 use crate::daemon::check;
-use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
 use crate::daemon::days;
 use crate::daemon::edition::Edition;
 use crate::daemon::explain;
 use crate::daemon::import;
 use crate::daemon::recompute::Orders;
+use crate::daemon::retry;
 use crate::daemon::run::Commands;
 use crate::domain::asked::Asked;
-use crate::journal::batch::{DeadLetter, DeadLetterId};
-use crate::journal::read::Reader;
 use crate::seed::Tables;
 
 /// The socket's file in the data folder.
@@ -196,7 +193,9 @@ async fn serve_one(
         _ if !line.ends_with(b"\n") && line.len() as u64 >= REQUEST_MAX => {
             Answer::refused(vec![format!("a request of more than {REQUEST_MAX} bytes")])
         }
-        Ok(Request::Retry { ids }) => retry(config, commands, &ids).await?,
+        Ok(Request::Retry { ids }) => {
+            Answer::done(retry::numbers(&config.journal.data_folder, commands, &ids).await?)
+        }
         Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
         Ok(Request::Act(asked)) => {
             match act::take(commands, &config.journal.data_folder, asked).await? {
@@ -256,41 +255,6 @@ fn said(orders: &Orders, station: Option<&str>, all: bool) -> Answer {
         },
         None => Answer::refused(vec!["weir has only just begun; ask again in some seconds".into()]),
     }
-}
-
-async fn retry(config: &Config, commands: &Commands, ids: &[i64]) -> anyhow::Result<Answer> {
-    let reader = Reader::open(&config.journal.data_folder)?;
-    let mut seen = HashSet::new();
-    let mut ids = ids.iter().filter(|id| seen.insert(**id));
-    let (mut tried, mut ended_well) = (0, 0);
-    loop {
-        let committed = commands.committed();
-        let letters = portion(&reader, &mut ids)?;
-        if letters.is_empty() {
-            return Ok(Answer::done(format!("{tried} tried, {ended_well} ended well")));
-        }
-        tried += letters.len();
-        ended_well += commands.retry(letters, committed).await?;
-    }
-}
-
-/// Reads so many letters as one batch may hold: all of them at once may not fit into memory.
-fn portion<'i>(
-    reader: &Reader,
-    ids: &mut impl Iterator<Item = &'i i64>,
-) -> anyhow::Result<Vec<(DeadLetterId, DeadLetter)>> {
-    let (mut letters, mut bytes) = (Vec::new(), 0);
-    while letters.len() < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX {
-        let Some(id) = ids.next() else { break };
-        let held = reader.dead_letter(DeadLetterId(*id))?;
-        // What is cut off is never whole again.
-        let held = held.filter(|held| held.retried_at.is_none());
-        if let Some(held) = held.filter(|held| &*held.letter.code != "payload_too_long") {
-            bytes += held.letter.topic.len() + held.letter.payload.len();
-            letters.push((held.id, held.letter));
-        }
-    }
-    Ok(letters)
 }
 
 async fn apply(config: &Config, commands: &Commands, folder: &Path) -> anyhow::Result<Answer> {

@@ -141,6 +141,12 @@ impl Period {
         Self::Year,
     ];
 
+    /// Reads the word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        std::iter::once(Self::Native).chain(Self::AVERAGED).find(|one| one.word() == word)
+    }
+
     /// Gives the word used in seeds and output.
     #[must_use]
     pub fn word(self) -> &'static str {

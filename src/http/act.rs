@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use crate::domain::asked::{Asked, Deed, Of, Work};
 use crate::http::door::Shared;
 use crate::http::form::{self, Form};
+use crate::http::house::Retry;
 use crate::http::visit::{Role, Visit};
 
 /// How many bytes of what came of an act are said on the next page; further ones are left out.
@@ -32,6 +33,9 @@ pub(super) async fn post(
         return (StatusCode::FORBIDDEN, "this account may look, not act\n").into_response();
     }
     let back = form.text("back");
+    if let Some(words) = house(&shared, &form, visit.role).await {
+        return lead_back(&words, &back);
+    }
     let person = match visit.person.as_str() {
         // Where nobody has an account, whoever acts says who it is.
         "" => form.text("person"),
@@ -44,6 +48,32 @@ pub(super) async fn post(
         },
     };
     lead_back(&words, &back)
+}
+
+/// Has done what only an administrator may; nothing where the form names no such deed.
+async fn house(shared: &Shared, form: &Form, role: Role) -> Option<Vec<String>> {
+    let deed = form.get("deed").filter(|deed| matches!(*deed, "retry" | "test"))?;
+    if role < Role::Admin {
+        return Some(vec!["this needs an account of the role admin".to_owned()]);
+    }
+    let (Ok(words) | Err(words)) = match (deed, retry(form)) {
+        ("retry", Some(asked)) => (shared.source.house.retry)(asked).await,
+        ("retry", None) => Err(vec!["say which dead letters are meant".to_owned()]),
+        _ => (shared.source.house.test)(form.text("channel")).await,
+    };
+    Some(words)
+}
+
+/// Reads which dead letters a form means: those of some numbers, or of a device, channel and reason,
+/// which one field has as a list of JSON.
+fn retry(form: &Form) -> Option<Retry> {
+    let Some(kind) = form.get("kind") else {
+        let ids = form.all("id").map(str::parse).collect::<Result<Vec<i64>, _>>().ok()?;
+        return Some(Retry { ids, ..Retry::default() });
+    };
+    let [device, channel, code]: [String; 3] = serde_json::from_str(kind).ok()?;
+    let ids = Vec::new();
+    Some(Retry { ids, device: Some(device), channel: Some(channel), code: Some(code) })
 }
 
 /// Makes of a form what is asked for; nothing where it names no deed.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
@@ -16,9 +16,8 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use secrecy::SecretString;
-use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -27,9 +26,11 @@ use crate::domain::asked::Asked;
 use crate::domain::time::Timestamp;
 use crate::http::Config;
 use crate::http::act;
+use crate::http::api;
 use crate::http::audit;
 use crate::http::connections::{self, LIMITS};
 use crate::http::guard::{self, Guard};
+use crate::http::house;
 use crate::http::live::{self, Hub};
 use crate::http::login;
 use crate::http::pages;
@@ -68,6 +69,10 @@ pub struct Source {
     pub act: Box<dyn Fn(Asked) -> Answering<Acted> + Send + Sync>,
     /// The audit list, of which no more than so many acts are wanted.
     pub audit: Box<dyn Fn(AuditAsked, Option<usize>) -> AuditView + Send + Sync>,
+    /// What programs ask for.
+    pub api: api::Source,
+    /// What the page about weir itself shows, and what is done on it.
+    pub house: house::Source,
     /// Why weir is not ready; empty if it is.
     pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Metrics as text.
@@ -199,7 +204,7 @@ impl Server {
         let shared = Arc::new(Shared { source, guard, templates, hub: Hub::default() });
         let guarded = Router::new()
             .route("/", get(pages::get))
-            .route("/api/page", get(page_json))
+            .route("/api/v1/{*path}", any(api::answer))
             .route("/ready", get(ready))
             .route("/metrics", get(metrics))
             .route("/style.css", get(style))
@@ -270,16 +275,6 @@ async fn harden(mut response: Response, secure: bool) -> Response {
     response
 }
 
-#[derive(Deserialize)]
-struct Part {
-    page: Option<String>,
-}
-
-async fn page_json(State(shared): State<Arc<Shared>>, Query(part): Query<Part>) -> Json<PageView> {
-    let number = part.page.as_deref().and_then(|page| page.parse().ok()).unwrap_or(1);
-    Json((shared.source.page)(number))
-}
-
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let reasons = (shared.source.unready)();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -323,6 +318,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::http::api::asked::Refused;
     use crate::http::view::PartView;
     use crate::http::view::alert::WholeView;
     use crate::http::view::alerts::{AlertsView, HistoryView, SilencesView, Wanted};
@@ -349,6 +345,8 @@ mod tests {
             alerts: alerts(),
             act: Box::new(|_| Box::pin(async { Ok(vec!["done".to_owned()]) })),
             audit: Box::new(|_, _| AuditView::default()),
+            api: api::Source { get: Box::new(|_| Box::pin(async { Err(Refused::NotYet) })) },
+            house: house::Source::empty(),
             unready: Box::new(|| vec!["broker rivers is away".to_owned()]),
             metrics: Box::new(|| "weir_up 1\n".to_owned()),
             wall: Box::new(|| Timestamp(1_780_272_000_000)),
@@ -393,8 +391,8 @@ mod tests {
         let ready = ask(address, "/ready", host).await;
         assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("rivers is away"), "{ready}");
         assert!(ask(address, "/metrics", host).await.contains("weir_up 1"));
-        assert!(ask(address, "/api/page", host).await.contains("\"alerts\":[]"));
-        assert!(ask(address, "/api/page?page=2", host).await.contains("\"number\":2"));
+        let status = ask(address, "/api/v1/status", host).await;
+        assert!(status.starts_with("HTTP/1.1 503") && status.contains("problem+json"), "{status}");
         let second = ask(address, "/stations?page=2&lang=zh", host).await;
         assert!(second.contains("href=\"/stations?page=3\""), "{second}");
         assert!(ask(address, "/?page=x", host).await.starts_with("HTTP/1.1 200"));

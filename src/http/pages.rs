@@ -66,6 +66,11 @@ impl Query {
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// Gives every key with its value, in their order.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+
     /// Gives a number, or another one where there is none.
     pub(super) fn number(&self, name: &str, otherwise: usize) -> usize {
         self.get(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
@@ -108,6 +113,13 @@ async fn content(
         ["audit"] => {
             let view = (shared.source.audit)(audit::asked(query), Some(ACTS_SHOWN_MAX));
             Ok(Shown::new("audit.html", view))
+        }
+        ["weir"] => {
+            let shown = Shown::new("weir.html", (shared.source.house.page)());
+            Ok(shown.with_live(&["live_weir", "live_letters", "live_channels"]))
+        }
+        ["weir", "edition"] => {
+            Ok(Shown::new("edition.html", (shared.source.house.edition)().await))
         }
         ["alerts", ref rest @ ..] => alerts(shared, rest, query),
         _ => Err(Fault::Unknown(Text::new("There is no such page.", "没有这个页面。"))),

@@ -25,6 +25,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("silences.html", include_str!("pages/silences.html")),
     ("history.html", include_str!("pages/history.html")),
     ("alert.html", include_str!("pages/alert.html")),
+    ("weir.html", include_str!("pages/weir.html")),
+    ("edition.html", include_str!("pages/edition.html")),
 ];
 
 /// The compiled templates, once for each language.

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod handover;
 pub mod now;
 pub mod strip;
+pub mod weir;
 
 use serde::Serialize;
 

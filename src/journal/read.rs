@@ -2,6 +2,7 @@
 //! SQLite's write-ahead log from being folded back.
 
 mod alerts;
+mod kept;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -130,6 +131,7 @@ pub struct Due {
 }
 
 pub use self::alerts::{AlertActHeld, AlertHeld, ToldHeld};
+pub use self::kept::{LastTried, LetterKind, LetterWords};
 
 impl Reader {
     /// Opens the journal of a folder.
@@ -391,12 +393,27 @@ impl Reader {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<StoredObservation>, Error> {
+        self.first_observations((datastream, period), (from, to), u32::MAX)
+    }
+
+    /// Gives the first so many of them.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn first_observations(
+        &self,
+        (datastream, period): (DatastreamId, Period),
+        (from, to): (Timestamp, Timestamp),
+        count_max: u32,
+    ) -> Result<Vec<StoredObservation>, Error> {
         let mut statement = self.connection.prepare_cached(
             "SELECT datastream, period, time, kind, number, raw, flag, revision, mark
              FROM observations
-             WHERE datastream = ?1 AND period = ?2 AND time >= ?3 AND time < ?4 ORDER BY time",
+             WHERE datastream = ?1 AND period = ?2 AND time >= ?3 AND time < ?4
+             ORDER BY time LIMIT ?5",
         )?;
-        let of = params![datastream.0, period_number(period), from.millis(), to.millis()];
+        let (from, to) = (from.millis(), to.millis());
+        let of = params![datastream.0, period_number(period), from, to, count_max];
         let rows = statement.query_map(of, |row| {
             Ok(StoredObservation {
                 datastream: DatastreamId(row.get(0)?),

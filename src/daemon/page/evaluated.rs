@@ -153,7 +153,7 @@ fn stands_until(registry: &Registry, station: &Station, state: &StationState) ->
     state.stands_until.plus(next.unwrap_or(0))
 }
 
-fn sorted(told: &[Told]) -> Vec<&Told> {
+pub(super) fn sorted(told: &[Told]) -> Vec<&Told> {
     let mut told: Vec<&Told> = told.iter().collect();
     told.sort_by_key(|told| (told.index, told.period));
     told
