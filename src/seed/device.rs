@@ -111,13 +111,17 @@ pub(super) fn feeders(registry: &mut Registry) {
 
 /// Refuses gateways that are no device of the same network.
 fn gateways(sheet: &Sheet, draft: &mut Draft) {
+    let mut peers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in &sheet.rows {
+        let device = sheet.text(row, "device");
+        peers.entry(sheet.text(row, "network")).or_default().insert(device);
+    }
     for row in &sheet.rows {
         let mut cells = sheet.cells(row, &mut draft.faults);
         let (network, gateway) = (cells.text("network"), cells.text("gateway"));
-        let peers = sheet.rows.iter().filter(|peer| sheet.text(peer, "network") == network);
-        let names: BTreeSet<_> = peers.map(|peer| sheet.text(peer, "device")).collect();
+        let Some(names) = peers.get(network) else { continue };
         if !gateway.is_empty() && !names.contains(gateway) {
-            let near = nearest(gateway, names.into_iter());
+            let near = nearest(gateway, names.iter().copied());
             let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
             cells.fault(quoted(gateway), format!("a device of `{network}` in `gateway`{near}"));
         }

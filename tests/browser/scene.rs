@@ -1,6 +1,7 @@
 //! A weir at work behind the page: a broker, the devices of the demonstration with its story, and
 //! the daemon itself, as they would stand in a bureau.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use tokio::runtime::Runtime;
@@ -49,10 +50,16 @@ impl Scene {
     pub fn tell(&mut self, minute: i64) {
         let mut said = Vec::new();
         self.world.until(self.start.plus(minute * MINUTE), &mut |one| said.push(one));
+        let text = |payload| String::from_utf8(payload).unwrap();
+        self.say(said.into_iter().map(|one| (one.topic, text(one.payload))));
+    }
+
+    /// Has devices say something, each on its topic.
+    pub fn say(&self, said: impl IntoIterator<Item = (String, String)>) {
         self.runtime.block_on(async {
-            for one in said {
-                let sent = self.publisher.publish(&one.topic, one.payload, Qos::AtLeastOnce, false);
-                sent.await.unwrap();
+            for (topic, payload) in said {
+                let payload = payload.into_bytes();
+                self.publisher.publish(&topic, payload, Qos::AtLeastOnce, false).await.unwrap();
             }
             self.publisher.flush().await;
         });
@@ -71,4 +78,35 @@ pub fn reword(weir: &Weir, table: &str, before: &str, after: &str) {
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.contains(before), "{before} is not in {table}");
     std::fs::write(file, text.replace(before, after)).unwrap();
+}
+
+/// Adds rows to a table of an installation's seeds.
+#[track_caller]
+pub fn add(weir: &Weir, table: &str, rows: &str) {
+    let file: PathBuf = weir.folder().join("seeds").join(table);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file, text + rows).unwrap();
+}
+
+/// Puts many sondes of one kind beside the others: `many-7` at a station of that name.
+pub fn many(weir: &Weir, count: usize) {
+    let source = "made for a test of many";
+    let (mut stations, mut devices) = (String::new(), String::new());
+    for number in 0..count {
+        writeln!(
+            stations,
+            "many-{number},puhe,Many {number},众多 {number},41.9,123.4,+08:00,river,IV,,,{source}"
+        )
+        .unwrap();
+        writeln!(devices, "rivers,many-{number},many-{number},,many,device,,,,,,{source}").unwrap();
+    }
+    let channel = |property: &str, channel: &str| {
+        format!(
+            "many,sonde,{property},,/{channel},mg/L,1,number,continuous,,,instant,,60s,,{source}\n"
+        )
+    };
+    add(weir, "stations.csv", &stations);
+    add(weir, "devices.csv", &devices);
+    add(weir, "profiles.csv", &channel("dissolved_oxygen", "do"));
+    add(weir, "profiles.csv", &channel("ammonia_nitrogen", "nh3n"));
 }
