@@ -183,8 +183,8 @@ fn list(accounts: &Accounts, json: bool) -> anyhow::Result<()> {
     if json {
         let all = accounts.iter().map(|user| {
             let labels: Vec<&str> = user.labels().collect();
-            let (name, role, password) = (&user.name, user.role.word(), user.has_password());
-            serde_json::json!({ "name": name, "role": role, "password": password, "tokens": labels })
+            let (name, role, has) = (&user.name, user.role.word(), user.has_password());
+            serde_json::json!({ "name": name, "role": role, "password": has, "tokens": labels })
         });
         writeln!(out, "{}", serde_json::Value::from_iter(all))?;
         return Ok(());

@@ -36,12 +36,7 @@ pub(super) async fn post(
     if let Some(words) = house(&shared, &form, visit.role).await {
         return lead_back(&words, &back);
     }
-    let person = match visit.person.as_str() {
-        // Where nobody has an account, whoever acts says who it is.
-        "" => form.text("person"),
-        person => person.to_owned(),
-    };
-    let words = match asked(&form, &person) {
+    let words = match asked(&form, &visit.person) {
         None => vec![format!("`{}` is nothing that can be done", form.text("deed"))],
         Some(asked) => match (shared.source.act)(asked).await {
             Ok(words) | Err(words) => words,

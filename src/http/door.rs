@@ -306,8 +306,8 @@ fn asset(headers: &HeaderMap, kind: &'static str, text: &'static str) -> Respons
     ([(CONTENT_TYPE, kind)], known, text).into_response()
 }
 
-async fn icon() -> Response {
-    ([(CONTENT_TYPE, "image/svg+xml")], include_str!("icon.svg")).into_response()
+async fn icon(headers: HeaderMap) -> Response {
+    asset(&headers, "image/svg+xml", include_str!("icon.svg"))
 }
 
 #[cfg(test)]

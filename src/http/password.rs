@@ -1,4 +1,4 @@
-//! Passwords and what is drawn by lot: hashes that take long to guess, tokens that can't be guessed.
+//! Passwords and what is drawn by lot: hashes slow to guess, tokens that nobody can guess.
 
 use std::fmt::Write as _;
 use std::io;
