@@ -4,6 +4,7 @@
 pub mod deliver;
 pub mod line;
 pub mod query;
+pub mod series;
 pub mod tally;
 pub mod write;
 

@@ -149,12 +149,8 @@ fn house() -> (Mosquitto, Weir) {
     (broker, weir)
 }
 
-#[test]
-fn people_come_in_by_name_and_password_and_go_when_they_are_sent() {
-    let (_broker, mut weir) = house();
-    weir.start();
-    // Nobody has an account: what to do first is said, and nothing is shown.
-    let stranger = Browser::new(&weir);
+/// What to do first is said, and nothing is shown.
+fn nothing_is_shown_without_an_account(weir: &Weir, stranger: &Browser) {
     for path in ["/", "/login", "/?lang=en"] {
         let first = stranger.get(path);
         assert_eq!(first.status, 403, "{path}");
@@ -165,6 +161,14 @@ fn people_come_in_by_name_and_password_and_go_when_they_are_sent() {
     assert_eq!(stranger.get("/health").status, 200);
     assert_eq!((stranger.get("/ready").status, stranger.get("/metrics").status), (200, 200));
     assert_eq!(get(weir.page(), "/").0, 401, "a token that is none");
+}
+
+#[test]
+fn people_come_in_by_name_and_password_and_go_when_they_are_sent() {
+    let (_broker, mut weir) = house();
+    weir.start();
+    let stranger = Browser::new(&weir);
+    nothing_is_shown_without_an_account(&weir, &stranger);
 
     // An account works at once, and the first tries were none.
     done(&weir, &["add", "li.na", "--role", "operate"], PASSWORD);

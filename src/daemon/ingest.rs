@@ -314,6 +314,7 @@ impl Times {
                 evaluated: Arc::clone(&state.evaluated),
                 invalidations: Arc::clone(&state.invalidations),
                 desk: Arc::clone(&state.desk),
+                gone: state.gone.clone(),
             })));
         }
         if now.duration_since(self.snapshot) >= SNAPSHOT_EVERY {

@@ -7,7 +7,11 @@ mod audit;
 mod evaluated;
 mod handover;
 mod now;
+mod raw;
+mod series;
 mod settings;
+mod shelf;
+mod station;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -100,6 +104,11 @@ impl Observer {
             audit: Box::new(move |asked, shown_max| auditing.audit(asked, shown_max)),
             api: api::source(&observer),
             house: weir::source(&observer),
+            stations: shelf::source(
+                Arc::clone(&observer.status),
+                &observer.config.journal.data_folder,
+                observer.config.influx.clone(),
+            ),
             unready: Box::new(move || unready.unready()),
             metrics: Box::new(move || observer.metrics()),
             wall: Box::new(move || clock.now().wall),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::daemon::pulse::Pulse;
 use crate::domain::evaluation::{Evaluated, Told};
 use crate::domain::invalidation::Invalidations;
+use crate::domain::name::DeviceId;
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
 use crate::mqtt::outbox::Outbox;
@@ -33,6 +34,8 @@ pub struct View {
     pub invalidations: Arc<Invalidations>,
     /// What persons did with alerts, and what was told of them.
     pub desk: Arc<Desk>,
+    /// Devices that are gone, as they or their broker said, since when in elapsed milliseconds.
+    pub gone: BTreeMap<DeviceId, i64>,
 }
 
 /// The daemon's own state, written by its parts and read by metrics and page.

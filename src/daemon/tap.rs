@@ -2,7 +2,7 @@
 //! work and without touching its session.
 
 mod evaluated;
-mod heard;
+pub(super) mod heard;
 mod show;
 
 use std::io;

@@ -228,6 +228,19 @@ pub enum NotAssessable {
 }
 
 impl NotAssessable {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::NoLimit,
+        Self::NoneInForce,
+        Self::Quality,
+        Self::Missing,
+        Self::Censored,
+        Self::Incomplete,
+        Self::ConditionUnknown,
+        Self::Indicative,
+        Self::TooFewItems,
+    ];
+
     /// Gives the word used in output.
     #[must_use]
     pub fn word(self) -> &'static str {

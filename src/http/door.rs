@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -35,6 +35,7 @@ use crate::http::live::{self, Hub};
 use crate::http::login;
 use crate::http::pages;
 use crate::http::password;
+use crate::http::station;
 use crate::http::templates::Templates;
 use crate::http::tls;
 use crate::http::view::PageView;
@@ -73,6 +74,8 @@ pub struct Source {
     pub api: api::Source,
     /// What the page about weir itself shows, and what is done on it.
     pub house: house::Source,
+    /// The pages of one station.
+    pub stations: station::Source,
     /// Why weir is not ready; empty if it is.
     pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Metrics as text.
@@ -215,6 +218,7 @@ impl Server {
             .route("/audit.csv", get(audit::csv))
             .route("/login", get(login::get).post(login::post))
             .route("/logout", post(login::out))
+            .route("/stations/{name}/series.csv", get(series_csv))
             .fallback(get(pages::get))
             .with_state(Arc::clone(&shared))
             .layer(middleware::from_fn_with_state(shared, guard::guard));
@@ -273,6 +277,15 @@ async fn harden(mut response: Response, secure: bool) -> Response {
         headers.insert(STRICT_TRANSPORT_SECURITY, year);
     }
     response
+}
+
+async fn series_csv(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Response {
+    let query = pages::Query::of(uri.query().unwrap_or_default());
+    station::csv(&shared, &name, &query).await
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
@@ -347,6 +360,7 @@ mod tests {
             audit: Box::new(|_, _| AuditView::default()),
             api: api::Source { get: Box::new(|_| Box::pin(async { Err(Refused::NotYet) })) },
             house: house::Source::empty(),
+            stations: station::Source::default(),
             unready: Box::new(|| vec!["broker rivers is away".to_owned()]),
             metrics: Box::new(|| "weir_up 1\n".to_owned()),
             wall: Box::new(|| Timestamp(1_780_272_000_000)),

@@ -85,7 +85,7 @@ async fn keep_up(shared: Arc<Shared>, topic: Topic, sender: watch::Sender<Made>)
     let Topic { here, language, role } = &topic;
     let visit = Visit::anybody(*language, *role);
     let (path, query) = here.split_once('?').unwrap_or((here, ""));
-    let query = Query::of(query);
+    let query = Query::of(query).kept_up_only();
     let mut beat = interval(EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The hub holds one receiver.

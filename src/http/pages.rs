@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::http::audit;
 use crate::http::door::Shared;
+use crate::http::station;
 use crate::http::view::Text;
 use crate::http::view::alerts::Wanted;
 use crate::http::view::strip::StripView;
@@ -52,23 +53,37 @@ pub(super) enum Fault {
 
 /// The query of an address.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct Query {
+    pairs: Vec<(String, String)>,
+    kept_up: bool,
+}
 
 impl Query {
     pub(super) fn of(text: &str) -> Self {
         let pairs = url::form_urlencoded::parse(text.as_bytes());
-        Self(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
+        let pairs = pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+        Self { pairs, kept_up: false }
+    }
+
+    /// Notes that the page is only kept up: nothing but its live blocks is needed.
+    pub(super) fn kept_up_only(self) -> Self {
+        Self { kept_up: true, ..self }
+    }
+
+    /// Says whether the page is only kept up.
+    pub(super) fn is_kept_up(&self) -> bool {
+        self.kept_up
     }
 
     /// Gives what is asked for under a name; nothing where it is left empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(key, _)| key == name);
+        let found = self.pairs.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// Gives every key with its value, in their order.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
+        self.pairs.iter().map(|(key, value)| (&**key, &**value))
     }
 
     /// Gives a number, or another one where there is none.
@@ -121,6 +136,8 @@ async fn content(
         ["weir", "edition"] => {
             Ok(Shown::new("edition.html", (shared.source.house.edition)().await))
         }
+        ["stations", name] => station::show(shared, name, query).await,
+        ["stations", name, "raw"] => station::raw(shared, name, query).await,
         ["alerts", ref rest @ ..] => alerts(shared, rest, query),
         _ => Err(Fault::Unknown(Text::new("There is no such page.", "没有这个页面。"))),
     }

@@ -27,6 +27,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("alert.html", include_str!("pages/alert.html")),
     ("weir.html", include_str!("pages/weir.html")),
     ("edition.html", include_str!("pages/edition.html")),
+    ("station.html", include_str!("pages/station.html")),
+    ("raw.html", include_str!("pages/raw.html")),
 ];
 
 /// The compiled templates, once for each language.

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod audit;
 pub mod handover;
 pub mod now;
+pub mod station;
 pub mod strip;
 pub mod weir;
 

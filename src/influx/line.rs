@@ -396,8 +396,35 @@ fn field_name(registry: &Registry, datastream: &Datastream) -> String {
     format!("{property}{ending}")
 }
 
+/// Where the values of a datastream stand in the database.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The measurement.
+    pub measurement: String,
+    /// The field of the value; those beside it are called after it.
+    pub field: String,
+    /// The tag `station`.
+    pub station: String,
+    /// The tag `position`; empty where there is none.
+    pub position: String,
+}
+
+/// Gives where the values of a datastream and period stand.
+#[must_use]
+pub fn place(registry: &Registry, datastream: &Datastream, period: Period) -> Place {
+    let medium = registry.property(datastream.property).map_or("", |property| &property.medium);
+    let kind = period_name(datastream, period);
+    let station = registry.station(datastream.station);
+    Place {
+        measurement: kind.map_or(medium.to_owned(), |kind| format!("{medium}_{kind}")),
+        field: field_name(registry, datastream),
+        station: station.map_or(String::new(), |station| station.name.to_string()),
+        position: datastream.position.to_string(),
+    }
+}
+
 /// Gives the periods of which a datastream can have values.
-fn periods(datastream: &Datastream) -> impl Iterator<Item = Period> + '_ {
+pub fn periods(datastream: &Datastream) -> impl Iterator<Item = Period> + '_ {
     let hour = datastream.hour_mean.map(|_| Period::Hour);
     let mut longer: Vec<Period> = datastream.averages.iter().map(|rule| rule.period).collect();
     longer.dedup();

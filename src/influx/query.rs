@@ -215,7 +215,7 @@ impl Counted {
 }
 
 /// Sets up influxdb2's client.
-fn client(config: &Config) -> Result<influxdb2::Client, Error> {
+pub(super) fn client(config: &Config) -> Result<influxdb2::Client, Error> {
     config.check()?;
     let no_flux = |reason: String| Error::NoFlux { reason };
     if config.dialect != Dialect::Influx2 {
@@ -236,7 +236,7 @@ fn client(config: &Config) -> Result<influxdb2::Client, Error> {
 }
 
 /// Runs a question to influxdb2 where its panics end nothing but the question.
-async fn apart<T: Send + 'static>(
+pub(super) async fn apart<T: Send + 'static>(
     config: &Config,
     what: &'static str,
     question: impl Future<Output = Result<T, RequestError>> + Send + 'static,
@@ -255,7 +255,7 @@ async fn apart<T: Send + 'static>(
     })
 }
 
-fn away(config: &Config, error: reqwest::Error) -> Error {
+pub(super) fn away(config: &Config, error: reqwest::Error) -> Error {
     Error::Away { url: config.shown_url(), fault: causes(&error.without_url()) }
 }
 
@@ -291,7 +291,7 @@ async fn health_by_status(config: &Config, path: &'static str) -> Result<Health,
 }
 
 /// Tells what was answered, without the credentials, which a proxy may quote.
-fn answered(config: &Config, what: &'static str, status: u16, words: &str) -> Error {
+pub(super) fn answered(config: &Config, what: &'static str, status: u16, words: &str) -> Error {
     let words = config.credentials().map_or_else(|_| String::new(), |own| own.hidden_in(words));
     Error::Answer { what, status, words }
 }
@@ -347,7 +347,7 @@ async fn ensure_database(config: &Config) -> Result<Ensured, Error> {
 }
 
 /// Writes a Flux string literal. `${` would begin an expression.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for letter in text.chars() {
         match letter {
@@ -364,7 +364,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Writes an InfluxQL identifier.
-fn quoted_identifier(name: &str) -> String {
+pub(super) fn quoted_identifier(name: &str) -> String {
     let name: String = name.chars().filter(|letter| !letter.is_control()).collect();
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }

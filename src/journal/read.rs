@@ -414,20 +414,33 @@ impl Reader {
         )?;
         let (from, to) = (from.millis(), to.millis());
         let of = params![datastream.0, period_number(period), from, to, count_max];
-        let rows = statement.query_map(of, |row| {
-            Ok(StoredObservation {
-                datastream: DatastreamId(row.get(0)?),
-                period: period_of(row.get(1)?),
-                time: time(row, 2)?,
-                result: result_of(row.get(3)?, row.get(4)?),
-                raw: row.get(5)?,
-                flag: flag_of(row.get(6)?),
-                revision: row.get(7)?,
-                flag_only: false,
-                mark: row.get::<_, Option<u32>>(8)?.map(MarkId),
-            })
-        })?;
+        let rows = statement.query_map(of, observation)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Gives so many of the embedded store's observations of a time, the newest, in order.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn newest_observations(
+        &self,
+        datastream: DatastreamId,
+        period: Period,
+        (from, to): (Timestamp, Timestamp),
+        most: usize,
+    ) -> Result<Vec<StoredObservation>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT datastream, period, time, kind, number, raw, flag, revision, mark
+             FROM observations
+             WHERE datastream = ?1 AND period = ?2 AND time >= ?3 AND time < ?4
+             ORDER BY time DESC LIMIT ?5",
+        )?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let of = params![datastream.0, period_number(period), from.millis(), to.millis(), most];
+        let rows = statement.query_map(of, observation)?;
+        let mut found: Vec<StoredObservation> = rows.collect::<Result<_, _>>()?;
+        found.reverse();
+        Ok(found)
     }
 
     /// Gives how many observations the embedded store holds.
@@ -438,6 +451,20 @@ impl Reader {
         let select = "SELECT count(*) FROM observations";
         Ok(self.connection.query_row(select, [], |row| unsigned(row, 0))?)
     }
+}
+
+fn observation(row: &Row<'_>) -> rusqlite::Result<StoredObservation> {
+    Ok(StoredObservation {
+        datastream: DatastreamId(row.get(0)?),
+        period: period_of(row.get(1)?),
+        time: time(row, 2)?,
+        result: result_of(row.get(3)?, row.get(4)?),
+        raw: row.get(5)?,
+        flag: flag_of(row.get(6)?),
+        revision: row.get(7)?,
+        flag_only: false,
+        mark: row.get::<_, Option<u32>>(8)?.map(MarkId),
+    })
 }
 
 const LETTER: &str = "id, at, network, topic, payload, qos, retain, packet_id, stage, code, words, \

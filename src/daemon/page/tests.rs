@@ -1,5 +1,7 @@
 //! What the page is given, made of the example seeds.
 
+mod station;
+
 use std::path::Path;
 
 use super::*;
@@ -62,6 +64,7 @@ pub(super) fn view(more: usize) -> View {
         evaluated: Arc::clone(&state.evaluated),
         invalidations: Arc::clone(&state.invalidations),
         desk: Arc::clone(&state.desk),
+        gone: state.gone.clone(),
     }
 }
 

@@ -6,29 +6,33 @@ use std::sync::Arc;
 
 use crate::decode::{self, Announced, Context, Decoded, Plan};
 use crate::domain::input::Message;
-use crate::domain::name::{MarkId, NetworkId, TopicId};
+use crate::domain::name::{DatastreamId, DeviceId, MarkId, NetworkId, TopicId};
 use crate::domain::observation::ObservationResult;
 use crate::domain::registry::{Device, ProfileIndex, Registry, TopicRule, Words};
 use crate::domain::time::Timestamp;
 
 /// One reading.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Heard {
+pub(in crate::daemon) struct Heard {
     /// The channel, as the device names it.
-    pub(super) channel: Box<str>,
+    pub(in crate::daemon) channel: Box<str>,
     /// The number as sent.
-    pub(super) result: ObservationResult,
+    pub(in crate::daemon) result: ObservationResult,
     /// The unit as sent, or the one that the profile states.
-    pub(super) unit: Box<str>,
+    pub(in crate::daemon) unit: Box<str>,
     /// The device's own time, if it stated one.
-    pub(super) device_time: Option<Timestamp>,
+    pub(in crate::daemon) device_time: Option<Timestamp>,
     /// What it marks the value with.
-    pub(super) mark: Option<MarkId>,
+    pub(in crate::daemon) mark: Option<MarkId>,
+    /// The device.
+    pub(in crate::daemon) device: DeviceId,
+    /// The datastream that it is of, if it is not ignored.
+    pub(in crate::daemon) datastream: Option<DatastreamId>,
 }
 
 /// Decodes what comes by, with the formats compiled once.
 #[derive(Debug)]
-pub(super) struct Ear {
+pub(in crate::daemon) struct Ear {
     registry: Arc<Registry>,
     plans: HashMap<(TopicId, ProfileIndex), Vec<Plan>>,
     /// What devices announced since it listens.
@@ -37,7 +41,7 @@ pub(super) struct Ear {
 }
 
 impl Ear {
-    pub(super) fn new(registry: Arc<Registry>) -> Self {
+    pub(in crate::daemon) fn new(registry: Arc<Registry>) -> Self {
         Self {
             registry,
             plans: HashMap::new(),
@@ -46,8 +50,13 @@ impl Ear {
         }
     }
 
+    /// Has it know what devices announced before it listens.
+    pub(in crate::daemon) fn knowing(self, announced: Arc<Announced>) -> Self {
+        Self { announced, ..self }
+    }
+
     /// Gives the network, of several on one broker, that knows a topic.
-    pub(super) fn network(&self, of: &[NetworkId], topic: &[u8]) -> Option<NetworkId> {
+    pub(in crate::daemon) fn network(&self, of: &[NetworkId], topic: &[u8]) -> Option<NetworkId> {
         let topic = std::str::from_utf8(topic).ok()?;
         let rules = || self.registry.topics.iter();
         of.iter().copied().find(|network| {
@@ -56,7 +65,7 @@ impl Ear {
     }
 
     /// Gives the readings of a message; none where nobody can tell what it says.
-    pub(super) fn hear(&mut self, message: &Message<'_>, at: Timestamp) -> Vec<Heard> {
+    pub(in crate::daemon) fn hear(&mut self, message: &Message<'_>, at: Timestamp) -> Vec<Heard> {
         self.decoded.clear();
         self.decode(message, at).unwrap_or_default()
     }
@@ -99,6 +108,13 @@ impl Ear {
                 unit: unit.map_or_else(Box::default, |unit| unit.name.clone()),
                 device_time: reading.device_time,
                 mark: reading.mark,
+                device: device.id,
+                datastream: assignment
+                    .streams
+                    .get(usize::from(reading.channel))
+                    .copied()
+                    .flatten()
+                    .map(|stream| stream.datastream),
             })
         });
         Some(heard.collect())

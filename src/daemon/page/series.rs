@@ -1,0 +1,376 @@
+//! A series for the page: what the database or the embedded store holds of a time, and over it what
+//! weir remembers itself, which is the newest and has the newest flags. If the database is away,
+//! what weir remembers is all, and that is said.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::daemon::page::station::{called, kind, property_name, streams};
+use crate::daemon::page::verdict_of;
+use crate::daemon::status::View;
+use crate::daemon::threshold;
+use crate::domain::assessment::{Bound, Limit, Verdict};
+use crate::domain::condition::Condition;
+use crate::domain::observation::{ObservationResult, Period, Side};
+use crate::domain::registry::{Datastream, Registry, Station, Statistic};
+use crate::domain::time::{DAY, HOUR, Timestamp};
+use crate::http::series::{LimitLine, Point};
+use crate::http::station::{Series, Wanted};
+use crate::http::view::Text;
+use crate::http::view::station::Choice;
+use crate::influx;
+use crate::influx::line;
+use crate::influx::series::{POINTS_MAX, Stored};
+use crate::journal::read::Reader;
+use crate::journal::store::StoredObservation;
+use crate::pipeline::state::StreamState;
+
+/// How long the database may take to answer; then the page does without.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(3);
+/// How long a time may be asked for at once, ms.
+const LENGTH_MAX_MS: i64 = 400 * DAY;
+
+/// Where older values are.
+#[derive(Clone, Debug)]
+pub(super) enum Store {
+    /// In the journal of this folder.
+    Embedded(PathBuf),
+    /// In a database.
+    Database(Box<influx::Config>),
+}
+
+/// What of a series is read.
+struct Reading<'v> {
+    stream: &'v Datastream,
+    station: &'v Station,
+    period: Period,
+    span: (Timestamp, Timestamp),
+}
+
+/// Gives a series; nothing if the station has none of that name.
+pub(super) async fn series(view: &View, store: &Store, wanted: &Wanted) -> Option<Series> {
+    let station = called(view, &wanted.station)?;
+    let (stream, held) = chosen(view, station, &wanted.series)?;
+    let registry = &view.registry;
+    let periods: Vec<Period> = line::periods(stream).collect();
+    let period = periods.iter().copied().find(|one| one.word() == wanted.period);
+    let period = period.unwrap_or_default();
+    let span = span(wanted, station, view.at.wall);
+    let reading = Reading { stream, station, period, span };
+    let mut notes = Vec::new();
+    let mut points = stored(view, store, &reading, &mut notes).await;
+    if let Some(held) = held {
+        lay_over(&mut points, held, &reading);
+    }
+    let mut points: Vec<Point> = points.into_values().collect();
+    if points.len() > POINTS_MAX {
+        points.drain(..points.len() - POINTS_MAX);
+        notes.push(cut());
+    }
+    notes.dedup();
+    let property = registry.property(stream.property)?;
+    let total = property.combine.is_total();
+    Some(Series {
+        series: stream.name.to_string(),
+        property: property_name(registry, stream),
+        position: stream.position.to_string(),
+        kind: kind(stream, period, total),
+        statistic: statistic(stream, period, total),
+        unit: registry.unit_label(property).to_owned(),
+        decimals: usize::from(property.decimals),
+        zone: station.zone.clone(),
+        from: span.0,
+        to: span.1,
+        now: view.at.wall,
+        gap_ms: gap_ms(stream, period),
+        points,
+        limits: limits(registry, stream, period),
+        choices: choices(view, station, stream),
+        periods: periods
+            .into_iter()
+            .map(|one| Choice {
+                id: one.word().to_owned(),
+                name: kind(stream, one, total),
+                chosen: one == period,
+            })
+            .collect(),
+        notes,
+    })
+}
+
+/// Chooses the datastream of a name; without one the first whose value exceeds a limit, else the
+/// first with a value, else the first.
+fn chosen<'v>(
+    view: &'v View,
+    station: &'v Station,
+    name: &str,
+) -> Option<(&'v Datastream, Option<&'v StreamState>)> {
+    let mut all = streams(view, station);
+    if !name.is_empty() {
+        return all.find(|(stream, _)| *stream.name == *name);
+    }
+    let rank = |(_, held): &(&Datastream, Option<&StreamState>)| match held {
+        Some(held) => match verdict_of(held) {
+            Some((Verdict::Exceeds { .. }, _)) => 0,
+            Some((Verdict::Within { .. }, _)) => 1,
+            Some((Verdict::NotAssessable(_), _)) | None => 2 + u8::from(held.newest.is_none()),
+        },
+        None => 3,
+    };
+    all.min_by_key(rank)
+}
+
+/// Gives the time that is asked for; one that can't be read is the last hours.
+fn span(wanted: &Wanted, station: &Station, now: Timestamp) -> (Timestamp, Timestamp) {
+    let read = |text: &str| Timestamp::of_text_or_offset(text.trim(), &station.zone);
+    let length = wanted.length_ms.clamp(1, LENGTH_MAX_MS);
+    let to = read(&wanted.to).unwrap_or(now.plus(1));
+    let from = read(&wanted.from).filter(|from| *from < to);
+    let from = from.unwrap_or(to.plus(-length));
+    (from.max(to.plus(-LENGTH_MAX_MS)), to)
+}
+
+fn cut() -> Text {
+    Text::new(
+        format!("Only the newest {POINTS_MAX} values are shown; choose a shorter time."),
+        format!("仅显示最新的 {POINTS_MAX} 个数值；请缩短时段。"),
+    )
+}
+
+/// Reads what is stored of a time.
+async fn stored(
+    view: &View,
+    store: &Store,
+    reading: &Reading<'_>,
+    notes: &mut Vec<Text>,
+) -> BTreeMap<Timestamp, Point> {
+    let Reading { stream, period, span, .. } = reading;
+    match store {
+        Store::Embedded(folder) => {
+            let (folder, id, period, (from, to)) = (folder.clone(), stream.id, *period, *span);
+            let read = move || {
+                let reader = Reader::open(&folder)?;
+                reader.newest_observations(id, period, (from, to), POINTS_MAX + 1)
+            };
+            let found = match tokio::task::spawn_blocking(read).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => {
+                    notes.push(lacking(&error.to_string()));
+                    Vec::new()
+                }
+                Err(error) => {
+                    notes.push(lacking(&error.to_string()));
+                    Vec::new()
+                }
+            };
+            let points = found.iter().map(of_store).map(|point| lasting(point, reading));
+            points.map(|point| (point.at, point)).collect()
+        }
+        Store::Database(config) => {
+            let place = line::place(&view.registry, stream, *period);
+            let found = match timeout(ANSWER_MAX, influx::series::read(config, &place, *span)).await
+            {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => {
+                    notes.push(away(&error.to_string()));
+                    return BTreeMap::new();
+                }
+                Err(_) => {
+                    notes.push(away(&format!("no answer in {} s", ANSWER_MAX.as_secs())));
+                    return BTreeMap::new();
+                }
+            };
+            if found.cut {
+                notes.push(cut());
+            }
+            let points = found.values.iter().map(of_database).map(|point| lasting(point, reading));
+            points.map(|point| (point.at, point)).collect()
+        }
+    }
+}
+
+fn lacking(fault: &str) -> Text {
+    Text::new(
+        format!("The journal can't be read ({fault}): shown is what weir remembers."),
+        format!("无法读取日志（{fault}）：仅显示weir记忆中的数值。"),
+    )
+}
+
+pub(super) fn away(fault: &str) -> Text {
+    Text::new(
+        format!("The database can't be asked ({fault}): shown is what weir remembers itself."),
+        format!("无法查询数据库（{fault}）：仅显示weir自身记忆中的数值。"),
+    )
+}
+
+fn of_store(stored: &StoredObservation) -> Point {
+    let (value, censored) = number(stored.result);
+    Point {
+        at: stored.time,
+        until: stored.time,
+        value,
+        censored,
+        raw: stored.raw,
+        flag: stored.flag.number(),
+        revision: stored.revision,
+        span: None,
+    }
+}
+
+fn of_database(stored: &Stored) -> Point {
+    let Stored { at, value, censored, raw, flag, revision, span } = *stored;
+    Point { at, until: at, value, censored, raw, flag, revision, span }
+}
+
+fn number(result: ObservationResult) -> (Option<f64>, &'static str) {
+    let censored = match result {
+        ObservationResult::Censored { side: Side::Below, .. } => "<",
+        ObservationResult::Censored { side: Side::Above, .. } => ">",
+        ObservationResult::Value(_) | ObservationResult::Nil(_) => "",
+    };
+    (result.number(), censored)
+}
+
+/// Has a value last as long as its interval.
+fn lasting(point: Point, reading: &Reading<'_>) -> Point {
+    let Reading { stream, station, period, .. } = reading;
+    // A native value has no natural period.
+    let around = period.around(point.at, &station.zone);
+    let until = around.map_or_else(|| stream.span_from(point.at).end(), |(_, end)| end);
+    Point { until, ..point }
+}
+
+/// Lays what weir remembers over what is stored: it is as new, or newer.
+fn lay_over(points: &mut BTreeMap<Timestamp, Point>, held: &StreamState, reading: &Reading<'_>) {
+    let (from, to) = reading.span;
+    let windows = match reading.period {
+        Period::Native => {
+            for entry in held.history.between(from, to) {
+                let (value, censored) = number(entry.result);
+                let flag = entry.flag().number();
+                let (at, until) = (entry.time, entry.time);
+                let point = Point { at, until, value, censored, flag, ..Point::default() };
+                lay(points, lasting(point, reading));
+            }
+            return;
+        }
+        Period::Hour => &held.hours,
+        Period::Day => &held.days,
+        Period::EightHours
+        | Period::DayMaxEightHours
+        | Period::Month
+        | Period::Quarter
+        | Period::Year => return,
+    };
+    for kept in windows.between(from, to) {
+        let flag = match (kept.value, kept.suspect) {
+            (None, _) => 9,
+            (Some(_), true) => 3,
+            (Some(_), false) => 1,
+        };
+        let (at, until) = (kept.start, kept.start);
+        let point = Point { at, until, value: kept.value, flag, ..Point::default() };
+        lay(points, lasting(point, reading));
+    }
+}
+
+fn lay(points: &mut BTreeMap<Timestamp, Point>, newer: Point) {
+    match points.get_mut(&newer.at) {
+        Some(held) if held.value == newer.value => held.flag = newer.flag,
+        Some(held) => *held = Point { revision: true, span: held.span, ..newer },
+        None => drop(points.insert(newer.at, newer)),
+    }
+}
+
+/// Gives from which distance on values are apart.
+fn gap_ms(stream: &Datastream, period: Period) -> i64 {
+    match period {
+        Period::Native => stream.stands_for_ms().max(stream.period_ms.unwrap_or(0)),
+        Period::Hour | Period::EightHours => HOUR,
+        // A day may have 25 hours, and a month 31 days.
+        Period::Day | Period::DayMaxEightHours => 25 * HOUR,
+        Period::Month => 31 * DAY,
+        Period::Quarter => 92 * DAY,
+        Period::Year => 366 * DAY,
+    }
+}
+
+/// Gives the word of what a value states, for programs.
+fn statistic(stream: &Datastream, period: Period, total: bool) -> String {
+    if period != Period::Native {
+        return format!("{}_{}", if total { "total" } else { "mean" }, period.word());
+    }
+    match stream.statistic {
+        Statistic::Instant => "instant",
+        Statistic::Sample => "sample",
+        Statistic::Mean => "mean",
+        Statistic::Min => "min",
+        Statistic::Max => "max",
+        Statistic::Total => "total",
+    }
+    .to_owned()
+}
+
+fn choices(view: &View, station: &Station, chosen: &Datastream) -> Vec<Choice> {
+    let choice = |(stream, _): (&Datastream, Option<&StreamState>)| {
+        let name = property_name(&view.registry, stream);
+        let with = |name: String| match &*stream.position {
+            "" => name,
+            position => format!("{name} {position}"),
+        };
+        let mut name = Text::new(with(name.en), with(name.zh));
+        if stream.stated_ms().is_some() {
+            let stated = kind(stream, Period::Native, false);
+            name = Text::new(format!("{}, {}", name.en, stated.en), name.zh + "，" + &stated.zh);
+        }
+        Choice { id: stream.name.to_string(), name, chosen: stream.id == chosen.id }
+    };
+    streams(view, station).map(choice).collect()
+}
+
+/// Gives the limits that values of a period are held against, any date.
+fn limits(registry: &Registry, stream: &Datastream, period: Period) -> Vec<LimitLine> {
+    let stated = match (period, stream.statistic, stream.period_ms) {
+        (Period::Native, Statistic::Mean, Some(HOUR)) => Period::Hour,
+        (Period::Native, Statistic::Mean, Some(DAY)) => Period::Day,
+        _ => period,
+    };
+    let limits = stream.limits.iter().filter_map(|id| registry.limit(*id));
+    let limits = limits.filter(|limit| limit.averaging.covers(stated));
+    limits.map(|limit| line_of(registry, limit)).collect()
+}
+
+fn line_of(registry: &Registry, limit: &Limit) -> LimitLine {
+    let unit = registry.property(limit.property).map_or("", |one| registry.unit_label(one));
+    let number = threshold::number;
+    let (low, high, bound) = match limit.bound {
+        Bound::Max(high) => (None, Some(high), format!("≤ {}", number(high))),
+        Bound::Min(low) => (Some(low), None, format!("≥ {}", number(low))),
+        Bound::Range { low, high } => {
+            (Some(low), Some(high), format!("{}–{}", number(low), number(high)))
+        }
+    };
+    let space = if limit.class.is_empty() { "" } else { " " };
+    let bound = threshold::with(bound, unit);
+    let name = format!("{bound} {}{space}{}", limit.instrument, limit.class);
+    let name = match limit.condition {
+        Condition::Always => Text::same(name),
+        Condition::Hours { from, to } => {
+            let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+            Text::same(format!("{name} {}–{}", clock(from), clock(to)))
+        }
+        Condition::Beside { property, comparison, number } => {
+            let beside = registry.property(property);
+            let sign = comparison.sign();
+            let while_so = beside.map_or(String::new(), |one| {
+                format!("{} {sign} {}", one.symbol, threshold::number(number))
+            });
+            Text::new(format!("{name} if {while_so}"), format!("{name}（{while_so} 时）"))
+        }
+    };
+    let (from, to) = (limit.in_force.from, limit.in_force.to);
+    LimitLine { name, low, high, from, to }
+}

@@ -1,0 +1,94 @@
+//! Where the pages of a station get what they show.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use crate::daemon::page::raw;
+use crate::daemon::page::series::{self, ANSWER_MAX, Store};
+use crate::daemon::page::station::{self, STRIP_DAYS};
+use crate::daemon::status::{Status, View};
+use crate::domain::observation::Period;
+use crate::domain::time::DAY;
+use crate::http::station::{Source, Wanted};
+use crate::http::view::Text;
+use crate::http::view::station::{RawPage, StripView};
+use crate::influx;
+
+/// What the pages of stations are made of.
+struct Shelf {
+    status: Arc<Status>,
+    folder: PathBuf,
+    store: Store,
+}
+
+/// Gives the source of the pages of stations.
+pub(super) fn source(
+    status: Arc<Status>,
+    folder: &Path,
+    database: Option<influx::Config>,
+) -> Source {
+    let folder = folder.to_owned();
+    let store = match database {
+        Some(config) => Store::Database(Box::new(config)),
+        None => Store::Embedded(folder.clone()),
+    };
+    let shelf = Arc::new(Shelf { status, folder, store });
+    let [of_strip, of_series, of_raw] = [&shelf; 3].map(Arc::clone);
+    Source {
+        station: Box::new(move |name| station::page(&*shelf.view()?, &name)),
+        strip: Box::new(move |name| Box::pin(Arc::clone(&of_strip).strip(name))),
+        series: Box::new(move |wanted| {
+            let shelf = Arc::clone(&of_series);
+            Box::pin(async move {
+                let view = shelf.view()?;
+                series::series(&view, &shelf.store, &wanted).await
+            })
+        }),
+        raw: Box::new(move |wanted| Box::pin(Arc::clone(&of_raw).raw(wanted))),
+    }
+}
+
+impl Shelf {
+    fn view(&self) -> Option<Arc<View>> {
+        self.status.view.load_full()
+    }
+
+    async fn strip(self: Arc<Self>, name: String) -> StripView {
+        let Some(view) = self.view() else { return StripView::default() };
+        let Some(station) = station::called(&view, &name) else { return StripView::default() };
+        let Some(index) = station::index_by_day(&view.registry, station) else {
+            return StripView::default();
+        };
+        let (mut told, mut note) = (Vec::new(), Text::default());
+        match &self.store {
+            Store::Embedded(_) => {
+                note = Text::new(
+                    "Without a database weir holds the last day only.",
+                    "未配置数据库时仅保留最近一天。",
+                );
+            }
+            Store::Database(config) => {
+                let now = view.at.wall;
+                let of = (&*name, index.word(), Period::Day.word());
+                let days = influx::series::told(config, of, (now.plus(-STRIP_DAYS * DAY), now));
+                match timeout(ANSWER_MAX, days).await {
+                    Ok(Ok(found)) => told = found,
+                    Ok(Err(error)) => note = series::away(&error.to_string()),
+                    Err(_) => {
+                        let fault = format!("no answer in {} s", ANSWER_MAX.as_secs());
+                        note = series::away(&fault);
+                    }
+                }
+            }
+        }
+        StripView { note, ..station::strip(&view, station, index, &told) }
+    }
+
+    async fn raw(self: Arc<Self>, wanted: Wanted) -> Option<RawPage> {
+        let view = self.view()?;
+        let find = move || raw::page(&view, &self.folder, &wanted);
+        tokio::task::spawn_blocking(find).await.ok().flatten()
+    }
+}
