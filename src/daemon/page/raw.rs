@@ -1,5 +1,5 @@
-//! The raw message of a value, down to the bytes: the journal's inputs of then are played aside until
-//! one of them yields the value.
+//! The raw message of a value, down to the bytes: the journal's inputs of then are played aside
+//! until one of them yields the value.
 
 use std::path::Path;
 use std::sync::Arc;

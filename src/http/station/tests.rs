@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::http::templates::Templates;
-use crate::http::view::ValueView;
 use crate::http::view::station::{LatestView, RawMessage, SaidView};
+use crate::http::view::{EvaluationView, ValueView};
 use crate::http::visit::{Language, Role, Visit};
 
 /// 2026-06-01T00:00:00+08:00.
@@ -57,7 +57,16 @@ fn station() -> StationPage {
     let said = SaidView { id: 7, person: "<i>Li</i>".to_owned(), ..SaidView::default() };
     let name = Text::new("Puhe <script>", "蒲河");
     let id = "puhe".to_owned();
-    StationPage { id, name, values: vec![latest], said: vec![said], ..StationPage::default() }
+    let index = Text::new("water class", "水质类别");
+    let evaluations = vec![EvaluationView { index, ..EvaluationView::default() }];
+    StationPage {
+        evaluations,
+        id,
+        name,
+        values: vec![latest],
+        said: vec![said],
+        ..StationPage::default()
+    }
 }
 
 fn rendered(found: &Series, query: &str, language: Language, role: Role) -> String {
