@@ -9,6 +9,7 @@ mod backlog;
 mod beside;
 pub mod check;
 mod clock;
+mod concern;
 mod covered;
 mod cross;
 mod derive;

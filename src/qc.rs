@@ -36,7 +36,7 @@ pub struct Memory {
     /// The flat line that ends at the newest.
     #[n(1)]
     pub run: Run,
-    /// When a value was last doubted that a neighbour may bear out.
+    /// When a value was last doubted that a neighbour may bear out, or neighbours were asked.
     #[n(2)]
     pub doubted: Option<Timestamp>,
 }

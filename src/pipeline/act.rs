@@ -111,9 +111,7 @@ impl Pipeline {
             if one.revoked.is_none() && one.flag == Flag::Fail {
                 self.fail_hours(&registry, datastream, (one.from, old.1), at.wall);
             }
-            // Those beside the span were held against it, also of the day before or after.
-            let beside_ms = datastream.stands_for_ms();
-            let span = (old.0.plus(-beside_ms), old.1.plus(beside_ms - 1));
+            let span = (old.0, old.1.plus(-1));
             let days = self.note_late_span(&registry, datastream, span, at);
             judged.days = joined(judged.days, days);
         }

@@ -362,9 +362,7 @@ impl Pipeline {
         series: InSeries,
     ) -> Flag {
         let Some(tolerance) = datastream.qc.neighbour else { return Flag::NotEvaluated };
-        let jumped =
-            series.before.is_some_and(|(_, before)| (number - before).abs() > tolerance.of(before));
-        if !jumped && series.neighbour != Flag::Suspect {
+        if !asks_neighbours(datastream, number, series) {
             return Flag::NotEvaluated;
         }
         let neighbours = datastream.standing.neighbours.iter();
@@ -395,6 +393,13 @@ impl Pipeline {
             Some((low.min(number), high.max(number)))
         })
     }
+}
+
+/// Says whether neighbours are asked about a value: where it jumped, or goes on where one jumped.
+pub(super) fn asks_neighbours(datastream: &Datastream, number: f64, series: InSeries) -> bool {
+    let Some(tolerance) = datastream.qc.neighbour else { return false };
+    let jumped = |(_, before): (Timestamp, f64)| (number - before).abs() > tolerance.of(before);
+    series.before.is_some_and(jumped) || series.neighbour == Flag::Suspect
 }
 
 /// Notes what the calibration that came after a value says of it.

@@ -9,8 +9,9 @@ use crate::aggregate::window::Kept;
 use crate::domain::judgement::Judgement;
 use crate::domain::name::StationId;
 use crate::domain::recompute::{DaySummary, Recompute};
-use crate::domain::registry::{Datastream, Registry, Sampling};
+use crate::domain::registry::{Datastream, Registry};
 use crate::domain::time::{Calendar, DAY, HOUR, MINUTE, Moment, Timestamp};
+use crate::pipeline::concern;
 use crate::pipeline::recompute::Task;
 use crate::pipeline::state::StationState;
 use crate::pipeline::{Pipeline, Processed};
@@ -157,19 +158,29 @@ impl Pipeline {
         &mut self,
         registry: &Registry,
         datastream: &Datastream,
+        span: (Timestamp, Timestamp),
+        now: Moment,
+    ) -> Option<(Timestamp, Timestamp)> {
+        let here = concern::at_station(registry, datastream, span);
+        for (neighbour, there) in concern::at_neighbours(registry, datastream, span) {
+            self.note_days(registry, neighbour.station, there, now);
+        }
+        self.note_days(registry, datastream.station, here, now)
+    }
+
+    /// Notes the days of a span of a station, and gives them.
+    fn note_days(
+        &mut self,
+        registry: &Registry,
+        station: StationId,
         (time, last): (Timestamp, Timestamp),
         now: Moment,
     ) -> Option<(Timestamp, Timestamp)> {
-        let station = registry.station(datastream.station)?;
-        // A sample stands for what is there until the next one is due.
-        let until = match datastream.sampling {
-            Sampling::Sampled { .. } => last.plus(datastream.stands_for_ms()),
-            Sampling::Continuous => last,
-        };
-        let day = |at: Timestamp| at.calendar(&station.zone, Calendar::Day);
-        let ((from, _), (_, to)) = (day(time)?, day(until)?);
+        let of = registry.station(station)?;
+        let day = |at: Timestamp| at.calendar(&of.zone, Calendar::Day);
+        let ((from, _), (_, to)) = (day(time)?, day(last)?);
         let (since_ms, noted_ms) = (now.elapsed_ms, now.elapsed_ms);
-        if let Some(state) = self.station_mut(datastream.station) {
+        if let Some(state) = self.station_mut(station) {
             note(&mut state.late, LateDays { from, to, since_ms, noted_ms });
         }
         Some((from, to))

@@ -9,7 +9,8 @@ use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{Attenuated, Datastream, Qc, Registry};
 use crate::domain::time::{Moment, Timestamp};
 use crate::pipeline::backlog::Backlog;
-use crate::pipeline::cross::{InSeries, judge_by_calibration};
+use crate::pipeline::concern::look_back_ms;
+use crate::pipeline::cross::{InSeries, asks_neighbours, judge_by_calibration};
 use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed};
 use crate::qc::flat_line::{Run, Timed};
@@ -92,7 +93,8 @@ impl Pipeline {
         leave_out(datastream, time, quality);
         let value = Entry { quality: *quality, ..entry }.beside();
         let memory = if last.is_some() { stream.qc } else { Memory::default() };
-        judged.memory.doubted = doubted(stream.qc.doubted, time, quality);
+        let known = Entry { quality: *quality, ..entry };
+        judged.memory.doubted = doubted(datastream, stream.qc.doubted, &known, series);
         judged.memory.before = around.before.map(|(_, before)| before);
         if let Some(flat) = qc.flat_line {
             let back = adjoining(datastream, time, stream.history.before(time));
@@ -219,7 +221,7 @@ impl Pipeline {
             level = usual(&known).or(level);
             let before = series.before.map(|(_, before)| before);
             memory = Memory { before, run, doubted: memory.doubted };
-            memory.doubted = doubted(memory.doubted, entry.time, &known.quality);
+            memory.doubted = doubted(datastream, memory.doubted, &known, series);
             if let Some(place) = held.get_mut(at) {
                 *place = known;
             }
@@ -515,12 +517,20 @@ fn usual(entry: &Entry) -> Option<f64> {
     entry.beside().filter(|number| *number > 0.0 && !doubted)
 }
 
-/// Gives when a value was last doubted that a neighbour may bear out, once one more is judged.
-fn doubted(so_far: Option<Timestamp>, time: Timestamp, quality: &Quality) -> Option<Timestamp> {
+/// Gives when a value was last doubted, or neighbours were asked about it, once one more is judged:
+/// they may tell more of it.
+fn doubted(
+    datastream: &Datastream,
+    so_far: Option<Timestamp>,
+    entry: &Entry,
+    series: InSeries,
+) -> Option<Timestamp> {
+    let Entry { time, quality, .. } = entry;
     let doubts = [Test::Neighbour, Test::RateOfChange, Test::Climatology];
     let doubts = doubts.into_iter().any(|test| quality.flag(test) == Flag::Suspect);
     let borne_out = quality.flag(Test::Neighbour) == Flag::Pass;
-    if doubts || borne_out { so_far.max(Some(time)) } else { so_far }
+    let asked = || entry.beside().is_some_and(|one| asks_neighbours(datastream, one, series));
+    if doubts || borne_out || asked() { so_far.max(Some(*time)) } else { so_far }
 }
 
 /// Gives the values before a time as far as no gap is between them, the newest first. What was
@@ -537,16 +547,6 @@ fn adjoining(
             Some(entry).filter(|one| near && !one.quality.is_taken_out())
         })
         .map(|entry| (entry.time, entry.beside()))
-}
-
-/// Gives how long before a value the tests on it look, ms.
-pub(super) fn look_back_ms(datastream: &Datastream) -> i64 {
-    let flat = datastream.qc.flat_line;
-    let lines = flat.into_iter().flat_map(|flat| [flat.suspect_ms, flat.fail_ms]).flatten();
-    let lines = lines.chain(datastream.qc.attenuated_signal.and_then(|asked| asked.over_ms));
-    let stands_ms = datastream.stands_for_ms();
-    // A line has three values, however short it may be.
-    lines.max().unwrap_or(0).max(stands_ms).saturating_add(stands_ms).saturating_add(1)
 }
 
 /// Says whether what the second of three values tells may go on behind the third: where they

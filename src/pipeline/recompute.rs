@@ -7,7 +7,7 @@ mod difference;
 mod said;
 mod side;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -16,11 +16,12 @@ use crate::domain::assessment::Assessment;
 use crate::domain::evaluation::Evaluation;
 use crate::domain::input::{Act, Arrival, Input};
 use crate::domain::invalidation::{Invalidation, Invalidations};
-use crate::domain::name::StationId;
+use crate::domain::name::{DatastreamId, StationId};
 use crate::domain::observation::Observation;
 use crate::domain::recompute::Recompute;
 use crate::domain::registry::Registry;
 use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
+use crate::pipeline::concern;
 use crate::pipeline::late::closed_after_ms;
 use crate::pipeline::recompute::difference::differences;
 use crate::pipeline::recompute::said::Recomputed;
@@ -135,18 +136,6 @@ impl Task {
         let revoked = one.revoked.clone().filter(|word| before(word.at));
         before(one.said.at).then(|| Invalidation { revoked, ..one.clone() })
     }
-
-    /// Gives the stations whose values matter: those of the task, and those that are in a set
-    /// with one of them.
-    fn concerned(&self, registry: &Registry) -> BTreeSet<StationId> {
-        let mut stations: BTreeSet<StationId> = self.stations.iter().copied().collect();
-        for set in registry.sets.iter() {
-            if set.members.iter().any(|(station, _)| self.stations.contains(station)) {
-                stations.extend(set.members.iter().map(|(station, _)| *station));
-            }
-        }
-        stations
-    }
 }
 
 /// Says whether a time has a part in a span.
@@ -169,7 +158,7 @@ impl<'t> Reader<'t> {
     fn new(task: &'t Task, edition: &Arc<Registry>, announced: &Arc<Announced>) -> Self {
         let mut pipeline = Pipeline::new(Arc::clone(edition), Moment::default());
         pipeline.state.announced = Arc::clone(announced);
-        let concerned = task.concerned(edition);
+        let concerned = concern::stations(edition, &task.stations);
         Self { task, pipeline, concerned, out: Processed::default() }
     }
 
@@ -181,7 +170,7 @@ impl<'t> Reader<'t> {
             Input::Message(_) | Input::Act(_) => {}
             Input::Edition(registry) => {
                 self.pipeline.process(arrival, &mut self.out);
-                self.concerned = self.task.concerned(registry);
+                self.concerned = concern::stations(registry, &self.task.stations);
                 return Vec::new();
             }
             Input::Condition(_) => {
@@ -203,6 +192,9 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// Of which time and datastream a value is, and which input brought it.
+type Key = (Timestamp, DatastreamId, usize);
+
 /// A value that came late.
 struct Late {
     observation: Observation,
@@ -214,6 +206,11 @@ struct Late {
 impl Late {
     fn span(&self) -> PhenomenonTime {
         self.observation.phenomenon_time
+    }
+
+    /// Gives what it takes the place of, and in which order.
+    fn key(&self) -> Key {
+        (self.span().start(), self.observation.datastream, self.input)
     }
 
     /// Gives when it would have come in time.
@@ -290,6 +287,8 @@ struct Stage<'t> {
     reader: Reader<'t>,
     ends: Timestamp,
     late: VecDeque<Late>,
+    /// What came late and was played, as long as what it revises may still come in time.
+    played: BTreeMap<Key, Late>,
     /// What checks showed, still to be played.
     by_checks: VecDeque<Invalidation>,
     /// As it was, for each time at which some of the days were told.
@@ -312,14 +311,15 @@ impl<'t> Stage<'t> {
             all.add(one.clone());
         }
         let (all, begins) = (Arc::new(all), task.begins());
-        let told = before.tellings(task).into_iter().map(|heard| {
+        let told = before.tellings(task, &concern::together(edition)).into_iter().map(|heard| {
             let telling = Some(Telling { before, heard });
             Side::new(edition, &all, telling, |one| said::stood(one, heard, begins))
         });
         let told = told.collect();
         let in_time = Side::new(edition, &all, None, |one| one.revoked.is_none());
         let by_checks = said::by_checks(said, begins);
-        Self { reader, ends, late, by_checks, told, in_time }
+        let played = BTreeMap::new();
+        Self { reader, ends, late, played, by_checks, told, in_time }
     }
 
     fn take(&mut self, arrival: &Arrival<'_>) -> ControlFlow<()> {
@@ -344,6 +344,7 @@ impl<'t> Stage<'t> {
         let in_time = read.into_iter().filter(|(_, _, late)| !late);
         let observations: Vec<Observation> = in_time.map(|(observation, ..)| observation).collect();
         self.sides().for_each(|side| side.store(task, &observations, at));
+        self.play_again(&observations, arrival.at);
         self.play_checks(arrival.at);
         ControlFlow::Continue(())
     }
@@ -378,6 +379,28 @@ impl<'t> Stage<'t> {
                 let counted = of_message.iter().filter(|one| side.counts(one.arrived_ms));
                 let counted: Vec<Observation> = counted.map(|one| one.observation).collect();
                 side.store(task, &counted, at);
+            }
+            self.played.extend(of_message.into_iter().map(|one| (one.key(), one)));
+        }
+    }
+
+    /// Plays again what came late in the place of values that came just now, in time.
+    fn play_again(&mut self, in_time: &[Observation], now: Moment) {
+        let task = self.reader.task;
+        let horizon_ms = self.reader.pipeline.registry().judgement.lateness_horizon_ms;
+        let oldest = (now.wall.plus(-horizon_ms), DatastreamId(0), 0);
+        self.played = self.played.split_off(&oldest);
+        for one in in_time {
+            let at = (one.phenomenon_time.start(), one.datastream);
+            let later: Vec<(Observation, i64)> = self
+                .played
+                .range((at.0, at.1, 0)..=(at.0, at.1, usize::MAX))
+                .map(|(_, late)| (late.observation, late.arrived_ms))
+                .filter(|(_, arrived_ms)| now.elapsed_ms < *arrived_ms)
+                .collect();
+            for (late, arrived_ms) in later {
+                let counts = self.sides().filter(|side| side.counts(arrived_ms));
+                counts.for_each(|side| side.store(task, &[late], now.wall));
             }
         }
     }

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::domain::invalidation::Invalidation;
 use crate::domain::name::StationId;
 use crate::domain::recompute::Recompute;
-use crate::domain::time::{Moment, PhenomenonTime, Timestamp};
+use crate::domain::time::{DAY, Moment, PhenomenonTime, Timestamp};
+use crate::pipeline::concern::Together;
 use crate::pipeline::recompute::{Task, covers};
 
 /// How many tellings are played again of days that were told at different times; what was told at
@@ -21,7 +22,7 @@ type Span = (Timestamp, Timestamp);
 /// milliseconds; nothing where days were told live.
 pub(super) type Heard = Option<i64>;
 
-/// Which days of the stations of a task were recomputed before, in the order of time.
+/// Which days of stations were recomputed before, in the order of time.
 #[derive(Default)]
 pub(super) struct Recomputed {
     of: BTreeMap<StationId, Vec<(Span, i64)>>,
@@ -31,7 +32,11 @@ impl Recomputed {
     /// Notes an earlier recomputation.
     pub(super) fn note(&mut self, task: &Task, before: &Recompute) {
         let Some(heard_ms) = before.heard_ms else { return };
-        for station in before.stations.iter().filter(|one| task.stations.contains(one)) {
+        // What lies over a border of the days was told with those before or after.
+        if before.to.plus(DAY) < task.from || task.to.plus(DAY) < before.from {
+            return;
+        }
+        for station in &before.stations {
             let spans = self.of.entry(*station).or_default();
             // What was told by those that it covers was told again.
             spans.retain(|((from, to), _)| *from < before.from || before.to < *to);
@@ -39,25 +44,46 @@ impl Recomputed {
         }
     }
 
-    /// Says by what something of a station was told last.
-    pub(super) fn told(&self, station: StationId, time: PhenomenonTime) -> Heard {
-        let spans = self.of.get(&station).into_iter().flatten().rev();
-        let mut of = spans.filter(|(span, _)| covers(*span, time));
-        of.next().map(|(_, heard_ms)| *heard_ms)
+    /// Says by what something of stations was told last, of one of them or of all together.
+    pub(super) fn told<'s>(
+        &self,
+        stations: impl IntoIterator<Item = &'s StationId>,
+        time: PhenomenonTime,
+    ) -> Heard {
+        let told = self.of_stations(stations).filter(|(span, _)| covers(*span, time));
+        told.map(|(_, heard_ms)| *heard_ms).max()
     }
 
-    /// Gives the times at which days of a task were told, the latest ones.
-    pub(super) fn tellings(&self, task: &Task) -> Vec<Heard> {
+    /// Gives the times at which days of a task were told, the latest ones: of its stations, and of
+    /// what is evaluated together with them.
+    pub(super) fn tellings(&self, task: &Task, together: &Together) -> Vec<Heard> {
         let days = (task.from, task.to);
-        let of_task = task.stations.iter().flat_map(|station| self.parts(*station, days));
-        let times: BTreeSet<Heard> = of_task.map(|(_, heard)| heard).collect();
+        let alone = task.stations.iter().map(|station| BTreeSet::from([*station]));
+        let of_task =
+            |all: &&BTreeSet<StationId>| task.stations.iter().any(|one| all.contains(one));
+        let together = together.values().filter(of_task).cloned();
+        let parts = alone.chain(together).flat_map(|stations| self.parts(&stations, days));
+        let times: BTreeSet<Heard> = parts.map(|(_, heard)| heard).collect();
         times.into_iter().rev().take(TOLD_MAX).collect()
     }
 
-    /// Parts a span of a station by when it was told last.
-    fn parts(&self, station: StationId, span: Span) -> Vec<(Span, Heard)> {
+    fn of_stations<'s>(
+        &self,
+        stations: impl IntoIterator<Item = &'s StationId>,
+    ) -> impl Iterator<Item = &(Span, i64)> {
+        stations.into_iter().filter_map(|station| self.of.get(station)).flatten()
+    }
+
+    /// Parts a span of stations by when it was told last.
+    fn parts<'s>(
+        &self,
+        stations: impl IntoIterator<Item = &'s StationId>,
+        span: Span,
+    ) -> Vec<(Span, Heard)> {
+        let mut told: Vec<&(Span, i64)> = self.of_stations(stations).collect();
+        told.sort_by_key(|(_, heard_ms)| *heard_ms);
         let (mut parts, mut left) = (Vec::new(), vec![span]);
-        for ((from, to), heard_ms) in self.of.get(&station).into_iter().flatten().rev() {
+        for ((from, to), heard_ms) in told.into_iter().rev() {
             let within = left.iter().map(|part| (part.0.max(*from), part.1.min(*to)));
             parts.extend(within.filter(|part| part.0 < part.1).map(|part| (part, Some(*heard_ms))));
             left = without(&left, (*from, *to));
@@ -74,7 +100,7 @@ impl Recomputed {
             return false;
         }
         let begins = task.begins();
-        let mut parts = self.parts(said.scope.station, span).into_iter();
+        let mut parts = self.parts([&said.scope.station], span).into_iter();
         parts.any(|(_, heard)| stood(said, heard, begins) != said.revoked.is_none())
     }
 }
@@ -164,24 +190,27 @@ mod tests {
         #[track_caller]
         fn check(of: &Recomputed, station: u32, (start, end): Span, want: Heard) {
             let time = PhenomenonTime::Interval { start, end };
-            assert_eq!(of.told(StationId(station), time), want);
+            assert_eq!(of.told([&StationId(station)], time), want);
         }
         check(&of, 1, span(0, 5), Some(5));
         check(&of, 1, span(4, 6), Some(7));
         check(&of, 1, span(19, 25), Some(7));
         check(&of, 1, span(20, 25), None);
         check(&of, 2, span(4, 6), Some(8));
-        assert_eq!(of.tellings(&task), [Some(8), Some(7), Some(5), None]);
-        assert_eq!(of.told(StationId(3), PhenomenonTime::Instant(Timestamp(6))), None);
+        let time = PhenomenonTime::Instant(Timestamp(6));
+        assert_eq!(of.told(&[StationId(1), StationId(2)], time), Some(8), "of both together");
+        assert_eq!(of.told([&StationId(4)], time), None);
+        assert_eq!(of.tellings(&task, &Together::new()), [Some(8), Some(7), Some(5), None]);
     }
 
     #[test]
     fn what_is_told_again_as_a_whole_was_told_once() {
         let task = task(&[1], 0, 20);
+        let together = Together::new();
         let of = recomputed(&task, &[(&[1], (0, 10), 5), (&[1], (-10, 20), 7)]);
-        assert_eq!(of.tellings(&task), [Some(7)]);
+        assert_eq!(of.tellings(&task, &together), [Some(7)]);
         let days = |day: i64| (day, (day, day + 1));
         let each: Vec<_> = (0..20).map(days).map(|(day, span)| (&[1_u32][..], span, day)).collect();
-        assert_eq!(recomputed(&task, &each).tellings(&task).len(), TOLD_MAX);
+        assert_eq!(recomputed(&task, &each).tellings(&task, &together).len(), TOLD_MAX);
     }
 }

@@ -9,14 +9,14 @@ use crate::domain::evaluation::{Evaluated, Evaluation, Index};
 use crate::domain::input::{Act, Arrival, Input};
 use crate::domain::invalidation::{Invalidation, Invalidations};
 use crate::domain::ledger::Ledger;
-use crate::domain::name::DatastreamId;
+use crate::domain::name::{DatastreamId, StationId};
 use crate::domain::observation::{Coverage, Observation, Period, QualifiedObservation};
 use crate::domain::quality::Flag;
 use crate::domain::recompute::DaySummary;
 use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
+use crate::pipeline::concern::{self, Together, look_back_ms};
 use crate::pipeline::observe::Hearing;
-use crate::pipeline::qualify::look_back_ms;
 use crate::pipeline::recompute::said::{Heard, Recomputed};
 use crate::pipeline::recompute::{SAID_MAX, Task};
 use crate::pipeline::{Pipeline, Processed};
@@ -59,6 +59,8 @@ pub(super) struct Side<'t> {
     said: Arc<Invalidations>,
     /// How many of them there are.
     single: usize,
+    /// Which stations are evaluated together.
+    together: Together,
 }
 
 impl<'t> Side<'t> {
@@ -76,7 +78,8 @@ impl<'t> Side<'t> {
         }
         pipeline.state.invalidations = Arc::new(from_first);
         let (out, results) = (Processed::default(), Results::default());
-        Self { telling, pipeline, out, results, said: Arc::clone(said), single: 0 }
+        let (said, together) = (Arc::clone(said), concern::together(edition));
+        Self { telling, pipeline, out, results, said, single: 0, together }
     }
 
     /// Says whether it was told live, so that what comes while it is played is news to it.
@@ -140,6 +143,7 @@ impl<'t> Side<'t> {
         self.out.clear();
         let input = Input::Edition(Arc::clone(registry));
         self.pipeline.process(&Arrival { at: moment(at), input }, &mut self.out);
+        self.together = concern::together(registry);
     }
 
     /// Keeps what is of the days: averages up to a day and what is made of them, and derived
@@ -147,14 +151,15 @@ impl<'t> Side<'t> {
     /// said something of them or of one beside them; nothing is said of their verdicts, as of any
     /// value that comes after a newer one. What is made of days is the live state's.
     fn collect(&mut self, task: &Task) {
-        let Self { telling, pipeline, out, results, said, single } = self;
+        let Self { telling, pipeline, out, results, said, single, together } = self;
         let registry = pipeline.registry();
-        let told = |station, time| {
-            let of = |telling: &Telling<'_>| telling.before.told(station, time) == telling.heard;
+        let told = |stations: &[StationId], time| {
+            let of = |telling: &Telling<'_>| telling.before.told(stations, time) == telling.heard;
             task.covers(time) && telling.as_ref().is_none_or(of)
         };
+        let of_task = |station| task.stations.contains(&station);
         let datastream = |id, time| {
-            let of_task = |station| task.stations.contains(&station) && told(station, time);
+            let of_task = |station| of_task(station) && told(&[station], time);
             registry.datastream(id).filter(|one| of_task(one.station))
         };
         for one in &out.observations {
@@ -201,16 +206,15 @@ impl<'t> Side<'t> {
             results.coverage.insert((id, start), (*one, day));
         }
         for one in &out.evaluations {
-            let of_task = match one.subject {
-                Evaluated::Station(station) => {
-                    task.stations.contains(&station) && told(station, one.phenomenon_time)
-                }
-                // Told at once with all of its stations, or it is told anew.
+            let members: Vec<StationId> = match one.subject {
+                Evaluated::Station(station) => vec![station],
+                // Of those without a station of the task not all are played.
                 Evaluated::Set(_) | Evaluated::Place(_) => {
-                    task.stations.iter().all(|station| told(*station, one.phenomenon_time))
+                    together.get(&one.subject).into_iter().flatten().copied().collect()
                 }
             };
-            if of_task && is_short(one.period) {
+            let of_task = members.iter().any(|station| of_task(*station));
+            if of_task && told(&members, one.phenomenon_time) && is_short(one.period) {
                 let key = (one.subject, one.index, one.period, one.phenomenon_time.start());
                 results.evaluations.insert(key, one.clone());
             }
