@@ -106,6 +106,16 @@ async fn an_operator_works_off_what_fires_and_a_kill_changes_nothing() {
     assert!(before.0.contains("silence ended") && before.0.contains("no outfall"), "{}", before.0);
     let of_station = done(&weir, &["history", "--station", "puhe-daoyi"]);
     assert!(of_station.contains("shelved") && !of_station.contains("no outfall"), "{of_station}");
+    // Silences that concern it, by their property or without a station, and their ends.
+    for (station, silences, ends) in [("puhe-daoyi", 2, 2), ("puhe-huishan", 1, 1)] {
+        let history = done(&weir, &["history", "--station", station]);
+        let count = |words: &str| history.matches(words).count();
+        assert_eq!((count("silenced"), count("silence ended")), (silences, ends), "{history}");
+        let of = "by Li Na of place puhe, property dissolved_oxygen, severity up to warning until";
+        assert!(history.contains(of), "{history}");
+    }
+    let elsewhere = done(&weir, &["history", "--station", "hunhe-dongling"]);
+    assert!(elsewhere.contains("nothing happened"), "{elsewhere}");
     assert!(done(&weir, &["history", "--from", "2100-01-01"]).contains("nothing happened"));
     weir.kill();
     assert!(done(&weir, &["show", "1"]).contains("acknowledged by Li Na until "));
@@ -133,6 +143,15 @@ fn silences(weir: &Weir) {
     done(weir, &["silence", "end", "1", "--person", "Li Na"]);
     until("it is silenced no more", || open(weir, &[]).len() == 2);
     assert!(done(weir, &["silence", "ls"]).contains("nothing is silenced"));
+    let most = ["silence", "--severity", "critical"];
+    refused(weir, &[&most[..], &why].concat(), &["a `--severity` less than critical"]);
+    let wrong = ["silence", "--place", "puhe", "--severity", "warnings"];
+    refused(weir, &[&wrong[..], &why].concat(), &["no severity is called", "is `warning`"]);
+    let puhe = ["silence", "--place", "puhe", "--property", "DO", "--severity", "warning"];
+    done(weir, &[&puhe[..], &why].concat());
+    until("both are silenced", || open(weir, &[]).is_empty());
+    done(weir, &["silence", "end", "2", "--person", "Li Na"]);
+    until("they are silenced no more", || open(weir, &[]).len() == 2);
 }
 
 fn shown(weir: &Weir) {

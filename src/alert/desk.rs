@@ -3,6 +3,7 @@
 
 mod flap;
 mod held;
+mod standing;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,8 @@ use minicbor::{Decode, Encode};
 use self::flap::Flap;
 pub use self::held::{Held, severity};
 use self::held::{kind, thread};
+use self::standing::Owed;
+pub use self::standing::{Acknowledgement, Standing};
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Severity, Subject};
 use crate::domain::alerting::{Alerting, STEPS_MAX};
 use crate::domain::desk::{
@@ -21,78 +24,15 @@ use crate::domain::name::RuleId;
 use crate::domain::registry::{Registry, RuleKind};
 use crate::domain::time::{Moment, Timestamp};
 
-/// Who looks after an alert.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Acknowledgement {
-    /// Who, or for whom it was done.
-    #[n(0)]
-    pub person: String,
-    /// When.
-    #[n(1)]
-    pub at: Timestamp,
-    /// Until when; without it as long as the alert fires.
-    #[n(2)]
-    pub until: Option<Timestamp>,
-}
-
-/// An alert that fires, or that ended while something of it is still to be told.
-#[derive(Clone, PartialEq, Debug, Encode, Decode)]
-pub struct Standing {
-    /// Its last change.
-    #[n(0)]
-    pub event: AlertEvent,
-    /// In which thread it is told.
-    #[n(1)]
-    pub thread: Thread,
-    /// Who looks after it.
-    #[n(2)]
-    pub acknowledged: Option<Acknowledgement>,
-    /// Until when nobody is told of it.
-    #[n(3)]
-    pub shelved_until: Option<Timestamp>,
-    /// Whether somebody was told that it fires.
-    #[n(4)]
-    pub told: bool,
-    /// What is still to be told of it.
-    #[n(5)]
-    owed: Owed,
-    /// Since when its reminders and steps count, in elapsed milliseconds.
-    #[n(6)]
-    since_ms: i64,
-    /// When somebody was reminded last, in elapsed milliseconds.
-    #[n(7)]
-    reminded_ms: i64,
-    /// The step of escalation that it reached.
-    #[n(8)]
-    pub step: u8,
-    /// When it began to fire, by the clock that told it.
-    #[n(9)]
-    pub fired: Timestamp,
-}
-
-impl Standing {
-    /// Says whether it fires.
-    #[must_use]
-    pub fn fires(&self) -> bool {
-        self.event.change.fires()
-    }
-}
-
-/// What is still to be told of an alert.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
-#[cbor(index_only)]
-enum Owed {
-    #[n(0)]
-    Nothing,
-    /// That somebody looks after it.
-    #[n(1)]
-    Acknowledged,
-    /// That nobody looks after it any more.
-    #[n(3)]
-    Again,
-    /// Its last change.
-    #[n(2)]
-    Change,
+/// What is to be done with what is owed of an alert.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// It is told.
+    Tell,
+    /// It is held until nothing holds it.
+    Wait,
+    /// It ended before anybody was told of it.
+    Drop,
 }
 
 /// A silence: nobody is told of what matches.
@@ -282,23 +222,13 @@ impl Desk {
         let mut told = Vec::new();
         for alert in alerts {
             let Some(standing) = self.standing.get(alert) else { continue };
-            let (fires, begun) = (standing.fires(), standing.told);
-            match self.held(registry, *alert, at.wall) {
-                // What flaps is said once.
-                Some(Held::Flapping) if self.says_that_it_flaps(*alert) => {}
-                Some(Held::Flapping) => continue,
-                // Who was told that it began is told that it ended, whatever is silent since.
-                Some(_) if !fires && begun => {}
-                Some(_) => {
-                    if !fires {
-                        self.standing.remove(alert);
-                    }
-                    continue;
+            match self.way(registry, (*alert, standing), at) {
+                Way::Tell if gathers => {}
+                Way::Tell => told.push(*alert),
+                Way::Wait => {}
+                Way::Drop => {
+                    self.standing.remove(alert);
                 }
-                None => {}
-            }
-            if !gathers {
-                told.push(*alert);
             }
         }
         if told.is_empty() {
@@ -321,6 +251,20 @@ impl Desk {
         }
         for alert in told {
             self.is_told(alert, at);
+        }
+    }
+
+    /// Says what is to be done with what is owed of an alert, once no more of its thread gathers.
+    fn way(&self, registry: &Registry, (alert, one): (AlertId, &Standing), at: Moment) -> Way {
+        match self.held(registry, alert, at.wall) {
+            None => Way::Tell,
+            // What flaps is said once.
+            Some(Held::Flapping) if self.says_that_it_flaps(alert) => Way::Tell,
+            Some(Held::Flapping) => Way::Wait,
+            Some(_) if one.fires() => Way::Wait,
+            // Who was told that it began is told that it ended, whatever is silent since.
+            Some(_) if one.told => Way::Tell,
+            Some(_) => Way::Drop,
         }
     }
 
@@ -397,27 +341,14 @@ impl Desk {
     /// that a view holds.
     #[must_use]
     pub fn is_due(&self, registry: &Registry, at: Moment) -> bool {
-        let terms = registry.judgement.alerting;
-        let now = at.elapsed_ms;
-        let owed = |alert: &AlertId, one: &Standing| {
-            one.owed != Owed::Nothing
-                && self.gathering.get(&one.thread).is_none_or(|until| *until <= now)
-                && match self.held(registry, *alert, at.wall) {
-                    None => true,
-                    Some(Held::Flapping) => self.says_that_it_flaps(*alert),
-                    Some(_) => false,
-                }
-        };
-        let next = |one: &Standing| terms.steps_ms.get(usize::from(one.step)).copied();
+        let (terms, now) = (registry.judgement.alerting, at.elapsed_ms);
         let due = |alert: &AlertId, one: &Standing| {
-            let until = one.acknowledged.as_ref().and_then(|one| one.until);
-            let again = terms.repeat_ms > 0 && now - one.reminded_ms >= terms.repeat_ms
-                || next(one).is_some_and(|after| after > 0 && now - one.since_ms >= after);
-            owed(alert, one)
-                || until.is_some_and(|until| until <= at.wall)
-                || again
-                    && is_unheeded(registry, one)
-                    && self.held(registry, *alert, at.wall).is_none()
+            let gathers = self.gathering.get(&one.thread).is_some_and(|until| now < *until);
+            let owed = one.owed != Owed::Nothing && !gathers;
+            let again = one.reminder_is_due(terms, now) || one.step_is_due(terms, now);
+            owed && self.way(registry, (*alert, one), at) != Way::Wait
+                || one.acknowledgement_ends(at.wall)
+                || again && self.is_unheeded(registry, (*alert, one), at)
         };
         self.flaps.values().any(|flap| !flap.lasts(terms, at.wall))
             || self.gathering.values().any(|until| *until <= now)
@@ -447,8 +378,7 @@ impl Desk {
     fn end_acknowledgements(&mut self, at: Moment) -> bool {
         let mut ended = false;
         for standing in self.standing.values_mut() {
-            let until = standing.acknowledged.as_ref().and_then(|one| one.until);
-            if until.is_some_and(|until| until <= at.wall) {
+            if standing.acknowledgement_ends(at.wall) {
                 standing.acknowledged = None;
                 standing.since_ms = at.elapsed_ms;
                 standing.owed = standing.owed.max(Owed::Again);
@@ -470,7 +400,21 @@ impl Desk {
         }
     }
 
-    /// Gives the alerts, by thread, that fire, were told, and that nobody acknowledged or holds.
+    /// Says whether somebody is to be told of an alert again and again: it fires, was told, is more
+    /// than a notice, and nobody looks after it or holds it.
+    fn is_unheeded(
+        &self,
+        registry: &Registry,
+        (alert, one): (AlertId, &Standing),
+        at: Moment,
+    ) -> bool {
+        let waits = one.fires() && one.told && one.acknowledged.is_none();
+        waits
+            && severity(registry, &one.event) > Severity::Notice
+            && self.held(registry, alert, at.wall).is_none()
+    }
+
+    /// Gives the alerts of which somebody is to be told again, by thread.
     fn unheeded(
         &self,
         scene: Scene<'_>,
@@ -478,8 +422,7 @@ impl Desk {
     ) -> BTreeMap<Thread, Vec<AlertId>> {
         let mut threads: BTreeMap<Thread, Vec<AlertId>> = BTreeMap::new();
         for (alert, standing) in &self.standing {
-            let is_due = is_unheeded(scene.registry, standing) && due(standing);
-            if is_due && self.held(scene.registry, *alert, scene.at.wall).is_none() {
+            if due(standing) && self.is_unheeded(scene.registry, (*alert, standing), scene.at) {
                 threads.entry(standing.thread).or_default().push(*alert);
             }
         }
@@ -487,21 +430,18 @@ impl Desk {
     }
 
     fn remind(&mut self, scene: Scene<'_>, out: &mut Vec<Notice>) {
-        let (every, now) = (scene.terms.repeat_ms, scene.at.elapsed_ms);
-        if every == 0 {
-            return;
-        }
-        for (thread, alerts) in self.unheeded(scene, |one| now - one.reminded_ms >= every) {
+        let (terms, now) = (scene.terms, scene.at.elapsed_ms);
+        for (thread, alerts) in self.unheeded(scene, |one| one.reminder_is_due(terms, now)) {
             self.tell(scene, (NoticeKind::Reminder, thread, self.step(&alerts)), &alerts, out);
             self.change(&alerts, |standing| standing.reminded_ms = now);
         }
     }
 
     fn escalate(&mut self, scene: Scene<'_>, out: &mut Vec<Notice>) {
-        let (steps, now) = (scene.terms.steps_ms, scene.at.elapsed_ms);
-        for (step, after) in (0..STEPS_MAX).zip(steps).filter(|(_, after)| *after > 0) {
+        let (terms, now) = (scene.terms, scene.at.elapsed_ms);
+        for (step, after) in (0..STEPS_MAX).zip(terms.steps_ms) {
             let Ok(step) = u8::try_from(step) else { continue };
-            let due = |one: &Standing| one.step == step && now - one.since_ms >= after;
+            let due = |one: &Standing| one.step == step && one.step_is_due(terms, now);
             for (thread, alerts) in self.unheeded(scene, due) {
                 self.tell(scene, (NoticeKind::Escalation, thread, step + 1), &alerts, out);
                 // After a time in which nobody was to be told it does not run through all steps.
@@ -574,15 +514,6 @@ impl Desk {
         self.tell_gathered(scene, out);
         self.gathering.clear();
     }
-}
-
-/// Says whether somebody is to be told of an alert again and again: it fires, was told, is more
-/// than a notice, and nobody looks after it.
-fn is_unheeded(registry: &Registry, standing: &Standing) -> bool {
-    standing.fires()
-        && standing.told
-        && standing.acknowledged.is_none()
-        && severity(registry, &standing.event) > Severity::Notice
 }
 
 #[cfg(test)]

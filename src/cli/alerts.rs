@@ -119,7 +119,7 @@ pub enum Alerts {
     ///
     /// Example: weir alerts silence --station puhe-daoyi --route instrument --until 8h
     /// --person "Li Na" --reason "works at the intake"
-    Silence(Silence),
+    Silence(Box<Silence>),
     /// Show what happened: alerts as they fired and ended, and what persons did, the newest last.
     History(History),
     /// Tell which rule watches each datastream of a station, and why that one.
@@ -176,7 +176,7 @@ pub(super) async fn run(asked: Alerts) -> anyhow::Result<ExitCode> {
         Alerts::Comment(deeds) => work::comment(deeds).await,
         Alerts::Undo(deeds) => work::undo(deeds).await,
         Alerts::Shelve { deeds, until } => work::shelve(deeds, &until).await,
-        Alerts::Silence(asked) => work::silence(asked).await,
+        Alerts::Silence(asked) => work::silence(*asked).await,
         Alerts::History(asked) => work::history(asked).await,
         Alerts::Rules { station, property, seeds, json, config } => {
             let seeds = seeds.as_deref();

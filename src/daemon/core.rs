@@ -24,7 +24,7 @@ use crate::daemon::recover;
 use crate::daemon::rising::Rising;
 use crate::daemon::unknown_mark::UnknownMarks;
 use crate::decode::hj212::Keys;
-use crate::domain::desk::AlertAct;
+use crate::domain::desk::{AlertAct, What};
 use crate::domain::input::{Arrival, Input, Message, ReceiveFault};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{NameKind, Names, NetworkId, TopicId};
@@ -572,5 +572,13 @@ fn act_row(act: &AlertAct, at: Moment) -> AlertActRow {
         behalf: act.behalf.clone(),
         words: act.words.clone(),
         until: act.what.until(),
+        matcher: match act.what {
+            What::Silence { matcher, .. } => Some(matcher),
+            What::Acknowledge { .. }
+            | What::Comment(_)
+            | What::Undo(_)
+            | What::Shelve { .. }
+            | What::EndSilence(_) => None,
+        },
     }
 }

@@ -27,6 +27,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, the mildest first.
+    pub const ALL: [Self; 3] = [Self::Notice, Self::Warning, Self::Critical];
+
     /// Gives the word used in seeds and output.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -50,7 +53,7 @@ impl Severity {
     /// Reads the word of a seed.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Notice, Self::Warning, Self::Critical].into_iter().find(|one| one.word() == word)
+        Self::ALL.into_iter().find(|one| one.word() == word)
     }
 }
 

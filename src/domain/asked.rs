@@ -110,6 +110,9 @@ pub struct Of {
     pub rule: Option<String>,
     /// By this route.
     pub route: Option<String>,
+    /// No more severe than this.
+    #[serde(default)]
+    pub severity: Option<String>,
 }
 
 /// A check and what it found.

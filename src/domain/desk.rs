@@ -143,18 +143,55 @@ pub struct Matcher {
     /// By this route.
     #[n(4)]
     pub route: Option<Route>,
+    /// No more severe than this: what rises above it is not meant any more.
+    #[n(5)]
+    pub severity: Option<Severity>,
 }
 
 impl Matcher {
-    /// Says whether it says anything.
+    /// Says whether it says nothing: nothing is more severe than the most severe.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let severity = self.severity.filter(|severity| *severity < Severity::Critical);
+        Self { severity, ..*self } == Self::default()
     }
 
-    /// Says whether an alert is meant.
+    /// Says whether an alert is meant that is as severe as it is now.
     #[must_use]
-    pub fn fits(&self, registry: &Registry, rule: RuleId, subject: Subject) -> bool {
+    pub fn fits(&self, registry: &Registry, event: &AlertEvent, severity: Severity) -> bool {
+        self.severity.is_none_or(|most| severity <= most)
+            && self.covers(registry, event.rule, event.subject)
+    }
+
+    /// Says whether alerts about a station may be meant: about it, its datastreams, and what it
+    /// comes to, by the rules that watch them.
+    #[must_use]
+    pub fn concerns(&self, registry: &Registry, station: StationId) -> bool {
+        let Some(of) = registry.station(station) else { return false };
+        if self.station == Some(station) {
+            return true;
+        }
+        let mut datastreams = of.datastreams.iter().filter_map(|id| registry.datastream(*id));
+        let mut evaluated = registry.evaluated_rules.iter();
+        datastreams.any(|one| {
+            let whole = [one.silence_rule, one.instrument_rule];
+            let rules = [one.exceedance_rule, one.rise_rule, one.not_assessable_rule];
+            let covers = |rule, subject| self.covers(registry, rule, subject);
+            let of_station = Subject::Station(station);
+            whole.iter().flatten().any(|rule| covers(*rule, of_station))
+                || rules
+                    .iter()
+                    .chain(&whole)
+                    .flatten()
+                    .any(|rule| covers(*rule, Subject::Datastream(one.id)))
+        }) || evaluated.any(|((of, index, period), rule)| {
+            let subject = Subject::Evaluated { of: *of, index: *index, period: *period };
+            *of == Evaluated::Station(station) && self.covers(registry, *rule, subject)
+        })
+    }
+
+    /// Says whether an alert is meant, however severe it is.
+    fn covers(&self, registry: &Registry, rule: RuleId, subject: Subject) -> bool {
         let datastream = match subject {
             Subject::Datastream(id) => registry.datastream(id),
             Subject::Station(_)

@@ -93,6 +93,7 @@ fn asked(form: &Form, person: &str) -> Option<Asked> {
                 property: own("property"),
                 rule: own("rule"),
                 route: own("route"),
+                severity: own("severity"),
             };
             Deed::Silence { of, until: until() }
         }

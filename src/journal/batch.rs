@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::alert::{AlertChange, AlertId};
+use crate::domain::desk::Matcher;
 use crate::domain::input::Qos;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{Named, NetworkId, RuleId, TopicId};
@@ -296,6 +297,8 @@ pub struct AlertActRow {
     pub words: String,
     /// Until when it lasts, where that was said.
     pub until: Option<Timestamp>,
+    /// What a silence covers, where one began.
+    pub matcher: Option<Matcher>,
 }
 
 /// How far a sink came.

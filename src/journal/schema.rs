@@ -129,6 +129,11 @@ const STEPS: &[&str] = &[
     CREATE TRIGGER told_goes AFTER DELETE ON notifications
         BEGIN DELETE FROM told WHERE notification = OLD.number; END;
 ",
+    // What a silence covers, in the row of its beginning, so that a station's history has it.
+    "
+    ALTER TABLE alert_acts ADD COLUMN matcher BLOB;
+    CREATE INDEX alert_acts_by_silence ON alert_acts (silence) WHERE silence IS NOT NULL;
+",
 ];
 
 /// Marks a file as a journal of weir ("weir" in ASCII).

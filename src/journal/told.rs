@@ -9,10 +9,17 @@ use crate::journal::batch::Batch;
 /// Writes what persons did.
 pub(super) fn write_alert_acts(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Error> {
     for row in &batch.alert_acts {
+        let matcher = row.matcher.map(|matcher| {
+            let mut bytes = Vec::new();
+            // Writing into memory can't fail.
+            minicbor::encode(matcher, &mut bytes).unwrap_or_default();
+            bytes
+        });
         transaction
             .prepare_cached(
-                "INSERT INTO alert_acts (alert, silence, at, what, person, behalf, words, until)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO alert_acts
+                    (alert, silence, at, what, person, behalf, words, until, matcher)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 row.alert.map(|alert| alert.0.cast_signed()),
@@ -23,6 +30,7 @@ pub(super) fn write_alert_acts(transaction: &Transaction<'_>, batch: &Batch) -> 
                 row.behalf,
                 row.words,
                 row.until.map(Timestamp::millis),
+                matcher,
             ])?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::{Desk, Owed};
 use crate::domain::alert::{AlertEvent, AlertId, Route, Severity, Subject};
 use crate::domain::alerting::{Alerting, GroupBy};
-use crate::domain::desk::{Thread, place_of, station_of};
+use crate::domain::desk::{Matcher, Thread, place_of, station_of};
 use crate::domain::name::RuleId;
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Registry, RuleKind};
@@ -33,8 +33,9 @@ impl Desk {
         if standing.shelved_until.is_some_and(|until| now < until) {
             return Some(Held::Shelved);
         }
-        let silenced =
-            self.silences(now).find(|(_, one)| one.matcher.fits(registry, rule, subject));
+        let severity = severity(registry, &standing.event);
+        let fits = |one: &Matcher| one.fits(registry, &standing.event, severity);
+        let silenced = self.silences(now).find(|(_, one)| fits(&one.matcher));
         if let Some((id, _)) = silenced {
             return Some(Held::Silenced(id));
         }

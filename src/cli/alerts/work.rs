@@ -107,6 +107,9 @@ pub struct Silence {
     /// By this route: environment, instrument, weir.
     #[arg(long)]
     route: Option<String>,
+    /// No more severe than this: notice, warning, critical. What rises above it is told.
+    #[arg(long)]
+    severity: Option<String>,
     /// Until then: a length such as 8h or 2d, or a time in the configured zone.
     #[arg(long, value_name = "END", required = true)]
     until: Option<String>,
@@ -221,13 +224,14 @@ pub(super) async fn silence(asked: Silence) -> anyhow::Result<ExitCode> {
         }
         None => {}
     }
-    let Silence { station, place, property, rule, route, behalf, config: file, .. } = asked;
+    let Silence { station, place, property, rule, route, severity, .. } = asked;
+    let (behalf, file) = (asked.behalf, asked.config);
     let config = super::super::read(&file)?;
     // clap asks for them.
     let needed = |text: Option<String>| text.unwrap_or_default();
     let (person, comment) = (needed(asked.person), needed(asked.reason));
     let until = end(&needed(asked.until), &config)?;
-    let of = Of { place, station, property, rule, route };
+    let of = Of { place, station, property, rule, route, severity };
     let by = By { person, behalf, comment, config: file };
     act(&config, by, Deed::Silence { of, until }).await
 }

@@ -118,7 +118,8 @@ pub(in crate::daemon) fn covering<'a>(
     event: &'a AlertEvent,
 ) -> impl Iterator<Item = (u64, &'a Silence)> {
     let lasting = desk.silences(now);
-    lasting.filter(|(_, one)| one.matcher.fits(registry, event.rule, event.subject))
+    let how = severity(registry, event);
+    lasting.filter(move |(_, one)| one.matcher.fits(registry, event, how))
 }
 
 /// Something that happened: a change of an alert, or what a person did.

@@ -15,11 +15,12 @@ use crate::daemon::status::Status;
 use crate::daemon::terminal::plain;
 use crate::domain::alert::{AlertEvent, AlertId, Severity};
 use crate::domain::asked::Of;
+use crate::domain::desk::Matcher;
 use crate::domain::registry::Registry;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use crate::journal::read::{AlertActHeld, AlertHeld, Reader, ToldHeld};
 use crate::notify::notification;
-use crate::pipeline::state::Desk;
+use crate::pipeline::state::{Desk, severity};
 
 /// How many changes of alerts, and of what persons did, are read for a history.
 pub const HISTORY_MAX: u32 = 10_000;
@@ -141,7 +142,7 @@ impl Looked<'_> {
         }
         let at = (self.registry, self.desk);
         let mut found = open::firing(at, self.now, |one| {
-            matcher.fits(self.registry, one.event.rule, one.event.subject)
+            matcher.fits(self.registry, &one.event, severity(self.registry, &one.event))
         });
         let count = found.len();
         found.retain(|one| all || one.held.is_none());
@@ -336,11 +337,22 @@ impl Looked<'_> {
             .collect()
     }
 
+    /// Gives what the silence of a deed covers: by the journal or, where an older release wrote
+    /// that, as long as it lasts.
+    fn silenced(&self, one: &AlertActHeld) -> Option<Matcher> {
+        let lasts = || {
+            let mut silences = self.desk.silences(self.now);
+            silences.find(|(id, _)| Some(*id) == one.silence).map(|(_, one)| one.matcher)
+        };
+        one.matcher.or_else(lasts)
+    }
+
     fn act_json(&self, one: &AlertActHeld) -> Value {
+        let of = self.silenced(one).map(|matcher| work::words(self.registry, &matcher));
         json!({
             "at": self.clock(one.at), "what": one.what, "person": one.person,
             "for": one.behalf, "words": one.words, "until": one.until.map(|at| self.clock(at)),
-            "alert": one.alert, "silence": one.silence,
+            "alert": one.alert, "silence": one.silence, "of": of,
         })
     }
 
@@ -364,10 +376,12 @@ impl Looked<'_> {
                 let behalf = behalf.map_or(String::new(), |whom| format!(" for {whom}"));
                 let until =
                     one.until.map_or(String::new(), |at| format!(" until {}", self.clock(at)));
-                let words =
+                let covered = self.silenced(one).map(|one| work::words(self.registry, &one));
+                let covered = covered.map_or(String::new(), |words| format!(" of {words}"));
+                let said =
                     if one.words.is_empty() { String::new() } else { format!(": {}", one.words) };
                 let (what, person) = (&one.what, &one.person);
-                format!("  {at}  {of:>5}  {what:<12}  by {person}{behalf}{until}{words}")
+                format!("  {at}  {of:>5}  {what:<12}  by {person}{behalf}{covered}{until}{said}")
             }
         }
     }
@@ -379,8 +393,8 @@ impl Looked<'_> {
         (from, to): (Option<Timestamp>, Option<Timestamp>),
         asked: &Asked,
     ) -> anyhow::Result<Answered> {
-        let known = |name: &str| self.registry.stations.iter().any(|one| *one.name == *name);
-        if let Some(name) = station.filter(|name| !known(name)) {
+        let found = |name: &str| self.registry.stations.iter().find(|one| *one.name == *name);
+        if let Some(name) = station.filter(|name| found(name).is_none()) {
             return Ok(Err(vec![format!("no station is called `{name}`; see stations.csv")]));
         }
         let mut changes = reader.alert_history((from, to), HISTORY_MAX)?;
@@ -401,7 +415,14 @@ impl Looked<'_> {
                     place.insert(reader.changes_of_alert(alert)?.iter().any(of_station));
                 }
             }
-            acts.retain(|one| one.alert.is_some_and(|alert| of.get(&alert) == Some(&true)));
+            let concerns = |one: &AlertActHeld| {
+                let matcher = self.silenced(one).zip(found(name));
+                matcher
+                    .is_some_and(|(matcher, station)| matcher.concerns(self.registry, station.id))
+            };
+            acts.retain(|one| {
+                one.alert.is_some_and(|alert| of.get(&alert) == Some(&true)) || concerns(one)
+            });
         }
         if asked.json {
             let list = changes.iter().map(|one| {

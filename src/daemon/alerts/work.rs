@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::daemon::core::Core;
-use crate::domain::alert::{AlertId, Route};
+use crate::domain::alert::{AlertId, Route, Severity};
 use crate::domain::asked::{Deed, Of, Work};
 use crate::domain::desk::{AlertAct, END_MAX_MS, Matcher, SILENCES_MAX, What};
 use crate::domain::input::Input;
@@ -25,7 +25,7 @@ pub(in crate::daemon) fn matcher(
     registry: &Registry,
     faults: &mut Vec<String>,
 ) -> Matcher {
-    let Of { place, station, property, rule, route } = of;
+    let Of { place, station, property, rule, route, severity } = of;
     let mut unknown = |what: &str, name: &str, near: Option<&str>| {
         let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
         faults.push(format!("no {what} is called `{name}`{near}"));
@@ -64,13 +64,20 @@ pub(in crate::daemon) fn matcher(
             unknown("route", name, nearest(name, Route::ALL.map(Route::word).into_iter()));
         }
     }
+    if let Some(name) = severity {
+        matcher.severity = Severity::from_word(name);
+        if matcher.severity.is_none() {
+            let words = Severity::ALL.map(Severity::word);
+            unknown("severity", name, nearest(name, words.into_iter()));
+        }
+    }
     matcher
 }
 
 /// Says what it names.
 #[must_use]
 pub fn words(registry: &Registry, matcher: &Matcher) -> String {
-    let Matcher { place, station, property, rule, route } = *matcher;
+    let Matcher { place, station, property, rule, route, severity } = *matcher;
     let place = place.and_then(|id| registry.places.get(id.index()));
     let parts = [
         ("place", place.map(|one| &*one.name)),
@@ -78,6 +85,7 @@ pub fn words(registry: &Registry, matcher: &Matcher) -> String {
         ("property", property.and_then(|id| registry.property(id)).map(|one| &*one.name)),
         ("rule", rule.and_then(|id| registry.rule(id)).map(|one| &*one.name)),
         ("route", route.map(Route::word)),
+        ("severity up to", severity.map(Severity::word)),
     ];
     let parts = parts.into_iter().filter_map(|(key, name)| Some(format!("{key} {}", name?)));
     parts.collect::<Vec<_>>().join(", ")
@@ -163,11 +171,12 @@ fn deeds(
             }
         }
         Deed::Silence { of, .. } => {
+            let known = faults.len();
             let matcher = matcher(of, registry, faults);
-            if matcher.is_empty() && *of == Of::default() {
+            if matcher.is_empty() && faults.len() == known {
                 faults.push(
-                    "a silence of everything: say `--station`, `--place`, `--property`, `--rule` \
-                     or `--route`"
+                    "a silence of everything: say `--station`, `--place`, `--property`, `--rule`, \
+                     `--route`, or a `--severity` less than critical"
                         .to_owned(),
                 );
             }

@@ -158,8 +158,8 @@ impl<'a> Looked<'a> {
             place: own(&wanted.place),
             station: own(&wanted.station),
             property: own(&wanted.property),
-            rule: None,
             route: own(&wanted.route),
+            ..Of::default()
         };
         let registry = self.registry();
         let mut faults = Vec::new();
@@ -169,7 +169,7 @@ impl<'a> Looked<'a> {
             let event = &one.standing.event;
             // Of what nobody knows there is nothing.
             faults.is_empty()
-                && matcher.fits(registry, event.rule, event.subject)
+                && matcher.fits(registry, event, one.severity)
                 && (search.is_empty() || called(registry, one).contains(&search))
         }
     }
@@ -250,8 +250,8 @@ impl<'a> Looked<'a> {
         all.sort_by_key(|(id, one)| (one.until, *id));
         let firing = open::firing((registry, &self.view.desk), now, |_| true);
         let covers = |matcher: &Matcher| {
-            let events = firing.iter().map(|one| &one.standing.event);
-            events.filter(|event| matcher.fits(registry, event.rule, event.subject)).count()
+            let fits = |one: &&Open<'_>| matcher.fits(registry, &one.standing.event, one.severity);
+            firing.iter().filter(fits).count()
         };
         let rows = all.iter().take(SILENCES_SHOWN_MAX).map(|(id, one)| {
             let covers = covers(&one.matcher);
@@ -379,7 +379,7 @@ fn route_zh(route: Route) -> &'static str {
 
 /// Says what a silence is of.
 fn matched(registry: &Registry, matcher: &Matcher) -> Text {
-    let Matcher { place, station, property, rule, route } = *matcher;
+    let Matcher { place, station, property, rule, route, severity } = *matcher;
     let place = place.and_then(|id| registry.places.get(id.index()));
     let station = station.and_then(|id| registry.station(id));
     let property = property.and_then(|id| registry.property(id));
@@ -391,6 +391,10 @@ fn matched(registry: &Registry, matcher: &Matcher) -> Text {
         rule.map(|one| Text::new(format!("rule {}", one.name), format!("规则 {}", one.name))),
         route.map(|one| {
             Text::new(format!("route {}", one.word()), format!("路线 {}", route_zh(one)))
+        }),
+        severity.map(|one| {
+            let zh = format!("级别不高于{}", one.word_zh());
+            Text::new(format!("severity up to {}", one.word()), zh)
         }),
     ];
     let (en, zh): (Vec<String>, Vec<String>) =

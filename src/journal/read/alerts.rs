@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Due, Reader, due, time, unsigned};
+use crate::domain::desk::Matcher;
 use crate::domain::time::Timestamp;
 use crate::journal::Error;
 
@@ -40,6 +41,8 @@ pub struct AlertActHeld {
     pub words: String,
     /// Until when it lasts, where that was said.
     pub until: Option<Timestamp>,
+    /// What the silence covers that it begins or ends, as far as that was written.
+    pub matcher: Option<Matcher>,
 }
 
 /// A notification on one channel.
@@ -174,9 +177,11 @@ impl Reader {
         count_max: u32,
     ) -> Result<Vec<AlertActHeld>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT alert, silence, at, what, person, behalf, words, until FROM
+            "SELECT alert, silence, at, what, person, behalf, words, until, coalesce(matcher,
+                (SELECT b.matcher FROM alert_acts b
+                 WHERE b.silence = a.silence AND b.matcher IS NOT NULL LIMIT 1)) FROM
                 (SELECT * FROM alert_acts WHERE (?1 IS NULL OR alert = ?1) AND at >= ?2 AND at < ?3
-                 ORDER BY number DESC LIMIT ?4)
+                 ORDER BY number DESC LIMIT ?4) a
              ORDER BY number",
         )?;
         let alert = alert.map(u64::cast_signed);
@@ -190,6 +195,7 @@ impl Reader {
                 behalf: row.get(5)?,
                 words: row.get(6)?,
                 until: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+                matcher: row.get::<_, Option<Vec<u8>>>(8)?.map(|bytes| read(&bytes)).transpose()?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -229,6 +235,13 @@ impl Reader {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+fn read(bytes: &[u8]) -> rusqlite::Result<Matcher> {
+    let wrong = |error| {
+        rusqlite::Error::FromSqlConversionFailure(8, rusqlite::types::Type::Blob, Box::new(error))
+    };
+    minicbor::decode(bytes).map_err(wrong)
 }
 
 const ALERT: &str = "alert, change, subject, at, json";
