@@ -126,7 +126,7 @@ fn wanted(parts: &[&str], query: &Query) -> Result<Wanted, Problem> {
             let known = ["place", "station", "property", "rule", "route"];
             keys.only(&[&known[..], &["held", "limit", "after"]].concat())?;
             let [place, station, property, rule, route] = known.map(|key| keys.text(key));
-            let of = Of { place, station, property, rule, route };
+            let of = Of { place, station, property, rule, route, ..Of::default() };
             Wanted::Alerts { of, all: keys.held()?, part: keys.part()? }
         }
         ["alerts", "history"] => {
