@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use described::differences;
-use peer::{Hook, Mosquitto, Weir, escaped, free_port, get, until};
+use peer::{Hook, Mosquitto, TOKEN, Weir, escaped, free_port, get, until};
 use serde_json::{Value, json};
 use weir::domain::input::Qos;
 use weir::mqtt::publisher::Publisher;
@@ -49,8 +49,14 @@ fn ask(weir: &Weir, method: &str, path: &str, head: &str, body: &str) -> (u16, S
     let mut stream = TcpStream::connect(("127.0.0.1", weir.page())).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let length = body.len();
+    let own = if head.contains("Authorization") {
+        String::new()
+    } else {
+        format!("Authorization: Bearer {TOKEN}\r\n")
+    };
     let request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n{head}\r\n{body}"
+        "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n{own}{head}\r\n\
+         {body}"
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
@@ -128,14 +134,13 @@ async fn every_answer_is_as_it_is_described() {
     until("the alert", || open().as_array().is_some_and(|alerts| !alerts.is_empty()));
     let alert = open()[0]["id"].as_u64().unwrap();
     let acknowledge = json!({ "acknowledge": { "alerts": [alert], "until": "8h" } });
-    let act =
-        json!({ "what": "alerts", "person": "li", "words": "on the way", "deed": acknowledge });
+    let act = json!({ "what": "alerts", "words": "on the way", "deed": acknowledge });
     site.post("/acts", "Asked", &act);
     let silence = json!({ "silence": { "of": { "station": "puhe-daoyi" }, "until": "2h" } });
-    let act = json!({ "what": "alerts", "person": "li", "words": "dredging", "deed": silence });
+    let act = json!({ "what": "alerts", "words": "dredging", "deed": silence });
     site.post("/acts", "Asked", &act);
     let invalidate = json!({
-        "what": "invalidate", "person": "li", "station": "puhe-daoyi", "property": "ph",
+        "what": "invalidate", "station": "puhe-daoyi", "property": "ph",
         "from": "2026-01-01", "to": "2026-01-02", "suspect": true, "reason": "fouled",
     });
     site.post("/acts", "Asked", &invalidate);
@@ -153,7 +158,7 @@ async fn every_answer_is_as_it_is_described() {
     let oxygen = verdicts.iter().find(oxygen).unwrap();
     assert_eq!(oxygen["limit"]["clause"], "table 1 item 3", "{oxygen}");
     assert_eq!(answers["/alerts/{id}"]["notifications"][0]["channel"], "duty");
-    assert_eq!(answers["/alerts/{id}"]["open"]["acknowledged"]["person"], "li");
+    assert_eq!(answers["/alerts/{id}"]["open"]["acknowledged"]["person"], "tester");
     assert_eq!(first("/silences")["reason"], "dredging");
     let done = answers["/acts"]["value"].as_array().unwrap();
     let done: Vec<&str> = done.iter().map(|act| act["what"].as_str().unwrap()).collect();
@@ -171,6 +176,7 @@ async fn every_answer_is_as_it_is_described() {
     let said = site.post("/channels/duty/test", "Nothing", &json!({}));
     assert!(said.contains("duty: confirmed 200"), "{said}");
     the_page_shows_the_same(&site);
+    who_may_not_is_told_so(&site);
     let Site { mut weir, .. } = site;
     weir.stop();
 }
@@ -238,7 +244,7 @@ fn what_is_wrong_is_refused_with_its_mend(site: &Site) {
     let of = |station: &str| {
         format!(
             "{{\"what\":\"invalidate\",\"station\":\"{station}\",\
-        \"person\":\"li\",\"from\":\"2026-01-01\",\"to\":\"2026-01-02\",\"suspect\":true,\
+        \"from\":\"2026-01-01\",\"to\":\"2026-01-02\",\"suspect\":true,\
         \"reason\":\"x\"}}"
         )
     };
@@ -290,6 +296,27 @@ fn the_examples_of_the_document_work(site: &Site) {
     assert!(count >= 6, "{count} examples");
 }
 
+/// Gives the account other roles, each of which counts at once.
+fn who_may_not_is_told_so(site: &Site) {
+    let file = site.weir.folder().join("users.toml");
+    let users = fs::read_to_string(&file).unwrap();
+    let comment = "{\"what\":\"alerts\",\"words\":\"x\",\"deed\":{\"comment\":{\"alerts\":[1]}}}";
+    let status = |path: &str, body: &str| ask(&site.weir, "POST", path, JSON, body).0;
+    for (role, acts, tests) in [("operate", 200, 403), ("view", 403, 403)] {
+        fs::write(&file, users.replace("admin", role)).unwrap();
+        until(role, || status("/api/v1/acts", comment) == acts);
+        assert_eq!(status("/api/v1/acts", comment), acts, "{role}");
+        until(role, || status("/api/v1/channels/duty/test", "{}") == tests);
+        if role == "operate" {
+            let retry = ("POST", "/dead-letters/retry", JSON, "{}");
+            site.refused(retry, 403, "needs the role admin");
+        }
+    }
+    let page = get(site.weir.page(), "/weir").1;
+    assert!(page.contains("sonde-") && !page.contains("<form method=\"post\" action=\"/act\""));
+    fs::write(&file, users).unwrap();
+}
+
 fn the_page_shows_the_same(site: &Site) {
     let page = get(site.weir.page(), "/weir?lang=en").1;
     for words in [
@@ -300,7 +327,7 @@ fn the_page_shows_the_same(site: &Site) {
         "takes points",
         "connected",
         "confirmed",
-        "waits for work",
+        "committer: at one piece of work",
         "[[channel]] duty",
         "journal_bytes_max",
     ] {
@@ -312,7 +339,7 @@ fn the_page_shows_the_same(site: &Site) {
     for words in ["台账", "平衡", "死信", "通知通道", "现行基础表版本", "重跑"] {
         assert!(chinese.contains(words), "no `{words}` in {chinese}");
     }
-    assert!(!chinese.contains("Dead letters") && !chinese.contains("waits for work"));
+    assert!(!chinese.contains("Dead letters") && !chinese.contains("at one piece of work"));
 
     let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let kind = escaped(&json!([STRANGER, "", "unknown_device"]).to_string());

@@ -290,9 +290,9 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// Reads an act. Its person is that of the account; only where the door knows none the body says.
+/// Reads an act. Its person is that of the account.
 fn act(mut body: Value, person: &str) -> Result<Asked, Problem> {
-    if let Some(held) = body.as_object_mut().filter(|_| !person.is_empty()) {
+    if let Some(held) = body.as_object_mut() {
         if held.contains_key("person") {
             let words = "leave `person` out: it is the name of the account";
             return Err(Problem::new(Kind::Wrong, words));
