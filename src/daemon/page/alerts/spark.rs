@@ -70,30 +70,7 @@ pub(super) fn spark(
     let place_ms = (end.since(start) / i64::from(PLACES_SHOWN_MAX)).max(1);
     let number = |at: Timestamp| u32::try_from(at.since(start) / place_ms).unwrap_or(0);
     let step = WIDTH / PLACES_SHOWN_MAX;
-    let (mut places, mut doubted) = (Vec::<Place>::new(), Vec::new());
-    for entry in drawn.entries {
-        let at = number(entry.time);
-        if matches!(entry.flag(), Flag::Suspect | Flag::Fail) && doubted.last() != Some(&at) {
-            doubted.push(at);
-        }
-        let Some(value) = entry.result.number().filter(|_| entry.is_usable()) else { continue };
-        let one = (entry.time, value);
-        match places.last_mut() {
-            Some(place) if place.number == at => {
-                place.last = entry.time;
-                if value < place.least.1 {
-                    place.least = one;
-                }
-                if value > place.greatest.1 {
-                    place.greatest = one;
-                }
-            }
-            Some(_) | None => {
-                let last = entry.time;
-                places.push(Place { number: at, first: one, least: one, greatest: one, last });
-            }
-        }
-    }
+    let (places, doubted) = gathered(drawn.entries, &number);
     let held = drawn.entries.iter().filter(|one| one.is_usable()).count();
     let low = places.iter().map(|one| one.least.1).reduce(f64::min)?;
     let high = places.iter().map(|one| one.greatest.1).reduce(f64::max)?;
@@ -117,7 +94,6 @@ pub(super) fn spark(
     let limits: Vec<(u32, String)> = limits
         .map(|(bound, name)| (y(bound) as u32, format!("{} {name}", amount(bound))))
         .collect();
-    let words = words([clock(start), clock(end)], [amount(low), amount(high)]);
     Some(SparkView {
         width: WIDTH,
         height: HEIGHT,
@@ -129,12 +105,41 @@ pub(super) fn spark(
         high: amount(high),
         from: clock(start),
         to: clock(end),
-        words,
+        words: said((clock(start), clock(end)), (amount(low), amount(high))),
     })
 }
 
-/// Says what is drawn, for whom it is not shown to.
-fn words([from, to]: [String; 2], [low, high]: [String; 2]) -> Text {
+/// Puts values on their places, and tells on which some are suspect or wrong.
+fn gathered(entries: &[Entry], number: &dyn Fn(Timestamp) -> u32) -> (Vec<Place>, Vec<u32>) {
+    let (mut places, mut doubted) = (Vec::<Place>::new(), Vec::new());
+    for entry in entries {
+        let at = number(entry.time);
+        if matches!(entry.flag(), Flag::Suspect | Flag::Fail) && doubted.last() != Some(&at) {
+            doubted.push(at);
+        }
+        let Some(value) = entry.result.number().filter(|_| entry.is_usable()) else { continue };
+        let one = (entry.time, value);
+        match places.last_mut() {
+            Some(place) if place.number == at => {
+                place.last = entry.time;
+                if value < place.least.1 {
+                    place.least = one;
+                }
+                if value > place.greatest.1 {
+                    place.greatest = one;
+                }
+            }
+            Some(_) | None => {
+                let last = entry.time;
+                places.push(Place { number: at, first: one, least: one, greatest: one, last });
+            }
+        }
+    }
+    (places, doubted)
+}
+
+/// Says what is drawn.
+fn said((from, to): (String, String), (low, high): (String, String)) -> Text {
     Text::new(
         format!("values from {from} to {to}: least {low}, greatest {high}"),
         format!("{from} 至 {to} 的数值：最小 {low}，最大 {high}"),
