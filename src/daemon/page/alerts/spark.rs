@@ -44,7 +44,9 @@ pub(super) fn span(
     end: Timestamp,
 ) -> (Timestamp, Timestamp) {
     let least = SHORTEST_MS.max(datastream.interval_ms().saturating_mul(INTERVALS));
-    let length = end.since(since).saturating_add(3 * HOUR).clamp(least.min(LONGEST_MS), LONGEST_MS);
+    // In whole hours: a length that grew by the second would move every place.
+    let hours = end.since(since).saturating_add(4 * HOUR) / HOUR;
+    let length = hours.saturating_mul(HOUR).clamp(least.min(LONGEST_MS), LONGEST_MS);
     let place = (length / i64::from(PLACES_SHOWN_MAX)).max(1);
     let end = end.plus(place - end.millis().rem_euclid(place));
     (end.plus(-place * i64::from(PLACES_SHOWN_MAX)), end)
