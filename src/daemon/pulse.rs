@@ -42,8 +42,8 @@ impl Pulse {
         self.commit_ms.store(IDLE, Ordering::Relaxed);
     }
 
-    /// Gives for how long the pipeline has not heard the clock, and for how long the committer is at
-    /// one piece of work; nothing while that waits for some.
+    /// Gives how long the pipeline has not heard the clock, and how long the committer is at one
+    /// piece of work; nothing while that waits for some.
     #[must_use]
     pub fn quiet(&self) -> [Option<Duration>; 2] {
         let now = self.elapsed_ms();

@@ -59,8 +59,8 @@ async fn house(shared: &Shared, form: &Form, role: Role) -> Option<Vec<String>> 
     Some(words)
 }
 
-/// Reads which dead letters a form means: those of some numbers, or of a device, channel and reason,
-/// which one field has as a list of JSON.
+/// Reads which dead letters a form means: some numbers, or a device, channel and reason, which one
+/// field has as a list of JSON.
 fn retry(form: &Form) -> Option<Retry> {
     let Some(kind) = form.get("kind") else {
         let ids = form.all("id").map(str::parse).collect::<Result<Vec<i64>, _>>().ok()?;
