@@ -103,7 +103,7 @@ fn with_alert(act: AlertActHeld, home: &TimeZone) -> ActView {
     }
 }
 
-/// Gives what was said of values, by a person or by a check that they entered, and who took it back.
+/// Gives what was said of values, by a person or a check that they entered, and who took it back.
 fn of_values(one: &Invalidation, registry: &Registry, home: &TimeZone) -> Vec<Timed> {
     let about = about(one, registry, home);
     let act = |word: &Word, what: Text| {
