@@ -104,11 +104,7 @@ impl Observer {
             audit: Box::new(move |asked, shown_max| auditing.audit(asked, shown_max)),
             api: api::source(&observer),
             house: weir::source(&observer),
-            stations: shelf::source(
-                Arc::clone(&observer.status),
-                &observer.config.journal.data_folder,
-                observer.config.influx.clone(),
-            ),
+            stations: shelf::source(&observer),
             unready: Box::new(move || unready.unready()),
             metrics: Box::new(move || observer.metrics()),
             wall: Box::new(move || clock.now().wall),

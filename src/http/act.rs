@@ -34,6 +34,8 @@ pub(super) async fn post(
     }
     let back = form.text("back");
     if let Some(words) = house(&shared, &form, visit.role).await {
+        let (person, deed) = (visit.person.as_str(), form.text("deed"));
+        tracing::info!(person, deed, "Asked for on the page.");
         return lead_back(&words, &back);
     }
     let words = match asked(&form, &visit.person) {

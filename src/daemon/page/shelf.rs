@@ -1,10 +1,11 @@
 //! Where the pages of a station get what they show.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::time::timeout;
 
+use crate::daemon::page::Observer;
 use crate::daemon::page::raw;
 use crate::daemon::page::series::{self, ANSWER_MAX, Store};
 use crate::daemon::page::station::{self, STRIP_DAYS};
@@ -24,14 +25,11 @@ struct Shelf {
 }
 
 /// Gives the source of the pages of stations.
-pub(super) fn source(
-    status: Arc<Status>,
-    folder: &Path,
-    database: Option<influx::Config>,
-) -> Source {
-    let folder = folder.to_owned();
-    let store = match database {
-        Some(config) => Store::Database(Box::new(config)),
+pub(super) fn source(observer: &Observer) -> Source {
+    let (status, config) = (Arc::clone(&observer.status), &observer.config);
+    let folder = config.journal.data_folder.clone();
+    let store = match &config.influx {
+        Some(influx) => Store::Database(Box::new(influx.clone())),
         None => Store::Embedded(folder.clone()),
     };
     let shelf = Arc::new(Shelf { status, folder, store });

@@ -1,3 +1,5 @@
+//! Accounts as their file has them, and changes of it.
+
 use tempfile::TempDir;
 
 use super::*;
