@@ -21,7 +21,7 @@ fn requests_that_are_never_finished_hold_up_neither_others_nor_the_stop() {
         stream
     };
     // More than there are places: those who came first give way, and others get in.
-    let slow: Vec<TcpStream> = (0..70).map(open).collect();
+    let slow: Vec<TcpStream> = (0..280).map(open).collect();
     let begun = Instant::now();
     let mut stream = TcpStream::connect(("127.0.0.1", weir.page())).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(25))).unwrap();

@@ -25,6 +25,7 @@ mod formats;
 mod lasting;
 mod latency;
 mod load;
+mod pages;
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
 mod process;
@@ -48,7 +49,7 @@ pub struct Bench {
 /// A part of the bench: the word that asks for it, and what measures it.
 type Part = (&'static str, fn(&mut Bench));
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     ("speed", speed::ratios),
     ("stations", speed::many_stations),
     ("restart", speed::restart),
@@ -61,6 +62,7 @@ const PARTS: [Part; 12] = [
     ("quality", lasting::quality),
     ("year", lasting::year),
     ("storm", storm::storm),
+    ("pages", pages::pages),
 ];
 
 fn main() {

@@ -115,10 +115,15 @@ impl Observer {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what a person asks for on a page.
+    /// Takes in what a person asks for on a page; the next page shows what came of it.
     async fn act(self: Arc<Self>, asked: Asked) -> Acted {
         match act::take(&self.commands, &self.config.journal.data_folder, asked).await {
-            Ok(acted) => acted,
+            Ok(acted) => {
+                if acted.is_ok() {
+                    self.status.looked_again().await;
+                }
+                acted
+            }
             Err(error) => Err(vec![format!("{error:#}")]),
         }
     }

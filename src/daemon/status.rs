@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::daemon::pulse::Pulse;
 use crate::domain::evaluation::{Evaluated, Told};
@@ -16,6 +17,10 @@ use crate::domain::registry::Registry;
 use crate::domain::time::{Moment, Timestamp};
 use crate::mqtt::outbox::Outbox;
 use crate::pipeline::state::{Desk, NetworkState, StationState};
+
+/// How long the next view is waited for, and how often it is looked for. One is there each second.
+const LOOK_MAX: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// An immutable view of the pipeline's state, made once a second.
 #[derive(Clone, Debug)]
@@ -101,6 +106,18 @@ pub struct Broker {
 }
 
 impl Status {
+    /// Waits for the next view, so that a person sees what they did; not for ever.
+    pub async fn looked_again(&self) {
+        let (begun, before) = (Instant::now(), self.view.load_full());
+        let is_old = || match (&*self.view.load(), &before) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (now, before) => now.is_none() && before.is_none(),
+        };
+        while is_old() && begun.elapsed() < LOOK_MAX {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Notes the state of a broker's connection.
     pub fn broker(&self, network: &str, fault: Option<String>) {
         self.with_broker(network, |broker| broker.fault = fault);

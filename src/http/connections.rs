@@ -26,8 +26,9 @@ use crate::http::guard::Peer;
 /// What connections are held to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// How many there may be; for one more the oldest ends. Who is served takes milliseconds, so
-    /// that is one who is slow or silent.
+    /// How many there may be; for one more the oldest ends. Who asks for a page takes milliseconds,
+    /// and who looks at one comes back, so that is mostly one who is slow or silent. A hundred
+    /// browsers have two each, one for news.
     connections_max: usize,
     /// How many headers a request may have, and how many bytes its head.
     headers_max: usize,
@@ -42,7 +43,7 @@ pub(super) struct Limits {
 
 /// The limits that hold.
 pub(super) const LIMITS: Limits = Limits {
-    connections_max: 64,
+    connections_max: 256,
     headers_max: 64,
     head_bytes_max: 32 << 10,
     head: Duration::from_secs(10),

@@ -259,7 +259,7 @@ async fn harden(mut response: Response, secure: bool) -> Response {
     let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
         img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     let nothing = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), \
-        bluetooth=(), midi=(), clipboard-read=(), display-capture=()";
+        midi=(), clipboard-read=(), display-capture=()";
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, policy),
         (HeaderName::from_static("permissions-policy"), nothing),

@@ -22,6 +22,9 @@ use crate::http::visit::{Language, Role, Visit};
 
 /// How often pages are made anew while somebody looks at them.
 const EVERY: Duration = Duration::from_secs(1);
+/// After how long a browser comes back whose connection ended, as each does after a minute: before
+/// the page calls it lost.
+const BACK: Duration = Duration::from_millis(500);
 /// How many different pages are kept up at once; whoever looks at one more reloads it.
 const TOPICS_MAX: usize = 64;
 /// How long an address may be that is kept up.
@@ -121,6 +124,6 @@ fn news(made: watch::Receiver<Made>) -> impl Stream<Item = Result<Event, Infalli
             changed.insert(name.clone(), Value::from(&*html));
             seen.insert(name, html);
         }
-        Ok(Event::default().data(Value::Object(changed).to_string()))
+        Ok(Event::default().retry(BACK).data(Value::Object(changed).to_string()))
     })
 }

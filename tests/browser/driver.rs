@@ -237,6 +237,13 @@ impl Browser {
         self.post(&format!("element/{element}/click"), &json!({}));
     }
 
+    /// Writes into a field.
+    #[track_caller]
+    pub fn write(&self, selector: &str, words: &str) {
+        let element = self.find(selector);
+        self.post(&format!("element/{element}/value"), &json!({ "text": words }));
+    }
+
     /// Waits until a selector finds an element in which these words are to be read.
     #[track_caller]
     pub fn sees(&self, selector: &str, words: &str) {
