@@ -1,6 +1,7 @@
 //! What is told of alerts, when, together with what, and what a person does with them.
 
 mod flapping;
+mod limits;
 mod random;
 
 use jiff::tz::TimeZone;
@@ -555,56 +556,4 @@ fn what_is_over_already_is_told_unless_it_is_silent() {
         run.check(&want.replace('1', "-1"));
         assert_eq!(run.desk.standing().count(), 0);
     }
-}
-
-#[test]
-fn one_notice_lists_so_many_alerts_the_worst_first() {
-    let mut run = Run::new(terms());
-    let of = |rule, number: u32| {
-        (rule, Subject::Datastream(DatastreamId(number % 4)), number, AlertChange::Fired)
-    };
-    let mut many: Vec<_> = (0..60).map(|number| of(LAKE, number)).collect();
-    many.push(of(RIVER, 60));
-    run.changes(&many);
-    let notice = &run.told[0];
-    assert_eq!((run.told.len(), notice.entries.len(), notice.more), (1, ENTRIES_MAX, 11));
-    assert_eq!(notice.entries[0].event.rule, RIVER);
-}
-
-#[test]
-fn so_many_silences_are_held() {
-    let mut run = Run::new(terms());
-    let matcher = Matcher { rule: Some(RIVER), ..Matcher::default() };
-    let until = run.at().wall.plus(HOUR);
-    for _ in 0..=SILENCES_MAX {
-        run.act(What::Silence { id: run.desk.next_silence(), matcher, until });
-    }
-    assert_eq!(run.desk.silences(run.at().wall).count(), SILENCES_MAX);
-    assert!(!run.desk.has_room(run.at().wall) && run.desk.has_room(until));
-}
-
-#[test]
-fn an_edition_tells_first_what_gathers() {
-    let mut run = Run::new(terms());
-    run.fire(RIVER, 0);
-    run.fire(RIVER, 1);
-    let at = run.at();
-    run.desk.tell_all(&run.registry, at, &mut run.told);
-    run.check("1; 2");
-}
-
-#[test]
-fn it_survives_a_snapshot() {
-    let mut run = Run::new(Alerting { flap_fires: 2, ..terms() });
-    let alert = run.fire(RIVER, 0);
-    run.act(What::Acknowledge { alert, until: None });
-    run.fire(QUIET, 1);
-    run.act(What::Silence { id: 1, matcher: Matcher::default(), until: Timestamp(i64::MAX) });
-    let bytes = minicbor::to_vec(&run.desk).unwrap();
-    assert_eq!(minicbor::decode::<Desk>(&bytes).unwrap(), run.desk);
-}
-
-#[test]
-fn an_alert_takes_as_much_as_is_said() {
-    assert!(size_of::<Standing>() <= 448, "{}", size_of::<Standing>());
 }

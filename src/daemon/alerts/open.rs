@@ -1,5 +1,5 @@
-//! Alerts that fire as shell and page show them: in which order, who looks after each, why nobody is
-//! told, what covers it, and what happened.
+//! Alerts that fire as shell and page show them: in which order, who looks after each, why nobody
+//! is told, what covers it, and what happened.
 
 use std::cmp::Reverse;
 
@@ -27,8 +27,8 @@ impl Open<'_> {
     }
 }
 
-/// Gives the alerts that fire and fit: those that wait for somebody first, of these the most urgent,
-/// of these the oldest.
+/// Gives the alerts that fire and fit: those that wait for somebody first, of these the most
+/// urgent, of these the oldest.
 pub(in crate::daemon) fn firing<'a>(
     (registry, desk): (&Registry, &'a Desk),
     now: Timestamp,

@@ -1,4 +1,5 @@
-//! What the pages of alerts are given: those that fire, as they are wanted; silences; what happened.
+//! What the pages of alerts are given: those that fire, as they are wanted; silences; what
+//! happened.
 
 mod spark;
 #[cfg(test)]
@@ -39,7 +40,8 @@ const ROWS_SHOWN_MAX: usize = 50;
 const OPTIONS_SHOWN_MAX: usize = 60;
 /// How many silences are shown, those that end first; all are counted.
 const SILENCES_SHOWN_MAX: usize = 100;
-/// How many changes and deeds one part of the history shows; what was before stands on further ones.
+/// How many changes and deeds one part of the history shows; what was before stands on further
+/// ones.
 const HAPPENED_SHOWN_MAX: usize = 100;
 
 /// Gives what the pages of alerts show.

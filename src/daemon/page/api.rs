@@ -58,8 +58,8 @@ fn part<K: PartialOrd>(
     Found::List { value: shown.into_iter().map(|(_, value)| value).collect(), next }
 }
 
-/// Gives the newest of what happened, the newest first. What happened at one instant stays together,
-/// so that asking for what was before it misses nothing.
+/// Gives the newest of what happened, the newest first. What happened at one instant stays
+/// together, so that asking for what was before it misses nothing.
 fn newest(mut entries: Vec<(Timestamp, Value)>, count: usize, zone: &TimeZone) -> Found {
     entries.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     let cut = entries.get(count).map(|(at, _)| *at);

@@ -36,8 +36,8 @@ pub(super) struct Drawn<'a> {
     pub(super) since: Timestamp,
 }
 
-/// Gives from when to when it is drawn: from some hours before it began to its end, on whole places,
-/// so that the drawing stays the same from second to second.
+/// Gives from when to when it is drawn: from some hours before it began to its end, on whole
+/// places, so that the drawing stays the same from second to second.
 pub(super) fn span(
     datastream: &Datastream,
     since: Timestamp,

@@ -353,7 +353,8 @@ impl Told<'_> {
         }
     }
 
-    /// Finds the limit: of an alert that ended, the one that held then and stands where it was told.
+    /// Finds the limit: of an alert that ended, the one that held then and stands where it was
+    /// told.
     fn limit(&self) -> Option<&Limit> {
         let registry = self.looked.registry();
         if let Some(one) = &self.open {

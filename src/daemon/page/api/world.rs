@@ -201,8 +201,8 @@ impl World<'_> {
                 (shown.map(|entry| self.entry(station, stream, entry)).collect(), next)
             }
             (None, _) => {
-                let words = "means are in the database that weir writes to; ask it, or leave period \
-                             out";
+                let words = "means are in the database that weir writes to; ask it, or leave \
+                             period out";
                 return Err(Refused::Wrong(vec![words.to_owned()]));
             }
         };
