@@ -24,7 +24,7 @@ use crate::domain::input::Qos;
 use crate::domain::registry::Hj212Edition;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::http::door::Fallback;
-use crate::http::view::PageView;
+use crate::http::view::{PageView, StationsAsked};
 use crate::journal::read::Reader;
 use crate::mqtt::publisher::Publisher;
 use crate::seed::example;
@@ -158,13 +158,13 @@ async fn run_in(
         error = watch(&observer, &events, &mut show) => return Err(error),
     };
     publisher.flush().await;
-    let all = || observer.page(1).ledger.messages.received >= published;
+    let all = || observer.page(&StationsAsked::default()).ledger.messages.received >= published;
     // If some never come, the outcome says so.
     until(PATIENCE, all).await.ok();
     publisher.close().await;
     daemon.stop().await?;
     show.events(&events)?;
-    let page = observer.page(1);
+    let page = observer.page(&StationsAsked::default());
     let mut out = io::stdout().lock();
     write!(out, "\n{published} messages were published.\n{}", screen::ledger(&page.ledger))?;
     writeln!(out, "{} alerts fired, {} resolved.", show.fired, show.resolved)?;
@@ -267,7 +267,7 @@ impl Show {
     fn draw(&mut self, observer: &Observer, events: &Reader) -> anyhow::Result<()> {
         self.events(events)?;
         let due = self.reported.is_none_or(|at| at.elapsed() >= REPORT);
-        let page = observer.page(1);
+        let page = observer.page(&StationsAsked::default());
         let ready = !page.places.is_empty();
         if self.terminal {
             let mut out = io::stdout().lock();

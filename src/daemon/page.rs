@@ -51,6 +51,8 @@ use crate::pipeline::state::{StationState, StreamState};
 
 /// How many stations a page shows; the others stand on further ones.
 const STATIONS_SHOWN_MAX: usize = 100;
+/// How many places may be chosen from, the first of the seeds; the others are found by their names.
+const CHOICES_MAX: usize = 200;
 /// How many alerts a page shows, the worst; all of them are counted.
 const ALERTS_SHOWN_MAX: usize = 100;
 /// How many sets of stations a page shows, the first of the seeds; all of them are counted.
@@ -96,7 +98,7 @@ impl Observer {
             strip: Box::new(move || strip.strip()),
             now: Box::new(move || now.now()),
             handover: Box::new(move |since| handover.handover(since)),
-            page: Box::new(move |number| page.page(number)),
+            page: Box::new(move |asked| page.page(asked)),
             alerts: alerts::source(&observer),
             act: Box::new(move |asked| Box::pin(Arc::clone(&acting).act(asked))),
             audit: Box::new(move |asked, shown_max| auditing.audit(asked, shown_max)),
@@ -152,16 +154,21 @@ impl Observer {
 
     /// Gives a page: what holds for all, and the stations of one part, numbered from 1.
     #[must_use]
-    pub fn page(&self, number: usize) -> PageView {
-        let mut page =
-            PageView { version: env!("CARGO_PKG_VERSION").to_owned(), ..PageView::default() };
+    pub fn page(&self, asked: &StationsAsked) -> PageView {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let mut page = PageView { version, asked: asked.clone(), ..PageView::default() };
         if let Some(view) = &*self.status.view.load() {
             let second = view.at.wall.plus(-view.at.wall.millis().rem_euclid(SECOND));
             page.at = second.rfc3339(&self.home);
             page.edition = view.registry.digest.chars().take(12).collect();
             page.classes = evaluated::tally(view);
             (page.sets, page.sets_of) = evaluated::sets(view, &self.home, SETS_SHOWN_MAX);
-            (page.places, page.part) = places(view, number, &self.home);
+            (page.places, page.part) = places(view, asked, &self.home);
+            let choices = view.registry.places.iter();
+            page.choices = choices
+                .map(|one| (one.name.to_string(), Text::new(&*one.name_en, &*one.name_zh)))
+                .take(CHOICES_MAX)
+                .collect();
         }
         let aside = self.status.set_aside.load();
         page.set_aside = aside.iter().map(|file| file.display().to_string()).collect();
@@ -257,8 +264,10 @@ fn speakers(view: &View) -> Vec<Speaker<'_>> {
 }
 
 /// Gives a part of the stations, by place, and which part it is; beyond the last it is that.
-fn places(view: &View, number: usize, home: &TimeZone) -> (Vec<PlaceView>, PartView) {
-    let speakers = speakers(view);
+fn places(view: &View, asked: &StationsAsked, home: &TimeZone) -> (Vec<PlaceView>, PartView) {
+    let mut speakers = speakers(view);
+    speakers.retain(|one| is_wanted(&view.registry, one, asked));
+    let number = asked.number;
     let parts = speakers.len().div_ceil(STATIONS_SHOWN_MAX).max(1);
     let number = number.clamp(1, parts);
     let before = (number - 1) * STATIONS_SHOWN_MAX;
@@ -286,6 +295,17 @@ fn places(view: &View, number: usize, home: &TimeZone) -> (Vec<PlaceView>, PartV
         }
     }
     (places.into_iter().map(|(_, place)| place).collect(), part)
+}
+
+/// Says whether a station is among those that are wanted.
+fn is_wanted(registry: &Registry, one: &Speaker<'_>, asked: &StationsAsked) -> bool {
+    let words = asked.words.to_lowercase();
+    let Station { name, name_en, name_zh, .. } = one.station;
+    let named = [name, name_en, name_zh].iter().any(|name| name.to_lowercase().contains(&words));
+    let up = |place: &&Place| registry.places.get(place.part_of?.index());
+    // Places may not lie in each other in a circle, and a line of them is short.
+    let mut line = std::iter::successors(Some(one.place), up).take(8);
+    named && (asked.place.is_empty() || line.any(|place| *place.name == *asked.place))
 }
 
 /// Gives the verdict that is shown beside a value: its own, else that of its hour.

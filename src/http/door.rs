@@ -38,12 +38,12 @@ use crate::http::password;
 use crate::http::station;
 use crate::http::templates::Templates;
 use crate::http::tls;
-use crate::http::view::PageView;
 use crate::http::view::alerts;
 use crate::http::view::audit::{AuditAsked, AuditView};
 use crate::http::view::handover::HandoverView;
 use crate::http::view::now::NowView;
 use crate::http::view::strip::StripView;
+use crate::http::view::{PageView, StationsAsked};
 
 /// What came of what a person asked for, or everything that is wrong with it.
 pub type Acted = Result<Vec<String>, Vec<String>>;
@@ -62,8 +62,8 @@ pub struct Source {
     pub now: Box<dyn Fn() -> NowView + Send + Sync>,
     /// What happened since a time, as a field for a date and time has it.
     pub handover: Showing<str, HandoverView>,
-    /// The stations of the page of this number, from 1.
-    pub page: Box<dyn Fn(usize) -> PageView + Send + Sync>,
+    /// The stations that are wanted.
+    pub page: Box<dyn Fn(&StationsAsked) -> PageView + Send + Sync>,
     /// The pages of alerts.
     pub alerts: alerts::Source,
     /// Takes in what a person asks for: what came of it, or everything that is wrong with it.
@@ -351,7 +351,8 @@ mod tests {
             strip: Box::new(StripView::default),
             now: Box::new(NowView::default),
             handover: Box::new(|_| HandoverView::default()),
-            page: Box::new(|number| {
+            page: Box::new(|asked| {
+                let number = asked.number;
                 let part = PartView { number, of: 3, ..PartView::default() };
                 PageView { part, ..PageView::default() }
             }),

@@ -13,9 +13,9 @@ use serde::Serialize;
 use crate::http::audit;
 use crate::http::door::Shared;
 use crate::http::station;
-use crate::http::view::Text;
 use crate::http::view::alerts::Wanted;
 use crate::http::view::strip::StripView;
+use crate::http::view::{StationsAsked, Text};
 use crate::http::visit::{Role, Visit};
 
 /// How many acts the audit list shows at once; the table of it has more.
@@ -119,7 +119,10 @@ async fn content(
             Ok(Shown::new("handover.html", (shared.source.handover)(query.get("since"))))
         }
         ["stations"] => {
-            Ok(Shown::new("stations.html", (shared.source.page)(query.number("page", 1))))
+            let text = |name| query.get(name).unwrap_or_default().to_owned();
+            let (place, words) = (text("place"), text("words"));
+            let asked = StationsAsked { number: query.number("page", 1), place, words };
+            Ok(Shown::new("stations.html", (shared.source.page)(&asked)))
         }
         ["audit"] if visit.role < Role::Admin => Err(Fault::Closed(Text::new(
             "The audit list is for administrators.",

@@ -314,7 +314,7 @@ mod tests {
         assert!(english.contains("lang=\"en\"") && english.contains("dissolved oxygen"));
         let chinese = render(&view("Puhe"), Language::Chinese);
         assert!(chinese.contains("lang=\"zh\"") && chinese.contains("溶解氧"));
-        assert!(!chinese.contains("dissolved oxygen") && chinese.contains("台账"));
+        assert!(!chinese.contains("dissolved oxygen") && chinese.contains("站点"));
     }
 
     fn now(view: &NowView, language: Language) -> String {

@@ -36,6 +36,17 @@ impl Text {
     }
 }
 
+/// Which stations are wanted.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct StationsAsked {
+    /// The number of the part, from 1; what is no part is the nearest.
+    pub number: usize,
+    /// Of this place and what lies in it, by its name in tags; of all where it is empty.
+    pub place: String,
+    /// In whose names this is found; of all where it is empty.
+    pub words: String,
+}
+
 /// The whole page.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct PageView {
@@ -55,6 +66,10 @@ pub struct PageView {
     pub sets: Vec<SetView>,
     /// How many sets came to something.
     pub sets_of: usize,
+    /// Which stations are wanted.
+    pub asked: StationsAsked,
+    /// The places that may be asked for: name in tags, and name.
+    pub choices: Vec<(String, Text)>,
     /// Which part of the stations `places` holds.
     pub part: PartView,
     /// Places with their stations, a part of them.

@@ -102,12 +102,36 @@ fn shown(view: &View, told: Vec<Told>) -> Vec<EvaluationView> {
     evaluated::of_station(view, station(view, "puhe-daoyi"), &state)
 }
 
+fn part_of(number: usize) -> StationsAsked {
+    StationsAsked { number, ..StationsAsked::default() }
+}
+
+#[test]
+fn stations_are_found_by_place_and_by_name() {
+    let view = view(3);
+    let found = |place: &str, words: &str| {
+        let (place, words) = (place.to_owned(), words.to_owned());
+        let asked = StationsAsked { number: 1, place, words };
+        let (places, part) = places(&view, &asked, &home());
+        let stations = places.into_iter().flat_map(|place| place.stations);
+        (part.stations, stations.map(|station| station.id).collect::<Vec<_>>())
+    };
+    let all = found("", "");
+    assert_eq!(all.0, 3);
+    let one = &all.1[1];
+    assert_eq!(found("", &one.to_uppercase()), (1, vec![one.clone()]));
+    // What lies in a place belongs to it.
+    assert_eq!(found("shenyang", "").0, 3);
+    assert_eq!(found("nanhu", "").0, 0);
+    assert_eq!(found("", "no such name").0, 0);
+}
+
 #[test]
 fn each_station_stands_on_one_page_of_a_hundred() {
     let view = view(250);
     let mut names = Vec::new();
     for number in 1..=3 {
-        let (places, part) = places(&view, number, &home());
+        let (places, part) = places(&view, &part_of(number), &home());
         let shown: Vec<StationView> = places.into_iter().flat_map(|place| place.stations).collect();
         assert_eq!((part.number, part.of, part.stations, part.exceeding), (number, 3, 250, 250));
         assert_eq!(part.last - part.first + 1, shown.len());
@@ -118,7 +142,7 @@ fn each_station_stands_on_one_page_of_a_hundred() {
     names.dedup();
     assert_eq!(names.len(), 250);
     for (asked, given) in [(0, 1), (4, 3), (usize::MAX, 3)] {
-        assert_eq!(places(&view, asked, &home()).1.number, given);
+        assert_eq!(places(&view, &part_of(asked), &home()).1.number, given);
     }
 }
 
