@@ -43,7 +43,7 @@ use crate::domain::time::SECOND;
 use crate::http::door::{Acted, Source};
 use crate::http::view::{
     AlertView, BrokerView, CountsView, DoubtView, PageView, PartView, PlaceView, SinkView,
-    StationView, Text, ValueView,
+    StationView, StationsAsked, Text, ValueView,
 };
 use crate::journal::Error;
 use crate::journal::read::Reader;
