@@ -124,7 +124,7 @@ async fn what_a_person_says_is_judged_at_once_outlives_a_kill_and_is_taken_back(
     run.shows(&[1, 1, 3, 3, 3, 3, 3, 3, 3, 3]);
     let mut old = INVALIDATE.to_vec();
     (old[7], old[9]) = ("2026-05-01", "2026-05-02");
-    let words = ["0 values", "2026-04-30 to 2026-05-02 are recomputed", "stay as they are"];
+    let words = ["0 values", "2026-04-30 to 2026-05-03 are recomputed", "stay as they are"];
     run.says(&old, true, &words);
     what_is_wrong_is_told_with_its_mend(&run);
     run.weir.stop();
@@ -192,7 +192,7 @@ async fn a_check_entered_by_hand_puts_values_in_question_until_the_next_one_pass
 
     // Weeks ago, of which nothing is kept.
     let old = check("9.9", "2026-05-01T08:00");
-    run.says(&old, true, &["failed; invalidation 2", "2026-03-31 to 2026-06-01 are"]);
+    run.says(&old, true, &["failed; invalidation 2", "2026-03-31 to 2026-06-02 are"]);
     for (place, text, words) in [
         (3, "puhe-huisan", "the nearest is `puhe-huishan`"),
         (5, "gold", "no property is called `gold`"),
