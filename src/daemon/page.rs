@@ -50,7 +50,7 @@ use crate::journal::read::Reader;
 use crate::pipeline::state::{StationState, StreamState};
 
 /// How many stations a page shows; the others stand on further ones.
-const STATIONS_SHOWN_MAX: usize = 100;
+const STATIONS_SHOWN_MAX: usize = 25;
 /// How many places may be chosen from, the first of the seeds; the others are found by their names.
 const CHOICES_MAX: usize = 200;
 /// How many alerts a page shows, the worst; all of them are counted.

@@ -269,7 +269,9 @@ impl Browser {
         let answer = self.post("se/log", &json!({ "type": "browser" }));
         let lines = answer.as_array().unwrap().iter();
         let grave = lines.filter(|line| line["level"] == "SEVERE" || line["level"] == "WARNING");
-        grave.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
+        let words = grave.map(|line| line["message"].as_str().unwrap_or_default().to_owned());
+        // A connection for news ends after a minute, and the page opens another.
+        words.filter(|words| !words.contains("ERR_INCOMPLETE_CHUNKED_ENCODING")).collect()
     }
 
     /// Takes a picture of the page from its head on, at most so high, as PNG.

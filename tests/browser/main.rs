@@ -95,20 +95,22 @@ fn names_from_outside_are_text() {
 
 /// The pictures that `docs/` shows in each language, by page, screen and theme, with their names
 /// there.
-const SHOWN: [(&str, &str); 5] = [
+const SHOWN: [(&str, &str); 6] = [
     ("now-light-desk", "now"),
     ("alerts-light-desk", "alerts"),
     ("alert-light-desk", "alert"),
+    ("station-light-desk", "station"),
     ("handover-light-desk", "handover"),
     ("now-dark-phone", "phone"),
 ];
 /// The pages that operators see, but that of one alert.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/",
     "/alerts",
     "/alerts/silences",
     "/alerts/history",
     "/stations",
+    "/stations/puhe-huishan",
     "/handover",
     "/weir",
     "/weir/edition",
@@ -131,6 +133,7 @@ fn word(page: &str) -> String {
     match *parts {
         [] => "now".to_owned(),
         ["alerts", number] if number.parse::<u64>().is_ok() => "alert".to_owned(),
+        ["stations", _] => "station".to_owned(),
         _ => parts.join("-"),
     }
 }
@@ -139,12 +142,16 @@ fn word(page: &str) -> String {
 fn every_page_is_for_everybody_on_every_screen_and_keeps_its_policy() {
     let mut scene = Scene::new(TOLD, "");
     scene.tell(14);
-    // Hunhe at Dongling falls silent, and somebody looks after it.
+    // Hunhe at Dongling has little oxygen, too, and somebody looks after it.
     scene.tell_but(TOLD, "sonde-05");
+    scene.say((15..TOLD).map(|minute| {
+        let payload = format!("{{\"ts\":{},\"temp\":18.1,\"do\":2.6}}", scene.minute(minute));
+        ("water/sonde-05/data".to_owned(), payload)
+    }));
     let operator = scene.seat("li.na", "en");
     let chief = scene.seat("chief", "en");
     let mut pages = pages(&operator, &scene);
-    acts::acknowledge(&operator, "tr.warning", "modem is being looked at");
+    acts::acknowledge(&operator, "tr.warning", "boat is on its way");
     pages.extend(["/login", "/audit", "/nothing/of/this/name"].map(str::to_owned));
     operator.complaints();
     for page in &pages {

@@ -63,6 +63,11 @@ impl Scene {
         self.say(said.into_iter().map(|one| (one.topic, text(one.payload))));
     }
 
+    /// Gives when a minute of the story is, ms.
+    pub fn minute(&self, minute: i64) -> i64 {
+        self.start.plus(minute * MINUTE).millis()
+    }
+
     /// Has devices say something, each on its topic.
     pub fn say(&self, said: impl IntoIterator<Item = (String, String)>) {
         self.runtime.block_on(async {
