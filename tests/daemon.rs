@@ -79,7 +79,7 @@ async fn readings_stand_in_influxdb_and_the_alert_reaches_the_webhook() {
     );
     assert!(influx.query("SELECT * FROM alert").len() == 2);
     until("the page", || {
-        let page = get(weir.page(), "/?lang=en").1;
+        let page = get(weir.page(), "/stations?lang=en").1;
         page.contains("Puhe at Daoyi") && page.contains("6.58")
     });
     assert!(get(weir.page(), "/metrics").1.contains("weir_readings_total{outcome=\"stored\"} 300"));
@@ -231,15 +231,16 @@ fn after_a_start_each_part_says_once_that_nothing_is_wrong_with_it() {
             Ok::<(), weir::journal::Error>(())
         });
         read.unwrap();
-        said.len() >= 15
+        said.len() >= 16
     });
     weir.stop();
     said.sort_unstable();
-    // Of certificates for each broker, and for all else once.
+    // Of certificates for each broker and the page, and for all else once.
     let want = [
         "authority_ending",
         "authority_ending",
         "authority_ending",
+        "certificate_ending",
         "certificate_ending",
         "certificate_ending",
         "channel_failing",
@@ -494,9 +495,9 @@ fn the_page_shows_the_evaluated_class_and_not_the_worst_single_value() {
         let first = &station(&weir)["evaluations"][0];
         first["reason"] == "too_few_items" && first["items"] == 1
     });
-    let html = get(weir.page(), "/?lang=en").1;
+    let html = get(weir.page(), "/stations?lang=en").1;
     assert!(html.contains("not assessable: too few items"), "{html}");
-    let heading = html.split("<h3>Puhe at Daoyi").nth(1).unwrap().split("</h3>").next().unwrap();
+    let heading = html.split("Puhe at Daoyi</a>").nth(1).unwrap().split("</h3>").next().unwrap();
     assert!(!heading.contains("fill="), "no class, no colour: {heading}");
 
     let now = hours_ago(0);
@@ -511,8 +512,8 @@ fn the_page_shows_the_evaluated_class_and_not_the_worst_single_value() {
     let first = &station["evaluations"][0];
     assert_eq!(first["deciding"][0]["observed_property"], "permanganate_index");
     assert_eq!(first["missing"][0], "ammonia_nitrogen");
-    let chinese = get(weir.page(), "/?lang=zh").1;
-    let heading = chinese.split("<h3>蒲河道义").nth(1).unwrap().split("</h3>").next().unwrap();
+    let chinese = get(weir.page(), "/stations?lang=zh").1;
+    let heading = chinese.split("蒲河道义</a>").nth(1).unwrap().split("</h3>").next().unwrap();
     assert!(heading.contains("fill=\"#42CC70\"") && heading.contains("Ⅲ类"), "{heading}");
     weir.stop();
 }
