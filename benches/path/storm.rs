@@ -17,8 +17,9 @@ use crate::table::Aim;
 
 /// How many stations breach.
 const STATIONS: u64 = 10_000;
-/// How many minutes it takes until everything that gathers is told.
-const AFTER: i64 = 3;
+/// How many minutes it takes until everything that gathers is told. After one more the other
+/// datastreams of the stations, of which nothing comes here, would be told to be silent.
+const AFTER: i64 = 1;
 
 /// What came of a minute in which every station says something.
 #[derive(Default)]
