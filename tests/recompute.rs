@@ -312,9 +312,9 @@ fn hours_of(text: &str) -> Vec<Hour> {
     text.split_whitespace().map(one).collect()
 }
 
-/// Devices of stations that are held against each other, or evaluated together. No meters: a late
-/// reading within a gap over days is known to be wrong (docs/qc.md).
-const TOGETHER: [[&str; 2]; 3] = [["air", "town"], ["water", "below"], ["water", "far"]];
+/// Devices of stations that are evaluated together. What is known to be wrong (docs/qc.md) is not
+/// drawn: meters with gaps over days, and neighbours of a river where a jump goes on for days.
+const TOGETHER: [[&str; 2]; 2] = [["air", "town"], ["water", "far"]];
 
 /// What devices say, by their names.
 type Spoken<'a> = &'a [(&'a str, &'a [Hour])];
