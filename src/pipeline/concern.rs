@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::evaluation::Evaluated;
 use crate::domain::name::StationId;
+use crate::domain::observation::Period;
 use crate::domain::registry::{CrossKind, Datastream, Registry, Sampling};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{HOUR, Timestamp};
 use crate::pipeline::cross::when;
 
 /// A span; its last instant belongs to it.
@@ -89,7 +90,10 @@ fn own(datastream: &Datastream) -> Around {
     let stands_ms = datastream.stands_for_ms();
     let gap_ms = datastream.qc.timing_gap.map_or(0, |gap| gap.fail_ms);
     let line_ms = longest_line_ms(datastream).map_or(0, |_| look_back_ms(datastream));
-    Around { before_ms: stands_ms, after_ms: stands_ms.max(gap_ms).max(line_ms) }
+    // An hour after a gap has the means of eight hours told that end in the gap.
+    let runs = datastream.averages.iter().any(|rule| rule.period == Period::EightHours);
+    let run_ms = if runs { 8 * HOUR } else { 0 };
+    Around { before_ms: stands_ms.max(run_ms), after_ms: stands_ms.max(gap_ms).max(line_ms) }
 }
 
 /// Gives how long before a value the tests on it look, ms.
