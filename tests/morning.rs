@@ -13,6 +13,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use peer::{Hook, Mosquitto, Weir, until};
+use weir::journal::read::Reader;
 
 /// 2026-06-01, in the zone of the configuration.
 const BEFORE: &str = "2026-05-31T23:59:57Z";
@@ -33,7 +34,10 @@ fn it_comes_at_its_time_and_once_whatever_is_started_again() {
         "{text}"
     );
 
-    // The same morning again: its message is known.
+    // The same morning again: its message is known. What was taken and is not noted yet would be
+    // sent again with the same id, as everything is.
+    let reader = Reader::open(&weir.folder().join("data")).unwrap();
+    until("the receipt", || reader.notifications_due("duty", 0, 1).unwrap().is_empty());
     weir.kill();
     weir.start_with(&["--clock-start", BEFORE]);
     until("weir", || peer::get(weir.page(), "/ready").0 == 200);
