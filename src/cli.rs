@@ -276,7 +276,7 @@ pub enum Command {
     Replay(Replay),
     /// Say who may come to the page, and what they may do there.
     ///
-    /// The accounts are in `users.toml` of the data folder, or where `users_file` of [http] says;
+    /// The accounts are in `users.toml` of the data folder, or where `users_file` of `[http]` says;
     /// a weir at work reads the file again within a second. See docs/accounts.md.
     #[command(subcommand, after_help = user::ROLES)]
     User(User),
