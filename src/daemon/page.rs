@@ -16,6 +16,7 @@ mod station;
 mod strip;
 #[cfg(test)]
 mod tests;
+mod times;
 mod weir;
 mod words;
 

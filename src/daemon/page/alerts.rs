@@ -15,9 +15,10 @@ use serde_json::Value;
 
 use crate::daemon::alerts::open::{self, Happened, Open};
 use crate::daemon::alerts::{trial, work};
+use crate::daemon::page::times::{clock, offset};
 use crate::daemon::page::{Observer, speakers};
 use crate::daemon::status::View;
-use crate::domain::alert::{Route, Severity, Subject};
+use crate::domain::alert::{AlertEvent, Route, Severity, Subject};
 use crate::domain::asked::Of;
 use crate::domain::desk::{Matcher, place_of, station_of};
 use crate::domain::name::PlaceId;
@@ -181,13 +182,11 @@ impl<'a> Looked<'a> {
         let station = station_of(registry, event.subject).and_then(|id| registry.station(id));
         let zone = station.map_or(&self.head.home, |station| &station.zone);
         let route = registry.rule(event.rule).map_or("", |rule| rule.route.word());
-        let told = notification(registry, event, self.head);
-        let zh = told.body.pointer("/alerts/0/annotations/summary_zh");
         RowView {
             id: one.id.0,
             severity: one.severity.word().to_owned(),
             route: route.to_owned(),
-            sentence: Text::new(told.words, zh.and_then(Value::as_str).unwrap_or_default()),
+            sentence: sentence(registry, event, self.head),
             station: station.map_or(String::new(), |station| station.name.to_string()),
             since: self.clock_at(event.since, zone),
             since_full: event.since.rfc3339(zone),
@@ -404,27 +403,6 @@ fn matched(registry: &Registry, matcher: &Matcher) -> Text {
     Text::new(en.join(", "), zh.join("，"))
 }
 
-/// Writes a time to the minute, without the year where it is this one.
-fn clock(at: Timestamp, zone: &TimeZone, now: Timestamp) -> String {
-    let Ok(time) = jiff::Timestamp::from_millisecond(at.millis()) else {
-        return format!("{} ms", at.millis());
-    };
-    let form = if at.year(zone) == now.year(zone) { "%m-%d %H:%M" } else { "%Y-%m-%d %H:%M" };
-    zone.to_datetime(time).strftime(form).to_string()
-}
-
-/// Names the offset of a zone: `UTC+8`, `UTC+5:30`, `UTC`.
-fn offset(zone: &TimeZone, at: Timestamp) -> String {
-    let minutes = jiff::Timestamp::from_millisecond(at.millis())
-        .map_or(0, |at| zone.to_offset(at).seconds() / 60);
-    let sign = if minutes < 0 { '-' } else { '+' };
-    match (minutes.abs() / 60, minutes.abs() % 60) {
-        (0, 0) => "UTC".to_owned(),
-        (hours, 0) => format!("UTC{sign}{hours}"),
-        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
-    }
-}
-
 /// Gives what happened before a time, the newest first.
 fn happened_before(
     reader: &Reader,
@@ -451,7 +429,7 @@ fn happened_before(
 }
 
 /// Says what happened.
-fn happened(one: &Happened<'_>, clock: &dyn Fn(Timestamp) -> String) -> HappenedView {
+pub(super) fn happened(one: &Happened<'_>, clock: &dyn Fn(Timestamp) -> String) -> HappenedView {
     let at = clock(one.at());
     match one {
         Happened::Changed(one) => {
@@ -477,6 +455,11 @@ fn happened(one: &Happened<'_>, clock: &dyn Fn(Timestamp) -> String) -> Happened
             ended: false,
         },
     }
+}
+
+/// Says an alert that fires in one sentence.
+pub(super) fn sentence(registry: &Registry, event: &AlertEvent, head: &Letterhead) -> Text {
+    both(&notification(registry, event, head).body, "summary")
 }
 
 /// Gives an annotation of a notification in both languages.

@@ -2,19 +2,18 @@
 
 mod map;
 
-use std::cmp::Reverse;
-
-use jiff::tz::TimeZone;
-
+use crate::daemon::alerts::open;
+use crate::daemon::page::alerts::sentence;
+use crate::daemon::page::times::{clock, minute, offset};
 use crate::daemon::page::{Observer, evaluated};
 use crate::daemon::status::View;
-use crate::domain::alert::{AlertId, Route, Severity};
+use crate::domain::alert::{Route, Severity};
 use crate::domain::registry::Registry;
-use crate::domain::time::{HOUR, Timestamp};
+use crate::domain::time::HOUR;
 use crate::http::view::Text;
 use crate::http::view::now::{NowView, OpenView};
-use crate::notify::{Letterhead, notification};
-use crate::pipeline::state::{Standing, severity};
+use crate::notify::Letterhead;
+use crate::pipeline::state::Standing;
 
 /// How many alerts the first page shows, those first that nobody looks after; all are counted.
 const OPEN_SHOWN_MAX: usize = 20;
@@ -28,7 +27,7 @@ impl Observer {
         let mut page = NowView { troubles: self.troubles(), ..NowView::default() };
         let Some(view) = self.status.view.load_full() else { return page };
         let now = view.at.wall;
-        (page.at, page.zone) = (clock(now, &self.home), zone(now, &self.home));
+        (page.at, page.zone) = (clock(now, &self.home, now), offset(&self.home, now));
         page.shift = minute(now.plus(-SHIFT_MS), &self.home);
         page.classes = evaluated::tally(&view);
         map::draw(&view, &mut page);
@@ -85,49 +84,36 @@ impl Observer {
 pub(super) fn open_alerts(view: &View, head: &Letterhead, page: &mut NowView) {
     let registry = &*view.registry;
     let now = view.at.wall;
-    let mut open: Vec<(AlertId, &Standing, Severity)> = Vec::new();
-    for (id, standing) in view.desk.standing().filter(|(_, one)| one.fires()) {
-        if view.desk.held(registry, id, now).is_some() {
-            page.held += 1;
-            continue;
-        }
-        let severity = severity(registry, &standing.event);
-        *match severity {
+    let mut open = open::firing((registry, &view.desk), now, |_| true);
+    let firing = open.len();
+    open.retain(|one| one.held.is_none());
+    page.held = firing - open.len();
+    for one in &open {
+        *match one.severity {
             Severity::Critical => &mut page.critical,
             Severity::Warning => &mut page.warning,
             Severity::Notice => &mut page.notice,
         } += 1;
-        page.instrument += usize::from(route(registry, standing) == Some(Route::Instrument));
-        page.waiting += usize::from(standing.acknowledged.is_none());
-        open.push((id, standing, severity));
+        page.instrument += usize::from(route(registry, one.standing) == Some(Route::Instrument));
+        page.waiting += usize::from(one.standing.acknowledged.is_none());
     }
-    if let Some(changed) = open.iter().map(|(_, one, _)| one.event.at).max() {
-        page.changed = clock(changed, &head.home);
+    let clock = |at| clock(at, &head.home, now);
+    if let Some(changed) = open.iter().map(|one| one.standing.event.at).max() {
+        page.changed = clock(changed);
         page.changed_s = (now.since(changed) / 1_000).max(0);
     }
-    open.sort_by_key(|(_, one, severity)| {
-        (one.acknowledged.is_some(), Reverse(*severity), one.event.since)
-    });
-    let shown = open.iter().take(OPEN_SHOWN_MAX);
-    let shown = shown.map(|(id, one, severity)| {
-        let told = notification(registry, &one.event, head).body;
-        let text = |key: &str| {
-            let text = told.pointer(&format!("/commonAnnotations/{key}"));
-            text.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-        };
-        let held = one.acknowledged.as_ref();
+    let shown = open.iter().take(OPEN_SHOWN_MAX).map(|one| {
+        let (event, held) = (&one.standing.event, one.standing.acknowledged.as_ref());
         OpenView {
-            id: id.0,
-            severity: severity.word().to_owned(),
-            route: route(registry, one).map_or("", Route::word).to_owned(),
-            sentence: Text::new(text("summary_en"), text("summary_zh")),
-            since: clock(one.event.since, &head.home),
-            age_s: (now.since(one.event.since) / 1_000).max(0),
+            id: one.id.0,
+            severity: one.severity.word().to_owned(),
+            route: route(registry, one.standing).map_or("", Route::word).to_owned(),
+            sentence: sentence(registry, event, head),
+            since: clock(event.since),
+            age_s: (now.since(event.since) / 1_000).max(0),
             person: held.map_or_else(String::new, |by| by.person.clone()),
-            until: held
-                .and_then(|by| by.until)
-                .map_or_else(String::new, |at| clock(at, &head.home)),
-            unconfirmed: one.event.unconfirmed,
+            until: held.and_then(|by| by.until).map_or_else(String::new, clock),
+            unconfirmed: event.unconfirmed,
         }
     });
     page.alerts = shown.collect();
@@ -135,27 +121,4 @@ pub(super) fn open_alerts(view: &View, head: &Letterhead, page: &mut NowView) {
 
 fn route(registry: &Registry, standing: &Standing) -> Option<Route> {
     registry.rule(standing.event.rule).map(|rule| rule.route)
-}
-
-/// Writes month, day, hour and minute.
-pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
-    let text = minute(at, zone);
-    text.get(5..).map_or(String::new(), |text| text.replace('T', " "))
-}
-
-/// Writes a time to the minute, as a field for a date and time has it.
-pub(super) fn minute(at: Timestamp, zone: &TimeZone) -> String {
-    at.rfc3339(zone).chars().take(16).collect()
-}
-
-/// Writes the offset of a zone, such as `UTC+8`.
-pub(super) fn zone(at: Timestamp, zone: &TimeZone) -> String {
-    let text = at.rfc3339(zone);
-    let Some(offset) = text.get(text.len().saturating_sub(6)..) else { return "UTC".to_owned() };
-    match offset.strip_suffix(":00").unwrap_or(offset).split_at_checked(1) {
-        Some((sign @ ("+" | "-"), hours)) if hours != "00" => {
-            format!("UTC{sign}{}", hours.trim_start_matches('0'))
-        }
-        _ => "UTC".to_owned(),
-    }
 }

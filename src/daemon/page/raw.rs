@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-use crate::daemon::page::station::{at, called, formula, property_name, streams, zone_name};
+use crate::daemon::page::station::{at, called, formula, property_name, streams};
+use crate::daemon::page::times::offset;
 use crate::daemon::recompute::Editions;
 use crate::daemon::recover;
 use crate::daemon::status::View;
@@ -52,7 +53,7 @@ pub(super) fn page(view: &View, folder: &Path, wanted: &Wanted) -> Option<RawPag
         series: stream.name.to_string(),
         property: property_name(&view.registry, stream),
         at: wanted.from.clone(),
-        zone: zone_name(zone, view.at.wall),
+        zone: offset(zone, view.at.wall),
         ..RawPage::default()
     };
     let millis = wanted.from.parse().ok().map(Timestamp);

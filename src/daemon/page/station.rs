@@ -3,6 +3,7 @@
 
 use jiff::tz::TimeZone;
 
+use crate::daemon::page::times::offset;
 use crate::daemon::page::{evaluated, value_view, words};
 use crate::daemon::said;
 use crate::daemon::status::View;
@@ -79,7 +80,7 @@ pub(super) fn page(view: &View, name: &str) -> Option<StationPage> {
         id: station.name.to_string(),
         name: Text::new(&*station.name_en, &*station.name_zh),
         place: place.map_or_else(Text::default, |one| Text::new(&*one.name_en, &*one.name_zh)),
-        zone: zone_name(zone, now),
+        zone: offset(zone, now),
         target: words::target(&station.target_class),
         operator: station.operator.to_string(),
         marks: marks(station, now),
@@ -111,19 +112,6 @@ pub(super) fn at(at: Timestamp, zone: &TimeZone) -> String {
 
 fn whole_second(at: Timestamp) -> Timestamp {
     at.plus(-at.millis().rem_euclid(1_000))
-}
-
-/// Names a zone by what it is ahead of the world's time: `UTC+8`.
-pub(super) fn zone_name(zone: &TimeZone, at: Timestamp) -> String {
-    let Ok(at) = jiff::Timestamp::from_millisecond(at.millis()) else { return "UTC".to_owned() };
-    let seconds = zone.to_offset(at).seconds();
-    let (hours, minutes) = (seconds.abs() / 3_600, seconds.abs() / 60 % 60);
-    let sign = if seconds < 0 { '−' } else { '+' };
-    match (hours, minutes) {
-        (0, 0) => "UTC".to_owned(),
-        (hours, 0) => format!("UTC{sign}{hours}"),
-        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
-    }
 }
 
 fn marks(station: &Station, now: Timestamp) -> Vec<Text> {

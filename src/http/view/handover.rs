@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::http::view::Text;
+use crate::http::view::alerts::HappenedView;
 use crate::http::view::now::OpenView;
 
 /// What happened within a time.
@@ -26,21 +27,6 @@ pub struct HandoverView {
     pub cut: bool,
     /// What persons say of values, where that was said within the time or still stands.
     pub said: Vec<SaidView>,
-}
-
-/// A change of an alert, or what a person did.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct HappenedView {
-    /// When.
-    pub at: String,
-    /// The alert, where it is about one.
-    pub alert: Option<u64>,
-    /// What, in a word.
-    pub what: Text,
-    /// Who did it; empty where nobody did.
-    pub person: String,
-    /// The sentence, or what the person said.
-    pub words: Text,
 }
 
 /// What a person says of values.

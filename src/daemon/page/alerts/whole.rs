@@ -4,8 +4,9 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{Looked, annotation, both, changed, happened, offset, route_zh, spark};
+use super::{Looked, annotation, both, changed, happened, route_zh, spark};
 use crate::daemon::alerts::open::{self, Open};
+use crate::daemon::page::times::offset;
 use crate::daemon::page::{value_view, words};
 use crate::daemon::{said, threshold};
 use crate::domain::alert::{AlertId, Route, Subject};

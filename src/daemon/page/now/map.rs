@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::daemon::page::times::clock;
 use crate::daemon::page::{evaluated, exceeds, verdict_of, words};
 use crate::daemon::status::View;
 use crate::domain::assessment::{Verdict, WaterClass};
@@ -11,6 +12,7 @@ use crate::domain::name::{PlaceId, StationId};
 use crate::domain::observation::Period;
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Place, Registry, Station};
+use crate::domain::time::Timestamp;
 use crate::http::view::Text;
 use crate::http::view::now::{DotView, LineView, NowView};
 use crate::pipeline::state::{StationState, StreamState};
@@ -173,10 +175,10 @@ fn dot(view: &View, station: &Station) -> DotView {
     if doubted {
         say(Text::new("a sensor is in doubt", "传感器存疑"));
     }
-    let (age, next) = (super::clock(newest, &station.zone), next(view, station, state));
+    let (age, next) = (clock(newest, &station.zone, view.at.wall), next(view, station, state));
     say(Text::new(format!("newest value of {age}"), format!("最新数据 {age}")));
     if let Some(next) = next.filter(|_| !silent) {
-        let next = super::clock(next, &station.zone);
+        let next = clock(next, &station.zone, view.at.wall);
         say(Text::new(format!("the next is expected at {next}"), format!("预计下次 {next}")));
     }
     dot.title = Text::new(title.0.join("; "), title.1.join("；"));
@@ -204,11 +206,7 @@ fn label(view: &View, told: &Told) -> Option<Text> {
 }
 
 /// Says when the next value is expected of the datastream that speaks most often.
-fn next(
-    view: &View,
-    station: &Station,
-    state: &StationState,
-) -> Option<crate::domain::time::Timestamp> {
+fn next(view: &View, station: &Station, state: &StationState) -> Option<Timestamp> {
     let streams = station.datastreams.iter().filter_map(|id| view.registry.datastream(*id));
     let next = streams.filter_map(|stream| {
         let held = state.streams.get(usize::from(stream.slot))?.newest?;

@@ -1,0 +1,31 @@
+//! Times as the pages write them, in the zone of whoever they are told of.
+
+use jiff::tz::TimeZone;
+
+use crate::domain::time::Timestamp;
+
+/// Writes a time to the minute, without the year where it is this one.
+pub(super) fn clock(at: Timestamp, zone: &TimeZone, now: Timestamp) -> String {
+    let Ok(time) = jiff::Timestamp::from_millisecond(at.millis()) else {
+        return format!("{} ms", at.millis());
+    };
+    let form = if at.year(zone) == now.year(zone) { "%m-%d %H:%M" } else { "%Y-%m-%d %H:%M" };
+    zone.to_datetime(time).strftime(form).to_string()
+}
+
+/// Names the offset of a zone: `UTC+8`, `UTC+5:30`, `UTC`.
+pub(super) fn offset(zone: &TimeZone, at: Timestamp) -> String {
+    let minutes = jiff::Timestamp::from_millisecond(at.millis())
+        .map_or(0, |at| zone.to_offset(at).seconds() / 60);
+    let sign = if minutes < 0 { '-' } else { '+' };
+    match (minutes.abs() / 60, minutes.abs() % 60) {
+        (0, 0) => "UTC".to_owned(),
+        (hours, 0) => format!("UTC{sign}{hours}"),
+        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+    }
+}
+
+/// Writes a time to the minute, as a field for a date and time has it.
+pub(super) fn minute(at: Timestamp, zone: &TimeZone) -> String {
+    at.rfc3339(zone).chars().take(16).collect()
+}
