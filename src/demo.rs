@@ -24,7 +24,7 @@ use crate::domain::input::Qos;
 use crate::domain::registry::Hj212Edition;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::http::door::Fallback;
-use crate::http::view::{PageView, StationsAsked};
+use crate::http::view::LedgerView;
 use crate::journal::read::Reader;
 use crate::mqtt::publisher::Publisher;
 use crate::seed::example;
@@ -71,8 +71,8 @@ pub struct Options {
 pub struct Outcome {
     /// How many messages the stations published.
     pub published: i64,
-    /// The last page.
-    pub page: PageView,
+    /// The ledger at the end.
+    pub ledger: LedgerView,
     /// How many alerts fired, and how many resolved.
     pub fired: usize,
     /// How many resolved.
@@ -83,7 +83,7 @@ impl Outcome {
     /// Tells what is wrong with it; nothing is as it should be.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        let ledger = &self.page.ledger;
+        let ledger = &self.ledger;
         if !ledger.balances {
             return Some("the ledger does not balance".to_owned());
         }
@@ -158,17 +158,17 @@ async fn run_in(
         error = watch(&observer, &events, &mut show) => return Err(error),
     };
     publisher.flush().await;
-    let all = || observer.page(&StationsAsked::default()).ledger.messages.received >= published;
+    let all = || observer.screen().ledger.messages.received >= published;
     // If some never come, the outcome says so.
     until(PATIENCE, all).await.ok();
     publisher.close().await;
     daemon.stop().await?;
     show.events(&events)?;
-    let page = observer.page(&StationsAsked::default());
+    let ledger = observer.screen().ledger;
     let mut out = io::stdout().lock();
-    write!(out, "\n{published} messages were published.\n{}", screen::ledger(&page.ledger))?;
+    write!(out, "\n{published} messages were published.\n{}", screen::ledger(&ledger))?;
     writeln!(out, "{} alerts fired, {} resolved.", show.fired, show.resolved)?;
-    Ok(Outcome { published, page, fired: show.fired, resolved: show.resolved })
+    Ok(Outcome { published, ledger, fired: show.fired, resolved: show.resolved })
 }
 
 fn configuration(url: &str, folder: &Path, further: &str) -> String {
@@ -267,17 +267,17 @@ impl Show {
     fn draw(&mut self, observer: &Observer, events: &Reader) -> anyhow::Result<()> {
         self.events(events)?;
         let due = self.reported.is_none_or(|at| at.elapsed() >= REPORT);
-        let page = observer.page(&StationsAsked::default());
-        let ready = !page.places.is_empty();
+        let seen = observer.screen();
+        let ready = !seen.stations.places.is_empty();
         if self.terminal {
             let mut out = io::stdout().lock();
-            write!(out, "{}{}", screen::HOME, screen::draw(&page, &self.address, true))?;
+            write!(out, "{}{}", screen::HOME, screen::draw(&seen, &self.address, true))?;
             for line in &self.last {
                 writeln!(out, "{line}")?;
             }
         } else if due && ready {
             self.reported = Some(Instant::now());
-            write!(io::stdout().lock(), "{}", screen::draw(&page, &self.address, false))?;
+            write!(io::stdout().lock(), "{}", screen::draw(&seen, &self.address, false))?;
         }
         Ok(())
     }

@@ -4,25 +4,8 @@
 
 mod peer;
 
-use peer::{Hook, Mosquitto, Weir, until};
+use peer::{Hook, Mosquitto, Weir, bad_water, until};
 use serde_json::Value;
-use weir::domain::input::Qos;
-use weir::mqtt::publisher::Publisher;
-
-/// Has oxygen of a sonde be too low for twenty minutes, an hour ago.
-async fn bad_water(broker: &Mosquitto, sonde: &str) {
-    let now = jiff::Timestamp::now().as_millisecond();
-    let start = (now - 3_600_000) / 60_000 * 60_000;
-    let publisher = Publisher::connect(&broker.url(), sonde).unwrap();
-    for minute in 0..20 {
-        let (ts, oxygen) = (start + minute * 60_000, 2.0 + minute as f64 / 100.0);
-        let payload = format!("{{\"ts\":{ts},\"do\":{oxygen}}}").into_bytes();
-        let topic = format!("water/{sonde}/data");
-        publisher.publish(&topic, payload, Qos::AtLeastOnce, false).await.unwrap();
-    }
-    publisher.flush().await;
-    publisher.close().await;
-}
 
 /// Asks for what must be answered.
 #[track_caller]

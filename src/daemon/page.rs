@@ -29,7 +29,6 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::daemon::act;
 use crate::daemon::clock::Clock;
-use crate::daemon::deliver::SINK;
 use crate::daemon::run::Commands;
 use crate::daemon::status::{Status, View};
 use crate::daemon::threshold;
@@ -43,8 +42,8 @@ use crate::domain::registry::{Datastream, Place, Registry, Station};
 use crate::domain::time::SECOND;
 use crate::http::door::{Acted, Source};
 use crate::http::view::{
-    AlertView, BrokerView, CountsView, DoubtView, PageView, PartView, PlaceView, SinkView,
-    StationView, StationsAsked, Text, ValueView,
+    AlertView, CountsView, DoubtView, PageView, PartView, PlaceView, ScreenView, StationView,
+    StationsAsked, Text, ValueView,
 };
 use crate::journal::Error;
 use crate::journal::read::Reader;
@@ -54,7 +53,7 @@ use crate::pipeline::state::{StationState, StreamState};
 const STATIONS_SHOWN_MAX: usize = 25;
 /// How many places may be chosen from, the first of the seeds; the others are found by their names.
 const CHOICES_MAX: usize = 200;
-/// How many alerts a page shows, the worst; all of them are counted.
+/// How many alerts a terminal shows, the worst; all of them are counted.
 const ALERTS_SHOWN_MAX: usize = 100;
 /// How many sets of stations a page shows, the first of the seeds; all of them are counted.
 const SETS_SHOWN_MAX: usize = 200;
@@ -156,12 +155,10 @@ impl Observer {
     /// Gives a page: what holds for all, and the stations of one part, numbered from 1.
     #[must_use]
     pub fn page(&self, asked: &StationsAsked) -> PageView {
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let mut page = PageView { version, asked: asked.clone(), ..PageView::default() };
+        let mut page = PageView { asked: asked.clone(), ..PageView::default() };
         if let Some(view) = &*self.status.view.load() {
             let second = view.at.wall.plus(-view.at.wall.millis().rem_euclid(SECOND));
             page.at = second.rfc3339(&self.home);
-            page.edition = view.registry.digest.chars().take(12).collect();
             page.classes = evaluated::tally(view);
             (page.sets, page.sets_of) = evaluated::sets(view, &self.home, SETS_SHOWN_MAX);
             (page.places, page.part) = places(view, asked, &self.home);
@@ -171,25 +168,22 @@ impl Observer {
                 .take(CHOICES_MAX)
                 .collect();
         }
-        let aside = self.status.set_aside.load();
-        page.set_aside = aside.iter().map(|file| file.display().to_string()).collect();
-        page.full = self.status.full.load().as_ref().map(|full| full.to_string());
-        let brokers = self.status.brokers().into_iter();
-        page.brokers = brokers
-            .map(|broker| BrokerView {
-                network: broker.network,
-                fault: broker.fault,
-                refused: broker.refused.iter().map(words).collect(),
-            })
-            .collect();
-        let reader = self.reader();
-        if let Err(error) = self.add_journal(&mut page, &reader) {
-            tracing::warn!(%error, "The page lacks what the journal says.");
-        }
         page
     }
 
-    fn add_journal(&self, page: &mut PageView, reader: &Reader) -> Result<(), Error> {
+    /// Gives what a terminal shows.
+    #[must_use]
+    pub fn screen(&self) -> ScreenView {
+        let stations = self.page(&StationsAsked::default());
+        let mut screen = ScreenView { stations, ..ScreenView::default() };
+        let reader = self.reader();
+        if let Err(error) = self.add_journal(&mut screen, &reader) {
+            tracing::warn!(%error, "The screen lacks what the journal says.");
+        }
+        screen
+    }
+
+    fn add_journal(&self, screen: &mut ScreenView, reader: &Reader) -> Result<(), Error> {
         let mut alerts: Vec<AlertView> =
             reader.open_alerts()?.iter().map(|alert| alert_view(&alert.json)).collect();
         let rank = |alert: &AlertView| match alert.severity.as_str() {
@@ -198,17 +192,10 @@ impl Observer {
             _ => 2,
         };
         alerts.sort_by_key(rank);
-        page.alerts_of = alerts.len();
+        screen.alerts_of = alerts.len();
         alerts.truncate(ALERTS_SHOWN_MAX);
-        page.alerts = alerts;
-        page.ledger = self.ledger(reader)?;
-        let cursor = reader.cursor(SINK)?;
-        page.sink = SinkView {
-            name: self.sink.clone(),
-            waiting: cursor.map_or(0, |cursor| cursor.waiting),
-            refused: cursor.map_or(0, |cursor| cursor.refused),
-            fault: self.status.sink_fault.load().as_ref().map(|fault| fault.to_string()),
-        };
+        screen.alerts = alerts;
+        screen.ledger = self.ledger(reader)?;
         Ok(())
     }
 }
@@ -227,16 +214,11 @@ fn alert_view(json: &str) -> AlertView {
     let text = |part: &str, key: &str| {
         body.pointer(&format!("/{part}/{key}")).and_then(Value::as_str).unwrap_or("").to_owned()
     };
-    let both = |key: &str| Text {
-        en: text("commonAnnotations", &format!("{key}_en")),
-        zh: text("commonAnnotations", &format!("{key}_zh")),
-    };
+    let summary = |key: &str| text("commonAnnotations", key);
     AlertView {
-        sentence: both("summary"),
-        advice: both("advice"),
+        sentence: Text::new(summary("summary_en"), summary("summary_zh")),
         severity: text("commonLabels", "severity"),
         route: text("commonLabels", "route"),
-        since: text("alerts/0", "startsAt"),
     }
 }
 

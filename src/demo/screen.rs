@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::http::view::{LedgerView, PageView, StationView};
+use crate::http::view::{LedgerView, ScreenView, StationView};
 
 /// How many values of a station fit on its line.
 const VALUES: usize = 5;
@@ -13,12 +13,12 @@ const PLAIN: &str = "\x1b[0m";
 pub(super) const HOME: &str = "\x1b[H\x1b[2J";
 
 /// Draws stations and open alerts; `colour` only on a terminal.
-pub(super) fn draw(view: &PageView, address: &str, colour: bool) -> String {
+pub(super) fn draw(view: &ScreenView, address: &str, colour: bool) -> String {
     let paint = |code: &'static str| if colour { code } else { "" };
     let mut out = String::new();
     // Writing into memory can't fail.
-    writeln!(out, "weir demo   {}   page: http://{address}/", view.at).unwrap_or_default();
-    for place in &view.places {
+    writeln!(out, "weir demo   {}   page: http://{address}/", view.stations.at).unwrap_or_default();
+    for place in &view.stations.places {
         writeln!(out, "\n{}", place.name.en).unwrap_or_default();
         for station in &place.stations {
             let code = if station.exceeds || station.silent { RED } else { "" };

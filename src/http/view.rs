@@ -47,19 +47,11 @@ pub struct StationsAsked {
     pub words: String,
 }
 
-/// The whole page.
+/// A part of the stations, and what holds for all.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct PageView {
     /// When the numbers were true, in the zone of weir.
     pub at: String,
-    /// weir's version.
-    pub version: String,
-    /// The first digits of the edition's digest.
-    pub edition: String,
-    /// Alerts that fire, worst first: no more than a person reads.
-    pub alerts: Vec<AlertView>,
-    /// How many alerts fire.
-    pub alerts_of: usize,
     /// How many sections have which class in real time, best first, of all stations.
     pub classes: Vec<TallyView>,
     /// Sets of stations and what they came to last.
@@ -74,31 +66,30 @@ pub struct PageView {
     pub part: PartView,
     /// Places with their stations, a part of them.
     pub places: Vec<PlaceView>,
+}
+
+/// What is shown on a terminal: stations, alerts and the ledger.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ScreenView {
+    /// The first part of the stations.
+    pub stations: PageView,
+    /// Alerts that fire, worst first: no more than a person reads.
+    pub alerts: Vec<AlertView>,
+    /// How many alerts fire.
+    pub alerts_of: usize,
     /// The ledger.
     pub ledger: LedgerView,
-    /// The brokers.
-    pub brokers: Vec<BrokerView>,
-    /// Where points go.
-    pub sink: SinkView,
-    /// Damaged journals that were set aside.
-    pub set_aside: Vec<String>,
-    /// Why nothing is acknowledged, if so.
-    pub full: Option<String>,
 }
 
 /// An alert that fires.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AlertView {
     /// One sentence that a tired person understands.
     pub sentence: Text,
-    /// What to do.
-    pub advice: Text,
     /// `critical`, `warning` or `notice`.
     pub severity: String,
     /// Who is called: `environment`, `instrument` or `weir`; empty where nobody knows any more.
     pub route: String,
-    /// Since when.
-    pub since: String,
 }
 
 /// Which part of all stations is shown: so many that it is read and made in little time.
@@ -291,28 +282,4 @@ pub struct LedgerView {
     pub unprotected: i64,
     /// Whether received = stored + rejected + duplicate, in both columns.
     pub balances: bool,
-}
-
-/// A broker.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct BrokerView {
-    /// The network.
-    pub network: String,
-    /// What is wrong, if anything.
-    pub fault: Option<String>,
-    /// What it refuses, in words.
-    pub refused: Vec<String>,
-}
-
-/// Where points go.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct SinkView {
-    /// Its name.
-    pub name: String,
-    /// How many points wait for it.
-    pub waiting: u64,
-    /// How many fields and points it refused.
-    pub refused: u64,
-    /// What is wrong, if anything.
-    pub fault: Option<String>,
 }

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use weir::domain::input::Qos;
+use weir::mqtt::publisher::Publisher;
 
 /// Finds a port that is free now, below those that the system gives to connections that leave it:
 /// one of these could be taken until it is listened on.
@@ -23,6 +25,21 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Has oxygen of a sonde be too low for twenty minutes, an hour ago.
+pub async fn bad_water(broker: &Mosquitto, sonde: &str) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let start = (now - 3_600_000) / 60_000 * 60_000;
+    let publisher = Publisher::connect(&broker.url(), sonde).unwrap();
+    for minute in 0..20 {
+        let (ts, oxygen) = (start + minute * 60_000, 2.0 + minute as f64 / 100.0);
+        let payload = format!("{{\"ts\":{ts},\"do\":{oxygen}}}").into_bytes();
+        let topic = format!("water/{sonde}/data");
+        publisher.publish(&topic, payload, Qos::AtLeastOnce, false).await.unwrap();
+    }
+    publisher.flush().await;
+    publisher.close().await;
 }
 
 /// Waits until something answers, at most 60 s: a sink is tried again after 30 s at the latest.
