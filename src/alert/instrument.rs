@@ -128,6 +128,14 @@ impl Watch {
         self.of_station = true;
     }
 
+    /// Notes that what fires began earlier than its values were doubted: a line is one only once it
+    /// is long.
+    pub fn begun(&mut self, at: Timestamp) {
+        if let State::Firing { since, .. } = &mut self.state {
+            *since = at.min(*since);
+        }
+    }
+
     /// Takes over what was told of the same alert.
     pub fn learn(&mut self, other: &Self) {
         self.suspect |= other.suspect;

@@ -53,6 +53,13 @@ impl Entry {
         self.result.number().filter(|_| !self.quality.fails_alone())
     }
 
+    /// Gives its number as its instrument gave it, if it gave one: what a person, a check or the
+    /// site's calendar says of a value changes nothing of what the instrument did.
+    #[must_use]
+    pub fn in_line(&self) -> Option<f64> {
+        self.result.number().filter(|_| !self.quality.is_no_reading())
+    }
+
     /// Says whether it is a value that others may be made of: there is one, and it did not fail.
     #[must_use]
     pub fn is_usable(&self) -> bool {

@@ -324,7 +324,14 @@ impl Quality {
     /// neighbour that another could be held against.
     #[must_use]
     pub fn fails_alone(&self) -> bool {
-        self.fail & (UNREADABLE | Test::OutOfWater.bit() | SAID) != 0
+        self.is_no_reading() || self.is_taken_out()
+    }
+
+    /// Says whether it failed by what tells that the instrument read nothing of what it is there
+    /// for.
+    #[must_use]
+    pub fn is_no_reading(&self) -> bool {
+        self.fail & (UNREADABLE | Test::OutOfWater.bit()) != 0
     }
 
     /// Says whether it failed by what was said of it: by a person, a check, the site's calendar.

@@ -102,9 +102,30 @@ impl Pipeline {
             true => self.by_conductivity(registry, datastream, event, cause),
             false => (event, cause),
         };
-        let event =
-            AlertEvent { cause: Some(Cause { since: cause.since.min(since), ..cause }), ..event };
+        let began = cause.since.min(since);
+        let event = AlertEvent { cause: Some(Cause { since: began, ..cause }), ..event };
+        let event = self.since_it_began(datastream, event, began);
         self.tell_fault(event, telling.backlog, out);
+    }
+
+    /// Has an alert last since the first value of its line, and not since the line was long enough.
+    fn since_it_began(
+        &mut self,
+        datastream: &Datastream,
+        event: AlertEvent,
+        began: Timestamp,
+    ) -> AlertEvent {
+        let line = event
+            .cause
+            .is_some_and(|cause| matches!(cause.test, Test::FlatLine | Test::StaleAnalyser));
+        if !line || event.change != AlertChange::Fired {
+            return event;
+        }
+        let stream = self.stream_mut(datastream);
+        if let Some(watch) = stream.and_then(|stream| stream.instrument.as_deref_mut()) {
+            watch.begun(began);
+        }
+        AlertEvent { since: began, ..event }
     }
 
     /// Gives what a test found, with its numbers. `now` is when the value came, if it came live.
@@ -228,6 +249,12 @@ fn of_water<'a>(
 fn finding(tests: TestFlags, qualified: &QualifiedObservation) -> Finding {
     let result = qualified.observation.result;
     if matches!(result, ObservationResult::Nil(_)) {
+        return Finding::Unknown;
+    }
+    // Somebody is at it.
+    let at_it = [Test::Person, Test::SiteCalendar].into_iter();
+    let mut at_it = at_it.filter(|test| qualified.quality.flag(*test) == Flag::Fail);
+    if at_it.any(|test| !tests.holds(test, Flag::Fail)) {
         return Finding::Unknown;
     }
     if let Some((test, flag)) = tests.most(&qualified.quality) {

@@ -98,10 +98,7 @@ impl Pipeline {
         judged.memory.before = around.before.map(|(_, before)| before);
         if let Some(flat) = qc.flat_line {
             let back = adjoining(datastream, time, stream.history.before(time));
-            let run = match quality.is_taken_out() {
-                true => Run::default(),
-                false => memory.run.next(flat, (time, value), back),
-            };
+            let run = memory.run.next(flat, (time, known.in_line()), back);
             if entry.result.number().is_some() {
                 quality.set(Test::FlatLine, run.test_at(flat, time, datastream.interval_ms()));
             }
@@ -196,10 +193,7 @@ impl Pipeline {
                 let before = before.chain(older.take_while(|one| line_begin <= one.time));
                 let back = adjoining(datastream, entry.time, before);
                 let so_far = if last.is_some() { run } else { Run::default() };
-                run = match entry.quality.is_taken_out() {
-                    true => Run::default(),
-                    false => so_far.next(flat, (entry.time, entry.beside()), back),
-                };
+                run = so_far.next(flat, (entry.time, entry.in_line()), back);
             }
             let mut quality = entry.quality;
             let number = entry.result.number();
@@ -533,20 +527,17 @@ fn doubted(
     if doubts || borne_out || asked() { so_far.max(Some(*time)) } else { so_far }
 }
 
-/// Gives the values before a time as far as no gap is between them, the newest first. What was
-/// taken out by a person, a check or the calendar is a gap: nobody knows what was there.
+/// Gives the values before a time as far as no gap is between them, the newest first.
 fn adjoining(
     datastream: &Datastream,
     time: Timestamp,
     newest_first: impl Iterator<Item = Entry>,
 ) -> impl Iterator<Item = Timed> {
-    newest_first
-        .scan(time, move |after, entry| {
-            let near = stands_beside(datastream, entry.time, *after);
-            *after = entry.time;
-            Some(entry).filter(|one| near && !one.quality.is_taken_out())
-        })
-        .map(|entry| (entry.time, entry.beside()))
+    newest_first.scan(time, move |after, entry| {
+        let near = stands_beside(datastream, entry.time, *after);
+        *after = entry.time;
+        near.then_some((entry.time, entry.in_line()))
+    })
 }
 
 /// Says whether what the second of three values tells may go on behind the third: where they
@@ -557,7 +548,7 @@ fn goes_far(datastream: &Datastream, around: [Option<Entry>; 3]) -> bool {
         return true;
     }
     let Some(flat) = datastream.qc.flat_line else { return false };
-    let [before, own, after] = around.map(|entry| entry.and_then(|entry| entry.beside()));
+    let [before, own, after] = around.map(|entry| entry.and_then(|entry| entry.in_line()));
     let Some(after) = after else { return true };
     let near = |value: Option<f64>| value.is_none_or(|one| (one - after).abs() < flat.tolerance);
     near(before) || near(own)
