@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use crate::domain::expression::EXPRESSION_INPUTS_MAX;
-use crate::domain::history::Entry;
+use crate::domain::history::{Entry, Held};
 use crate::domain::name::DatastreamId;
 use crate::domain::observation::{Observation, ObservationResult};
 use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{CrossCheck, CrossKind, Datastream, GrossRange, Neighbour, Registry};
 use crate::domain::time::Timestamp;
+use crate::pipeline::observe::held;
 use crate::pipeline::qualify::{Telling, stands_beside};
 use crate::pipeline::weighed;
 use crate::pipeline::{Pipeline, Processed};
@@ -292,7 +293,7 @@ impl Pipeline {
         datastream: &Datastream,
         entry: Entry,
     ) -> Flag {
-        let own = self.last_samples(datastream, (entry.time, entry.result), samples);
+        let own = self.last_samples(registry, datastream, (entry.time, entry.result), samples);
         // Nearly always a sample is another one than the last.
         if stale_analyser::test(samples, std::slice::from_ref(&own)) == Flag::Pass {
             return Flag::Pass;
@@ -300,29 +301,42 @@ impl Pipeline {
         let mut items = vec![own];
         for id in check.judges.iter().filter(|id| **id != datastream.id) {
             let Some(item) = registry.datastream(*id) else { return Flag::NotEvaluated };
-            let Some(sample) = self.sample_of_cycle(item, entry.time) else {
+            let Some(sample) = self.sample_of_cycle(registry, item, entry.time) else {
                 return Flag::NotEvaluated;
             };
-            items.push(self.last_samples(item, sample, samples));
+            items.push(self.last_samples(registry, item, sample, samples));
         }
         stale_analyser::test(samples, &items)
+    }
+
+    /// Gives the samples of an item that the message brings and the ring has not taken in: what is
+    /// only a repeat of the sample that is held is none.
+    fn samples_brought(
+        &self,
+        registry: &Registry,
+        item: &Datastream,
+    ) -> impl DoubleEndedIterator<Item = (Timestamp, ObservationResult)> {
+        let stream = self.state.stream(item);
+        let of_item = self.observed.iter().filter(|one| one.datastream == item.id);
+        let fresh = of_item.filter(move |one| {
+            let mark = one.mark.and_then(|mark| registry.marks.get(mark));
+            stream.is_none_or(|stream| !matches!(held(stream, item, one, mark), Held::Same(_)))
+        });
+        fresh.map(|one| (one.phenomenon_time.start(), one.result))
     }
 
     /// Gives the sample of an item that was drawn in the same cycle as one at a time.
     pub(super) fn sample_of_cycle(
         &self,
+        registry: &Registry,
         item: &Datastream,
         time: Timestamp,
     ) -> Option<(Timestamp, ObservationResult)> {
         let half_ms = item.interval_ms() / 2;
         let near = |at: Timestamp| at.since(time).abs() <= half_ms;
-        let brought = self
-            .observed
-            .iter()
-            .rev()
-            .find(|one| one.datastream == item.id && near(one.phenomenon_time.start()));
-        if let Some(brought) = brought {
-            return Some((brought.phenomenon_time.start(), brought.result));
+        let brought = self.samples_brought(registry, item).rev().find(|(at, _)| near(*at));
+        if brought.is_some() {
+            return brought;
         }
         let held = self.state.stream(item)?.history.at_or_before(time.plus(half_ms))?;
         near(held.time).then_some((held.time, held.result))
@@ -331,6 +345,7 @@ impl Pipeline {
     /// Gives a sample and those before it, the newest first.
     pub(super) fn last_samples(
         &self,
+        registry: &Registry,
         item: &Datastream,
         (time, result): (Timestamp, ObservationResult),
         samples: usize,
@@ -340,11 +355,7 @@ impl Pipeline {
         while let Some(stream) = self.state.stream(item).filter(|_| last.len() < samples) {
             let held = stream.history.at_or_before(at.plus(-1));
             let held = held.map(|before| (before.time, before.result));
-            // What the message brings, the ring may not have taken in yet.
-            let start = |one: &Observation| one.phenomenon_time.start();
-            let brought = self.observed.iter();
-            let brought = brought.filter(|one| one.datastream == item.id && start(one) < at);
-            let brought = brought.map(|one| (start(one), one.result));
+            let brought = self.samples_brought(registry, item).filter(|(start, _)| *start < at);
             let before = held.into_iter().chain(brought).max_by_key(|(time, _)| *time);
             let Some((time, before)) = before else { break };
             last.push(before);

@@ -388,11 +388,16 @@ impl Pipeline {
     ) -> Vec<Other<Vec<ObservationResult>>> {
         let of = |id: &DatastreamId| {
             if *id == datastream.id {
-                return self.last_samples(datastream, (entry.time, entry.result), samples);
+                return self.last_samples(
+                    registry,
+                    datastream,
+                    (entry.time, entry.result),
+                    samples,
+                );
             }
             let Some(item) = registry.datastream(*id) else { return Vec::new() };
-            let sample = self.sample_of_cycle(item, entry.time);
-            sample.map(|one| self.last_samples(item, one, samples)).unwrap_or_default()
+            let sample = self.sample_of_cycle(registry, item, entry.time);
+            sample.map(|one| self.last_samples(registry, item, one, samples)).unwrap_or_default()
         };
         check.judges.iter().map(|id| Other { datastream: *id, found: of(id) }).collect()
     }

@@ -207,7 +207,7 @@ fn resolved(
 
 /// Says what a datastream holds of an observation. What a logger repeats of a sample before the
 /// next one is due is that sample. The same value is another once its device judges it otherwise.
-fn held(
+pub(super) fn held(
     stream: &StreamState,
     datastream: &Datastream,
     observation: &Observation,
