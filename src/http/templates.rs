@@ -333,6 +333,11 @@ mod tests {
         let all_well = now(&view, Language::English);
         check(&all_well, &["No alert is open", "All well", "2 of 3 stations"]);
         check(&now(&view, Language::Chinese), &["无未解除告警", "一切正常"]);
+        view.over = vec![Text::new("Puhe at Huishan", "蒲河辉山")];
+        view.over_of = 3;
+        let over = now(&view, Language::English);
+        check(&over, &["not for long enough", "Puhe at Huishan", "and 2 more"]);
+        assert!(!over.contains("All well"));
         view.critical = 1;
         view.alerts = vec![OpenView {
             id: 7,

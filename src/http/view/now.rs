@@ -33,6 +33,10 @@ pub struct NowView {
     pub stations_of: usize,
     /// How many of them are silent as a whole.
     pub silent: usize,
+    /// How many of those that speak miss their target or a limit.
+    pub over_of: usize,
+    /// The first of them, by name.
+    pub over: Vec<Text>,
     /// Since when no alert fired; empty where one does or that is not known.
     pub quiet_since: String,
     /// What keeps weir from its work.

@@ -19,6 +19,8 @@ use crate::pipeline::state::{StationState, StreamState};
 
 /// How many places the map shows; the others are counted.
 const PLACES_SHOWN_MAX: usize = 24;
+/// How many stations over a limit are named while no alert is open; the others are counted.
+const OVER_SHOWN_MAX: usize = 8;
 /// How many stations of a place the map shows one by one; of more, how many have which class.
 const DOTS_MAX: usize = 12;
 
@@ -32,7 +34,14 @@ pub(super) fn draw(view: &View, page: &mut NowView) {
         let spoke = state.is_some_and(|state| state.streams.iter().any(|one| one.newest.is_some()));
         page.stations_of += 1;
         page.stations += usize::from(spoke);
-        page.silent += usize::from(state.is_some_and(|state| state.silence.firing.is_some()));
+        let silent = state.is_some_and(|state| state.silence.firing.is_some());
+        page.silent += usize::from(silent);
+        if state.is_some_and(misses) && !silent {
+            page.over_of += 1;
+            if page.over.len() < OVER_SHOWN_MAX {
+                page.over.push(Text::new(&*station.name_en, &*station.name_zh));
+            }
+        }
         lines.entry(station.place).or_default().push(station);
     }
     // Rivers come first, in the order of the seeds, then what does not flow.
@@ -161,10 +170,11 @@ fn dot(view: &View, station: &Station) -> DotView {
             dot.white = dot.colour.as_deref().is_some_and(is_dark);
             dot.label = label;
         }
-        None if state.streams.iter().any(meets) => {
-            dot.label = if missed { Text::same("!") } else { Text::new("ok", "达标") };
+        None => {
+            let (label, words) = without_grade(state, missed);
+            dot.label = label;
+            words.into_iter().for_each(&mut say);
         }
-        None => {}
     }
     if missed {
         say(Text::new("target or limit not met", "未达目标或超限"));
@@ -183,6 +193,28 @@ fn dot(view: &View, station: &Station) -> DotView {
     }
     dot.title = Text::new(title.0.join("; "), title.1.join("；"));
     dot
+}
+
+/// Says what can be said of a station that has neither class nor index.
+fn without_grade(state: &StationState, missed: bool) -> (Text, Vec<Text>) {
+    let judged = state.streams.iter().any(meets);
+    let lacks = index_of(state).filter(|told| told.items > 0 && told.reason.is_some());
+    let of = lacks.map(|told| (told.items, told.items_of));
+    let label = match of {
+        _ if missed => Text::same("!"),
+        Some((items, of)) => Text::same(format!("{items}/{of}")),
+        None if judged => Text::new("ok", "合格"),
+        None => Text::same("–"),
+    };
+    let lacks = of.map(|(items, of)| {
+        Text::new(
+            format!("no class: too few items, {items} of {of}"),
+            format!("不评类别：参评项目不足，{of}项中{items}项"),
+        )
+    });
+    let met = Text::new("the limits of what is measured are met", "所测项目均未超限");
+    let met = (judged && !missed).then_some(met);
+    (label, lacks.into_iter().chain(met).collect())
 }
 
 /// Gives a class or an index as short as people write it.
