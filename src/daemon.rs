@@ -3,6 +3,7 @@
 pub mod act;
 pub mod alerts;
 pub mod assess;
+pub mod came;
 pub mod carry;
 pub mod channels;
 pub mod check;

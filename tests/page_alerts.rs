@@ -11,21 +11,39 @@ use peer::{Hook, Mosquitto, TOKEN, Weir, bad_water, escaped, get, until};
 
 /// Sends a form of the page; gives what is said of it.
 fn act(weir: &Weir, fields: &[(&str, &str)]) -> String {
-    let fields = [&[("token", ""), ("back", "/alerts")], fields].concat();
+    let answer = post(weir, "en", &[&[("token", ""), ("back", "/alerts")], fields].concat());
+    assert!(answer.starts_with("HTTP/1.0 303") && answer.contains("location: /alerts"), "{answer}");
+    said(&answer)
+}
+
+/// The same in Chinese.
+fn act_zh(weir: &Weir, fields: &[(&str, &str)]) -> String {
+    said(&post(weir, "zh", &[&[("token", ""), ("back", "/alerts")], fields].concat()))
+}
+
+/// Reads what the next page says.
+fn said(answer: &str) -> String {
+    let said = answer.split("set-cookie: said=").nth(1).unwrap();
+    let said = said.split(';').next().unwrap();
+    let lines = url::form_urlencoded::parse(said.as_bytes());
+    lines.map(|(_, words)| words.into_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// Sends a form in a language and gives the answer.
+fn post(weir: &Weir, language: &str, fields: &[(&str, &str)]) -> String {
     let pairs = fields.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
     let body = pairs.collect::<Vec<_>>().join("&");
     let mut stream = TcpStream::connect(("127.0.0.1", weir.page())).unwrap();
     let head = format!(
         "POST /act HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\
-         Authorization: Bearer {TOKEN}\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n",
+         Authorization: Bearer {TOKEN}\r\nCookie: lang={language}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n",
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.0 303") && answer.contains("location: /alerts"), "{answer}");
-    let said = answer.split("set-cookie: said=").nth(1).unwrap();
-    said.split(';').next().unwrap().replace('+', " ")
+    answer
 }
 
 fn page(weir: &Weir, path: &str) -> String {
@@ -84,13 +102,15 @@ async fn an_alert_is_worked_off_on_the_page_and_stays_so_after_a_restart() {
     assert!(!page(&weir, "/alerts?lang=en&state=waiting").contains("id=\"alert-2\""));
 
     let both = [("alert", "1"), ("alert", "2"), ("shelve_until", "4h"), ("deed", "shelve")];
-    assert!(act(&weir, &both).contains("1 is shelved"));
+    assert_eq!(act(&weir, &both), "1, 2 are shelved");
     until_shown(&weir, "/alerts?lang=en", &["hidden, nobody is told: <b>2</b>"]);
     act(&weir, &[("alert", "1"), ("deed", "undo")]);
     until_shown(&weir, "/alerts?lang=en", &["id=\"alert-1\""]);
 
     silenced(&weir);
+    what_came_of_it_is_said_in_the_language_of_the_page(&weir);
     wrong_values(&weir);
+    act(&weir, &[("deed", "acknowledge"), ("alert", "2"), ("words", "on the way")]);
     let unchanging = ["/alerts/history?lang=en", "/alerts/silences?lang=en"];
     let before = unchanging.map(|path| page(&weir, path));
     assert!(before[0].contains("shelved") && before[0].contains("on the way"), "{}", before[0]);
@@ -106,11 +126,54 @@ fn silenced(weir: &Weir) {
     let of = [("deed", "silence"), ("station", "puhe-huishan"), ("until", "8h")];
     assert!(act(weir, &of).contains("the reason is a line"));
     let said = act(weir, &[&of[..], &[("words", "works at the intake")]].concat());
-    assert!(said.contains("silence 1%3A station puhe-huishan"), "{said}");
+    assert_eq!(said, "silence 1: station puhe-huishan");
     until_shown(weir, "/alerts/silences?lang=en", &["works at the intake", "Puhe at Huishan"]);
     until_shown(weir, "/alerts/1?lang=en", &["silenced by 1", "Silences that cover it"]);
     act(weir, &[("deed", "end_silence"), ("id", "1")]);
     until_shown(weir, "/alerts/silences?lang=en", &["Nothing is silenced"]);
+}
+
+/// Every deed of the page, what came of it and why it was not done, as a Chinese page says it.
+fn what_came_of_it_is_said_in_the_language_of_the_page(weir: &Weir) {
+    let of = [("station", "puhe-huishan"), ("property", "pH")];
+    let whole = [&of[..], &[("from", "2026-01-01"), ("to", "2026-01-02")]].concat();
+    for (deed, fields, want) in [
+        ("comment", vec![("alert", "2"), ("words", "已取样")], "告警 2 已添加备注"),
+        ("comment", vec![("alert", "2")], "请填写备注：一行文字，1 至 500 字节（约 166 个汉字）"),
+        ("acknowledge", vec![("alert", "1"), ("alert", "2")], "告警 1、2 已确认"),
+        ("acknowledge", vec![], "未选择告警，请先勾选"),
+        ("acknowledge", vec![("alert", "99")], "没有未解除的告警 99"),
+        ("undo", vec![("alert", "1"), ("alert", "2")], "告警 1、2 恢复为待处理"),
+        ("undo", vec![("alert", "2")], "告警 2 未确认也未搁置，无可撤销"),
+        ("shelve", vec![("alert", "2"), ("shelve_until", "1h")], "告警 2 已搁置"),
+        ("shelve", vec![("alert", "2"), ("until", "soon")], "“soon”：截止时间应形如 8h、2d"),
+        (
+            "silence",
+            [&of[..], &[("until", "1h"), ("words", "x")]].concat(),
+            "静默 2：蒲河辉山，pH值",
+        ),
+        ("silence", vec![("until", "1h"), ("words", "x")], "不能静默全部告警"),
+        ("end_silence", vec![("id", "2")], "静默 2 已结束"),
+        ("end_silence", vec![("id", "2")], "没有静默 2"),
+        (
+            "invalidate",
+            [&whole[..], &[("words", "标定")]].concat(),
+            "人工判定 1（蒲河辉山）：自 2026-01-01T00:00:00+08:00 起",
+        ),
+        ("invalidate", of.to_vec(), "时间应形如 2026-03-01"),
+        ("revoke", vec![("id", "1"), ("words", "误判")], "已撤销人工判定 1（蒲河辉山）"),
+        ("revoke", vec![("id", "1"), ("words", "误判")], "人工判定 1 已由 tester 撤销"),
+        ("retry", vec![("id", "7")], "已重跑 0 条，成功 0 条"),
+        ("retry", vec![("id", "x")], "请指定要重跑的死信"),
+        ("test", vec![("channel", "duty")], "duty：对方已确认"),
+        ("dance", vec![], "没有“dance”这种操作"),
+    ] {
+        let said = act_zh(weir, &[&[("deed", deed)], &fields[..]].concat());
+        assert!(said.contains(want), "{deed}: {said}");
+    }
+    // A form that is not taken is told by a page, too.
+    let other = post(weir, "zh", &[("token", "of another session"), ("deed", "undo")]);
+    assert!(other.starts_with("HTTP/1.0 403") && other.contains("请刷新页面后重新提交"), "{other}");
 }
 
 /// It was the sensor: the alert ends, is there still, and what was said can be revoked there.
@@ -125,11 +188,11 @@ fn wrong_values(weir: &Weir) {
         ("to", "now"),
         ("words", "fouled"),
     ];
-    assert!(act(weir, &form).contains("invalidation 1 of puhe-huishan"));
+    assert!(act(weir, &form).contains("invalidation 2 of puhe-huishan"));
     until_shown(weir, "/alerts/1?lang=en", &["Said of the values", "fouled", "4 failed"]);
     assert!(
-        act(weir, &[("deed", "revoke"), ("id", "1"), ("words", "it was not")])
-            .contains("1 of puhe-huishan is revoked")
+        act(weir, &[("deed", "revoke"), ("id", "2"), ("words", "it was not")])
+            .contains("2 of puhe-huishan is revoked")
     );
     until("it is revoked", || !page(weir, "/alerts/1?lang=en").contains("Said of the values"));
 }

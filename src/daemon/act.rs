@@ -9,6 +9,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 
 use crate::daemon::alerts::work;
+use crate::daemon::came::{Called, Came, Field, Refusal};
 use crate::daemon::core::Core;
 use crate::daemon::recompute::{date, whole_since};
 use crate::daemon::run::Commands;
@@ -17,31 +18,28 @@ use crate::daemon::status::View;
 use crate::domain::asked::Asked;
 use crate::domain::input::{Act, By, Input};
 use crate::domain::invalidation::{
-    INVALIDATIONS_MAX, Invalidation, PERSON_BYTES_MAX, REASON_BYTES_MAX, SPAN_MAX_MS, Scope,
+    Invalidation, PERSON_BYTES_MAX, REASON_BYTES_MAX, SPAN_MAX_MS, Scope,
 };
 use crate::domain::name::PropertyId;
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry, Station};
 use crate::domain::time::{DAY, Moment, Timestamp};
+use crate::http::view::Text;
 use crate::journal::read::Reader;
 use crate::pipeline::act::Judged;
 use crate::seed::nearest;
-
-/// What is to be done where no more of what is said of values can be held.
-const NO_ROOM: &str = "revoke one that is needed no more (weir qc list), or put what lasts into \
-                       calendar.csv of the seeds";
 
 /// The word for the time at which something is asked for.
 const NOW: &str = "now";
 
 /// What came of it, or everything that is wrong with it.
-pub type Answered = Result<Done, Vec<String>>;
+pub type Answered = Result<Done, Vec<Refusal>>;
 
 /// What came of it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Done {
     /// What was said, line by line.
-    said: Vec<String>,
+    said: Vec<Came>,
     /// What became of values, where it is about values.
     judged: Option<Judged>,
     zone: TimeZone,
@@ -50,27 +48,17 @@ pub struct Done {
 impl Done {
     /// Says it line by line. Days before a time are not played again.
     #[must_use]
-    pub fn words(&self, played_since: Timestamp) -> Vec<String> {
-        let mut words = self.said.clone();
-        let Some(judged) = self.judged else { return words };
-        let values = judged.values;
-        words.push(format!("{values} values that are held are of another quality now"));
-        let Some((from, to)) = judged.days else { return words };
+    pub fn came(&self, played_since: Timestamp) -> Vec<Came> {
+        let mut came = self.said.clone();
+        let Some(judged) = self.judged else { return came };
+        came.push(Came::Judged(judged.values));
+        let Some((from, to)) = judged.days else { return came };
         let named = |at: Timestamp| date(at, &self.zone);
-        words.push(format!(
-            "{} to {} are recomputed, each once it is closed, 35 hours after its end; the log \
-             says what comes of it",
-            named(from),
-            named(to.plus(-1))
-        ));
+        came.push(Came::Recomputed { first: named(from), last: named(to.plus(-1)) });
         if from < played_since {
-            words.push(format!(
-                "raw messages are kept only so long that days from {} on can be recomputed; \
-                 earlier ones stay as they are",
-                named(played_since.plus(DAY))
-            ));
+            came.push(Came::KeptSince(named(played_since.plus(DAY))));
         }
-        words
+        came
     }
 }
 
@@ -79,13 +67,13 @@ pub(super) async fn take(
     commands: &Commands,
     data_folder: &Path,
     asked: Asked,
-) -> anyhow::Result<Result<Vec<String>, Vec<String>>> {
+) -> anyhow::Result<Result<Vec<Came>, Vec<Refusal>>> {
     let done = match commands.act(asked).await? {
         Ok(done) => done,
         Err(faults) => return Ok(Err(faults)),
     };
     let since = Reader::open(data_folder)?.raw_since()?;
-    Ok(Ok(done.words(whole_since(since))))
+    Ok(Ok(done.came(whole_since(since))))
 }
 
 /// Takes it in, if nothing is wrong with it.
@@ -94,17 +82,17 @@ pub(super) fn act(core: &mut Core, at: Moment, asked: &Asked) -> Answered {
     let held = &core.pipeline().state().invalidations;
     let mut faults = Vec::new();
     let (act, said, zone) = match asked {
-        Asked::Invalidate { station, position, person, reason, .. } => {
+        Asked::Invalidate { position, person, reason, .. } => {
             let by = by(person, reason, &mut faults);
             let resolved = resolve(&registry, asked, at.wall, &mut faults);
             if !held.has_room() {
-                faults.push(format!("{INVALIDATIONS_MAX} are held, the most; {NO_ROOM}"));
+                faults.push(Refusal::NoRoom);
             }
             let (Some(of), true) = (resolved, faults.is_empty()) else { return Err(faults) };
             let Resolved { station: there, property, from, to, flag } = of;
             let (id, position) = (held.next(), position.as_deref());
             let zone = there.zone.clone();
-            let said = format!("invalidation {id} of {station}: {}", span(from, to, &zone));
+            let said = invalidated(id, there, from, to);
             let station = there.id;
             (Act::Invalidate { id, station, property, position, from, to, flag, by }, said, zone)
         }
@@ -117,25 +105,36 @@ pub(super) fn act(core: &mut Core, at: Moment, asked: &Asked) -> Answered {
             let by = by(person, reason, &mut faults);
             let one = held.get(*id);
             match one.map(|one| &one.revoked) {
-                None => faults.push(format!("there is no invalidation {id}; see weir qc list")),
+                None => faults.push(Refusal::NoInvalidation(*id)),
                 Some(Some(word)) => {
-                    faults
-                        .push(format!("invalidation {id} is revoked already, by {}", word.person));
+                    let person = word.person.clone();
+                    faults.push(Refusal::RevokedAlready { id: *id, person });
                 }
                 Some(None) => {}
             }
             let (Some(one), true) = (one, faults.is_empty()) else { return Err(faults) };
             let station = registry.station(one.scope.station);
             let zone = station.map_or(TimeZone::UTC, |station| station.zone.clone());
-            let name = station.map_or("", |station| &*station.name);
-            let of = span(one.from, one.to, &zone);
-            (Act::Revoke { id: *id, by }, format!("{id} of {name} is revoked: {of}"), zone)
+            let span = [one.from, one.to].map(|at| at.rfc3339(&zone));
+            let said =
+                Came::Revoked { id: *id, station: station.map(called).unwrap_or_default(), span };
+            (Act::Revoke { id: *id, by }, said, zone)
         }
     };
     core.take(at, Input::Act(act));
     let judged = core.judged();
-    let broken = || vec!["weir broke on it, and the log says where; nothing is said".to_owned()];
+    let broken = || vec![Refusal::Broke];
     judged.map(|judged| Done { said: vec![said], judged: Some(judged), zone }).ok_or_else(broken)
+}
+
+fn invalidated(id: u64, station: &Station, from: Timestamp, to: Timestamp) -> Came {
+    let span = [from, to].map(|at| at.rfc3339(&station.zone));
+    Came::Invalidated { id, station: called(station), span }
+}
+
+/// Names a station: as tags do, and in Chinese as people do.
+fn called(station: &Station) -> Text {
+    Text::new(&*station.name, &*station.name_zh)
 }
 
 /// What names and words stand for.
@@ -151,7 +150,7 @@ fn resolve<'r>(
     registry: &'r Registry,
     asked: &Asked,
     now: Timestamp,
-    faults: &mut Vec<String>,
+    faults: &mut Vec<Refusal>,
 ) -> Option<Resolved<'r>> {
     let Asked::Invalidate { station, property, position, from, to, suspect, .. } = asked else {
         return None;
@@ -162,7 +161,9 @@ fn resolve<'r>(
         Some(name) => match registry.property_called(name) {
             Some(property) => Some(property.id),
             None => {
-                faults.push(format!("no property is called `{name}`; see properties.csv"));
+                let near = nearest(name, registry.properties.iter().map(|one| &*one.name));
+                let (kind, near) = (Called::Property, near.map(str::to_owned));
+                faults.push(Refusal::Unknown { kind, name: name.clone(), near });
                 return None;
             }
         },
@@ -172,7 +173,8 @@ fn resolve<'r>(
     let streams: Vec<&Datastream> = ids.filter_map(|id| registry.datastream(*id)).collect();
     if !streams.iter().any(|stream| scope.covers(stream)) {
         let names: Vec<&str> = streams.iter().map(|stream| &*stream.name).collect();
-        faults.push(format!("nothing of it is measured; {station} has {}", names.join(", ")));
+        let (station, has) = (station.clone(), names.join(", "));
+        faults.push(Refusal::NotMeasured { station, has });
     }
     let mut time = |text: &str| {
         let read = match text {
@@ -180,7 +182,7 @@ fn resolve<'r>(
             _ => Timestamp::of_text_or_offset(text, &there.zone),
         };
         if read.is_none() {
-            faults.push(format!("`{text}`: expected a time: 2026-03-01, 2026-03-01T08:30 or now"));
+            faults.push(Refusal::NoTime(text.to_owned()));
         }
         read
     };
@@ -188,36 +190,26 @@ fn resolve<'r>(
     let (from, to) = (from?, to?);
     let length = to.since(from);
     if length <= 0 {
-        faults.push(
-            "the end is not after the beginning; `--to` is the first instant that counts \
-                     again"
-                .to_owned(),
-        );
+        faults.push(Refusal::EndsFirst);
     } else if length > SPAN_MAX_MS {
-        let days = SPAN_MAX_MS / DAY;
-        faults.push(format!("more than {days} days; say it of each year by itself"));
+        faults.push(Refusal::TooLong);
     }
     let flag = if *suspect { Flag::Suspect } else { Flag::Fail };
     Some(Resolved { station: there, property, from, to, flag })
 }
 
-fn known_station<'r>(registry: &'r Registry, name: &str) -> Result<&'r Station, String> {
+fn known_station<'r>(registry: &'r Registry, name: &str) -> Result<&'r Station, Refusal> {
     let found = registry.stations.iter().find(|one| *one.name == *name);
     found.ok_or_else(|| {
         let near = nearest(name, registry.stations.iter().map(|one| &*one.name));
-        let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
-        format!("no station is called `{name}`{near}")
+        let (kind, near) = (Called::Station, near.map(str::to_owned));
+        Refusal::Unknown { kind, name: name.to_owned(), near }
     })
 }
 
-fn by<'a>(person: &'a str, reason: &'a str, faults: &mut Vec<String>) -> By<'a> {
-    let texts = [("person", person, PERSON_BYTES_MAX), ("reason", reason, REASON_BYTES_MAX)];
-    for (what, text, most) in texts {
-        let wrong = text.trim().is_empty() || text.len() > most;
-        if wrong || text.chars().any(char::is_control) {
-            faults.push(format!("the {what} is a line of 1 to {most} bytes"));
-        }
-    }
+fn by<'a>(person: &'a str, reason: &'a str, faults: &mut Vec<Refusal>) -> By<'a> {
+    work::line(Field::Person, person, PERSON_BYTES_MAX, faults);
+    work::line(Field::Reason, reason, REASON_BYTES_MAX, faults);
     By { person, reason }
 }
 
@@ -229,7 +221,7 @@ fn span(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
 pub(super) fn list(view: &View, station: Option<&str>, all: bool) -> Result<Vec<String>, String> {
     let registry = &view.registry;
     let of = match station {
-        Some(name) => Some(known_station(registry, name)?.id),
+        Some(name) => Some(known_station(registry, name).map_err(|fault| fault.line())?.id),
         None => None,
     };
     let wanted = |one: &&Invalidation| {

@@ -28,6 +28,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::daemon::act;
+use crate::daemon::came::{Came, Refusal};
 use crate::daemon::clock::Clock;
 use crate::daemon::run::Commands;
 use crate::daemon::status::{Status, View};
@@ -118,13 +119,12 @@ impl Observer {
     /// Takes in what a person asks for on a page; the next page shows what came of it.
     async fn act(self: Arc<Self>, asked: Asked) -> Acted {
         match act::take(&self.commands, &self.config.journal.data_folder, asked).await {
-            Ok(acted) => {
-                if acted.is_ok() {
-                    self.status.looked_again().await;
-                }
-                acted
+            Ok(Ok(came)) => {
+                self.status.looked_again().await;
+                Ok(came.iter().map(Came::words).collect())
             }
-            Err(error) => Err(vec![format!("{error:#}")]),
+            Ok(Err(faults)) => Err(faults.iter().map(Refusal::words).collect()),
+            Err(error) => Err(vec![failed(&error)]),
         }
     }
 
@@ -220,6 +220,11 @@ fn alert_view(json: &str) -> AlertView {
         severity: text("commonLabels", "severity"),
         route: text("commonLabels", "route"),
     }
+}
+
+/// Says that something could not be done, and why.
+fn failed(error: &anyhow::Error) -> Text {
+    Refusal::Failed(format!("{error:#}")).words()
 }
 
 /// A station that spoke, where it stands.

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::daemon::came::{Came, Refusal};
 use crate::daemon::core::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX};
 use crate::daemon::run::Commands;
-use crate::http::door::Acted;
 use crate::http::house::Retry;
 use crate::journal::batch::{DeadLetter, DeadLetterId};
 use crate::journal::read::{LetterKind, Reader};
@@ -21,7 +21,7 @@ pub(super) async fn numbers(
     data_folder: &Path,
     commands: &Commands,
     ids: &[i64],
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Came> {
     let mut seen = HashSet::new();
     let ids: Vec<i64> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
     let mut ids = ids.iter();
@@ -30,7 +30,7 @@ pub(super) async fn numbers(
         let committed = commands.committed();
         let letters = portion(&Reader::open(data_folder)?, &mut ids)?;
         if letters.is_empty() {
-            return Ok(format!("{tried} tried, {ended_well} ended well"));
+            return Ok(Came::Retried { tried, ended_well });
         }
         tried += letters.len();
         ended_well += commands.retry(letters, committed).await?;
@@ -45,7 +45,7 @@ pub(super) async fn asked(
     data_folder: &Path,
     commands: &Commands,
     asked: &Retry,
-) -> anyhow::Result<Acted> {
+) -> anyhow::Result<Result<Vec<Came>, Refusal>> {
     let Retry { ids, device, channel, code } = asked;
     let kind = LetterKind {
         device: device.as_deref(),
@@ -54,7 +54,7 @@ pub(super) async fn asked(
     };
     let is_kind = kind != LetterKind::default();
     if ids.is_empty() != is_kind {
-        return Ok(Err(vec!["give either ids, or device, channel and code".to_owned()]));
+        return Ok(Err(Refusal::Letters));
     }
     let ids = match is_kind {
         true => {
@@ -64,11 +64,11 @@ pub(super) async fn asked(
     };
     let most = usize::try_from(RETRIED_MAX).unwrap_or(usize::MAX);
     let now = ids.get(..most).unwrap_or(&ids);
-    let mut words = vec![numbers(data_folder, commands, now).await?];
+    let mut came = vec![numbers(data_folder, commands, now).await?];
     if now.len() < ids.len() {
-        words.push(format!("there are more than {RETRIED_MAX}; ask again for the others"));
+        came.push(Came::MoreLetters(RETRIED_MAX));
     }
-    Ok(Ok(words))
+    Ok(Ok(came))
 }
 
 /// Reads so many letters as one batch may hold: all of them at once may not fit into memory.

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::config::Config;
 use crate::daemon::act;
 use crate::daemon::alerts::shown;
+use crate::daemon::came::{Came, Refusal};
 use crate::daemon::check;
 use crate::daemon::days;
 use crate::daemon::edition::Edition;
@@ -194,13 +195,14 @@ async fn serve_one(
             Answer::refused(vec![format!("a request of more than {REQUEST_MAX} bytes")])
         }
         Ok(Request::Retry { ids }) => {
-            Answer::done(retry::numbers(&config.journal.data_folder, commands, &ids).await?)
+            let folder = &config.journal.data_folder;
+            Answer::done(retry::numbers(folder, commands, &ids).await?.line())
         }
         Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
         Ok(Request::Act(asked)) => {
             match act::take(commands, &config.journal.data_folder, asked).await? {
-                Ok(words) => Answer { done: true, words },
-                Err(words) => Answer::refused(words),
+                Ok(came) => Answer { done: true, words: came.iter().map(Came::line).collect() },
+                Err(faults) => Answer::refused(faults.iter().map(Refusal::line).collect()),
             }
         }
         Ok(Request::Said { station, all }) => said(orders, station.as_deref(), all),

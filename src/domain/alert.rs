@@ -86,6 +86,16 @@ impl Route {
         }
     }
 
+    /// Gives the word in Chinese.
+    #[must_use]
+    pub fn word_zh(self) -> &'static str {
+        match self {
+            Self::Environment => "环境",
+            Self::Instrument => "仪器",
+            Self::Weir => "weir",
+        }
+    }
+
     /// Reads the word of a seed or a configuration.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {

@@ -25,6 +25,7 @@ use crate::http::door::{Answering, Shared};
 use crate::http::form;
 use crate::http::house::Retry;
 use crate::http::pages::Query;
+use crate::http::view::Text;
 use crate::http::visit::{Role, Visit};
 
 /// How many entries one answer has at most; `limit` may ask for fewer.
@@ -276,8 +277,9 @@ async fn posted(
         ["dead-letters", "retry"] => (shared.source.house.retry)(read::<Retry>(&body)?).await,
         _ => (shared.source.act)(act(body, &visit.person)?).await,
     };
-    let done = done.map_err(|faults| Problem::several(Kind::Refused, faults))?;
-    Ok(Json(json!({ "words": done })).into_response())
+    let english = |all: Vec<Text>| all.into_iter().map(|one| one.en).collect::<Vec<_>>();
+    let done = done.map_err(|faults| Problem::several(Kind::Refused, english(faults)))?;
+    Ok(Json(json!({ "words": english(done) })).into_response())
 }
 
 /// The body of what needs none: `{}`.

@@ -43,10 +43,10 @@ use crate::http::view::audit::{AuditAsked, AuditView};
 use crate::http::view::handover::HandoverView;
 use crate::http::view::now::NowView;
 use crate::http::view::strip::StripView;
-use crate::http::view::{PageView, StationsAsked};
+use crate::http::view::{PageView, StationsAsked, Text};
 
 /// What came of what a person asked for, or everything that is wrong with it.
-pub type Acted = Result<Vec<String>, Vec<String>>;
+pub type Acted = Result<Vec<Text>, Vec<Text>>;
 
 /// What is shown, of something that may be named.
 pub type Showing<A, V> = Box<dyn Fn(Option<&A>) -> V + Send + Sync>;
@@ -357,7 +357,7 @@ mod tests {
                 PageView { part, ..PageView::default() }
             }),
             alerts: alerts(),
-            act: Box::new(|_| Box::pin(async { Ok(vec!["done".to_owned()]) })),
+            act: Box::new(|_| Box::pin(async { Ok(vec![Text::new("done", "已完成")]) })),
             audit: Box::new(|_, _| AuditView::default()),
             api: api::Source { get: Box::new(|_| Box::pin(async { Err(Refused::NotYet) })) },
             house: house::Source::empty(),

@@ -6,12 +6,51 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use subtle::ConstantTimeEq as _;
 
+use crate::http::view::Text;
 use crate::http::visit::Visit;
 
 /// How many bytes a form may have; a longer one is refused.
 const FORM_BYTES_MAX: usize = 64 << 10;
 /// How many fields a form may have; further ones are not read.
 const FIELDS_MAX: usize = 2_000;
+
+/// Why a form is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refused {
+    /// It comes from a page of somebody else.
+    Foreign,
+    /// It has too many bytes.
+    TooLong,
+    /// It does not bring along what the visitor's own forms do.
+    Older,
+    /// The visitor may look only.
+    MayLook,
+}
+
+impl Refused {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Foreign | Self::Older | Self::MayLook => StatusCode::FORBIDDEN,
+        }
+    }
+
+    pub(super) fn words(self) -> Text {
+        match self {
+            Self::Foreign => {
+                Text::new("A form of another page is not taken.", "不接受其他网页提交的表单。")
+            }
+            Self::TooLong => Text::new("The form has more than 64 KiB.", "表单内容超过 64 KiB。"),
+            Self::Older => Text::new(
+                "The form is of an older session: load the page again, then repeat it.",
+                "页面是此前登录时打开的，请刷新页面后重新提交。",
+            ),
+            Self::MayLook => {
+                Text::new("This account may look, not act.", "该账号只能查看，不能操作。")
+            }
+        }
+    }
+}
 
 /// The fields of a form, in their order.
 pub(super) struct Form(Vec<(String, String)>);
@@ -25,13 +64,11 @@ impl Form {
         headers: &HeaderMap,
         body: Body,
         visit: &Visit,
-    ) -> Result<Self, (StatusCode, &'static str)> {
+    ) -> Result<Self, Refused> {
         if !is_our_own(headers) {
-            return Err((StatusCode::FORBIDDEN, "a form of another page is not taken\n"));
+            return Err(Refused::Foreign);
         }
-        let bytes = to_bytes(body, FORM_BYTES_MAX).await;
-        let too_long = (StatusCode::PAYLOAD_TOO_LARGE, "a form of more than 64 KiB\n");
-        let bytes = bytes.map_err(|_| too_long)?;
+        let bytes = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| Refused::TooLong)?;
         let fields = url::form_urlencoded::parse(&bytes).take(FIELDS_MAX);
         let fields = fields.map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
         let form = Self(fields);
@@ -39,7 +76,7 @@ impl Form {
         if offered.as_bytes().ct_eq(visit.token.as_bytes()).into() {
             return Ok(form);
         }
-        Err((StatusCode::FORBIDDEN, "the form is of an older session; load the page again\n"))
+        Err(Refused::Older)
     }
 
     /// Gives a field; nothing where it is left empty.

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::domain::time::Timestamp;
 use crate::http::account::{Accounts, Roll};
 use crate::http::door::{Error, Shared, token};
+use crate::http::form::Refused;
 use crate::http::pages::{self, Shown};
 use crate::http::session::{Sessions, form_token};
 use crate::http::tries::Tries;
@@ -261,7 +262,11 @@ pub(super) async fn guard(
     };
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && visit.role < Role::Operate && !matches!(path, "/login" | "/logout") {
-        return (StatusCode::FORBIDDEN, "this account may look, not act\n").into_response();
+        // Programs read plain text.
+        return match path == "/act" {
+            true => pages::refuse(&shared, &visit, Refused::MayLook),
+            false => (StatusCode::FORBIDDEN, "this account may look, not act\n").into_response(),
+        };
     }
     request.extensions_mut().insert(visit);
     next.run(request).await

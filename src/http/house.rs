@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::http::door::{Acted, Answering};
+#[cfg(test)]
+use crate::http::view::Text;
 use crate::http::view::weir::{EditionView, WeirView};
 
 /// Which dead letters are to be run again: those of some numbers, or of a device and reason.
@@ -47,9 +49,9 @@ impl Source {
             page: Box::new(WeirView::default),
             edition: Box::new(|| Box::pin(async { EditionView::default() })),
             retry: Box::new(|retry| {
-                Box::pin(async move { Ok(vec![format!("{} tried", retry.ids.len())]) })
+                Box::pin(async move { Ok(vec![Text::same(retry.ids.len().to_string())]) })
             }),
-            test: Box::new(|name| Box::pin(async move { Ok(vec![format!("{name}: confirmed")]) })),
+            test: Box::new(|name| Box::pin(async move { Ok(vec![Text::same(name)]) })),
         }
     }
 }

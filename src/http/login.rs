@@ -17,7 +17,7 @@ use crate::http::guard::COOKIE;
 use crate::http::pages::{self, Query, Shown};
 use crate::http::password::{self, PASSWORD_BYTES_MAX};
 use crate::http::view::Text;
-use crate::http::visit::{Role, Visit, cookie};
+use crate::http::visit::{Language, Role, Visit, cookie};
 
 /// What the page to log in on shows.
 #[derive(Debug, Default, Serialize)]
@@ -69,7 +69,7 @@ pub(super) async fn post(
     let nobody = Visit::anybody(visit.language, Role::View);
     let form = match Form::read(&headers, body, &nobody).await {
         Ok(form) => form,
-        Err(refusal) => return refusal.into_response(),
+        Err(refused) => return pages::refuse(&shared, &nobody, refused),
     };
     let (name, back) = (form.text("name"), form.text("back"));
     let offered = form.untrimmed("password");
@@ -152,7 +152,7 @@ async fn begin(
     }
     note(shared).await;
     tracing::info!(person = account.name, role = account.role.word(), "Logged in.");
-    let mut response = act::lead_back(&[], back);
+    let mut response = act::lead_back(&[], Language::English, back);
     set(&mut response, shared, &id, guard.lasts_s);
     response
 }
@@ -164,15 +164,15 @@ pub(super) async fn out(
     request: Request,
 ) -> Response {
     let (headers, body) = form::parts(request);
-    if let Err(refusal) = Form::read(&headers, body, &visit).await {
-        return refusal.into_response();
+    if let Err(refused) = Form::read(&headers, body, &visit).await {
+        return pages::refuse(&shared, &visit, refused);
     }
     if let Some(id) = cookie(&headers, COOKIE) {
         shared.guard.sessions.end(id);
         note(&shared).await;
         tracing::info!(person = visit.person, "Logged out.");
     }
-    let mut response = act::lead_back(&[], "/login");
+    let mut response = act::lead_back(&[], visit.language, "/login");
     set(&mut response, &shared, "", 0);
     response
 }

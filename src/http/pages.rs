@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::http::audit;
 use crate::http::door::Shared;
+use crate::http::form::Refused;
 use crate::http::station;
 use crate::http::view::alerts::Wanted;
 use crate::http::view::strip::StripView;
@@ -206,6 +207,13 @@ fn answer(shared: &Shared, visit: &Visit, uri: &Uri, shown: Result<Shown, Fault>
         Err(Fault::Closed(words)) => (StatusCode::FORBIDDEN, Shown::new("fault.html", words)),
     };
     render(shared, visit, uri, status, &shown)
+}
+
+/// Answers a form that is not taken, in the language of its page.
+pub(super) fn refuse(shared: &Shared, visit: &Visit, refused: Refused) -> Response {
+    let shown = Shown::new("fault.html", refused.words());
+    // Where to go back to, nobody knows who does not trust the form.
+    render(shared, visit, &Uri::from_static("/"), refused.status(), &shown)
 }
 
 /// Makes the answer of a page that was asked for.

@@ -12,6 +12,8 @@ pub mod weir;
 
 use serde::Serialize;
 
+use crate::http::visit::Language;
+
 /// A text in both languages.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Text {
@@ -26,6 +28,14 @@ impl Text {
     #[must_use]
     pub fn new(en: impl Into<String>, zh: impl Into<String>) -> Self {
         Self { en: en.into(), zh: zh.into() }
+    }
+
+    /// Gives it in one of them.
+    pub(in crate::http) fn of(&self, language: Language) -> &str {
+        match language {
+            Language::English => &self.en,
+            Language::Chinese => &self.zh,
+        }
     }
 
     /// Says the same in both: numbers, names of instruments.

@@ -2,6 +2,7 @@
 //! sends.
 
 use crate::daemon::act::{Answered, Done, by, known_station, span};
+use crate::daemon::came::{Came, Refusal};
 use crate::daemon::core::Core;
 use crate::daemon::said;
 use crate::domain::asked::Entered;
@@ -28,7 +29,7 @@ pub(super) fn enter(core: &mut Core, now: Moment, entered: &Entered) -> Answered
     let act =
         Act::Check { station: station.id, property, position, kind, value, standard, at, by: said };
     core.take(now, Input::Act(act));
-    let broken = || vec!["weir broke on it, and the log says where; nothing is said".to_owned()];
+    let broken = || vec![Refusal::Broke];
     let came = core.judged().ok_or_else(broken)?;
     let scope = Scope {
         station: station.id,
@@ -38,7 +39,9 @@ pub(super) fn enter(core: &mut Core, now: Moment, entered: &Entered) -> Answered
     let invalidations = &core.pipeline().state().invalidations;
     let verdict = match (passed, invalidations.by_check(&scope, &check)) {
         (true, _) => "passed".to_owned(),
-        (false, None) => format!("failed, and no room is left to say so; {}", super::NO_ROOM),
+        (false, None) => {
+            format!("failed, and no room is left to say so: {}", Refusal::NoRoom.line())
+        }
         (false, Some(one)) => {
             let revoked = if one.revoked.is_some() { ", which is revoked" } else { "" };
             let of = span(one.from, one.to, &station.zone);
@@ -48,7 +51,7 @@ pub(super) fn enter(core: &mut Core, now: Moment, entered: &Entered) -> Answered
     let unit = registry.property(property).map_or("", |property| registry.unit_label(property));
     let (at, found) = (at.rfc3339(&station.zone), said::found(&check, unit));
     let said = format!("{} of {at} at {}: {found}: {verdict}", said::kind(kind), datastream.name);
-    Ok(Done { said: vec![said], judged: Some(came), zone: station.zone.clone() })
+    Ok(Done { said: vec![Came::Checked(said)], judged: Some(came), zone: station.zone.clone() })
 }
 
 /// What names and words stand for, and how the check is judged.
@@ -65,7 +68,19 @@ fn resolve<'r>(
     registry: &'r Registry,
     entered: &Entered,
     now: Moment,
-    faults: &mut Vec<String>,
+    faults: &mut Vec<Refusal>,
+) -> Option<Resolved<'r>> {
+    let mut wrong = Vec::new();
+    let resolved = read(registry, entered, now, (&mut wrong, faults));
+    faults.extend(wrong.into_iter().map(Refusal::Check));
+    resolved
+}
+
+fn read<'r>(
+    registry: &'r Registry,
+    entered: &Entered,
+    now: Moment,
+    (faults, known): (&mut Vec<String>, &mut Vec<Refusal>),
 ) -> Option<Resolved<'r>> {
     let kind = CheckKind::ALL.into_iter().find(|kind| kind.word() == entered.kind);
     if kind.is_none() {
@@ -73,7 +88,7 @@ fn resolve<'r>(
         faults.push(format!("no check is called `{}`; there are {words}", entered.kind));
     }
     let station =
-        known_station(registry, &entered.station).map_err(|fault| faults.push(fault)).ok()?;
+        known_station(registry, &entered.station).map_err(|fault| known.push(fault)).ok()?;
     let datastream = measured(registry, station, entered).map_err(|fault| faults.push(fault));
     let at = time(station, entered, now).map_err(|fault| faults.push(fault));
     for (what, number) in [("--value", Some(entered.value)), ("--standard", entered.standard)] {

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::daemon::alerts::open::{self, Happened, Open};
 use crate::daemon::alerts::trial::name;
 use crate::daemon::alerts::work;
+use crate::daemon::came::Refusal;
 use crate::daemon::recover::{self, Recovered};
 use crate::daemon::status::Status;
 use crate::daemon::terminal::plain;
@@ -138,7 +139,7 @@ impl Looked<'_> {
         let mut faults = Vec::new();
         let matcher = work::matcher(of, self.registry, &mut faults);
         if !faults.is_empty() {
-            return Err(faults);
+            return Err(faults.iter().map(Refusal::line).collect());
         }
         let at = (self.registry, self.desk);
         let mut found = open::firing(at, self.now, |one| {

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::daemon::came::{Called, Came, Field, Refusal};
 use crate::daemon::core::Core;
 use crate::domain::alert::{AlertId, Route, Severity};
 use crate::domain::asked::{Deed, Of, Work};
-use crate::domain::desk::{AlertAct, END_MAX_MS, Matcher, SILENCES_MAX, What};
+use crate::domain::desk::{AlertAct, END_MAX_MS, Matcher, What};
 use crate::domain::input::Input;
 use crate::domain::invalidation::{PERSON_BYTES_MAX, REASON_BYTES_MAX};
 use crate::domain::registry::Registry;
 use crate::domain::time::{DAY, HOUR, MINUTE, Moment, SECOND, Timestamp};
+use crate::http::view::Text;
 use crate::pipeline::state::Desk;
 use crate::seed::nearest;
 
@@ -23,18 +25,19 @@ pub const ALERTS_NAMED_MAX: usize = 1_000;
 pub(in crate::daemon) fn matcher(
     of: &Of,
     registry: &Registry,
-    faults: &mut Vec<String>,
+    faults: &mut Vec<Refusal>,
 ) -> Matcher {
     let Of { place, station, property, rule, route, severity } = of;
-    let mut unknown = |what: &str, name: &str, near: Option<&str>| {
-        let near = near.map_or(String::new(), |near| format!("; the nearest is `{near}`"));
-        faults.push(format!("no {what} is called `{name}`{near}"));
+    let mut unknown = |kind: Called, name: &str, near: Option<&str>| {
+        let (name, near) = (name.to_owned(), near.map(str::to_owned));
+        faults.push(Refusal::Unknown { kind, name, near });
     };
     let mut matcher = Matcher::default();
     if let Some(name) = place {
         matcher.place = registry.places.iter().find(|one| *one.name == **name).map(|one| one.id);
         if matcher.place.is_none() {
-            unknown("place", name, nearest(name, registry.places.iter().map(|one| &*one.name)));
+            let near = nearest(name, registry.places.iter().map(|one| &*one.name));
+            unknown(Called::Place, name, near);
         }
     }
     if let Some(name) = station {
@@ -42,33 +45,35 @@ pub(in crate::daemon) fn matcher(
         matcher.station = all.find(|one| *one.name == **name).map(|one| one.id);
         if matcher.station.is_none() {
             let near = nearest(name, registry.stations.iter().map(|one| &*one.name));
-            unknown("station", name, near);
+            unknown(Called::Station, name, near);
         }
     }
     if let Some(name) = property {
         matcher.property = registry.property_called(name).map(|one| one.id);
         if matcher.property.is_none() {
             let near = nearest(name, registry.properties.iter().map(|one| &*one.name));
-            unknown("property", name, near);
+            unknown(Called::Property, name, near);
         }
     }
     if let Some(name) = rule {
         matcher.rule = registry.rules.iter().find(|one| *one.name == **name).map(|one| one.id);
         if matcher.rule.is_none() {
-            unknown("rule", name, nearest(name, registry.rules.iter().map(|one| &*one.name)));
+            let near = nearest(name, registry.rules.iter().map(|one| &*one.name));
+            unknown(Called::Rule, name, near);
         }
     }
     if let Some(name) = route {
         matcher.route = Route::from_word(name);
         if matcher.route.is_none() {
-            unknown("route", name, nearest(name, Route::ALL.map(Route::word).into_iter()));
+            let near = nearest(name, Route::ALL.map(Route::word).into_iter());
+            unknown(Called::Route, name, near);
         }
     }
     if let Some(name) = severity {
         matcher.severity = Severity::from_word(name);
         if matcher.severity.is_none() {
             let words = Severity::ALL.map(Severity::word);
-            unknown("severity", name, nearest(name, words.into_iter()));
+            unknown(Called::Severity, name, nearest(name, words.into_iter()));
         }
     }
     matcher
@@ -91,149 +96,174 @@ pub fn words(registry: &Registry, matcher: &Matcher) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
+/// Says what it names as people call it.
+#[must_use]
+pub fn called(registry: &Registry, matcher: &Matcher) -> Text {
+    let Matcher { place, station, property, rule, route, severity } = *matcher;
+    let place = place.and_then(|id| registry.places.get(id.index()));
+    let station = station.and_then(|id| registry.station(id));
+    let property = property.and_then(|id| registry.property(id));
+    let rule = rule.and_then(|id| registry.rule(id));
+    let parts = [
+        place.map(|one| Text::new(&*one.name_en, &*one.name_zh)),
+        station.map(|one| Text::new(&*one.name_en, &*one.name_zh)),
+        property.map(|one| Text::new(&*one.name_en, &*one.name_zh)),
+        rule.map(|one| Text::new(format!("rule {}", one.name), format!("规则 {}", one.name))),
+        route.map(|one| {
+            Text::new(format!("route {}", one.word()), format!("路线 {}", one.word_zh()))
+        }),
+        severity.map(|one| {
+            let zh = format!("级别不高于{}", one.word_zh());
+            Text::new(format!("severity up to {}", one.word()), zh)
+        }),
+    ];
+    let (en, zh): (Vec<String>, Vec<String>) =
+        parts.into_iter().flatten().map(|one| (one.en, one.zh)).unzip();
+    Text::new(en.join(", "), zh.join("，"))
+}
+
 /// Takes it in, if nothing is wrong with it, and says what was done.
 pub(in crate::daemon) fn act(
     core: &mut Core,
     at: Moment,
     asked: &Work,
-) -> Result<Vec<String>, Vec<String>> {
+) -> Result<Vec<Came>, Vec<Refusal>> {
     let registry = Arc::clone(core.pipeline().registry());
     let desk = Arc::clone(&core.pipeline().state().desk);
     let mut faults = Vec::new();
     let behalf = asked.behalf.as_deref();
-    line("person", &asked.person, PERSON_BYTES_MAX, &mut faults);
-    behalf.iter().for_each(|text| line("person of `--for`", text, PERSON_BYTES_MAX, &mut faults));
-    let (needs, what) = match asked.deed {
-        Deed::Comment { .. } => (true, "comment"),
-        Deed::Silence { .. } => (true, "reason"),
+    line(Field::Person, &asked.person, PERSON_BYTES_MAX, &mut faults);
+    behalf.iter().for_each(|text| line(Field::Behalf, text, PERSON_BYTES_MAX, &mut faults));
+    let (needs, field) = match asked.deed {
+        Deed::Comment { .. } => (true, Field::Comment),
+        Deed::Silence { .. } => (true, Field::Reason),
         Deed::Acknowledge { .. }
         | Deed::Undo { .. }
         | Deed::Shelve { .. }
-        | Deed::EndSilence { .. } => (false, "comment"),
+        | Deed::EndSilence { .. } => (false, Field::Comment),
     };
     if needs || !asked.words.is_empty() {
-        line(what, &asked.words, REASON_BYTES_MAX, &mut faults);
+        line(field, &asked.words, REASON_BYTES_MAX, &mut faults);
     }
-    let deeds = deeds(&asked.deed, (&registry, &desk), at, &mut faults);
+    let (deeds, came) = deeds(&asked.deed, (&registry, &desk), at, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
-    let mut said = Vec::new();
-    for (what, words) in deeds {
+    for what in deeds {
         let (person, behalf) = (asked.person.clone(), asked.behalf.clone());
         let act = AlertAct { what, person, words: asked.words.clone(), behalf };
         core.take(at, Input::AlertAct(Arc::new(act)));
-        said.push(words);
     }
-    Ok(said)
+    Ok(came)
 }
 
+/// Gives what is to be done, and what is said once it is.
 fn deeds(
     deed: &Deed,
     (registry, desk): (&Registry, &Desk),
     at: Moment,
-    faults: &mut Vec<String>,
-) -> Vec<(What, String)> {
-    let mut said = Vec::new();
+    faults: &mut Vec<Refusal>,
+) -> (Vec<What>, Vec<Came>) {
     let until = match deed {
         Deed::Acknowledge { until, .. } => until.as_deref(),
         Deed::Shelve { until, .. } | Deed::Silence { until, .. } => Some(until.as_str()),
         Deed::Comment { .. } | Deed::Undo { .. } | Deed::EndSilence { .. } => None,
     };
     let ends = until.and_then(|text| end(text, at.wall, faults));
+    let each = |alerts: &[u64], what: &dyn Fn(AlertId) -> What| {
+        alerts.iter().map(|alert| what(AlertId(*alert))).collect()
+    };
     match deed {
         Deed::Acknowledge { alerts, .. } => {
-            for alert in standing(desk, alerts, true, faults) {
-                let what = What::Acknowledge { alert, until: ends };
-                said.push((what, format!("{} is acknowledged", alert.0)));
-            }
+            standing(desk, alerts, true, faults);
+            let deeds = each(alerts, &|alert| What::Acknowledge { alert, until: ends });
+            (deeds, vec![Came::Acknowledged(alerts.clone())])
         }
         Deed::Comment { alerts } => {
-            for alert in standing(desk, alerts, false, faults) {
-                said.push((What::Comment(alert), format!("{} has a comment", alert.0)));
-            }
+            standing(desk, alerts, false, faults);
+            (each(alerts, &What::Comment), vec![Came::Commented(alerts.clone())])
         }
         Deed::Undo { alerts } => {
-            for alert in standing(desk, alerts, false, faults) {
-                let held = desk.get(alert);
-                let done = held
-                    .is_some_and(|one| one.acknowledged.is_some() || one.shelved_until.is_some());
-                if !done {
-                    faults.push(format!("{} is neither acknowledged nor shelved", alert.0));
-                }
-                said.push((What::Undo(alert), format!("{} waits for somebody again", alert.0)));
+            standing(desk, alerts, false, faults);
+            for one in alerts.iter().filter(|alert| !is_done(desk, AlertId(**alert))) {
+                faults.push(Refusal::NotDone(*one));
             }
+            (each(alerts, &What::Undo), vec![Came::Undone(alerts.clone())])
         }
         Deed::Shelve { alerts, .. } => {
-            let Some(until) = ends else { return said };
-            for alert in standing(desk, alerts, true, faults) {
-                said.push((What::Shelve { alert, until }, format!("{} is shelved", alert.0)));
-            }
+            standing(desk, alerts, true, faults);
+            let Some(until) = ends else { return Default::default() };
+            let deeds = each(alerts, &|alert| What::Shelve { alert, until });
+            (deeds, vec![Came::Shelved(alerts.clone())])
         }
         Deed::Silence { of, .. } => {
             let known = faults.len();
             let matcher = matcher(of, registry, faults);
             if matcher.is_empty() && faults.len() == known {
-                faults.push(
-                    "a silence of everything: say `--station`, `--place`, `--property`, `--rule`, \
-                     `--route`, or a `--severity` less than critical"
-                        .to_owned(),
-                );
+                faults.push(Refusal::SilenceOfAll);
             }
             if !desk.has_room(at.wall) {
-                faults.push(format!("{SILENCES_MAX} silences are held, the most; end one"));
+                faults.push(Refusal::SilencesFull);
             }
-            let Some(until) = ends else { return said };
+            let Some(until) = ends else { return Default::default() };
             let id = desk.next_silence();
-            let words = format!("silence {id}: {}", words(registry, &matcher));
-            said.push((What::Silence { id, matcher, until }, words));
+            let of = Text::new(words(registry, &matcher), called(registry, &matcher).zh);
+            (vec![What::Silence { id, matcher, until }], vec![Came::Silenced { id, of }])
         }
         Deed::EndSilence { id } => {
             if desk.silences(at.wall).all(|(one, _)| one != *id) {
-                faults.push(format!("there is no silence {id}; see weir alerts silence ls"));
+                faults.push(Refusal::NoSilence(*id));
             }
-            said.push((What::EndSilence(*id), format!("silence {id} has ended")));
+            (vec![What::EndSilence(*id)], vec![Came::SilenceEnded(*id)])
         }
     }
-    said
 }
 
-/// Gives the alerts that stand, and notes those that don't.
-fn standing(desk: &Desk, alerts: &[u64], fires: bool, faults: &mut Vec<String>) -> Vec<AlertId> {
+/// Says whether an alert has something to be undone.
+fn is_done(desk: &Desk, alert: AlertId) -> bool {
+    let held = desk.get(alert);
+    held.is_some_and(|one| one.acknowledged.is_some() || one.shelved_until.is_some())
+}
+
+/// Notes the alerts that don't stand.
+fn standing(desk: &Desk, alerts: &[u64], fires: bool, faults: &mut Vec<Refusal>) {
+    if alerts.is_empty() {
+        faults.push(Refusal::NoneNamed);
+    }
     if alerts.len() > ALERTS_NAMED_MAX {
-        faults.push(format!("more than {ALERTS_NAMED_MAX} alerts; name them in parts"));
+        faults.push(Refusal::TooMany(ALERTS_NAMED_MAX));
     }
     for alert in alerts {
         match desk.get(AlertId(*alert)) {
-            None => faults.push(format!("no alert {alert} is open; see weir alerts ls")),
+            None => faults.push(Refusal::NoAlert(*alert)),
             Some(one) if fires && !one.fires() => {
-                faults.push(format!("{alert} has ended: {}", one.event.change.word()));
+                faults.push(Refusal::Ended { alert: *alert, how: one.event.change.word() });
             }
             Some(_) => {}
         }
     }
-    alerts.iter().map(|alert| AlertId(*alert)).collect()
 }
 
-fn line(what: &str, text: &str, most: usize, faults: &mut Vec<String>) {
+/// Notes a text that is no line of so many bytes.
+pub(in crate::daemon) fn line(field: Field, text: &str, most: usize, faults: &mut Vec<Refusal>) {
     let wrong = text.trim().is_empty() || text.len() > most;
     if wrong || text.chars().any(char::is_control) {
-        faults.push(format!("the {what} is a line of 1 to {most} bytes"));
+        faults.push(Refusal::NoLine { field, most });
     }
 }
 
 /// Reads an end: a length from now on, or a time.
-fn end(text: &str, now: Timestamp, faults: &mut Vec<String>) -> Option<Timestamp> {
+fn end(text: &str, now: Timestamp, faults: &mut Vec<Refusal>) -> Option<Timestamp> {
     let at = length(text).map(|ms| now.plus(ms));
     let at = at.or_else(|| Timestamp::of_text_or_offset(text, &TimeZone::UTC));
     let Some(at) = at else {
-        faults.push(format!("`{text}`: expected an end such as 8h, 2d or 2026-06-01T08:30"));
+        faults.push(Refusal::NoEnd(text.to_owned()));
         return None;
     };
     if at <= now {
-        faults.push(format!("`{text}`: the end is in the past"));
+        faults.push(Refusal::Past(text.to_owned()));
     } else if at.since(now) > END_MAX_MS {
-        faults.push(format!("`{text}`: more than {} days from now", END_MAX_MS / DAY));
+        faults.push(Refusal::TooFar(text.to_owned()));
     }
     Some(at)
 }
@@ -257,7 +287,7 @@ mod tests {
         let ends = end(text, Timestamp(1_000), &mut faults);
         match want {
             Ok(ms) => assert_eq!((ends, faults), (Some(Timestamp(ms)), Vec::new()), "{text}"),
-            Err(words) => assert!(faults.concat().contains(words), "{text}: {faults:?}"),
+            Err(words) => assert!(faults[0].line().contains(words), "{text}: {faults:?}"),
         }
     }
 

@@ -229,7 +229,7 @@ impl<'a> Looked<'a> {
         ];
         let severities = [Severity::Critical, Severity::Warning, Severity::Notice]
             .map(|one| named(one.word(), one.word(), one.word_zh()));
-        let routes = Route::ALL.map(|one| named(one.word(), one.word(), route_zh(one)));
+        let routes = Route::ALL.map(|one| named(one.word(), one.word(), one.word_zh()));
         vec![
             choice("place", Text::new("place", "地点"), &wanted.place, most(places)),
             choice("station", Text::new("station", "站点"), &wanted.station, most(stations)),
@@ -279,7 +279,7 @@ impl<'a> Looked<'a> {
     fn silence(&self, id: u64, one: &Silence) -> SilenceView {
         SilenceView {
             id,
-            of: matched(self.registry(), &one.matcher),
+            of: work::called(self.registry(), &one.matcher),
             covers: 0,
             from: self.clock(one.at),
             until: self.clock(one.until),
@@ -368,39 +368,6 @@ fn with_chosen(mut options: Vec<NamedView>, chosen: &str) -> Vec<NamedView> {
 
 fn named(name: &str, en: &str, zh: &str) -> NamedView {
     NamedView { name: name.to_owned(), words: Text::new(en, zh), count: 0 }
-}
-
-fn route_zh(route: Route) -> &'static str {
-    match route {
-        Route::Environment => "环境",
-        Route::Instrument => "仪器",
-        Route::Weir => "weir",
-    }
-}
-
-/// Says what a silence is of.
-fn matched(registry: &Registry, matcher: &Matcher) -> Text {
-    let Matcher { place, station, property, rule, route, severity } = *matcher;
-    let place = place.and_then(|id| registry.places.get(id.index()));
-    let station = station.and_then(|id| registry.station(id));
-    let property = property.and_then(|id| registry.property(id));
-    let rule = rule.and_then(|id| registry.rule(id));
-    let parts = [
-        place.map(|one| Text::new(&*one.name_en, &*one.name_zh)),
-        station.map(|one| Text::new(&*one.name_en, &*one.name_zh)),
-        property.map(|one| Text::new(&*one.name_en, &*one.name_zh)),
-        rule.map(|one| Text::new(format!("rule {}", one.name), format!("规则 {}", one.name))),
-        route.map(|one| {
-            Text::new(format!("route {}", one.word()), format!("路线 {}", route_zh(one)))
-        }),
-        severity.map(|one| {
-            let zh = format!("级别不高于{}", one.word_zh());
-            Text::new(format!("severity up to {}", one.word()), zh)
-        }),
-    ];
-    let (en, zh): (Vec<String>, Vec<String>) =
-        parts.into_iter().flatten().map(|one| (one.en, one.zh)).unzip();
-    Text::new(en.join(", "), zh.join("，"))
 }
 
 /// Gives what happened before a time, the newest first.

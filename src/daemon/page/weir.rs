@@ -4,11 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::daemon::came::{self, Came};
 use crate::daemon::channels;
 use crate::daemon::check;
 use crate::daemon::deliver::SINK;
 use crate::daemon::edition::Edition;
-use crate::daemon::page::{Observer, counts, settings, words};
+use crate::daemon::page::{Observer, counts, failed, settings, words};
 use crate::daemon::retry;
 use crate::domain::registry::Registry;
 use crate::domain::time::{SECOND, Timestamp};
@@ -48,21 +49,29 @@ pub(super) fn source(observer: &Arc<Observer>) -> Source {
 impl Observer {
     async fn retry(self: Arc<Self>, asked: Retry) -> Acted {
         match retry::asked(&self.config.journal.data_folder, &self.commands, &asked).await {
-            Ok(acted) => acted,
-            Err(error) => Err(vec![format!("{error:#}")]),
+            Ok(Ok(came)) => Ok(came.iter().map(Came::words).collect()),
+            Ok(Err(fault)) => Err(vec![fault.words()]),
+            Err(error) => Err(vec![failed(&error)]),
         }
     }
 
     async fn test(self: Arc<Self>, name: String) -> Acted {
         let tested = match channels::test(&self.config, &name).await {
             Ok(tested) => tested,
-            Err(error) => return Err(vec![format!("{error:#}")]),
+            Err(error) => return Err(vec![failed(&error)]),
         };
-        let status = tested.status.map_or(String::new(), |status| format!(" {status}"));
+        let status = tested.status.map_or(String::new(), |status| status.to_string());
         let said = tested.words.trim();
-        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-        let words = vec![format!("{}: {}{status}{said}", tested.channel, tested.outcome)];
-        if tested.outcome == "confirmed" { Ok(words) } else { Err(words) }
+        let parts = [&*status, said].into_iter().filter(|part| !part.is_empty());
+        let answer = parts.collect::<Vec<_>>().join(": ");
+        let channel = tested.channel;
+        match tested.outcome {
+            "confirmed" => Ok(vec![Came::Tested { channel, answer }.words()]),
+            other => {
+                let later = other == "later";
+                Err(vec![came::Refusal::Untested { channel, later, answer }.words()])
+            }
+        }
     }
 
     /// Tells what the folder of the seeds would change.

@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{Looked, annotation, both, changed, happened, route_zh, spark};
+use super::{Looked, annotation, both, changed, happened, spark};
 use crate::daemon::alerts::open::{self, Open};
 use crate::daemon::page::times::offset;
 use crate::daemon::page::{value_view, words};
@@ -223,7 +223,7 @@ impl Told<'_> {
         let rule = self.label("alertname");
         let route = Route::from_word(self.label("route"));
         let route_en = route.map_or(String::new(), |one| format!(" (route {})", one.word()));
-        let route_zh = route.map_or(String::new(), |one| format!("（{}）", route_zh(one)));
+        let route_zh = route.map_or(String::new(), |one| format!("（{}）", one.word_zh()));
         let rule = Text::new(format!("{rule}{route_en}"), format!("{rule}{route_zh}"));
         facts.add(("rule", "规则"), rule);
         facts.0
