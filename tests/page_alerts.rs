@@ -4,46 +4,22 @@
 
 mod peer;
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
-use peer::{Hook, Mosquitto, TOKEN, Weir, bad_water, escaped, get, until};
+use peer::{Hook, Mosquitto, Weir, bad_water, get, said_of_it, send_form, until};
 
 /// Sends a form of the page; gives what is said of it.
 fn act(weir: &Weir, fields: &[(&str, &str)]) -> String {
     let answer = post(weir, "en", &[&[("token", ""), ("back", "/alerts")], fields].concat());
     assert!(answer.starts_with("HTTP/1.0 303") && answer.contains("location: /alerts"), "{answer}");
-    said(&answer)
+    said_of_it(&answer)
 }
 
 /// The same in Chinese.
 fn act_zh(weir: &Weir, fields: &[(&str, &str)]) -> String {
-    said(&post(weir, "zh", &[&[("token", ""), ("back", "/alerts")], fields].concat()))
+    said_of_it(&post(weir, "zh", &[&[("token", ""), ("back", "/alerts")], fields].concat()))
 }
 
-/// Reads what the next page says.
-fn said(answer: &str) -> String {
-    let said = answer.split("set-cookie: said=").nth(1).unwrap();
-    let said = said.split(';').next().unwrap();
-    let lines = url::form_urlencoded::parse(said.as_bytes());
-    lines.map(|(_, words)| words.into_owned()).collect::<Vec<_>>().join("\n")
-}
-
-/// Sends a form in a language and gives the answer.
 fn post(weir: &Weir, language: &str, fields: &[(&str, &str)]) -> String {
-    let pairs = fields.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
-    let body = pairs.collect::<Vec<_>>().join("&");
-    let mut stream = TcpStream::connect(("127.0.0.1", weir.page())).unwrap();
-    let head = format!(
-        "POST /act HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\
-         Authorization: Bearer {TOKEN}\r\nCookie: lang={language}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n\r\n",
-        body.len()
-    );
-    stream.write_all((head + &body).as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    send_form(weir.page(), language, fields)
 }
 
 fn page(weir: &Weir, path: &str) -> String {
@@ -109,6 +85,7 @@ async fn an_alert_is_worked_off_on_the_page_and_stays_so_after_a_restart() {
 
     silenced(&weir);
     what_came_of_it_is_said_in_the_language_of_the_page(&weir);
+    several_are_worked_off(&weir);
     wrong_values(&weir);
     act(&weir, &[("deed", "acknowledge"), ("alert", "2"), ("words", "on the way")]);
     let unchanging = ["/alerts/history?lang=en", "/alerts/silences?lang=en"];
@@ -131,6 +108,44 @@ fn silenced(weir: &Weir) {
     until_shown(weir, "/alerts/1?lang=en", &["silenced by 1", "Silences that cover it"]);
     act(weir, &[("deed", "end_silence"), ("id", "1")]);
     until_shown(weir, "/alerts/silences?lang=en", &["Nothing is silenced"]);
+}
+
+/// Those that are ticked are silenced, each station and property once, are the sensor's, and are
+/// given to somebody.
+fn several_are_worked_off(weir: &Weir) {
+    let list = page(weir, "/alerts?lang=en");
+    let offered = ["value=\"silence_each\"", "value=\"sensor\"", "list=\"people\""];
+    for want in [&offered[..], &["<option value=\"tester\">"]].concat() {
+        assert!(list.contains(want), "{want}: {list}");
+    }
+    act(weir, &[("alert", "2"), ("deed", "undo")]);
+    let both = [("alert", "1"), ("alert", "2"), ("alert", "2")];
+    let silence = [&both[..], &[("deed", "silence_each"), ("silence_until", "4h")]].concat();
+    assert!(act(weir, &silence).contains("the reason is a line"));
+    let said = act(weir, &[&silence[..], &[("words", "dredging")]].concat());
+    let want = "2 silences, one for each station and property\n\
+        silence 3: station puhe-huishan, property dissolved_oxygen\n\
+        silence 4: station puhe-daoyi, property dissolved_oxygen";
+    assert_eq!(said, want);
+    until_shown(weir, "/alerts?lang=en", &["hidden, nobody is told: <b>2</b>"]);
+    until_shown(
+        weir,
+        "/alerts/silences?lang=zh",
+        &["蒲河辉山，溶解氧", "蒲河道义，溶解氧", "dredging"],
+    );
+    for id in ["3", "4"] {
+        act(weir, &[("deed", "end_silence"), ("id", id)]);
+    }
+    let gone = [("alert", "2"), ("alert", "99"), ("deed", "silence_each"), ("silence_until", "4h")];
+    let said = act(weir, &[&gone[..], &[("words", "x")]].concat());
+    assert_eq!(said, "no alert 99 is open", "of several none is silenced where one is wrong");
+    assert!(page(weir, "/alerts/silences?lang=en").contains("Nothing is silenced"));
+
+    // Whoever it is given to has it.
+    act(weir, &[("alert", "2"), ("deed", "acknowledge"), ("behalf", "王磊")]);
+    until_shown(weir, "/alerts?lang=en", &["acknowledged by 王磊"]);
+    until_shown(weir, "/alerts/2?lang=en", &["acknowledged by 王磊"]);
+    until_shown(weir, "/alerts/2?lang=zh", &["王磊 已确认", "代 王磊</span>"]);
 }
 
 /// Every deed of the page, what came of it and why it was not done, as a Chinese page says it.
@@ -195,4 +210,36 @@ fn wrong_values(weir: &Weir) {
             .contains("2 of puhe-huishan is revoked")
     );
     until("it is revoked", || !page(weir, "/alerts/1?lang=en").contains("Said of the values"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sensors_of_several_alerts_are_blamed_at_once_and_it_is_taken_back() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    weir.start();
+    bad_water(&broker, "sonde-01").await;
+    bad_water(&broker, "sonde-02").await;
+    until_shown(&weir, "/alerts?lang=en", &["id=\"alert-1\"", "id=\"alert-2\""]);
+    let sensor = [("alert", "1"), ("alert", "2"), ("alert", "2"), ("deed", "sensor")];
+    assert!(act(&weir, &sensor).contains("the reason is a line"));
+    let words = ("words", "biofilm");
+    let gone = [("alert", "1"), ("alert", "99"), ("deed", "sensor"), words];
+    assert_eq!(act(&weir, &gone), "no alert 99 is open");
+    let said = act(&weir, &[&sensor[..], &[words]].concat());
+    let want = "the values of 2 datastreams from when each alert began\n";
+    assert!(said.starts_with(want), "{said}");
+    let stations = ["puhe-huishan", "puhe-daoyi"];
+    for station in stations {
+        assert!(said.contains(&format!(" of {station}: from 20")), "{said}");
+        let path = format!("/stations/{station}?lang=en");
+        until_shown(&weir, &path, &["biofilm", "does not count", "tester"]);
+    }
+    until_shown(&weir, "/alerts?lang=en", &["All well"]);
+    for id in ["1", "2"] {
+        let said = act(&weir, &[("deed", "revoke"), ("id", id), ("words", "it was clean")]);
+        assert!(said.contains(" is revoked"), "{said}");
+    }
+    for station in stations {
+        until_shown(&weir, &format!("/stations/{station}?lang=en"), &["Nothing stands"]);
+    }
 }

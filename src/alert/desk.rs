@@ -127,10 +127,10 @@ impl Desk {
         self.last_silence.saturating_add(1)
     }
 
-    /// Says whether one more silence can be held.
+    /// Gives how many more silences can be held.
     #[must_use]
-    pub fn has_room(&self, now: Timestamp) -> bool {
-        self.silences(now).count() < SILENCES_MAX
+    pub fn room(&self, now: Timestamp) -> usize {
+        SILENCES_MAX.saturating_sub(self.silences(now).count())
     }
 
     /// Has notices numbered after one: numbers of a journal that is gone never come again.

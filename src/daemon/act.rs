@@ -3,6 +3,7 @@
 //! journal.
 
 mod check;
+mod sensor;
 
 use std::path::Path;
 
@@ -97,6 +98,7 @@ pub(super) fn act(core: &mut Core, at: Moment, asked: &Asked) -> Answered {
             (Act::Invalidate { id, station, property, position, from, to, flag, by }, said, zone)
         }
         Asked::Check(entered) => return check::enter(core, at, entered),
+        Asked::Sensor { .. } => return sensor::blame(core, at, asked),
         Asked::Alerts(asked) => {
             let done = |said| Done { said, judged: None, zone: TimeZone::UTC };
             return work::act(core, at, asked).map(done);

@@ -31,6 +31,8 @@ pub enum Came {
     SilencedAll(usize),
     /// A silence has ended.
     SilenceEnded(u64),
+    /// The values of so many datastreams are judged.
+    Blamed(usize),
     /// Values do not count, or are in doubt.
     Invalidated {
         /// The number of what is said.
@@ -109,6 +111,11 @@ impl Came {
             Self::SilenceEnded(id) => {
                 Text::new(format!("silence {id} has ended"), format!("静默 {id} 已结束"))
             }
+            Self::Blamed(count) => {
+                let of = if *count == 1 { "datastream" } else { "datastreams" };
+                let en = format!("the values of {count} {of} from when each alert began");
+                Text::new(en, format!("{count} 个数据流的数值，自各告警起始时间起"))
+            }
             Self::Invalidated { id, station, span: [from, to] } => Text::new(
                 format!("invalidation {id} of {}: from {from} to before {to}", station.en),
                 format!("人工判定 {id}（{}）：自 {from} 起，至 {to} 前", station.zh),
@@ -122,15 +129,7 @@ impl Came {
                 format!("{values} values that are held are of another quality now"),
                 format!("{values} 个现存数值的质量标识已改变"),
             ),
-            Self::Recomputed { first, last } => Text::new(
-                format!(
-                    "{first} to {last} are recomputed, each once it is closed, 35 hours after \
-                     its end; the log says what comes of it"
-                ),
-                format!(
-                    "{first} 至 {last} 将逐日重算：每日在其结束 35 小时后封闭，封闭后重算，结果见运行日志"
-                ),
-            ),
+            Self::Recomputed { first, last } => recomputed(first, last),
             Self::KeptSince(day) => Text::new(
                 format!(
                     "raw messages are kept only so long that days from {day} on can be \
@@ -471,6 +470,17 @@ fn of_alerts(all: &[u64], done_en: &str, done_zh: &str) -> Text {
     let Text { en, zh } = numbers(all);
     let are = if all.len() == 1 { "is" } else { "are" };
     Text::new(format!("{en} {are} {done_en}"), format!("告警 {zh} {done_zh}"))
+}
+
+fn recomputed(first: &str, last: &str) -> Text {
+    let en = format!(
+        "{first} to {last} are recomputed, each once it is closed, 35 hours after its end; the log \
+         says what comes of it"
+    );
+    let zh = format!(
+        "{first} 至 {last} 将逐日重算：每日在其结束 35 小时后封闭，封闭后重算，结果见运行日志"
+    );
+    Text::new(en, zh)
 }
 
 /// Names alerts by their numbers, and counts those that are too many to name.

@@ -38,6 +38,19 @@ pub enum Asked {
         /// Why.
         reason: String,
     },
+    /// That the values that alerts are about do not count, or are in doubt, from when each began
+    /// until now: it's the sensor.
+    Sensor {
+        /// Which alerts.
+        alerts: Vec<u64>,
+        /// Whether the values are only in doubt.
+        #[serde(default)]
+        suspect: bool,
+        /// Who says so.
+        person: String,
+        /// Why.
+        reason: String,
+    },
     /// That something is done with alerts.
     Alerts(Work),
 }
@@ -87,6 +100,13 @@ pub enum Deed {
     Silence {
         /// What matches.
         of: Of,
+        /// Until when.
+        until: String,
+    },
+    /// Tell nobody for a while of what alerts are about: each station and property once.
+    SilenceEach {
+        /// Which alerts.
+        alerts: Vec<u64>,
         /// Until when.
         until: String,
     },

@@ -157,7 +157,14 @@ impl Invalidations {
     /// Says whether one more finds room: there are fewer than the most, or one of them is revoked.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.count() < INVALIDATIONS_MAX || self.iter().any(|one| one.revoked.is_some())
+        self.room() > 0
+    }
+
+    /// Gives how many more find room.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let revoked = self.iter().filter(|one| one.revoked.is_some()).count();
+        INVALIDATIONS_MAX.saturating_sub(self.count()) + revoked
     }
 
     /// Takes one in, at the most for the one that was revoked first; no number twice. Says whether

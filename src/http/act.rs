@@ -114,6 +114,10 @@ fn asked(form: &Form, person: &str) -> Option<Asked> {
             };
             Deed::Silence { of, until: until() }
         }
+        "silence_each" => {
+            let until = own("silence_until").unwrap_or_else(until);
+            Deed::SilenceEach { alerts: alerts(), until }
+        }
         "end_silence" => Deed::EndSilence { id: form.get("id")?.parse().ok()? },
         "invalidate" => {
             return Some(Asked::Invalidate {
@@ -126,6 +130,10 @@ fn asked(form: &Form, person: &str) -> Option<Asked> {
                 person,
                 reason: form.text("words"),
             });
+        }
+        "sensor" => {
+            let (alerts, suspect) = (alerts(), form.get("suspect").is_some());
+            return Some(Asked::Sensor { alerts, suspect, person, reason: form.text("words") });
         }
         "revoke" => {
             let id = form.get("id")?.parse().ok()?;

@@ -14,7 +14,7 @@ use crate::http::audit;
 use crate::http::door::Shared;
 use crate::http::form::Refused;
 use crate::http::station;
-use crate::http::view::alerts::Wanted;
+use crate::http::view::alerts::{NamedView, Wanted};
 use crate::http::view::strip::StripView;
 use crate::http::view::{StationsAsked, Text};
 use crate::http::visit::{Role, Visit};
@@ -152,7 +152,8 @@ fn alerts(shared: &Shared, rest: &[&str], query: &Query) -> Result<Shown, Fault>
     let source = &shared.source.alerts;
     match *rest {
         [] => {
-            let view = (source.list)(&Wanted::of(query));
+            let mut view = (source.list)(&Wanted::of(query));
+            view.people = people(shared, view.people);
             Ok(Shown::new("alerts.html", view).with_live(&["live_counts", "live_rows"]))
         }
         ["silences"] => {
@@ -165,7 +166,10 @@ fn alerts(shared: &Shared, rest: &[&str], query: &Query) -> Result<Shown, Fault>
             Ok(Shown::new("history.html", (source.history)(before)).with_live(live))
         }
         [number] => {
-            let view = number.parse().ok().and_then(|id| (source.one)(id));
+            let mut view = number.parse().ok().and_then(|id| (source.one)(id));
+            if let Some(view) = &mut view {
+                view.people = people(shared, std::mem::take(&mut view.people));
+            }
             let unknown = || {
                 let (en, zh) =
                     (format!("There is no alert {number}."), format!("没有告警 {number}。"));
@@ -176,6 +180,14 @@ fn alerts(shared: &Shared, rest: &[&str], query: &Query) -> Result<Shown, Fault>
         }
         _ => Err(Fault::Unknown(Text::new("There is no such page.", "没有这个页面。"))),
     }
+}
+
+/// Puts those who have an account before the contacts.
+fn people(shared: &Shared, contacts: Vec<NamedView>) -> Vec<NamedView> {
+    let accounts = shared.guard.roll.now();
+    let named = |name: &str| NamedView { name: name.to_owned(), ..NamedView::default() };
+    let may_act = accounts.iter().filter(|account| account.role >= Role::Operate);
+    may_act.map(|account| named(&account.name)).chain(contacts).collect()
 }
 
 /// Answers whoever asks for a page.

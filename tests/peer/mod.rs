@@ -195,6 +195,31 @@ pub fn get(port: u16, path: &str) -> (u16, String) {
     (status, body)
 }
 
+/// Sends a form of the page, in a language, and gives the whole answer.
+pub fn send_form(port: u16, language: &str, fields: &[(&str, &str)]) -> String {
+    use std::io::{Read as _, Write as _};
+    let pairs = fields.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
+    let body = pairs.collect::<Vec<_>>().join("&");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let head = format!(
+        "POST /act HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\
+         Authorization: Bearer {TOKEN}\r\nCookie: lang={language}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Reads what the next page says of a form that was sent.
+pub fn said_of_it(answer: &str) -> String {
+    let said = answer.split("set-cookie: said=").nth(1).unwrap();
+    let lines = url::form_urlencoded::parse(said.split(';').next().unwrap().as_bytes());
+    lines.map(|(_, words)| words.into_owned()).collect::<Vec<_>>().join("\n")
+}
+
 /// Escapes what stands in a query.
 pub fn escaped(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);

@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 
 use crate::daemon::came::{Called, Came, Field, Refusal};
 use crate::daemon::core::Core;
-use crate::domain::alert::{AlertId, Route, Severity};
+use crate::domain::alert::{AlertId, Route, Severity, Subject};
 use crate::domain::asked::{Deed, Of, Work};
-use crate::domain::desk::{AlertAct, END_MAX_MS, Matcher, What};
+use crate::domain::desk::{AlertAct, END_MAX_MS, Matcher, What, place_of, station_of};
 use crate::domain::input::Input;
 use crate::domain::invalidation::{PERSON_BYTES_MAX, REASON_BYTES_MAX};
 use crate::domain::registry::Registry;
@@ -136,7 +136,7 @@ pub(in crate::daemon) fn act(
     behalf.iter().for_each(|text| line(Field::Behalf, text, PERSON_BYTES_MAX, &mut faults));
     let (needs, field) = match asked.deed {
         Deed::Comment { .. } => (true, Field::Comment),
-        Deed::Silence { .. } => (true, Field::Reason),
+        Deed::Silence { .. } | Deed::SilenceEach { .. } => (true, Field::Reason),
         Deed::Acknowledge { .. }
         | Deed::Undo { .. }
         | Deed::Shelve { .. }
@@ -166,7 +166,9 @@ fn deeds(
 ) -> (Vec<What>, Vec<Came>) {
     let until = match deed {
         Deed::Acknowledge { until, .. } => until.as_deref(),
-        Deed::Shelve { until, .. } | Deed::Silence { until, .. } => Some(until.as_str()),
+        Deed::Shelve { until, .. }
+        | Deed::Silence { until, .. }
+        | Deed::SilenceEach { until, .. } => Some(until.as_str()),
         Deed::Comment { .. } | Deed::Undo { .. } | Deed::EndSilence { .. } => None,
     };
     let ends = until.and_then(|text| end(text, at.wall, faults));
@@ -202,13 +204,16 @@ fn deeds(
             if matcher.is_empty() && faults.len() == known {
                 faults.push(Refusal::SilenceOfAll);
             }
-            if !desk.has_room(at.wall) {
-                faults.push(Refusal::SilencesFull);
-            }
             let Some(until) = ends else { return Default::default() };
-            let id = desk.next_silence();
-            let of = Text::new(words(registry, &matcher), called(registry, &matcher).zh);
-            (vec![What::Silence { id, matcher, until }], vec![Came::Silenced { id, of }])
+            silences((registry, desk), at, (&[matcher], until), faults)
+        }
+        Deed::SilenceEach { alerts, .. } => {
+            standing(desk, alerts, true, faults);
+            let of = matchers((registry, desk), alerts, faults);
+            let Some(until) = ends else { return Default::default() };
+            let (deeds, mut came) = silences((registry, desk), at, (&of, until), faults);
+            came.insert(0, Came::SilencedAll(of.len()));
+            (deeds, came)
         }
         Deed::EndSilence { id } => {
             if desk.silences(at.wall).all(|(one, _)| one != *id) {
@@ -219,6 +224,57 @@ fn deeds(
     }
 }
 
+/// Silences what matchers match, each by itself.
+fn silences(
+    (registry, desk): (&Registry, &Desk),
+    at: Moment,
+    (of, until): (&[Matcher], Timestamp),
+    faults: &mut Vec<Refusal>,
+) -> (Vec<What>, Vec<Came>) {
+    if desk.room(at.wall) < of.len() {
+        faults.push(Refusal::SilencesFull);
+    }
+    let silence = |(id, matcher): (u64, &Matcher)| {
+        let of = Text::new(words(registry, matcher), called(registry, matcher).zh);
+        (What::Silence { id, matcher: *matcher, until }, Came::Silenced { id, of })
+    };
+    (desk.next_silence()..).zip(of).map(silence).unzip()
+}
+
+/// Gives what alerts are about, each once: station and property where it is the values of a
+/// datastream, else the station or place and the rule.
+fn matchers(
+    (registry, desk): (&Registry, &Desk),
+    alerts: &[u64],
+    faults: &mut Vec<Refusal>,
+) -> Vec<Matcher> {
+    let mut found = Vec::new();
+    for alert in alerts {
+        let Some(event) = desk.get(AlertId(*alert)).map(|one| &one.event) else { continue };
+        let own = match event.subject {
+            Subject::Datastream(id) => registry.datastream(id),
+            Subject::Station(_)
+            | Subject::Weir { .. }
+            | Subject::Evaluated { .. }
+            | Subject::Device(_)
+            | Subject::Network(_) => None,
+        };
+        let (property, rule) = (own.map(|one| one.property), Some(event.rule));
+        let rule = rule.filter(|_| property.is_none());
+        let station = station_of(registry, event.subject);
+        let place = place_of(registry, event.subject).filter(|_| station.is_none());
+        if station.is_none() && place.is_none() {
+            faults.push(Refusal::NoMatcher(*alert));
+            continue;
+        }
+        let matcher = Matcher { place, station, property, rule, ..Matcher::default() };
+        if !found.contains(&matcher) {
+            found.push(matcher);
+        }
+    }
+    found
+}
+
 /// Says whether an alert has something to be undone.
 fn is_done(desk: &Desk, alert: AlertId) -> bool {
     let held = desk.get(alert);
@@ -226,7 +282,12 @@ fn is_done(desk: &Desk, alert: AlertId) -> bool {
 }
 
 /// Notes the alerts that don't stand.
-fn standing(desk: &Desk, alerts: &[u64], fires: bool, faults: &mut Vec<Refusal>) {
+pub(in crate::daemon) fn standing(
+    desk: &Desk,
+    alerts: &[u64],
+    fires: bool,
+    faults: &mut Vec<Refusal>,
+) {
     if alerts.is_empty() {
         faults.push(Refusal::NoneNamed);
     }

@@ -41,6 +41,8 @@ const ROWS_SHOWN_MAX: usize = 50;
 const OPTIONS_SHOWN_MAX: usize = 60;
 /// How many silences are shown, those that end first; all are counted.
 const SILENCES_SHOWN_MAX: usize = 100;
+/// How many contacts are offered where an alert is given to somebody; others are written.
+const CONTACTS_SHOWN_MAX: usize = 200;
 /// How many changes and deeds one part of the history shows; what was before stands on further
 /// ones.
 const HAPPENED_SHOWN_MAX: usize = 100;
@@ -151,6 +153,7 @@ impl<'a> Looked<'a> {
             before: if page > 1 { part(page - 1) } else { String::new() },
             after: if page < parts { part(page + 1) } else { String::new() },
             stations: if all.is_empty() { speakers(self.view).len() } else { 0 },
+            people: contacts(self.head),
         }
     }
 
@@ -287,6 +290,12 @@ impl<'a> Looked<'a> {
             reason: one.reason.clone(),
         }
     }
+}
+
+/// Gives the operators of stations with whom is to be called there.
+fn contacts(head: &Letterhead) -> Vec<NamedView> {
+    let contacts = head.contacts.iter().take(CONTACTS_SHOWN_MAX);
+    contacts.map(|(name, contact)| named(name, contact, contact)).collect()
 }
 
 /// Says whether an alert that fits is listed, by its severity and state.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::http::view::alerts::{HappenedView, SilenceView};
+use crate::http::view::alerts::{HappenedView, NamedView, SilenceView};
 use crate::http::view::{DoubtView, Text, ValueView};
 
 /// All there is of one alert.
@@ -54,6 +54,8 @@ pub struct WholeView {
     pub invalidations: Vec<InvalidationView>,
     /// Whom it is about, for links and forms.
     pub of: OfView,
+    /// Whom it can be given to.
+    pub people: Vec<NamedView>,
 }
 
 /// Whom an alert is about, by the names of the seeds.

@@ -132,6 +132,8 @@ pub struct AlertsView {
     pub after: String,
     /// How many stations spoke.
     pub stations: usize,
+    /// Whom an alert can be given to.
+    pub people: Vec<NamedView>,
 }
 
 /// So many of something, and where they are listed.

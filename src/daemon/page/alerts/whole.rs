@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{Looked, annotation, both, changed, happened, spark};
+use super::{Looked, annotation, both, changed, contacts, happened, spark};
 use crate::daemon::alerts::open::{self, Open};
 use crate::daemon::page::times::offset;
 use crate::daemon::page::{value_view, words};
@@ -171,6 +171,7 @@ impl Told<'_> {
             silences: self.silences(),
             invalidations: self.invalidations(),
             of: self.of(),
+            people: contacts(self.looked.head),
         }
     }
 
