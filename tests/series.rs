@@ -6,12 +6,14 @@
 mod peer;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use peer::{Influx, Mosquitto, Victoria, Weir, escaped, get, until};
+use peer::{Influx, Mosquitto, TOKEN, Victoria, Weir, escaped, get, said_of_it, send_form, until};
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
 use weir::domain::observation::{
@@ -417,4 +419,165 @@ fn a_value_is_followed_down_to_the_bytes_of_its_message() {
     for path in absent {
         assert_eq!(get(weir.page(), &path).0, 404, "{path}");
     }
+}
+
+/// Gives the fields of the form of a page that holds a text, as a browser would send them if nobody
+/// wrote anything.
+fn form(page: &str, holds: &str) -> Vec<(String, String)> {
+    let forms = page.split("<form").skip(1).map(|form| form.split("</form>").next().unwrap());
+    let form = forms.filter(|form| form.contains(holds)).last().unwrap();
+    let of = |field: &str, name: &str| {
+        let value = field.split(&format!(" {name}=\"")).nth(1)?;
+        Some(value.split('"').next().unwrap().replace("&#x2f;", "/"))
+    };
+    let fields = form.split(['<', '>']).filter(|part| {
+        part.starts_with("select") || (part.starts_with("input") && !part.contains("checkbox"))
+    });
+    let pair = |field: &str| Some((of(field, "name")?, of(field, "value").unwrap_or_default()));
+    fields.filter_map(pair).collect()
+}
+
+/// Fills in a form of a station's page and sends it; gives what is said of it.
+fn send(weir: &Weir, holds: &str, filled: &[(&str, &str)]) -> String {
+    let mut fields = form(&get(weir.page(), &format!("{STATION}?lang=en")).1, holds);
+    for (name, value) in filled {
+        let field = fields.iter_mut().find(|(held, _)| held == name);
+        let (_, held) = field.unwrap_or_else(|| panic!("the form has no field {name}"));
+        (*value).clone_into(held);
+    }
+    let fields: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let answer = send_form(weir.page(), "en", &fields);
+    let back = answer.contains(&format!("location: {STATION}#said"));
+    assert!(answer.starts_with("HTTP/1.0 303") && back, "{answer}");
+    said_of_it(&answer)
+}
+
+#[test]
+fn values_are_judged_by_the_forms_of_their_station_and_taken_back() {
+    let broker = Mosquitto::start("");
+    let mut weir = Weir::install(&broker.url(), "");
+    weir.start();
+    let first = publish_minutes(&broker, &weir, 3);
+    let flags = || {
+        let csv = get(weir.page(), &format!("{STATION}/series.csv?{OXYGEN}")).1;
+        let flag = |line: &str| line.split(',').nth(3).unwrap().to_owned();
+        csv.lines().skip(1).map(flag).collect::<Vec<_>>()
+    };
+    until("the view", || flags() == ["1", "1", "1"]);
+    let local = |minute: i64| {
+        let at = jiff::Timestamp::from_millisecond(first + minute * 60_000).unwrap();
+        jiff::tz::offset(8).to_datetime(at).strftime("%Y-%m-%dT%H:%M").to_string()
+    };
+    let invalidate = "value=\"invalidate\"";
+    let (from, to) = (local(1), local(2));
+    let filled = [("property", "dissolved_oxygen"), ("from", &from), ("to", &to)];
+    assert!(send(&weir, invalidate, &filled).contains("the reason is a line"));
+    let said = send(&weir, invalidate, &[&filled[..], &[("words", "in a <bucket>")]].concat());
+    assert!(said.contains("invalidation 1 of puhe-huishan: from "), "{said}");
+    assert!(said.contains("1 values that are held are of another quality now"), "{said}");
+    until("the flag", || flags() == ["1", "4", "1"]);
+    let page = get(weir.page(), &format!("{STATION}?lang=en")).1;
+    for part in ["does not count", "tester", "in a &lt;bucket&gt;"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+
+    let said = send(&weir, "value=\"revoke\"", &[("words", "it was another one")]);
+    assert!(said.contains("1 of puhe-huishan is revoked"), "{said}");
+    until("the flag of before", || flags() == ["1", "1", "1"]);
+    assert!(get(weir.page(), &format!("{STATION}?lang=en")).1.contains("Nothing stands."));
+    let list = get(weir.page(), "/audit.csv").1;
+    for act in ["in a <bucket>", "it was another one"] {
+        let line = list.lines().find(|line| line.contains(act));
+        assert!(line.is_some_and(|line| line.contains(",tester,")), "{act}: {list}");
+    }
+}
+
+/// A database that has nothing; counts the questions about the oxygen of the station.
+fn empty_database() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, asked) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+            if head.starts_with("GET") && head.contains("dissolved_oxygen_qc") {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            let body = "{\"results\":[{\"statement_id\":0}]}";
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            reader.get_mut().write_all(answer.as_bytes()).ok();
+        }
+    });
+    (port, asked)
+}
+
+/// Follows what is new of a page for so long, as a browser does: it comes back when a connection
+/// ends, and says that it does.
+fn news(port: u16, page: &str, length: Duration) -> String {
+    let (begun, mut all) = (Instant::now(), String::new());
+    while begun.elapsed() < length {
+        let back = if all.is_empty() { "" } else { "Last-Event-ID: 1\r\n" };
+        let head = format!(
+            "GET /live?of={} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
+             {back}\r\n",
+            escaped(page)
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        let (mut bytes, mut part) = (Vec::new(), [0; 4_096]);
+        while begun.elapsed() < length {
+            match stream.read(&mut part) {
+                Ok(0) => break,
+                Ok(count) => bytes.extend_from_slice(&part[..count]),
+                Err(_) => {}
+            }
+        }
+        all += &String::from_utf8_lossy(&bytes);
+    }
+    all
+}
+
+#[test]
+fn a_drawing_that_is_looked_at_asks_the_database_once_a_minute_for_all_who_look() {
+    let (broker, (database, asked)) = (Mosquitto::start(""), empty_database());
+    let of = format!(
+        "[influx]\nurl = 'http://127.0.0.1:{database}'\ndialect = 'influx1'\nbucket = 'weir'\n"
+    );
+    let mut weir = Weir::install(&broker.url(), &of);
+    weir.start();
+    let first = publish_minutes(&broker, &weir, 3);
+    let page = format!("{STATION}?{OXYGEN}&lang=en");
+    until("the view", || get(weir.page(), &page).1.contains("3 values"));
+    let before = asked.load(Ordering::Relaxed);
+    get(weir.page(), &format!("{STATION}/series.csv?{OXYGEN}"));
+    let once = asked.load(Ordering::Relaxed) - before;
+    assert!(once > 0, "a series is asked for");
+    let before = asked.load(Ordering::Relaxed);
+    let (port, of_old) = (weir.page(), format!("{page}&until=2026-01-01"));
+    let length = Duration::from_secs(75);
+    let seen = std::thread::scope(|all| {
+        let lookers = [&page, &page, &of_old].map(|page| all.spawn(|| news(port, page, length)));
+        std::thread::sleep(Duration::from_secs(5));
+        publish(&broker, first + 3 * 60_000, 7.25);
+        lookers.map(|one| one.join().unwrap())
+    });
+    // Two look at one drawing; what ended long ago does not go on.
+    assert_eq!(asked.load(Ordering::Relaxed) - before, once);
+    for one in &seen[..2] {
+        assert!(one.contains("7.25") && one.contains("live_series"), "{one}");
+        assert!(one.contains("4 values"), "{one}");
+    }
+    assert!(!seen[2].contains("live_series") && seen[2].contains("7.25"), "{}", seen[2]);
 }

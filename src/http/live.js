@@ -10,6 +10,8 @@
   // What a person has begun on the page stays: a box ticked, details open, a field written in.
   const keep = (from, to) => {
     if (from.id && document.activeElement && from.contains(document.activeElement)) return false;
+    // Nor does a drawing move under the pointer that reads it.
+    if (from.querySelector(".plot:hover")) return false;
     for (const box of from.querySelectorAll("input[type=checkbox][value]")) {
       const same = to.querySelector(`input[type=checkbox][value="${CSS.escape(box.value)}"]`);
       if (same) same.checked = box.checked;
@@ -49,7 +51,9 @@
     if (still && shell(from) === shell(to)) {
       before.forEach((row, at) => {
         if (bare(row) === bare(after[at]) || !keep(row, after[at])) return;
+        const scrolled = [...row.querySelectorAll(".wide")].map((one) => one.scrollLeft);
         row.replaceWith(after[at]);
+        after[at].querySelectorAll(".wide").forEach((one, at) => { one.scrollLeft = scrolled[at] || 0; });
         mark(after[at]);
       });
       return;

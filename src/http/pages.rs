@@ -56,23 +56,32 @@ pub(super) enum Fault {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Query {
     pairs: Vec<(String, String)>,
-    kept_up: bool,
+    kept_up: Option<KeptUp>,
+}
+
+/// What is made of a page that is only kept up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum KeptUp {
+    /// What is at hand, each second.
+    Hand,
+    /// What has to be fetched, too, once in a while.
+    Fetched,
 }
 
 impl Query {
     pub(super) fn of(text: &str) -> Self {
         let pairs = url::form_urlencoded::parse(text.as_bytes());
         let pairs = pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
-        Self { pairs, kept_up: false }
+        Self { pairs, kept_up: None }
     }
 
     /// Notes that the page is only kept up: nothing but its live blocks is needed.
-    pub(super) fn kept_up_only(self) -> Self {
-        Self { kept_up: true, ..self }
+    pub(super) fn kept_up_by(&self, kept_up: KeptUp) -> Self {
+        Self { kept_up: Some(kept_up), ..self.clone() }
     }
 
-    /// Says whether the page is only kept up.
-    pub(super) fn is_kept_up(&self) -> bool {
+    /// Gives what is made of the page if it is only kept up.
+    pub(super) fn kept_up(&self) -> Option<KeptUp> {
         self.kept_up
     }
 

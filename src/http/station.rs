@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::domain::time::{DAY, HOUR, Timestamp};
 use crate::http::door::{Answering, Shared};
-use crate::http::pages::{Fault, Query, Shown};
+use crate::http::pages::{Fault, KeptUp, Query, Shown};
 use crate::http::series::{self, Frame, LimitLine, Point};
 use crate::http::view::Text;
 use crate::http::view::station::{Choice, RawPage, SeriesView, StationPage, StripView};
@@ -130,19 +130,32 @@ pub(super) async fn show(shared: &Shared, name: &str, query: &Query) -> Result<S
     let source = &shared.source.stations;
     let station = (source.station)(name.to_owned()).ok_or_else(unknown)?;
     let (mut series, mut strip) = (None, StripView::default());
-    // What is no part of a live block is made for whoever loads the page only.
-    if !query.is_kept_up() {
-        let (found, days) =
-            tokio::join!((source.series)(wanted(name, query)), (source.strip)(name.to_owned()));
-        strip = days;
-        if found.is_none() && query.get("series").is_some() {
-            let words = Text::new("The station has no such series.", "该站点没有这个序列。");
-            return Err(Fault::Unknown(words));
+    match query.kept_up() {
+        None => {
+            let (found, days) =
+                tokio::join!((source.series)(wanted(name, query)), (source.strip)(name.to_owned()));
+            strip = days;
+            if found.is_none() && query.get("series").is_some() {
+                let words = Text::new("The station has no such series.", "该站点没有这个序列。");
+                return Err(Fault::Unknown(words));
+            }
+            series = found.map(|found| series_view(&found, query));
         }
-        series = found.map(|found| series_view(&found, query));
+        Some(KeptUp::Fetched) if goes_on(query) => {
+            let found = (source.series)(wanted(name, query)).await;
+            series = found.map(|found| series_view(&found, query));
+        }
+        Some(KeptUp::Fetched | KeptUp::Hand) => {}
     }
+    let live: &[&str] =
+        if series.is_some() { &["live_station", "live_series"] } else { &["live_station"] };
     let whole = Whole { station, series, strip };
-    Ok(Shown::new("station.html", whole).with_live(&["live_station"]))
+    Ok(Shown::new("station.html", whole).with_live(live))
+}
+
+/// Says whether a drawing goes on with time: it ends now, and no table beside it has its numbers.
+fn goes_on(query: &Query) -> bool {
+    query.get("until").is_none() && query.get("table").is_none()
 }
 
 /// Makes the page of the raw message of a value.

@@ -95,6 +95,89 @@ fn a_sensor_is_blamed_from_its_alert_and_the_blame_is_taken_back() {
 }
 
 #[test]
+fn values_are_judged_on_the_page_of_their_station_and_taken_back() {
+    let mut scene = Scene::new(TOLD, "");
+    scene.tell(TOLD);
+    let browser = scene.seat("li.na", "en");
+    wave(&browser, &scene);
+    let oxygen = "?series=puhe-huishan%2Fdissolved_oxygen&table=1";
+    let page = scene.at(&format!("/stations/puhe-huishan{oxygen}"));
+    browser.go(&page);
+    let marks = || browser.count(".plot .failed");
+    assert_eq!(marks(), 0);
+    browser.press("details.say summary");
+    let property = "document.querySelector('.say select[name=property]').value = arguments[0];";
+    browser.run(property, &[json!("dissolved_oxygen")]);
+    browser.write(".say input[name=words]", "the probe lies in a bucket");
+    browser.press(".say button");
+    browser.sees(".said", "invalidation 1 of puhe-huishan");
+    browser.sees("[aria-labelledby=said]", "the probe lies in a bucket");
+    browser.sees("[aria-labelledby=said]", "li.na");
+    browser.sees("#live_station", "flag 4");
+    browser.go(&page);
+    assert!(marks() > 10, "{} values are marked", marks());
+
+    browser.write("form:has(input[value=revoke]) input[name=words]", "it was the other probe");
+    browser.press("form:has(input[value=revoke]) button");
+    browser.sees(".said", "revoked");
+    browser.sees("[aria-labelledby=said]", "Nothing stands");
+    browser.go(&page);
+    assert_eq!(marks(), 0);
+    let chief = scene.seat("chief", "en");
+    chief.go(&scene.at("/audit"));
+    for words in ["the probe lies in a bucket", "it was the other probe"] {
+        let row = "return [...document.querySelectorAll('tbody tr')]
+            .find((row) => row.textContent.includes(arguments[0])).textContent;";
+        let row = chief.run(row, &[json!(words)]);
+        assert!(row.as_str().unwrap().contains("li.na"), "{row}");
+    }
+}
+
+#[test]
+fn several_that_are_ticked_are_silenced_and_the_answer_is_in_the_language_of_the_page() {
+    let mut scene = Scene::new(TOLD, "");
+    scene.tell(TOLD);
+    let browser = scene.seat("li.na", "zh-CN,zh");
+    wave(&browser, &scene);
+    let rows = browser.count("tr[data-row]");
+    for at in 1..=rows {
+        browser.press(&format!("tr[data-row]:nth-of-type({at}) input[type=checkbox]"));
+    }
+    browser.write("#deed-words", "河道清淤");
+    browser.press("button[value=silence_each]");
+    browser.sees(".said", "已设静默");
+    browser.sees("#live_rows", "没有需要通知的告警");
+    browser.go(&scene.at("/alerts/silences"));
+    browser.sees("main", "河道清淤");
+    let given = "return [...document.querySelectorAll('#people option')].map((one) => one.value);";
+    browser.go(&scene.at("/alerts?state=held"));
+    let people = browser.run(given, &[]);
+    assert!(people.as_array().unwrap().contains(&json!("wang.lei")), "{people}");
+    assert!(!people.as_array().unwrap().contains(&json!("guest")), "{people}");
+}
+
+#[test]
+fn a_drawing_goes_on_while_somebody_looks_at_it() {
+    let mut scene = Scene::new(TOLD, "");
+    scene.tell(TOLD - 5);
+    let browser = scene.seat("li.na", "en");
+    browser.go(&scene.at("/stations/puhe-huishan?series=puhe-huishan%2Fdissolved_oxygen&span=6h"));
+    browser.sees("h1", "Huishan");
+    browser.run("window.kept = true;", &[]);
+    let drawn = || browser.text("#drawing figcaption");
+    let before = drawn();
+    scene.tell(TOLD);
+    // It is drawn anew once a minute.
+    let begun = std::time::Instant::now();
+    while drawn() == before {
+        assert!(begun.elapsed().as_secs() < 90, "{before}");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    assert_eq!(browser.run("return window.kept === true;", &[]), json!(true), "it was reloaded");
+    assert_eq!(browser.count("#drawing svg.plot"), 1);
+}
+
+#[test]
 fn who_comes_in_may_do_what_their_role_says_until_they_leave() {
     let mut scene = Scene::new(TOLD, "");
     scene.tell(TOLD);

@@ -17,7 +17,7 @@ use crate::domain::registry::{
     Calibration, Datastream, Device, Registry, Sampling, Station, StationGrade, StationStage,
     Statistic,
 };
-use crate::domain::time::{DAY, HOUR, Timestamp};
+use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use crate::http::view::station::{
     CalibrationView, CheckView, Choice, CoverageView, CoveredView, DeviceView, LatestView,
     SaidView, StationPage, StripDayView, StripView,
@@ -102,7 +102,9 @@ pub(super) fn page(view: &View, name: &str) -> Option<StationPage> {
             .map(|(start, _)| at(*start, zone).chars().skip(5).take(5).collect())
             .collect(),
         coverage: coverage(view, station, &days),
-        form: [now.plus(-HOUR), now].map(|one| at(one, zone).chars().take(16).collect()),
+        // The minute that runs is meant, too.
+        form: [now.plus(-HOUR), now.plus(MINUTE)]
+            .map(|one| at(one, zone).chars().take(16).collect()),
     })
 }
 
