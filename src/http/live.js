@@ -76,16 +76,20 @@
     }
   };
 
+  let source = null;
   const open = () => {
     const of = encodeURIComponent(location.pathname + location.search);
-    const source = new EventSource(`/live?of=${of}`);
+    const mine = source = new EventSource(`/live?of=${of}`);
     source.onmessage = take;
     source.onerror = () => {
-      if (source.readyState !== EventSource.CLOSED) return;
-      source.close();
-      setTimeout(open, silent);
+      if (mine.readyState !== EventSource.CLOSED || mine !== source) return;
+      setTimeout(() => { if (mine === source) open(); }, silent);
     };
   };
+  // A browser keeps pages that were left for the way back, with their connections, and has six for
+  // all of them.
+  addEventListener("pagehide", () => { source.close(); source = null; });
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
 
   // A tone for a critical alert that was not there before, if a person wants one.
   const tone = document.getElementById("tone");

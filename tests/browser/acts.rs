@@ -157,6 +157,27 @@ fn several_that_are_ticked_are_silenced_and_the_answer_is_in_the_language_of_the
 }
 
 #[test]
+fn who_goes_from_page_to_page_waits_for_none_and_finds_the_way_back() {
+    let mut scene = Scene::new(TOLD, "");
+    scene.tell(TOLD);
+    let browser = scene.seat("li.na", "en");
+    let begun = std::time::Instant::now();
+    // More than a browser has connections for.
+    for page in ["/", "/alerts", "/stations", "/weir", "/alerts/history", "/handover"].repeat(2) {
+        browser.go(&scene.at(page));
+    }
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    browser.go(&scene.at("/"));
+    browser.sees("h1", "Now");
+    browser.go(&scene.at("/alerts"));
+    browser.run("history.back();", &[]);
+    browser.sees("h1", "Now");
+    // Without news a page is pale after five seconds.
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    assert_eq!(browser.text("#lost"), "");
+}
+
+#[test]
 fn a_drawing_goes_on_while_somebody_looks_at_it() {
     let mut scene = Scene::new(TOLD, "");
     scene.tell(TOLD - 5);
