@@ -28,7 +28,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::domain::alert::Route;
-use crate::domain::desk::NoticeKind;
+use crate::domain::desk::{Notice, NoticeKind};
 use crate::domain::time::Timestamp;
 
 use self::alertmanager::{Alertmanager, Firing};
@@ -36,7 +36,7 @@ use self::command::Runner;
 pub use self::config::{Config, Kind, Language};
 use self::described::Described;
 pub use self::error::Error;
-pub use self::group::group;
+pub use self::group::{group, parts};
 use self::http::Http;
 use self::mail::Mail;
 use self::mqtt::{Mqtt, Parcel};
@@ -64,13 +64,26 @@ pub struct Taker {
     pub routes: Vec<Route>,
     /// From which step of an escalation on it is told; 0 is at once.
     pub step: u8,
+    /// Whether it keeps an account of every alert: it is told of those, too, that a notice only
+    /// counts.
+    pub keeps: bool,
 }
 
 impl Taker {
-    /// Takes all alerts.
+    /// Takes all alerts, and keeps no account.
     #[must_use]
     pub fn all(channel: &str) -> Self {
-        Self { channel: channel.into(), routes: Route::ALL.to_vec(), step: 0 }
+        Self { channel: channel.into(), routes: Route::ALL.to_vec(), step: 0, keeps: false }
+    }
+
+    fn takes(&self, route: Option<Route>, step: u8, kind: NoticeKind) -> bool {
+        let reached = match kind {
+            NoticeKind::Escalation => self.step == step,
+            NoticeKind::Alerts | NoticeKind::Reminder | NoticeKind::Acknowledged => {
+                self.step <= step
+            }
+        };
+        reached && route.is_none_or(|route| self.routes.contains(&route))
     }
 }
 
@@ -79,16 +92,16 @@ impl Taker {
 /// steps that it reached.
 #[must_use]
 pub fn takers(all: &[Taker], route: Option<Route>, step: u8, kind: NoticeKind) -> Vec<Box<str>> {
-    let takes = |taker: &&Taker| {
-        let reached = match kind {
-            NoticeKind::Escalation => taker.step == step,
-            NoticeKind::Alerts | NoticeKind::Reminder | NoticeKind::Acknowledged => {
-                taker.step <= step
-            }
-        };
-        reached && route.is_none_or(|route| taker.routes.contains(&route))
-    };
-    all.iter().filter(takes).map(|taker| taker.channel.clone()).collect()
+    let takes = all.iter().filter(|taker| taker.takes(route, step, kind));
+    takes.map(|taker| taker.channel.clone()).collect()
+}
+
+/// Gives those of them that keep an account of every alert of a notice.
+#[must_use]
+pub fn keepers(all: &[Taker], notice: &Notice) -> Vec<Box<str>> {
+    let (route, step, kind) = (notice.route, notice.step, notice.kind);
+    let keeps = all.iter().filter(|taker| taker.keeps && taker.takes(route, step, kind));
+    keeps.map(|taker| taker.channel.clone()).collect()
 }
 
 /// A channel, ready to send.

@@ -77,7 +77,7 @@ fn each_of_two_people_is_called_for_his_own() {
     let all = [("duty", Route::Environment), ("technician", Route::Instrument)];
     let of = |(name, route): (&str, Route)| {
         let (channel, routes) = (name.into(), vec![route]);
-        Taker { channel, routes, step: 0 }
+        Taker { channel, routes, step: 0, keeps: false }
     };
     let called = |event: &AlertEvent| {
         let told = notification(&watched.run.registry, event, &Letterhead::plain(TimeZone::UTC));

@@ -209,3 +209,106 @@ async fn an_alertmanager_that_forgot_is_told_again_of_what_fires() {
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(held(&manager), Vec::<Value>::new());
 }
+
+/// How many stations breach at once: more than a notice lists, and than two parts have.
+const STATIONS: usize = 230;
+
+/// Adds a river with stations to the seeds, each with a probe for oxygen, of which one value that is
+/// too low is enough, and one that is well again.
+fn add_river(weir: &Weir) {
+    let add = |table: &str, rows: &str| {
+        let path = weir.folder().join("seeds").join(table);
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(path, before + rows).unwrap();
+    };
+    add("places.csv", "long,river,Long River,长河,shenyang,made for a test,\n");
+    let each = |row: fn(usize) -> String| (0..STATIONS).map(row).collect::<String>();
+    add(
+        "stations.csv",
+        &each(|n| format!("long-{n},long,Long {n},长河{n},,,+08:00,river,IV,,,made for a test\n")),
+    );
+    add(
+        "devices.csv",
+        &each(|n| format!("rivers,long-{n},long-{n},,river-sonde,device,,,,,,made for a test\n")),
+    );
+    add(
+        "rules.csv",
+        "long,place:long,exceedance,raw,,1,1,0,,warning,Look.,查看。,\
+         made for a test,,,,\n",
+    );
+}
+
+/// Has every station of the river say its oxygen of so many minutes ago.
+async fn breathe(broker: &Mosquitto, oxygen: f64, minutes_ago: i64) {
+    let publisher = Publisher::connect(&broker.url(), "river").unwrap();
+    let time = (now() / 60_000 - minutes_ago) * 60_000;
+    for n in 0..STATIONS {
+        let payload = format!("{{\"ts\":{time},\"do\":{oxygen}}}").into_bytes();
+        let topic = format!("water/long-{n}/data");
+        publisher.publish(&topic, payload, Qos::AtLeastOnce, false).await.unwrap();
+    }
+    publisher.flush().await;
+    publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_alert_of_a_large_notice_reaches_an_alertmanager_and_so_does_its_end() {
+    let (broker, people, heard) = (Mosquitto::start(""), Hook::start(), Hook::start());
+    let manager = Alertmanager::start(heard.port());
+    // Two notifications a minute: what is on its way when weir is killed comes after it.
+    let more = format!(
+        "{}{}per_minute = 2\n[alerting]\ngather_s = 3\nflap_fires = 0\n",
+        people.config(),
+        manager.config("am")
+    );
+    let mut weir = Weir::install(&broker.url(), &more);
+    add_river(&weir);
+    weir.start();
+    let held = || {
+        let mut stations: Vec<String> = manager
+            .alerts()
+            .iter()
+            .filter(|alert| alert["labels"]["place"] == "long")
+            .map(|alert| alert["labels"]["station"].as_str().unwrap().to_owned())
+            .collect();
+        stations.sort();
+        stations.dedup();
+        stations.len()
+    };
+    let listed = |ends: bool| {
+        let status = if ends { "resolved" } else { "firing" };
+        let of = |(_, body): (String, Value)| {
+            let of_river = body["commonLabels"]["place"] == "long" && body["status"] == status;
+            of_river.then(|| {
+                let more = body["truncatedAlerts"].as_u64().unwrap();
+                (body["alerts"].as_array().unwrap().len() as u64, more)
+            })
+        };
+        people.got().into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let counted = |ends| listed(ends).iter().map(|(some, more)| some + more).sum::<u64>();
+    breathe(&broker, 2.0, 20).await;
+    until("all of them told to people", || counted(false) == STATIONS as u64);
+    assert!(listed(false).len() <= 3, "{:?}", listed(false));
+    assert!(listed(false).iter().any(|(some, more)| (*some, *more > 100) == (50, true)));
+    until("some of them", || held() > 0);
+    assert!(held() < STATIONS);
+    // Each start has two more sent.
+    for _ in 0..3 {
+        weir.kill();
+        weir.start();
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    until("each of them", || held() == STATIONS);
+    weir.kill();
+    weir.configure("per_minute = 2\n", "");
+    weir.start();
+    breathe(&broker, 6.5, 10).await;
+    until("all of their ends told to people", || counted(true) == STATIONS as u64);
+    assert!(listed(true).len() <= 3, "{:?}", listed(true));
+    until("the end of each of them", || held() == 0);
+    weir.kill();
+    weir.start();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(held(), 0);
+}

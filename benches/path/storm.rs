@@ -88,7 +88,7 @@ fn tell(feed: &Feed, came: &mut Minute) {
     }
     for notice in &feed.processed.notices {
         came.notices += 1;
-        came.told += notice.entries.len() + notice.more;
+        came.told += notice.entries.len() + notice.unlisted.len();
         std::hint::black_box(group(registry, notice, &head).unwrap().body.to_string());
     }
 }

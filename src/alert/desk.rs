@@ -323,8 +323,7 @@ impl Desk {
         let fires = |one: &Entry| one.event.change.fires();
         entries.sort_by_key(|one| (Reverse(fires(one)), Reverse(one.severity), one.event.since));
         let firing = entries.iter().filter(|one| fires(one)).count();
-        let more = entries.len().saturating_sub(ENTRIES_MAX);
-        entries.truncate(ENTRIES_MAX);
+        let unlisted = entries.split_off(entries.len().min(ENTRIES_MAX));
         let Some(first) = entries.first() else { return };
         let route = match thread {
             Thread::Place(_, route) | Thread::Station(_, route) | Thread::Route(route) => {
@@ -334,7 +333,7 @@ impl Desk {
         };
         self.notices += 1;
         let (number, at) = (self.notices, scene.at.wall);
-        out.push(Notice { number, kind, thread, route, step, at, entries, firing, more });
+        out.push(Notice { number, kind, thread, route, step, at, entries, firing, unlisted });
     }
 
     /// Says whether time alone may have changed something. Where it has not, nothing is copied

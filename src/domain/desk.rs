@@ -14,6 +14,9 @@ pub const SILENCES_MAX: usize = 1_000;
 pub const END_MAX_MS: i64 = 366 * DAY;
 /// How many alerts one notice lists; it says how many more there are.
 pub const ENTRIES_MAX: usize = 50;
+/// How many of the others are told together to a channel that keeps an account of every alert: a
+/// notification of 100 has about 250 KB.
+pub const PART_MAX: usize = 100;
 
 /// What a person does with an alert, or with all that match something.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -340,6 +343,6 @@ pub struct Notice {
     pub entries: Vec<Entry>,
     /// How many of all of them fire.
     pub firing: usize,
-    /// How many more there are.
-    pub more: usize,
+    /// Those that are only counted, in the same order.
+    pub unlisted: Vec<Entry>,
 }

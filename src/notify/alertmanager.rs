@@ -66,15 +66,19 @@ impl Alertmanager {
 
     /// Posts what fires once more.
     pub(super) async fn renew(&self, firing: &Firing, now: Timestamp) -> Sent {
-        let alerts: Vec<Value> = firing.all().map(|alert| posted(alert, STANDS_MS, now)).collect();
+        let mut all = firing.all();
         let mut sent = Sent::Confirmed { status: 200, words: String::new() };
-        for part in alerts.chunks(POST_MAX) {
-            sent = self.post(part.to_vec()).await;
+        loop {
+            let part = all.by_ref().take(POST_MAX).map(|alert| posted(alert, STANDS_MS, now));
+            let part: Vec<Value> = part.collect();
+            if part.is_empty() {
+                return sent;
+            }
+            sent = self.post(part).await;
             if !matches!(sent, Sent::Confirmed { .. }) {
-                break;
+                return sent;
             }
         }
-        sent
     }
 
     /// Posts alerts as they are.

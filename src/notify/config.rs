@@ -134,6 +134,12 @@ impl Kind {
         ALL.contains(&key) || self.own().contains(&key)
     }
 
+    /// Whether its receiver keeps an account of every alert, and does not just read a notice.
+    #[must_use]
+    pub fn keeps(self) -> bool {
+        matches!(self, Self::Alertmanager | Self::Mqtt)
+    }
+
     /// How many notifications a minute its receiver takes by what it documents; none if it says
     /// nothing.
     #[must_use]
@@ -341,7 +347,8 @@ impl Config {
     #[must_use]
     pub fn taker(&self) -> Taker {
         let routes = self.routes.iter().filter_map(|word| Route::from_word(word)).collect();
-        Taker { channel: self.name.as_str().into(), routes, step: self.step }
+        let (channel, keeps) = (self.name.as_str().into(), self.kind.keeps());
+        Taker { channel, routes, step: self.step, keeps }
     }
 
     /// How many notifications it is sent at most, a minute and a second.

@@ -1,9 +1,10 @@
-//! What channels are given of a notice: one alert as it is told alone, or several under a headline.
+//! What channels are given of a notice: one alert as it is told alone, or several under a headline;
+//! and in further parts what it only counts, for channels that keep an account of every alert.
 
 use serde_json::{Map, Value, json};
 
 use crate::domain::alert::Route;
-use crate::domain::desk::{Entry, Notice, NoticeKind, Thread};
+use crate::domain::desk::{Entry, Notice, NoticeKind, PART_MAX, Thread};
 use crate::domain::registry::Registry;
 use crate::domain::time::{HOUR, MINUTE};
 use crate::notify::notice::{Letterhead, Notification, notification};
@@ -14,21 +15,45 @@ const HEADLINES: [&str; 2] = ["summary_en", "summary_zh"];
 /// Writes a notice. Its id is the same in every attempt and every replay.
 #[must_use]
 pub fn group(registry: &Registry, notice: &Notice, head: &Letterhead) -> Option<Notification> {
-    let told: Vec<(Notification, &Entry)> = notice
-        .entries
-        .iter()
-        .map(|entry| (notification(registry, &entry.event, head), entry))
-        .collect();
+    write(registry, notice, (&notice.entries, 1), head)
+}
+
+/// Writes what a notice only counts, in parts, each of which begins where the one before ended.
+/// Each is a notification of its own, so that a channel confirms them one by one.
+pub fn parts<'a>(
+    registry: &'a Registry,
+    notice: &'a Notice,
+    head: &'a Letterhead,
+) -> impl Iterator<Item = (Notification, &'a [Entry])> {
+    notice.unlisted.chunks(PART_MAX).zip(2..).filter_map(move |(entries, part)| {
+        Some((write(registry, notice, (entries, part), head)?, entries))
+    })
+}
+
+/// Writes a part of a notice, by its number from 1.
+fn write(
+    registry: &Registry,
+    notice: &Notice,
+    (entries, part): (&[Entry], usize),
+    head: &Letterhead,
+) -> Option<Notification> {
+    let told: Vec<(Notification, &Entry)> =
+        entries.iter().map(|entry| (notification(registry, &entry.event, head), entry)).collect();
     let (first, entry) = told.first()?;
-    let alone = told.len() == 1 && notice.more == 0;
+    let all = notice.entries.len() + notice.unlisted.len();
+    let alone = all == 1;
     // One change of one alert keeps the id that it has whatever is grouped.
     let id = if alone && notice.kind == NoticeKind::Alerts && notice.thread == of(entry) {
         first.id.clone()
     } else {
         let (thread, kind) = (notice.thread.name(), notice.kind.word());
-        format!("{thread}-{kind}-{}-{}", notice.at.millis(), notice.number)
+        let part = if part == 1 { String::new() } else { format!("-{part}") };
+        format!("{thread}-{kind}-{}-{}{part}", notice.at.millis(), notice.number)
     };
-    let headline = Headline::of(registry, notice, &told);
+    let headline = match part {
+        1 => Headline::of(registry, notice, &told),
+        _ => Headline::of_part(all, part),
+    };
     let alerts: Vec<Value> = told.iter().map(|(one, entry)| alert(one, entry)).collect();
     let firing = notice.firing > 0;
     let mut body = first.body.clone();
@@ -43,6 +68,11 @@ pub fn group(registry: &Registry, notice: &Notice, head: &Letterhead) -> Option<
         annotations.insert(key.to_owned(), Value::from(text.as_str()));
     }
     let route = notice.route.map_or("", Route::word);
+    let (kind, step) = (notice.kind.word(), notice.step);
+    let why = match part {
+        1 => json!({ "kind": kind, "step": step }),
+        _ => json!({ "kind": kind, "step": step, "part": part }),
+    };
     let place = labels.get("place").cloned();
     if let Some(body) = body.as_object_mut() {
         if !alone {
@@ -54,12 +84,12 @@ pub fn group(registry: &Registry, notice: &Notice, head: &Letterhead) -> Option<
         let status = if firing { "firing" } else { "resolved" };
         for (key, value) in [
             ("groupKey", json!(format!("weir/{}", thread(notice.thread)))),
-            ("truncatedAlerts", json!(notice.more)),
+            ("truncatedAlerts", json!(all - entries.len())),
             ("status", json!(status)),
             ("commonLabels", Value::Object(labels)),
             ("commonAnnotations", Value::Object(annotations)),
             ("route", json!(route)),
-            ("notice", json!({ "kind": notice.kind.word(), "step": notice.step })),
+            ("notice", why),
             ("alerts", Value::Array(alerts)),
         ] {
             body.insert(key.to_owned(), value);
@@ -106,7 +136,7 @@ impl Headline {
             text.unwrap_or_default().to_owned()
         };
         let mut headline = Self { english: said("summary_en"), chinese: said("summary_zh") };
-        let all = told.len() + notice.more;
+        let all = told.len() + notice.unlisted.len();
         if all > 1 {
             headline.count(place_of(registry, notice.thread), notice.firing, all);
         }
@@ -116,6 +146,12 @@ impl Headline {
         }
         headline.say_why(notice, entry);
         headline
+    }
+
+    /// Says of which notice it is a further part.
+    fn of_part(all: usize, part: usize) -> Self {
+        let english = format!("{all} alerts, part {part}");
+        Self { english, chinese: format!("共 {all} 条告警，第 {part} 部分") }
     }
 
     /// Says how many alerts there are, before what is said of the first.
@@ -192,5 +228,70 @@ fn place_of(registry: &Registry, thread: Thread) -> Option<(&str, &str)> {
             Some((&station.name_en, &station.name_zh))
         }
         Thread::Alert(_) | Thread::Route(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Severity, Subject};
+    use crate::domain::desk::ENTRIES_MAX;
+    use crate::domain::name::{DatastreamId, RuleId};
+    use crate::domain::time::Timestamp;
+
+    const AT: Timestamp = Timestamp(1_780_272_000_000);
+
+    fn entry(number: u64) -> Entry {
+        let subject = Subject::Datastream(DatastreamId(number as u32));
+        let (alert, change) = (AlertId(number), AlertChange::Fired);
+        let event = AlertEvent::plain(alert, RuleId(0), subject, change, (AT, AT));
+        let severity = Severity::Warning;
+        Entry { event, severity, acknowledged: None, flaps: None, unheeded_since: AT }
+    }
+
+    /// A notice of so many alerts.
+    fn notice(count: u64) -> Notice {
+        let mut entries: Vec<Entry> = (1..=count).map(entry).collect();
+        let unlisted = entries.split_off(entries.len().min(ENTRIES_MAX));
+        let (kind, route) = (NoticeKind::Alerts, Some(Route::Environment));
+        let (thread, firing) = (Thread::Route(Route::Environment), count as usize);
+        Notice { number: 7, kind, thread, route, step: 0, at: AT, entries, firing, unlisted }
+    }
+
+    /// Gives of each part its id, the first and the last of its alerts, and how many it has not.
+    fn told(count: u64) -> Vec<(String, String, String, u64)> {
+        let (registry, notice) = (Registry::empty(), notice(count));
+        let head = Letterhead::plain(TimeZone::UTC);
+        let whole = group(&registry, &notice, &head).unwrap();
+        let rest = parts(&registry, &notice, &head).map(|(told, entries)| {
+            assert_eq!(told.body["alerts"].as_array().unwrap().len(), entries.len());
+            told
+        });
+        let each = std::iter::once(whole).chain(rest).map(|told| {
+            let alerts = told.body["alerts"].as_array().unwrap().clone();
+            let of = |alert: &Value| alert["fingerprint"].as_str().unwrap().to_owned();
+            let more = told.body["truncatedAlerts"].as_u64().unwrap();
+            (told.id, of(&alerts[0]), of(&alerts[alerts.len() - 1]), more)
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn what_a_notice_only_counts_follows_in_parts_without_a_gap() {
+        let part = |id: &str, first: u64, last: u64, more| {
+            let at = format!("environment-alerts-{}-7{id}", AT.millis());
+            (at, format!("{first:016x}"), format!("{last:016x}"), more)
+        };
+        assert_eq!(told(50), [part("", 1, 50, 0)]);
+        assert_eq!(told(51), [part("", 1, 50, 1), part("-2", 51, 51, 50)]);
+        let want = [
+            part("", 1, 50, 201),
+            part("-2", 51, 150, 151),
+            part("-3", 151, 250, 151),
+            part("-4", 251, 251, 250),
+        ];
+        assert_eq!(told(251), want);
     }
 }

@@ -170,8 +170,11 @@ fn leaves(prefix: &str, id: &str, body: &Value) -> Vec<Leaf> {
     let states = alerts.iter().filter(|_| is_state);
     let states = states.filter_map(|alert| standing(prefix, id, body, alert));
     let mut leaves: Vec<Leaf> = states.collect();
-    let (topic, payload) = (format!("{prefix}/events"), with(body, [("id", json!(id))]));
-    leaves.push(Leaf { topic, payload, retain: false });
+    // The notice is told once; its further parts are only what stands.
+    if body.pointer("/notice/part").is_none() {
+        let (topic, payload) = (format!("{prefix}/events"), with(body, [("id", json!(id))]));
+        leaves.push(Leaf { topic, payload, retain: false });
+    }
     leaves
 }
 
@@ -245,6 +248,20 @@ mod tests {
             let leaves = leaves("weir", "test-1", &body);
             assert_eq!(leaves.len(), 1, "{kind}");
             assert_eq!(leaves[0].topic, "weir/events");
+        }
+    }
+
+    #[test]
+    fn a_further_part_of_a_notice_says_what_stands_and_is_no_event_of_its_own() {
+        for (why, events) in [
+            (json!({ "kind": "alerts", "step": 0 }), 1),
+            (json!({ "kind": "alerts", "step": 0, "part": 2 }), 0),
+        ] {
+            let mut body = notice();
+            body["notice"] = why;
+            let leaves = leaves("weir", "water_p1-alerts-1-1", &body);
+            let of_events = leaves.iter().filter(|leaf| leaf.topic == "weir/events").count();
+            assert_eq!((leaves.len(), of_events), (2 + events, events));
         }
     }
 

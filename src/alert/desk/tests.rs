@@ -211,8 +211,10 @@ impl Run {
                 let flaps = one.flaps.map_or_else(String::new, |count| format!("~{count}"));
                 format!("{}{}{flaps}", if fires { "" } else { "-" }, one.event.alert.0)
             });
-            let more =
-                if notice.more > 0 { format!(" and {}", notice.more) } else { String::new() };
+            let more = match notice.unlisted.len() {
+                0 => String::new(),
+                more => format!(" and {more}"),
+            };
             format!("{why}{step}{}{more}", entries.collect::<Vec<_>>().join(" "))
         });
         said.collect::<Vec<_>>().join("; ")

@@ -1,8 +1,11 @@
 //! Changes of alerts and notices, in the names of an edition, laid into a batch.
+//!
+//! What a notice only counts goes to channels that keep an account of every alert, in parts behind
+//! it: each is confirmed by itself, so that a kill in between costs at most one that comes again.
 
 use crate::daemon::core::Settings;
 use crate::domain::alert::AlertEvent;
-use crate::domain::desk::Notice;
+use crate::domain::desk::{Entry, Notice};
 use crate::domain::registry::Registry;
 use crate::journal::batch::{AlertRow, Batch, NotificationRow};
 use crate::notify;
@@ -25,11 +28,21 @@ pub(super) fn lay(
             continue;
         }
         if let Some(told) = notify::group(registry, notice, &settings.letterhead) {
-            let body = told.body.to_string();
-            let alerts = notice.entries.iter().map(|entry| entry.event.alert).collect();
-            batch.notifications.push(NotificationRow { id: told.id, channels, body, alerts });
+            batch.notifications.push(row(told, channels, &notice.entries));
+        }
+        let keepers = notify::keepers(&settings.channels, notice);
+        if keepers.is_empty() {
+            continue;
+        }
+        for (told, entries) in notify::parts(registry, notice, &settings.letterhead) {
+            batch.notifications.push(row(told, keepers.clone(), entries));
         }
     }
+}
+
+fn row(told: notify::Notification, channels: Vec<Box<str>>, entries: &[Entry]) -> NotificationRow {
+    let alerts = entries.iter().map(|entry| entry.event.alert).collect();
+    NotificationRow { id: told.id, channels, body: told.body.to_string(), alerts }
 }
 
 fn alert_row(event: &AlertEvent, told: &notify::Notification) -> AlertRow {

@@ -12,8 +12,12 @@ fn one_notice_lists_so_many_alerts_the_worst_first() {
     many.push(of(RIVER, 60));
     run.changes(&many);
     let notice = &run.told[0];
-    assert_eq!((run.told.len(), notice.entries.len(), notice.more), (1, ENTRIES_MAX, 11));
+    let listed = (notice.entries.len(), notice.unlisted.len());
+    assert_eq!((run.told.len(), listed), (1, (ENTRIES_MAX, 11)));
     assert_eq!(notice.entries[0].event.rule, RIVER);
+    // Each of them stands once in the one or the other.
+    let all = notice.entries.iter().chain(&notice.unlisted).map(|one| one.event.alert);
+    assert_eq!(all.collect::<BTreeSet<_>>().len(), 61);
 }
 
 #[test]
