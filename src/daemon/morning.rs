@@ -1,22 +1,27 @@
 //! Says each morning how things stand. The message of a day is written once, whatever is started
-//! when: its id holds the day.
+//! when: its id holds the day. One that nobody could say at its time, because weir was down or the
+//! clock was set over it, is said late, the same morning.
 
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::daemon::outlet::Outlet;
-use crate::domain::time::{HOUR, Timestamp};
+use crate::domain::time::{HOUR, MINUTE, Timestamp};
 use crate::journal::batch::{Batch, NotificationRow};
 use crate::journal::read::Reader;
-use crate::notify::morning::{Config, Standing, morning};
+use crate::notify::morning::{Config, LATE_MAX_MS, ON_TIME_MS, Standing, id, morning};
 
 /// How often it looks at the clock: the wall may be set.
 const LOOK: Duration = Duration::from_secs(20);
 /// Who said something since then speaks.
 const SPEAKS_MS: i64 = HOUR;
+/// How long after a start a late message waits: who is connected again says first what came
+/// meanwhile.
+const SETTLES_MS: i64 = 2 * MINUTE;
 
 /// What the task works with.
 #[derive(Debug)]
@@ -36,30 +41,56 @@ impl Caller {
     /// The journal can't be read.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let reader = Reader::open(&self.outlet.data_folder)?;
-        let mut next = self.config.next(self.outlet.clock.now().wall, &self.zone);
-        while let Some((due, day)) = next {
-            let now = self.outlet.clock.now().wall;
-            if now < due {
-                let look = self.real(due.since(now)).min(LOOK);
-                tokio::select! {
-                    stopped = self.outlet.stop.wait_for(|stop| *stop) => {
-                        stopped?;
+        let begun_ms = self.outlet.clock.now().elapsed_ms;
+        loop {
+            let now = self.outlet.clock.now();
+            let settled_ms = now.elapsed_ms - begun_ms;
+            let wait_ms = match self.owed(&reader, now.wall)? {
+                Some(of) if now.wall.since(of.0) <= ON_TIME_MS || settled_ms >= SETTLES_MS => {
+                    if !self.say(&reader, of, now.wall).await? {
                         return Ok(());
                     }
-                    () = sleep(look) => continue,
+                    continue;
                 }
+                Some(_) => SETTLES_MS - settled_ms,
+                None => match self.config.next(now.wall, &self.zone) {
+                    Some((due, _)) => due.since(now.wall),
+                    None => return Ok(()),
+                },
+            };
+            let look = self.real(wait_ms).min(LOOK);
+            tokio::select! {
+                stopped = self.outlet.stop.wait_for(|stop| *stop) => {
+                    stopped?;
+                    return Ok(());
+                }
+                () = sleep(look) => {}
             }
-            let standing = self.standing(&reader, now)?;
-            let (id, body) = morning(standing, day, now, &self.zone);
-            let channels = self.config.channels.iter().map(|name| name.as_str().into()).collect();
-            let (body, alerts) = (body.to_string(), Vec::new());
-            let said = vec![NotificationRow { id, channels, body, alerts }];
-            if !self.outlet.commit(Batch { at: now, said, ..Batch::default() }).await {
-                return Ok(());
-            }
-            next = self.config.next(now, &self.zone);
         }
-        Ok(())
+    }
+
+    /// Gives the message that should have been said and was not, if it is not too late for it: when
+    /// it was due, and of which day it is. Nobody owes one of before the journal was made.
+    fn owed(&self, reader: &Reader, now: Timestamp) -> anyhow::Result<Option<(Timestamp, Date)>> {
+        let Some((due, day)) = self.config.last(now, &self.zone) else { return Ok(None) };
+        if now.since(due) > LATE_MAX_MS || reader.is_written(&id(day))? {
+            return Ok(None);
+        }
+        Ok((reader.made_at()? <= due).then_some((due, day)))
+    }
+
+    /// Writes a message; says whether there is still somebody to take it.
+    async fn say(
+        &self,
+        reader: &Reader,
+        of: (Timestamp, Date),
+        now: Timestamp,
+    ) -> anyhow::Result<bool> {
+        let (id, body) = morning(self.standing(reader, now)?, of, now, &self.zone);
+        let channels = self.config.channels.iter().map(|name| name.as_str().into()).collect();
+        let (body, alerts) = (body.to_string(), Vec::new());
+        let said = vec![NotificationRow { id, channels, body, alerts }];
+        Ok(self.outlet.commit(Batch { at: now, said, ..Batch::default() }).await)
     }
 
     /// Gives how long so many milliseconds of weir's clock last, and some more.

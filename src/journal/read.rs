@@ -215,16 +215,23 @@ impl Reader {
     /// # Errors
     /// The journal can't be read.
     pub fn ledger(&self) -> Result<LedgerView, Error> {
-        let since = "SELECT value FROM facts WHERE key = 'made_at'";
-        let since = self.connection.query_row(since, [], |row| row.get(0)).optional()?;
         let last = "SELECT ledger FROM batches ORDER BY sequence DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(last)?;
         let bytes: Vec<u8> =
             statement.query_row([], |row| row.get(0)).optional()?.unwrap_or_default();
         let sums = ledger::from_bytes(&bytes)
             .ok_or_else(|| Error::Damaged { what: "the ledger".to_owned() })?;
-        let since = Timestamp(since.unwrap_or_default());
-        Ok(LedgerView { since, rows: sums.into_iter().collect() })
+        Ok(LedgerView { since: self.made_at()?, rows: sums.into_iter().collect() })
+    }
+
+    /// Gives when the journal was made.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn made_at(&self) -> Result<Timestamp, Error> {
+        let select = "SELECT value FROM facts WHERE key = 'made_at'";
+        let at: Option<i64> = self.connection.query_row(select, [], |row| row.get(0)).optional()?;
+        Ok(Timestamp(at.unwrap_or_default()))
     }
 
     /// Gives the points of the batches after one, about `bytes_max` of them; `None` if there are

@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 
 use crate::domain::desk::ENTRIES_MAX;
 use crate::domain::fault::SettingFault;
-use crate::domain::time::{SECOND, Timestamp};
+use crate::domain::time::{HOUR, MINUTE, SECOND, Timestamp};
+
+/// How long after its time the message of a day is still said, as late. Beyond, that day has none.
+pub const LATE_MAX_MS: i64 = 4 * HOUR;
+/// How long after its time it is not late.
+pub const ON_TIME_MS: i64 = MINUTE;
 
 /// The section `[morning]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,17 +51,35 @@ impl Config {
     /// Gives when the next message is due after a time, and the day that it is of.
     #[must_use]
     pub fn next(&self, after: Timestamp, zone: &TimeZone) -> Option<(Timestamp, Date)> {
-        let time = self.time()?;
-        let now = jiff::Timestamp::from_millisecond(after.millis()).ok()?;
-        let today = zone.to_datetime(now).date();
+        let today = day_of(after, zone)?;
         let days = [today, today.tomorrow().ok()?];
-        days.into_iter().find_map(|day| {
-            // Where the clock is set forth over it, the message comes when the clock is there.
-            let due = zone.to_ambiguous_timestamp(day.to_datetime(time)).compatible().ok()?;
-            let due = Timestamp(due.as_millisecond());
-            (due > after).then_some((due, day))
-        })
+        days.into_iter().find_map(|day| self.due(day, zone).filter(|(due, _)| *due > after))
     }
+
+    /// Gives when the last message was due up to a time, and the day that it is of.
+    #[must_use]
+    pub fn last(&self, until: Timestamp, zone: &TimeZone) -> Option<(Timestamp, Date)> {
+        let today = day_of(until, zone)?;
+        let days = [today, today.yesterday().ok()?];
+        days.into_iter().find_map(|day| self.due(day, zone).filter(|(due, _)| *due <= until))
+    }
+
+    fn due(&self, day: Date, zone: &TimeZone) -> Option<(Timestamp, Date)> {
+        // Where the clock is set forth over it, the message comes when the clock is there.
+        let due = zone.to_ambiguous_timestamp(day.to_datetime(self.time()?)).compatible().ok()?;
+        Some((Timestamp(due.as_millisecond()), day))
+    }
+}
+
+fn day_of(time: Timestamp, zone: &TimeZone) -> Option<Date> {
+    let time = jiff::Timestamp::from_millisecond(time.millis()).ok()?;
+    Some(zone.to_datetime(time).date())
+}
+
+/// Gives the lasting id of the message of a day.
+#[must_use]
+pub fn id(day: Date) -> String {
+    format!("morning-{day}")
 }
 
 /// How things stand.
@@ -72,9 +95,14 @@ pub struct Standing {
     pub speaking: usize,
 }
 
-/// Writes the message of a day: its lasting id and its body.
+/// Writes the message of a day that was due at a time: its lasting id and its body.
 #[must_use]
-pub fn morning(standing: Standing, day: Date, now: Timestamp, zone: &TimeZone) -> (String, Value) {
+pub fn morning(
+    standing: Standing,
+    (due, day): (Timestamp, Date),
+    now: Timestamp,
+    zone: &TimeZone,
+) -> (String, Value) {
     let Standing { mut alerts, unheeded, stations, speaking } = standing;
     let firing = alerts.len();
     let more = firing.saturating_sub(ENTRIES_MAX);
@@ -92,6 +120,7 @@ pub fn morning(standing: Standing, day: Date, now: Timestamp, zone: &TimeZone) -
     };
     let english = format!("{well}; {speaking} of {stations} stations spoke within the last hour");
     let chinese = format!("{state}；{stations} 个站点中 {speaking} 个在最近一小时内有数据");
+    let [english, chinese] = as_late([english, chinese], due, now, zone);
     let at = Timestamp(now.millis() / SECOND * SECOND).rfc3339(zone);
     let status = if firing == 0 { "resolved" } else { "firing" };
     let body = json!({
@@ -109,13 +138,31 @@ pub fn morning(standing: Standing, day: Date, now: Timestamp, zone: &TimeZone) -
         "notice": { "kind": "morning", "step": 0 },
         "alerts": alerts,
     });
-    (format!("morning-{day}"), body)
+    (id(day), body)
+}
+
+/// Says before a message that it is late, if it is.
+fn as_late(words: [String; 2], due: Timestamp, now: Timestamp, zone: &TimeZone) -> [String; 2] {
+    if now.since(due) <= ON_TIME_MS {
+        return words;
+    }
+    let [english, chinese] = words;
+    // Both are dates that a calendar has; what is no date stands as its number.
+    let at = jiff::Timestamp::from_millisecond(due.millis());
+    let at = at.map_or_else(
+        |_| due.millis().to_string(),
+        |at| zone.to_datetime(at).strftime("%H:%M").to_string(),
+    );
+    [
+        format!("late, weir could not say it at {at}: {english}"),
+        format!("补发（{at}未能发出）：{chinese}"),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::{DAY, HOUR};
+    use crate::domain::time::DAY;
 
     fn config(at: &str) -> Config {
         Config { at: at.to_owned(), channels: vec!["duty".to_owned()] }
@@ -128,6 +175,10 @@ mod tests {
         let before = Timestamp(1_780_271_999_000);
         let (due, day) = config("08:00").next(before, &zone).unwrap();
         assert_eq!((due.0 - before.0, day.to_string()), (SECOND, "2026-06-01".to_owned()));
+        // Up to its time the last one is that of the day before.
+        let (last, of) = config("08:00").last(before, &zone).unwrap();
+        assert_eq!((due.0 - last.0, of.to_string()), (DAY, "2026-05-31".to_owned()));
+        assert_eq!(config("08:00").last(due, &zone), Some((due, day)));
         let (next, day) = config("08:00").next(due, &zone).unwrap();
         assert_eq!((next.0 - due.0, day.to_string()), (DAY, "2026-06-02".to_owned()));
         let (due, _) = config("07:30").next(before, &zone).unwrap();
@@ -149,25 +200,33 @@ mod tests {
     #[test]
     fn it_says_how_things_stand() {
         let zone = TimeZone::fixed(jiff::tz::offset(8));
-        let say = |firing: usize, unheeded| {
+        let say = |firing: usize, unheeded, late_ms: i64| {
             let alerts = vec![json!({}); firing];
             let standing = Standing { alerts, unheeded, stations: 24, speaking: 23 };
-            let day = Date::constant(2026, 6, 1);
-            let (id, body) = morning(standing, day, Timestamp(1_780_272_000_500), &zone);
+            let (due, day) = (Timestamp(1_780_272_000_000), Date::constant(2026, 6, 1));
+            let (id, body) = morning(standing, (due, day), due.plus(late_ms + 500), &zone);
             assert_eq!(id, "morning-2026-06-01");
             let common = &body["commonAnnotations"];
-            assert_eq!(common["at"], "2026-06-01T08:00:00+08:00");
+            if late_ms == 0 {
+                assert_eq!(common["at"], "2026-06-01T08:00:00+08:00");
+            }
             [&common["summary_en"], &common["summary_zh"]]
                 .map(|text| text.as_str().unwrap().to_owned())
         };
         let spoke = "23 of 24 stations spoke within the last hour";
-        let [english, chinese] = say(0, 0);
+        let [english, chinese] = say(0, 0, 0);
         assert_eq!(english, format!("no alert fires; {spoke}"));
         assert_eq!(chinese, "无未解除告警；24 个站点中 23 个在最近一小时内有数据");
-        assert_eq!(say(1, 0)[0], format!("1 alert fires, heeded; {spoke}"));
-        assert_eq!(say(3, 2)[0], format!("3 alerts fire, 2 of them unheeded; {spoke}"));
+        assert_eq!(say(1, 0, 0)[0], format!("1 alert fires, heeded; {spoke}"));
+        assert_eq!(say(3, 2, 0)[0], format!("3 alerts fire, 2 of them unheeded; {spoke}"));
+        assert_eq!(say(0, 0, 59 * SECOND)[0], format!("no alert fires; {spoke}"));
+        let [english, chinese] = say(0, 0, 3 * HOUR);
+        let late = "late, weir could not say it at 08:00";
+        assert_eq!(english, format!("{late}: no alert fires; {spoke}"));
+        assert!(chinese.starts_with("补发（08:00未能发出）：无未解除告警；"), "{chinese}");
         let standing = Standing { alerts: vec![json!({}); 60], ..Standing::default() };
-        let (_, body) = morning(standing, Date::constant(2026, 6, 1), Timestamp(0), &zone);
+        let of = (Timestamp(0), Date::constant(2026, 6, 1));
+        let (_, body) = morning(standing, of, Timestamp(0), &zone);
         assert_eq!(body["truncatedAlerts"], 60 - ENTRIES_MAX);
     }
 }

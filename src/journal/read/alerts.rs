@@ -94,6 +94,15 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Says whether a notification was written, by its id, and is still kept.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn is_written(&self, id: &str) -> Result<bool, Error> {
+        let select = "SELECT EXISTS (SELECT 1 FROM notifications WHERE id = ?1)";
+        Ok(self.connection.prepare_cached(select)?.query_row([id], |row| row.get(0))?)
+    }
+
     /// Gives from when on notifications are kept; none if none was ever let go, so that whatever
     /// was told is there.
     ///
