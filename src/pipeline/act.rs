@@ -121,7 +121,7 @@ impl Pipeline {
             Hearing { now: at, live: false, backlog, imported: false, members },
             out,
         );
-        self.evaluate_assessed(&registry, out);
+        self.evaluate_assessed(&registry, at, out);
         judged
     }
 

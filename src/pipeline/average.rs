@@ -14,7 +14,7 @@ use crate::domain::quality::{Flag, Quality, Test};
 use crate::domain::registry::{
     Average, Combine, Counter, Datastream, Members, ObservedProperty, Registry, Sampling,
 };
-use crate::domain::time::{DAY, HOUR, PhenomenonTime, Timestamp};
+use crate::domain::time::{DAY, HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::meter;
 use crate::pipeline::state::StreamState;
 use crate::pipeline::{Pipeline, Processed};
@@ -84,9 +84,10 @@ impl Pipeline {
         &mut self,
         registry: &Registry,
         datastream: &Datastream,
-        now: Timestamp,
+        at: Moment,
         out: &mut Processed,
     ) -> Option<Timestamp> {
+        let now = at.wall;
         let property = registry.property(datastream.property)?;
         let station = registry.station(datastream.station)?;
         let in_service = station.validity.holds(now);
@@ -103,7 +104,7 @@ impl Pipeline {
         maker.longer(stream, &mut given);
         let due = stream.due();
         for average in given {
-            self.give(registry, datastream, average, out);
+            self.give(registry, datastream, average, at, out);
         }
         due
     }
@@ -147,6 +148,7 @@ impl Pipeline {
         registry: &Registry,
         datastream: &Datastream,
         given: Given,
+        at: Moment,
         out: &mut Processed,
     ) {
         let (start, end) = given.span;
@@ -178,7 +180,8 @@ impl Pipeline {
             QualifiedObservation { observation, quality, revision, completeness, flag_only: false };
         out.observations.push(qualified);
         if newest {
-            self.judge(registry, datastream, &qualified, None, out);
+            let backlog = self.kept_at(datastream.station, end, at);
+            self.judge(registry, datastream, &qualified, backlog, out);
         } else if let Some(stream) = self.stream_mut(datastream) {
             let mut last = stream.last.clone();
             let assessment = self.assess(registry, datastream, &qualified, &mut last);

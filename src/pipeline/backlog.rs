@@ -1,13 +1,13 @@
-//! What is found in the backlog of a broker that was away for long: an exceedance that began and
-//! ended there is told once, as past, since nobody can act on its beginning any more. One that
-//! still holds is told as soon as that is known.
+//! What is found in the backlog of a broker that was away for long, or of a device that kept what
+//! it could not send: what began and ended there is told once, as past, since nobody can act on its
+//! beginning any more. What still holds is told as soon as that is known.
 
 use minicbor::{Decode, Encode};
 
 use std::collections::BTreeMap;
 
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId};
-use crate::domain::name::DatastreamId;
+use crate::domain::name::{DatastreamId, StationId};
 use crate::domain::time::{MINUTE, Moment, Timestamp};
 use crate::pipeline::{Pipeline, Processed};
 
@@ -62,7 +62,7 @@ impl Pipeline {
         tell(&mut self.state.untold, of, event, backlog, out);
     }
 
-    /// Tells a change of an alert about an instrument so.
+    /// Tells a change of an alert about an instrument so, or about what several items come to.
     pub(super) fn tell_fault(
         &mut self,
         event: AlertEvent,
@@ -83,7 +83,12 @@ impl Pipeline {
         tell_live(&mut self.state.untold, of, at, backlog, out);
     }
 
-    /// Tells so that an instrument is at fault still.
+    /// Says whether an alert fired in a backlog and was not told.
+    pub(super) fn waits_untold(&self, alert: AlertId) -> bool {
+        self.state.untold_faults.contains_key(&alert)
+    }
+
+    /// Tells so that an instrument is at fault still, or an index bad.
     pub(super) fn tell_what_lasts(
         &mut self,
         alert: AlertId,
@@ -92,6 +97,31 @@ impl Pipeline {
         out: &mut Processed,
     ) {
         tell_live(&mut self.state.untold_faults, alert, at, backlog, out);
+    }
+
+    /// Notes that a station's values of before a time came of a backlog.
+    pub(super) fn note_kept(&mut self, id: StationId, until: Timestamp) {
+        let state = self.state.stations.get(id.index()).and_then(Option::as_ref);
+        // Written once a backlog: what is shared with a view is copied when it is written.
+        if state.is_some_and(|state| state.kept_until < until)
+            && let Some(state) = self.station_mut(id)
+        {
+            state.kept_until = until;
+        }
+    }
+
+    /// Gives until when what a station says came of a backlog; of one that kept nothing, the
+    /// beginning of time.
+    pub(super) fn kept_until(&self, id: StationId) -> Timestamp {
+        let state = self.state.stations.get(id.index()).and_then(Option::as_ref);
+        state.map_or(Timestamp::default(), |state| state.kept_until)
+    }
+
+    /// Gives the backlog that an average of a station is of: its time was over before that was
+    /// delivered.
+    pub(super) fn kept_at(&self, id: StationId, end: Timestamp, now: Moment) -> Option<Backlog> {
+        let until = self.kept_until(id);
+        (end <= until).then_some(Backlog { now, until })
     }
 
     /// Tells what waited long enough; all of it before another edition comes into force.
@@ -126,8 +156,10 @@ fn tell<K: Ord + Copy>(
             out.alerts.extend(untold.told().chain([event]));
         }
         (_, _, Some(Untold { fired, changed, .. })) => {
-            // What began as a warning may have become more.
-            let told = changed.filter(|_| fired.share.is_some()).unwrap_or(fired);
+            // What began as a warning may have become more, and what has grades is told by the
+            // worst.
+            let worse = fired.share.is_some() || fired.grade.is_some();
+            let told = changed.filter(|_| worse).unwrap_or(fired);
             let confirmed = changed.is_some_and(|one| one.confirmed);
             let past = AlertEvent {
                 change: AlertChange::Past,

@@ -48,11 +48,11 @@ impl Pipeline {
         for datastream in registry.datastreams.iter() {
             let mut due = self.state.stream(datastream).and_then(StreamState::due);
             if due.is_some_and(|due| due <= at.wall) {
-                due = self.give_averages(&registry, datastream, at.wall, out);
+                due = self.give_averages(&registry, datastream, at, out);
             }
             self.averages_due = earlier(self.averages_due, due);
         }
-        self.evaluate_touched(&registry, at.wall, out);
+        self.evaluate_touched(&registry, at, out);
         self.state.basin.forget_before(at.wall.plus(-BASIN_KEPT_MS));
         out.changed = true;
     }

@@ -119,7 +119,7 @@ impl Pipeline {
         }
         if out.observations.len() > told {
             self.derive(registry, hearing, out);
-            self.evaluate_assessed(registry, out);
+            self.evaluate_assessed(registry, at, out);
         }
     }
 }

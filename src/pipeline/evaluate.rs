@@ -11,13 +11,13 @@ use crate::basin::city;
 use crate::basin::grade::{self, Graded, Sectioned};
 use crate::domain::evaluation::{Evaluated, Evaluation, Grade, Index, Item, Told};
 use crate::domain::history::Entry;
-use crate::domain::name::{PropertyId, SetId, StationId};
+use crate::domain::name::{PlaceId, PropertyId, SetId, StationId};
 use crate::domain::observation::{ObservationResult, Period};
 use crate::domain::quality::Flag;
 use crate::domain::registry::{
     Combine, Datastream, Registry, Sampling, Station, StationSet, Statistic,
 };
-use crate::domain::time::{HOUR, PhenomenonTime, Timestamp};
+use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::average::{HOURS_KEPT_MS, LONGER, largest_eight_hours};
 use crate::pipeline::indices::Indices;
 use crate::pipeline::park;
@@ -85,7 +85,12 @@ fn speaks(stream: &Datastream) -> bool {
 
 impl Pipeline {
     /// Evaluates anew the stations whose values a message had assessed.
-    pub(super) fn evaluate_assessed(&mut self, registry: &Registry, out: &mut Processed) {
+    pub(super) fn evaluate_assessed(
+        &mut self,
+        registry: &Registry,
+        now: Moment,
+        out: &mut Processed,
+    ) {
         let mut rest = 0;
         while let Some(first) = out.assessments.get(rest) {
             let Some(station) = registry.datastream(first.datastream).map(|one| one.station) else {
@@ -102,7 +107,7 @@ impl Pipeline {
                 changed |= next.changed;
                 rest += 1;
             }
-            self.evaluate_now(registry, station, at, changed, out);
+            self.evaluate_now(registry, station, (at, changed), now, out);
         }
     }
 
@@ -112,8 +117,8 @@ impl Pipeline {
         &mut self,
         registry: &Registry,
         id: StationId,
-        at: Timestamp,
-        changed: bool,
+        (at, changed): (Timestamp, bool),
+        now: Moment,
         out: &mut Processed,
     ) {
         let Some(plan) = self.plans.get(id.index()).filter(|plan| plan.indices.water) else {
@@ -148,7 +153,7 @@ impl Pipeline {
         if let Some(state) = self.station_mut(id) {
             state.stands_until = until;
         }
-        self.tell_evaluation(class, out);
+        self.tell_evaluation(class, now, out);
     }
 
     /// Notes that a period of a station is to be evaluated, since an average of it is given out. A
@@ -181,9 +186,10 @@ impl Pipeline {
     pub(super) fn evaluate_touched(
         &mut self,
         registry: &Registry,
-        now: Timestamp,
+        at: Moment,
         out: &mut Processed,
     ) {
+        let now = at.wall;
         let touched = std::mem::take(&mut self.touched);
         let (mut sets, mut places) = (BTreeSet::new(), BTreeSet::new());
         for (id, period, start) in touched {
@@ -203,10 +209,10 @@ impl Pipeline {
             let metering = self.of_metering(registry, (station, &plan.metering), over, now);
             let of_items = self.of_station(registry, station, period, (start, end));
             for evaluation in of_items.into_iter().chain(metering) {
-                self.tell_evaluation(evaluation, out);
+                self.tell_evaluation(evaluation, at, out);
             }
         }
-        self.evaluate_places(registry, places, out);
+        self.evaluate_places(registry, places, at, out);
         for (id, period, start, end) in sets {
             let Some(set) = registry.sets.get(id.index()) else { continue };
             let mut members = set.members.iter();
@@ -218,7 +224,7 @@ impl Pipeline {
                 continue;
             }
             for evaluation in self.of_set(registry, set, period, (start, end)) {
-                self.tell_evaluation(evaluation, out);
+                self.tell_evaluation(evaluation, at, out);
             }
         }
     }
@@ -340,8 +346,19 @@ impl Pipeline {
         evaluations
     }
 
+    /// Says whether meters of a station count what a place consumes.
+    pub(super) fn meters(&self, station: StationId, place: PlaceId) -> bool {
+        let plan = self.plans.get(station.index());
+        plan.is_some_and(|plan| plan.metering.places.contains(&place))
+    }
+
     /// Remembers an evaluation, and stores it if it is one of a period or says something new.
-    pub(super) fn tell_evaluation(&mut self, evaluation: Evaluation, out: &mut Processed) {
+    pub(super) fn tell_evaluation(
+        &mut self,
+        evaluation: Evaluation,
+        now: Moment,
+        out: &mut Processed,
+    ) {
         let told = Told::of(&evaluation);
         let held = match evaluation.subject {
             Evaluated::Station(id) => match self.station_mut(id) {
@@ -369,7 +386,7 @@ impl Pipeline {
             }
         };
         if newest {
-            self.alert_evaluation(&evaluation, out);
+            self.alert_evaluation(&evaluation, now, out);
         }
         let changed = news || evaluation.period != Period::Native;
         out.evaluations.push(Evaluation { changed, ..evaluation });

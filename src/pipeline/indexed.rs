@@ -1,17 +1,26 @@
 //! Whether somebody is to know of what several items together come to: an index that is bad, a
-//! target that is missed, a class that nobody can give.
+//! target that is missed, a class that nobody can give. What was over before the values of a backlog
+//! came is told once, as past.
 
 use crate::alert::exceedance::Outcome;
 use crate::alert::lasting::{self, Watched};
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
-use crate::domain::evaluation::{Evaluation, Target};
+use crate::domain::evaluation::{Evaluated, Evaluation, Target};
+use crate::domain::name::StationId;
 use crate::domain::registry::{RuleKind, Worse};
+use crate::domain::time::Moment;
+use crate::pipeline::backlog::Backlog;
 use crate::pipeline::{Pipeline, Processed};
 
 impl Pipeline {
     /// Changes the alert about an evaluation that is the newest of its period, or a revision of
     /// it, if that is news.
-    pub(super) fn alert_evaluation(&mut self, evaluation: &Evaluation, out: &mut Processed) {
+    pub(super) fn alert_evaluation(
+        &mut self,
+        evaluation: &Evaluation,
+        now: Moment,
+        out: &mut Processed,
+    ) {
         let key = (evaluation.subject, evaluation.index, evaluation.period);
         let Some(rule) = self.registry.evaluated_rules.get(&key).copied() else { return };
         let Some(RuleKind::Index { worse, pending, keep, .. }) =
@@ -30,10 +39,19 @@ impl Pipeline {
         let said = (outcome, grade);
         let change =
             lasting::judge((pending, keep), watched, said, evaluation.phenomenon_time, || fresh);
+        let firing = watched.firing();
         if watched.is_idle() {
             held.remove(&key);
         }
-        let Some(change) = change else { return };
+        let Some(change) = change else {
+            if let (Some((alert, _)), Outcome::Exceeds) = (firing, outcome)
+                && self.waits_untold(alert)
+            {
+                let backlog = self.kept(evaluation, now);
+                self.tell_what_lasts(alert, evaluation.phenomenon_time.start(), backlog, out);
+            }
+            return;
+        };
         self.state.alerts += u64::from(change.change == AlertChange::Fired);
         let subject = Subject::Evaluated {
             of: evaluation.subject,
@@ -41,7 +59,7 @@ impl Pipeline {
             period: evaluation.period,
         };
         let times = (change.at, change.since);
-        out.alerts.push(AlertEvent {
+        let event = AlertEvent {
             value: evaluation.value,
             period: evaluation.period,
             span: Some(evaluation.phenomenon_time),
@@ -50,8 +68,29 @@ impl Pipeline {
             deciding: evaluation.deciding.first().map(|one| one.property),
             reason: evaluation.reason,
             ..AlertEvent::plain(change.alert, rule, subject, change.change, times)
-        });
+        };
+        let backlog = self.kept(evaluation, now);
+        self.tell_fault(event, backlog, out);
         out.changed = true;
+    }
+
+    /// Gives the backlog that an evaluation is of: its time was over before that was delivered. Of
+    /// several stations that of one is enough, since nobody could evaluate without it.
+    fn kept(&self, evaluation: &Evaluation, now: Moment) -> Option<Backlog> {
+        let of = |id: StationId| self.kept_until(id);
+        let until = match evaluation.subject {
+            Evaluated::Station(id) => of(id),
+            Evaluated::Set(id) => {
+                let set = self.registry.sets.get(id.index())?;
+                set.members.iter().map(|(id, _)| of(*id)).max()?
+            }
+            Evaluated::Place(id) => {
+                let stations = self.registry.stations.iter().map(|station| station.id);
+                stations.filter(|station| self.meters(*station, id)).map(of).max()?
+            }
+        };
+        let end = evaluation.phenomenon_time.end();
+        (end <= until).then_some(Backlog { now, until })
     }
 }
 

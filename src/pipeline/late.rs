@@ -198,7 +198,7 @@ impl Pipeline {
         out.coverage.extend(&recomputed.coverage);
         out.assessments.extend(&recomputed.assessments);
         for evaluation in &recomputed.evaluations {
-            self.tell_evaluation(evaluation.clone(), out);
+            self.tell_evaluation(evaluation.clone(), at, out);
         }
         let registry = Arc::clone(&self.registry);
         for day in &recomputed.days {

@@ -494,7 +494,7 @@ impl Pipeline {
         // What is derived is held beside what the message brings.
         self.weighed.clear();
         self.derive(&registry, Hearing { live: false, ..hearing }, out);
-        self.evaluate_assessed(&registry, out);
+        self.evaluate_assessed(&registry, hearing.now, out);
         self.observed.clear();
     }
 

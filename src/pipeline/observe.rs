@@ -98,6 +98,9 @@ impl Pipeline {
         stream.qc = memory.unwrap_or(stream.qc);
         remember(stream, registry, entry, news, now.wall);
         self.averages_due = earlier(self.averages_due, due);
+        if let Some(backlog) = backlog.filter(|backlog| time < backlog.until) {
+            self.note_kept(datastream.station, backlog.until);
+        }
         let telling = Telling { now, backlog };
         self.inform(registry, datastream, entry, telling, out);
         self.touch(registry, datastream, time);

@@ -14,7 +14,7 @@ use crate::domain::observation::Period;
 use crate::domain::registry::{
     Datastream, Meter, MeterRole, Metered, Production, Registry, Sampling, Station,
 };
-use crate::domain::time::{HOUR, Timestamp};
+use crate::domain::time::{HOUR, Moment, Timestamp};
 use crate::pipeline::evaluate::windows;
 use crate::pipeline::state::{State, StreamState};
 use crate::pipeline::{Pipeline, Processed};
@@ -107,17 +107,18 @@ impl Pipeline {
         &mut self,
         registry: &Registry,
         due: BTreeSet<Due>,
+        at: Moment,
         out: &mut Processed,
     ) {
         for due in &due {
             let Some(meters) = of_place(&self.state, registry, *due) else { continue };
             for evaluation in evaluations(registry, *due, &meters) {
-                self.tell_evaluation(evaluation, out);
+                self.tell_evaluation(evaluation, at, out);
             }
         }
         for (place, period, _, end) in due {
             if period == Period::Day {
-                self.evaluate_production(registry, place, end, out);
+                self.evaluate_production(registry, (place, end), at, out);
             }
         }
     }
@@ -126,8 +127,8 @@ impl Pipeline {
     fn evaluate_production(
         &mut self,
         registry: &Registry,
-        place: PlaceId,
-        until: Timestamp,
+        (place, until): (PlaceId, Timestamp),
+        at: Moment,
         out: &mut Processed,
     ) {
         let mut rows: Vec<&Production> =
@@ -146,7 +147,7 @@ impl Pipeline {
             if meters.iter().any(|one| one.metered.amount.is_some())
                 && let Some(intensity) = intensity(registry, due, &meters)
             {
-                self.tell_evaluation(intensity, out);
+                self.tell_evaluation(intensity, at, out);
             }
         }
     }

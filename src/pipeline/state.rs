@@ -163,6 +163,10 @@ pub struct StationState {
     #[n(8)]
     #[cbor(default)]
     pub checks: Vec<CheckSeries>,
+    /// When the last backlog of it was delivered: what it said of times before was kept until then.
+    #[n(9)]
+    #[cbor(default)]
+    pub kept_until: Timestamp,
 }
 
 /// Writes and reads what a clone shares.
@@ -276,7 +280,7 @@ pub struct State {
     pub weir: BTreeMap<(WeirCondition, Option<NetworkId>), (AlertId, Timestamp)>,
     /// Alerts that fired in a backlog and are not told yet.
     pub untold: BTreeMap<DatastreamId, Untold>,
-    /// Alerts about instruments that did.
+    /// Alerts about instruments and indices that did.
     pub untold_faults: BTreeMap<AlertId, Untold>,
     /// What sets of stations and places came to last.
     pub evaluated: Arc<BTreeMap<Evaluated, Vec<Told>>>,

@@ -81,6 +81,11 @@ impl Scene<'_> {
         if self.event.change == AlertChange::Resolved {
             return format!("{who}：{said}，不再{bad}；持续时段为{since}至{until}");
         }
+        if self.event.change == AlertChange::Past {
+            return format!(
+                "{who}：{since}至{until}曾{bad}，{said}；通知前已恢复，从消息服务器积压数据中发现"
+            );
+        }
         let again = if self.event.change == AlertChange::Changed { "（续报）" } else { "" };
         let by = self.deciding.map_or(String::new(), |item| format!("，首要因子{}", item.name_zh));
         let reason = self.event.reason.map(reason_zh);

@@ -94,6 +94,12 @@ impl Scene<'_> {
         if self.event.change == AlertChange::Resolved {
             return format!("{who}: {said}, no longer {bad}; it was from {since} to {until}");
         }
+        if self.event.change == AlertChange::Past {
+            return format!(
+                "{who}: was {bad} from {since} to {until}, {said}; over before it could be told, \
+                 found in what the broker had kept"
+            );
+        }
         let by = self.deciding.map_or(String::new(), |item| format!(", by {}", item.name_en));
         let reason = self.event.reason.map(reason_words);
         let reason = reason.map_or(String::new(), |reason| format!(", {reason}"));
