@@ -41,7 +41,7 @@ use self::http::Http;
 use self::mail::Mail;
 use self::mqtt::{Mqtt, Parcel};
 use self::notice::sample;
-pub use self::notice::{Letterhead, Notification, notification};
+pub use self::notice::{Letterhead, Notification, in_row, notification};
 use self::pace::Pace;
 use self::robot::{House, Robot};
 pub use self::sentence::clause_zh;

@@ -112,6 +112,14 @@ pub fn notification(registry: &Registry, event: &AlertEvent, head: &Letterhead) 
     Notification { id, body, words, route }
 }
 
+/// Says what an alert is about that fires, in English and Chinese, for where its severity and since
+/// when it lasts stand beside it.
+#[must_use]
+pub fn in_row(registry: &Registry, event: &AlertEvent, head: &Letterhead) -> [String; 2] {
+    let scene = Scene::new(registry, event, &head.home).in_row();
+    [scene.english(), scene.chinese()]
+}
+
 /// Writes what quality control found, with its numbers.
 fn cause_of(registry: &Registry, event: &AlertEvent, cause: &Cause, scene: &Scene<'_>) -> Value {
     let datastream = registry.datastream(cause.datastream);

@@ -104,6 +104,9 @@ pub(super) struct Scene<'a> {
     expected_every_ms: Option<i64>,
     /// The zone in which people there read times.
     pub(super) zone: TimeZone,
+    /// Whether severity and since when stand beside the sentence of what fires, so that it need not
+    /// say them.
+    in_row: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -176,7 +179,13 @@ impl<'a> Scene<'a> {
                 None => station.and_then(shortest),
             },
             zone: station.or(stands).map_or(home, |station| &station.zone).clone(),
+            in_row: false,
         }
+    }
+
+    /// Has the sentence stand where severity and since when have columns of their own.
+    pub(super) fn in_row(self) -> Self {
+        Self { in_row: true, ..self }
     }
 
     /// Gives the limit with its unit, such as `1.5 mg/L`; empty if there is none.

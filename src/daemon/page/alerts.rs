@@ -31,7 +31,7 @@ use crate::http::view::alerts::{
 };
 use crate::journal::Error;
 use crate::journal::read::Reader;
-use crate::notify::{Letterhead, notification};
+use crate::notify::{Letterhead, in_row};
 use crate::pipeline::state::Silence;
 
 /// How many alerts one part of the list shows; the others stand on further ones.
@@ -433,9 +433,10 @@ pub(super) fn happened(one: &Happened<'_>, clock: &dyn Fn(Timestamp) -> String) 
     }
 }
 
-/// Says an alert that fires in one sentence.
+/// Says an alert that fires in one sentence; severity and since when stand beside it.
 pub(super) fn sentence(registry: &Registry, event: &AlertEvent, head: &Letterhead) -> Text {
-    both(&notification(registry, event, head).body, "summary")
+    let [english, chinese] = in_row(registry, event, head);
+    Text::new(english, chinese)
 }
 
 /// Gives an annotation of a notification in both languages.

@@ -37,7 +37,7 @@ impl Scene<'_> {
             (AlertChange::Fired | AlertChange::Changed, Topic::Exceedance) => {
                 let revised = if self.event.revised { "（数值经修正）" } else { "" };
                 let (standing, exceeds) = (self.standing_zh(), self.exceeds_zh());
-                format!("{who}{standing}：{exceeds}；自{since}起{revised}")
+                format!("{who}{standing}：{exceeds}{}{revised}", self.since_zh("；", &since))
             }
             (AlertChange::Resolved, Topic::Exceedance) if self.counts_no_more() => {
                 format!(
@@ -59,14 +59,15 @@ impl Scene<'_> {
             ),
             (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => {
                 let (expected, offline) = (self.expected_zh(), self.offline_zh());
-                let behind = self.behind_zh();
-                format!("{who}：自{since}起{behind}无{property}数据{expected}{offline}")
+                let said = format!("{}{}", self.since_zh("", &since), self.behind_zh());
+                let said = said.trim_start_matches('，');
+                format!("{who}：{said}无{property}数据{expected}{offline}")
             }
             (AlertChange::Resolved, Topic::Silence) => {
                 format!("{who}：{property}数据已恢复，中断时间为{since}至{until}")
             }
             (AlertChange::Fired | AlertChange::Changed, Topic::Weir(condition)) => {
-                format!("weir：{}，自{since}起", self.trouble_zh(condition))
+                format!("weir：{}{}", self.trouble_zh(condition), self.since_zh("，", &since))
             }
             (AlertChange::Resolved, Topic::Weir(condition)) => {
                 format!("weir：已恢复（{}），时间为{since}至{until}", self.trouble_zh(condition))
@@ -82,11 +83,16 @@ impl Scene<'_> {
         text
     }
 
+    /// `；自12:00起`; nothing where that stands beside.
+    fn since_zh(&self, before: &str, since: &str) -> String {
+        if self.in_row { String::new() } else { format!("{before}自{since}起") }
+    }
+
     /// `（续报，严重，已证实）`, of what was told before, is more severe than its rule, or was told as
     /// unconfirmed.
     fn standing_zh(&self) -> String {
         let again = (self.event.change == AlertChange::Changed).then_some("续报");
-        let severity = self.event.severity.map(Severity::word_zh);
+        let severity = self.event.severity.filter(|_| !self.in_row).map(Severity::word_zh);
         let confirmed = self.event.confirmed.then_some("已证实");
         let words: Vec<&str> = again.into_iter().chain(severity).chain(confirmed).collect();
         if words.is_empty() { String::new() } else { format!("（{}）", words.join("，")) }

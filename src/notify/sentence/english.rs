@@ -52,25 +52,9 @@ impl Scene<'_> {
                     format!("it was from {since} to {until}")
                 }
             ),
-            (AlertChange::Fired | AlertChange::Changed, Topic::Silence) => match self.property {
-                Some(property) => {
-                    let (symbol, expected) = (&property.symbol, self.expected());
-                    format!("{who}: no {symbol} since {since}{expected}{}", self.offline())
-                }
-                None => {
-                    let (expected, offline) = (self.expected(), self.offline());
-                    format!("{who}: {} since {since}{expected}{offline}", self.silent())
-                }
-            },
-            (AlertChange::Resolved, Topic::Silence) => match self.property {
-                Some(property) => format!(
-                    "{who}: {} comes again; there was none from {since} to {until}",
-                    property.symbol
-                ),
-                None => format!("{who}: speaks again; it was silent from {since} to {until}"),
-            },
+            (_, Topic::Silence) => self.of_silence(&who, (&since, &until)),
             (AlertChange::Fired | AlertChange::Changed, Topic::Weir(condition)) => {
-                format!("weir: {}, since {since}", self.trouble(condition))
+                format!("weir: {}{}", self.trouble(condition), self.since(", ", &since))
             }
             (AlertChange::Resolved, Topic::Weir(condition)) => {
                 format!("weir: over, from {since} to {until}: {}", self.trouble(condition))
@@ -86,15 +70,40 @@ impl Scene<'_> {
         text
     }
 
+    /// `: no dissolved oxygen since 08:00 (expected every 5 min)`, or that all of it is silent.
+    fn of_silence(&self, who: &str, (since, until): (&str, &str)) -> String {
+        let symbol = self.property.map(|property| &property.symbol);
+        if self.event.change == AlertChange::Resolved {
+            return match symbol {
+                Some(symbol) => {
+                    format!("{who}: {symbol} comes again; there was none from {since} to {until}")
+                }
+                None => format!("{who}: speaks again; it was silent from {since} to {until}"),
+            };
+        }
+        let (expected, offline) = (self.expected(), self.offline());
+        let since = self.since(" ", since);
+        let silent = symbol.map_or_else(|| self.silent(), |symbol| format!("no {symbol}"));
+        // What stands between commas needs the second only if more follows.
+        let silent = if since.is_empty() { silent.trim_end_matches(',') } else { &silent };
+        format!("{who}: {silent}{since}{expected}{offline}")
+    }
+
     /// What exceeds a limit, since when, and whether that was told otherwise before.
     fn exceeds_since(&self, who: &str, since: &str) -> String {
         let revised = if self.event.revised { "; the value was revised" } else { "" };
-        format!("{who}{}{}, since {since}{revised}", self.standing(), self.exceeds())
+        let since = self.since(", ", since);
+        format!("{who}{}{}{since}{revised}", self.standing(), self.exceeds())
+    }
+
+    /// `, since 12:00`; nothing where that stands beside.
+    fn since(&self, before: &str, since: &str) -> String {
+        if self.in_row { String::new() } else { format!("{before}since {since}") }
     }
 
     /// `, critical, confirmed`, where it is more severe than its rule or was told as unconfirmed.
     fn standing(&self) -> String {
-        let severity = self.event.severity.map(Severity::word);
+        let severity = self.event.severity.filter(|_| !self.in_row).map(Severity::word);
         let confirmed = self.event.confirmed.then_some("confirmed");
         severity.into_iter().chain(confirmed).map(|word| format!(", {word}")).collect()
     }

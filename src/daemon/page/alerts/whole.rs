@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{Looked, annotation, both, changed, contacts, happened, spark};
+use super::{Looked, annotation, both, changed, contacts, happened, sentence, spark};
 use crate::daemon::alerts::open::{self, Open};
 use crate::daemon::page::times::offset;
 use crate::daemon::page::{value_view, words};
@@ -147,7 +147,10 @@ impl Told<'_> {
             fires: self.open.is_some(),
             severity: severity.to_owned(),
             route: self.label("route").to_owned(),
-            sentence: both(&self.body, "summary"),
+            sentence: match &self.open {
+                Some(one) => sentence(registry, &one.standing.event, self.looked.head),
+                None => both(&self.body, "summary"),
+            },
             advice: both(&self.body, "advice"),
             state: match &self.open {
                 Some(one) => open::state(registry, one, &|at| self.clock(at)),

@@ -22,7 +22,7 @@ impl Scene<'_> {
                 // A check says itself since when.
                 let since = match self.event.cause {
                     Some(Cause { found: Found::Check(_), .. }) => String::new(),
-                    Some(_) | None => format!("；自{since}起"),
+                    Some(_) | None => self.since_zh("；", since),
                 };
                 format!("{who}{again}：{fault}{since}。{}", self.check_first_zh())
             }

@@ -37,7 +37,8 @@ impl Scene<'_> {
                 let before = self.event.before.map_or(String::new(), |before| {
                     format!("（{}为{}）", self.when_zh(before.span), self.before_text())
                 });
-                format!("{who}：{}{before}，{over}内{by}；自{since}起", self.said_zh())
+                let since = self.since_zh("；", since);
+                format!("{who}：{}{before}，{over}内{by}{since}", self.said_zh())
             }
         }
     }
@@ -54,7 +55,8 @@ impl Scene<'_> {
             }
             AlertChange::Fired | AlertChange::Changed | AlertChange::Withdrawn => {
                 let reason = self.event.reason.map_or("", reason_zh);
-                format!("{who}：{item}有数据但无法评价（{reason}）；自{since}起")
+                let since = self.since_zh("；", since);
+                format!("{who}：{item}有数据但无法评价（{reason}）{since}")
             }
         }
     }
@@ -62,7 +64,7 @@ impl Scene<'_> {
     /// `浑南空气站：空气质量指数230（重度污染），10:00–11:00，首要因子细颗粒物，达到中度污染或更差；自09:00起`.
     pub(super) fn of_index_zh(&self, who: &str, (since, until): (&str, &str)) -> String {
         let Some(index) = self.index else {
-            return format!("{who}：指数异常；自{since}起");
+            return format!("{who}：指数异常{}", self.since_zh("；", since));
         };
         let mut said = index_zh(index).to_owned();
         if let Some(value) = self.event.value {
@@ -90,7 +92,7 @@ impl Scene<'_> {
         let by = self.deciding.map_or(String::new(), |item| format!("，首要因子{}", item.name_zh));
         let reason = self.event.reason.map(reason_zh);
         let reason = reason.map_or(String::new(), |reason| format!("（{reason}）"));
-        format!("{who}{again}：{said}{by}，{bad}{reason}；自{since}起")
+        format!("{who}{again}：{said}{by}，{bad}{reason}{}", self.since_zh("；", since))
     }
 }
 

@@ -21,7 +21,7 @@ impl Scene<'_> {
                 // A check says itself since when.
                 let since = match self.event.cause {
                     Some(Cause { found: Found::Check(_), .. }) => String::new(),
-                    Some(_) | None => format!(", since {since}"),
+                    Some(_) | None => self.since(", ", since),
                 };
                 format!("{who}: {now}{fault}{since}; {}", self.check_first())
             }

@@ -44,9 +44,10 @@ impl Scene<'_> {
                 });
                 let what = self.what().map_or(String::new(), |what| format!(", {what}"));
                 format!(
-                    "{who}: {} {went}{before} to {}{what}: {by} in {over}, since {since}",
+                    "{who}: {} {went}{before} to {}{what}: {by} in {over}{}",
                     self.item(),
-                    self.value_text()
+                    self.value_text(),
+                    self.since(", ", since)
                 )
             }
         }
@@ -67,7 +68,8 @@ impl Scene<'_> {
             ),
             AlertChange::Fired | AlertChange::Changed | AlertChange::Withdrawn => {
                 let reason = self.event.reason.map_or("", reason_words);
-                format!("{who}: {item} comes and can't be assessed, since {since}: {reason}")
+                let since = self.since(", ", since);
+                format!("{who}: {item} comes and can't be assessed{since}: {reason}")
             }
         }
     }
@@ -75,7 +77,8 @@ impl Scene<'_> {
     /// `Hunnan air station: air quality index 230 heavy (10:00–11:00), by fine particles: moderate
     /// or worse, since 09:00`.
     pub(super) fn of_index(&self, who: &str, (since, until): (&str, &str)) -> String {
-        let Some(index) = self.index else { return format!("{who}: an index, since {since}") };
+        let lasts = self.since(", ", since);
+        let Some(index) = self.index else { return format!("{who}: an index{lasts}") };
         let mut said = index_name(index).to_owned();
         if let Some(value) = self.event.value {
             said.push_str(&format!(" {}", self.index_number(value)));
@@ -104,7 +107,7 @@ impl Scene<'_> {
         let reason = self.event.reason.map(reason_words);
         let reason = reason.map_or(String::new(), |reason| format!(", {reason}"));
         let now = if self.event.change == AlertChange::Changed { "now " } else { "" };
-        format!("{who}: {now}{said}{by}: {bad}{reason}, since {since}")
+        format!("{who}: {now}{said}{by}: {bad}{reason}{lasts}")
     }
 }
 
