@@ -698,6 +698,27 @@ fn a_rule_rises_by_class_by_how_many_times_and_by_how_long() {
     check(&of("water-silence", "critical:1h"), "seeds/rules.csv:16:");
 }
 
+#[test]
+fn a_rule_about_an_index_rises_by_a_worse_grade() {
+    let of = |rule: &str, cell: &str| with_column("rules.csv", "rises", rule, cell);
+    let rises = |rule: &str, cell: &str| {
+        let registry = compiled(&of(rule, cell)).unwrap();
+        let rule = registry.rules.iter().find(|one| &*one.name == rule).unwrap();
+        rule.rises.iter().map(|rise| (rise.to, rise.from)).collect::<Vec<_>>()
+    };
+    assert_eq!(rises("air-quality", ""), []);
+    assert_eq!(rises("air-quality", "critical:6"), [(Severity::Critical, Threshold::Grade(6))]);
+    assert_eq!(rises("black-odour", "critical:2"), [(Severity::Critical, Threshold::Grade(2))]);
+    // Bad is the fifth grade of six already, and classes, times and durations are those of limits.
+    for wrong in
+        ["critical:5", "critical:7", "warning:6", "critical:V", "critical:1x", "critical:24h"]
+    {
+        check(&of("air-quality", wrong), "seeds/rules.csv:22:");
+    }
+    // A share, a target and a class that nobody can give have no grades.
+    check(&of("power-factor", "warning:2"), "seeds/rules.csv:25:");
+}
+
 /// Gives the example with one more rule, of a kind with a scope, `of`, `level` and `pending`.
 fn with_rule(kind: &str, scope: &str, [of, level, pending]: [&str; 3]) -> Tables {
     let mut tables = example();

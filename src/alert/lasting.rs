@@ -57,6 +57,12 @@ impl Watched {
         self.state.pending()
     }
 
+    /// Gives the worst grade that was told, where it has grades; else 0.
+    #[must_use]
+    pub fn worst(&self) -> u8 {
+        self.worst
+    }
+
     /// Gives the alert while it fires, and since when it lasts.
     #[must_use]
     pub fn firing(&self) -> Option<(AlertId, Timestamp)> {

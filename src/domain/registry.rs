@@ -49,7 +49,9 @@ pub use self::qc::{
     Attenuated, Check, Climate, Falls, FlatLine, GrossRange, Qc, Rate, Season, Spike, SpikeMethod,
     Thresholds, TimingGap, Tolerance, UnitMistake,
 };
-pub use self::rule::{Persistence, Rise, Rule, RuleKind, Slope, Threshold, Worse, risen};
+pub use self::rule::{
+    Persistence, Rise, Rule, RuleKind, Slope, Threshold, Worse, risen, risen_by_grade,
+};
 pub use self::site::{Place, Reach, Station, StationGrade, StationSet, StationStage};
 pub use self::topic::{
     Format, Level, Options, Pointers, TimeUnit, TopicRule, Words, filter, several,

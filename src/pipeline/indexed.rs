@@ -1,13 +1,15 @@
 //! Whether somebody is to know of what several items together come to: an index that is bad, a
-//! target that is missed, a class that nobody can give. What was over before the values of a backlog
-//! came is told once, as past.
+//! target that is missed, a class that nobody can give. What was over before the values of a
+//! backlog came is told once, as past.
+
+use std::sync::Arc;
 
 use crate::alert::exceedance::Outcome;
 use crate::alert::lasting::{self, Watched};
 use crate::domain::alert::{AlertChange, AlertEvent, AlertId, Subject};
 use crate::domain::evaluation::{Evaluated, Evaluation, Target};
 use crate::domain::name::StationId;
-use crate::domain::registry::{RuleKind, Worse};
+use crate::domain::registry::{RuleKind, Worse, risen_by_grade};
 use crate::domain::time::Moment;
 use crate::pipeline::backlog::Backlog;
 use crate::pipeline::{Pipeline, Processed};
@@ -23,8 +25,9 @@ impl Pipeline {
     ) {
         let key = (evaluation.subject, evaluation.index, evaluation.period);
         let Some(rule) = self.registry.evaluated_rules.get(&key).copied() else { return };
-        let Some(RuleKind::Index { worse, pending, keep, .. }) =
-            self.registry.rule(rule).map(|rule| rule.kind)
+        let registry = Arc::clone(&self.registry);
+        let Some((RuleKind::Index { worse, pending, keep, .. }, rises)) =
+            registry.rule(rule).map(|rule| (rule.kind, &*rule.rises))
         else {
             return;
         };
@@ -39,7 +42,7 @@ impl Pipeline {
         let said = (outcome, grade);
         let change =
             lasting::judge((pending, keep), watched, said, evaluation.phenomenon_time, || fresh);
-        let firing = watched.firing();
+        let (firing, severity) = (watched.firing(), risen_by_grade(rises, watched.worst()));
         if watched.is_idle() {
             held.remove(&key);
         }
@@ -65,6 +68,7 @@ impl Pipeline {
             span: Some(evaluation.phenomenon_time),
             unconfirmed: evaluation.unconfirmed,
             grade: evaluation.grade,
+            severity,
             deciding: evaluation.deciding.first().map(|one| one.property),
             reason: evaluation.reason,
             ..AlertEvent::plain(change.alert, rule, subject, change.change, times)

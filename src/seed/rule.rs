@@ -17,7 +17,7 @@ use crate::domain::name::{
 use crate::domain::observation::{Period, Periods};
 use crate::domain::quality::{Flag, Test};
 use crate::domain::registry::{
-    Datastream, Persistence, Registry, Rise, Rule, RuleKind, StationStage, Statistic,
+    Datastream, Persistence, Registry, Rise, Rule, RuleKind, StationStage, Statistic, Worse,
 };
 use crate::seed::cell;
 use crate::seed::draft::Draft;
@@ -80,7 +80,7 @@ pub(super) fn rules(sheets: &Sheets, draft: &mut Draft) {
             warning_share: warning_share(&mut cells, kind),
             route: route(&mut cells, kind),
             severity,
-            rises: risen(&mut cells, kind, severity),
+            rises: risen(&mut cells, &what, severity),
             advice_en: cells.text("advice_en").into(),
             advice_zh: cells.text("advice_zh").into(),
         };
@@ -492,12 +492,22 @@ fn so_many_of(text: &str) -> Option<Persistence> {
     fits.then_some(Persistence::Of { need, of })
 }
 
-fn risen(cells: &mut Cells<'_>, kind: Kind, severity: Severity) -> Box<[Rise]> {
-    if kind != Kind::Exceedance {
-        cells.empty(&["rises"], "a rule that watches no limit");
-        return Box::default();
+fn risen(cells: &mut Cells<'_>, what: &RuleKind, severity: Severity) -> Box<[Rise]> {
+    match *what {
+        RuleKind::Exceedance { .. } => rises::rises(cells, severity),
+        RuleKind::Index { index, worse: Worse::Grade(bad), .. } => {
+            rises::by_grade(cells, severity, (index, bad))
+        }
+        RuleKind::Index { .. }
+        | RuleKind::Silence { .. }
+        | RuleKind::Instrument { .. }
+        | RuleKind::Rise { .. }
+        | RuleKind::NotAssessable { .. }
+        | RuleKind::Weir(_) => {
+            cells.empty(&["rises"], "a rule that watches neither a limit nor a grade");
+            Box::default()
+        }
     }
-    rises::rises(cells, severity)
 }
 
 fn severity(cells: &mut Cells<'_>) -> Severity {

@@ -23,7 +23,7 @@ pub enum Persistence {
     },
 }
 
-/// From where on an exceedance is more severe than its rule says.
+/// From where on an alert is more severe than its rule says.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Threshold {
     /// The value is of this class or a worse one, of an item that has classes.
@@ -32,6 +32,8 @@ pub enum Threshold {
     Multiple(f64),
     /// It lasts so long, ms.
     Lasts(i64),
+    /// An index comes to this grade or a worse one.
+    Grade(u8),
 }
 
 /// A step of severity.
@@ -56,8 +58,17 @@ pub fn risen(
             class.is_none() && multiple.is_some_and(|multiple| multiple >= from)
         }
         Threshold::Lasts(from) => lasts_ms >= from,
+        Threshold::Grade(_) => false,
     });
     reached.map(|rise| rise.to).max()
+}
+
+/// Gives the severity that an index rises to by its worst grade; nothing where it is as its rule
+/// says.
+#[must_use]
+pub fn risen_by_grade(rises: &[Rise], worst: u8) -> Option<Severity> {
+    let reached = |rise: &&Rise| matches!(rise.from, Threshold::Grade(from) if from <= worst);
+    rises.iter().filter(reached).map(|rise| rise.to).max()
 }
 
 /// By how much a value must change.

@@ -84,16 +84,25 @@ fn worse(text: &str) -> Option<(Index, Worse)> {
     let worse = match (sign, level, index) {
         (":", "target", _) => Worse::Missed,
         (":", "not_assessable", _) => Worse::NotAssessable,
-        (":", ">V", Index::WaterClass) => Worse::Grade(WaterClass::WorseThanV.number() as u8),
-        (":", name, Index::WaterClass) => Worse::Grade(WaterClass::from_name(name)?.number() as u8),
-        (":", grade, Index::Aqi | Index::Trophic | Index::BlackOdour | Index::RiverGrade) => {
-            Worse::Grade(grade.parse().ok().filter(|grade| (1..=6).contains(grade))?)
-        }
+        (":", text, _) => Worse::Grade(grade(index, text)?),
         (">", _, _) => Worse::Above(number()?),
         ("<", _, _) => Worse::Below(number()?),
         (_, _, _) => return None,
     };
     Some((index, worse))
+}
+
+/// Reads a grade of an index as its number: `V` and `>V` of the water class, else the number of
+/// `aqi_grades.csv` or `grades.csv`.
+pub(super) fn grade(index: Index, text: &str) -> Option<u8> {
+    match (index, text) {
+        (Index::WaterClass, ">V") => Some(WaterClass::WorseThanV.number() as u8),
+        (Index::WaterClass, name) => Some(WaterClass::from_name(name)?.number() as u8),
+        (Index::Aqi | Index::Trophic | Index::BlackOdour | Index::RiverGrade, number) => {
+            number.parse().ok().filter(|grade| (1..=6).contains(grade))
+        }
+        (_, _) => None,
+    }
 }
 
 /// Reads the one period that a rule looks at.

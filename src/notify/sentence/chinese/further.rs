@@ -88,11 +88,11 @@ impl Scene<'_> {
                 "{who}：{since}至{until}曾{bad}，{said}；通知前已恢复，从消息服务器积压数据中发现"
             );
         }
-        let again = if self.event.change == AlertChange::Changed { "（续报）" } else { "" };
+        let standing = self.standing_zh();
         let by = self.deciding.map_or(String::new(), |item| format!("，首要因子{}", item.name_zh));
         let reason = self.event.reason.map(reason_zh);
         let reason = reason.map_or(String::new(), |reason| format!("（{reason}）"));
-        format!("{who}{again}：{said}{by}，{bad}{reason}{}", self.since_zh("；", since))
+        format!("{who}{standing}：{said}{by}，{bad}{reason}{}", self.since_zh("；", since))
     }
 }
 

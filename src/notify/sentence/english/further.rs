@@ -107,7 +107,8 @@ impl Scene<'_> {
         let reason = self.event.reason.map(reason_words);
         let reason = reason.map_or(String::new(), |reason| format!(", {reason}"));
         let now = if self.event.change == AlertChange::Changed { "now " } else { "" };
-        format!("{who}: {now}{said}{by}: {bad}{reason}{lasts}")
+        let standing = self.standing();
+        format!("{who}{standing}: {now}{said}{by}: {bad}{reason}{lasts}")
     }
 }
 
