@@ -64,7 +64,8 @@ impl Basin {
             let first = exceedance.since.plus(reach.low_ms);
             let last = exceedance.until.map(|until| until.plus(reach.high_ms));
             let fits = first <= since && last.is_none_or(|last| since <= last);
-            fits.then_some(Upstream { station: reach.upstream, since: exceedance.since })
+            let Exceedance { since, until } = *exceedance;
+            fits.then_some(Upstream { station: reach.upstream, since, until })
         })
         .next()
     }

@@ -61,6 +61,18 @@ impl State {
         }
     }
 
+    /// Gives since when all is well again, if a value of a time that is well ends what fires: the
+    /// time of the first such value.
+    #[must_use]
+    pub fn well_since(&self, span: PhenomenonTime) -> Option<Timestamp> {
+        match self {
+            Self::Firing { over, .. } => {
+                Some(over.as_ref().map_or(span.start(), |over| over.since.min(span.start())))
+            }
+            Self::Inactive | Self::Pending(_) => None,
+        }
+    }
+
     /// Gives the alert while it fires, and since when it lasts.
     #[must_use]
     pub fn firing(&self) -> Option<(AlertId, Timestamp)> {
@@ -254,6 +266,8 @@ pub struct Change {
     pub at: Timestamp,
     /// Since when the first of its reasons lasts.
     pub since: Timestamp,
+    /// Of one that ended by values that are well: since when they are.
+    pub well_since: Option<Timestamp>,
     /// The reasons that stand now.
     pub reasons: Periods,
     /// How severe it became, where that is more than its rule says.
@@ -287,6 +301,7 @@ pub fn judge(
     let alert = || held.map_or_else(fresh, |(alert, _)| alert);
     let alone = heard.sampled && is_first(state, heard.span.start());
     let change;
+    let well = state.well_since(heard.span).filter(|_| heard.outcome == Outcome::Clear);
     (*state, change) = next(terms, std::mem::take(state), heard.outcome, heard.span, alert);
     let (alert, since) = firing(first, further).or(held)?;
     let states = std::iter::once(&*first).chain(&further.states);
@@ -294,7 +309,8 @@ pub fn judge(
         |(period, state): (Period, &State)| matches!(state, State::Firing { .. }).then_some(period);
     let reasons: Periods = heard.of.iter().zip(states).filter_map(stands).collect();
     let news = further.tell(terms, (heard, alone), (reasons, change), since)?;
-    Some(Change { alert, reasons, ..news })
+    let well_since = well.filter(|_| news.change == AlertChange::Resolved);
+    Some(Change { alert, reasons, well_since, ..news })
 }
 
 /// Says whether no value before one of a time speaks for a reason yet.
@@ -409,6 +425,7 @@ impl Further {
             change,
             at,
             since,
+            well_since: None,
             reasons,
             severity,
             unconfirmed: doubted || heard.suspect,

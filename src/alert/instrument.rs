@@ -71,6 +71,8 @@ pub struct Change {
     pub at: Timestamp,
     /// Since when the instrument is at fault.
     pub since: Timestamp,
+    /// Of one that ended by values that are well: since when they are.
+    pub well_since: Option<Timestamp>,
     /// What is wrong; of one that ended, what was told last.
     pub cause: (Test, Flag),
 }
@@ -178,6 +180,7 @@ pub fn judge(
     let held = watch.firing();
     let change;
     let state = std::mem::take(&mut watch.state);
+    let well = state.well_since(span).filter(|_| outcome == Outcome::Clear);
     (watch.state, change) = exceedance::next(terms, state, outcome, span, fresh);
     let (alert, since) = watch.firing().or(held)?;
     let news = match finding {
@@ -187,7 +190,8 @@ pub fn judge(
     let change = change.or(news.then_some(AlertChange::Changed))?;
     let at = span.start().max(watch.last.plus(1));
     watch.last = at;
-    Some(Change { alert, change, at, since, cause: watch.cause? })
+    let well_since = well.filter(|_| change == AlertChange::Resolved);
+    Some(Change { alert, change, at, since, well_since, cause: watch.cause? })
 }
 
 #[cfg(test)]

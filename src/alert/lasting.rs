@@ -36,6 +36,8 @@ pub struct Change {
     pub at: Timestamp,
     /// Since when it lasts.
     pub since: Timestamp,
+    /// Of one that ended by values that are well: since when they are.
+    pub well_since: Option<Timestamp>,
 }
 
 impl Watched {
@@ -85,6 +87,7 @@ pub fn judge(
     let held = watched.firing();
     let change;
     let state = std::mem::take(&mut watched.state);
+    let well = state.well_since(span).filter(|_| outcome == Outcome::Clear);
     (watched.state, change) = exceedance::next(terms, state, outcome, span, fresh);
     let (alert, since) = watched.firing().or(held)?;
     let worse = outcome == Outcome::Exceeds && grade > watched.worst;
@@ -94,7 +97,8 @@ pub fn judge(
     }
     let at = span.start().max(watched.last.plus(1));
     watched.last = at;
-    Some(Change { alert, change: news, at, since })
+    let well_since = well.filter(|_| news == AlertChange::Resolved);
+    Some(Change { alert, change: news, at, since, well_since })
 }
 
 #[cfg(test)]

@@ -319,6 +319,9 @@ pub struct Upstream {
     /// Since when it exceeds.
     #[n(1)]
     pub since: Timestamp,
+    /// Until when it did, if that is over.
+    #[n(2)]
+    pub until: Option<Timestamp>,
 }
 
 /// The value of an item before the one in question: the sample or mean before it.
@@ -424,6 +427,10 @@ pub struct AlertEvent {
     /// Of a certificate: when it ends.
     #[n(26)]
     pub until: Option<Timestamp>,
+    /// Of one that ended by values that are well: since when they are. It ended later, by as long
+    /// as its rule keeps it.
+    #[n(27)]
+    pub well_since: Option<Timestamp>,
 }
 
 impl AlertEvent {
@@ -465,6 +472,7 @@ impl AlertEvent {
             reason: None,
             revised: false,
             until: None,
+            well_since: None,
         }
     }
 }

@@ -157,8 +157,9 @@ impl Renderer {
     /// An alert's change is a point of `alert`: tags `place`, `station`, `position`, `rule` and
     /// `subject` (the value's field, `station`, or a condition of weir with the network's name);
     /// fields `state`, `alert` (its number), `since` (ms), `unconfirmed`, `limit`, `upstream`
-    /// (the station's name), `route`, and `value`, `multiple` and `cause` (the test that found
-    /// something wrong), `cause_flag`, `cause_since` where there are such.
+    /// (the station's name), `route`, and `value`, `multiple`, `well_since` (ms; of one that ended)
+    /// and `cause` (the test that found something wrong), `cause_flag`, `cause_since` where there
+    /// are such.
     pub fn render(&mut self, registry: &Registry, points: Points<'_>, out: &mut Vec<u8>) -> usize {
         let mut lines = self.render_observations(points.observations, out);
         for control in points.controls {

@@ -85,6 +85,7 @@ pub fn notification(registry: &Registry, event: &AlertEvent, head: &Letterhead) 
         "before_from": event.before.map_or(String::new(), |before| time(before.span.start())),
         "reasons": reasons.join(" "),
         "since": time(event.since),
+        "well_since": event.well_since.map_or(String::new(), time),
         "state": event.change.word(),
         "severity": event.severity.or(rule.map(|rule| rule.severity)).map_or("", |one| one.word()),
         "confirmed": if event.confirmed { "true" } else { "" },

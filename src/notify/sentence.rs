@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::domain::alert::{AlertEvent, Subject, WeirCondition};
+use crate::domain::alert::{AlertEvent, Subject, Upstream, WeirCondition};
 use crate::domain::assessment::{Bound, Limit, WaterClass};
 use crate::domain::check::ByCheck;
 use crate::domain::evaluation::{Evaluated, Grade, Index};
@@ -91,7 +91,7 @@ pub(super) struct Scene<'a> {
     limit: Option<&'a Limit>,
     pub(super) unit: &'a str,
     pub(super) network: Option<&'a str>,
-    upstream: Option<(&'a Station, Timestamp)>,
+    upstream: Option<(&'a Station, Upstream)>,
     /// What the rule watches.
     kind_of_rule: Option<RuleKind>,
     /// What is evaluated, of whom, and the item that decided.
@@ -144,7 +144,7 @@ impl<'a> Scene<'a> {
         let property = of.and_then(|stream| registry.property(stream.property));
         let upstream = event
             .upstream
-            .and_then(|upstream| Some((registry.station(upstream.station)?, upstream.since)));
+            .and_then(|upstream| Some((registry.station(upstream.station)?, upstream)));
         let place = match evaluated {
             Some((Evaluated::Place(id), _)) => Some(id),
             Some((Evaluated::Station(_) | Evaluated::Set(_), _)) | None => {
@@ -314,6 +314,11 @@ impl<'a> Scene<'a> {
     /// met.
     fn counts_no_more(&self) -> bool {
         self.event.limit.is_none()
+    }
+
+    /// Gives until when that lasted which the alert is about: it is kept for a while after.
+    fn until(&self) -> Timestamp {
+        self.event.well_since.unwrap_or(self.event.at)
     }
 
     /// Says whether the end is a revision of the very value that began it.

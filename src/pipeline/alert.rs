@@ -77,7 +77,10 @@ impl Pipeline {
                     event.upstream = basin.upstream(registry, station, property, change.since);
                 }
             }
-            (AlertChange::Resolved, _) => self.state.basin.ended(station, property, change.at),
+            (AlertChange::Resolved, _) => {
+                let over = change.well_since.unwrap_or(change.at);
+                self.state.basin.ended(station, property, over);
+            }
             // What is near a limit is no wave.
             (_, _) => {}
         }
@@ -241,8 +244,9 @@ fn heard(
     }
 }
 
-fn event(rule: RuleId, change: Change, period: Period, assessment: &Assessment) -> AlertEvent {
-    let Change { alert, change, at, since, reasons, severity, unconfirmed, confirmed } = change;
+fn event(rule: RuleId, told: Change, period: Period, assessment: &Assessment) -> AlertEvent {
+    let Change { alert, change, at, since, well_since, reasons, .. } = told;
+    let Change { severity, unconfirmed, confirmed, .. } = told;
     let subject = Subject::Datastream(assessment.datastream);
     let (limit, multiple, within) = match assessment.verdict {
         Verdict::Within { limit } => (Some(limit), None, true),
@@ -262,6 +266,7 @@ fn event(rule: RuleId, change: Change, period: Period, assessment: &Assessment) 
         span: Some(assessment.phenomenon_time),
         reasons,
         share: assessment.share.filter(|_| warns),
+        well_since,
         ..AlertEvent::plain(alert, rule, subject, change, (at, since))
     }
 }

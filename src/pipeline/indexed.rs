@@ -71,6 +71,7 @@ impl Pipeline {
             severity,
             deciding: evaluation.deciding.first().map(|one| one.property),
             reason: evaluation.reason,
+            well_since: change.well_since,
             ..AlertEvent::plain(change.alert, rule, subject, change.change, times)
         };
         let backlog = self.kept(evaluation, now);

@@ -76,9 +76,10 @@ impl Pipeline {
         };
         let (station, itself) = (datastream.station, Subject::Datastream(datastream.id));
         let subject = if of_station { Subject::Station(station) } else { itself };
-        let Change { alert, change, at, since, cause } = change;
+        let Change { alert, change, at, since, well_since, cause } = change;
         self.state.alerts += u64::from(change == AlertChange::Fired);
         let mut event = AlertEvent::plain(alert, told_by, subject, change, (at, since));
+        event.well_since = well_since;
         // Of a clock no value says anything.
         if cause.0 != Test::Clock {
             event.span = Some(span);

@@ -95,6 +95,7 @@ impl Pipeline {
             before: said.before,
             reason: said.reason,
             unconfirmed: assessment.unconfirmed,
+            well_since: change.well_since,
             ..AlertEvent::plain(change.alert, rule, subject, change.change, times)
         };
         self.tell_fault(event, backlog, out);

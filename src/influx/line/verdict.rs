@@ -139,6 +139,9 @@ pub(super) fn push_alert(registry: &Registry, event: &AlertEvent, out: &mut Vec<
     fields.text("limit", &limit_name(registry, event.limit));
     fields.float("multiple", event.multiple);
     fields.integer("since", event.since.millis());
+    if let Some(well) = event.well_since {
+        fields.integer("well_since", well.millis());
+    }
     fields.text("upstream", upstream.map_or("", |station| &station.name));
     fields.truth("unconfirmed", event.unconfirmed);
     let route = registry.rule(event.rule).map_or("", |rule| rule.route.word());

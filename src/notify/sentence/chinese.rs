@@ -17,7 +17,7 @@ impl Scene<'_> {
     /// Gives the Chinese sentence, without a full stop.
     pub(in crate::notify) fn chinese(&self) -> String {
         let since = self.clock(self.event.since, &DAYS);
-        let until = self.clock(self.event.at, &DAYS);
+        let until = self.clock(self.until(), &DAYS);
         let who = self.who_chinese();
         let property = self.property.map_or("", |property| &property.name_zh);
         let mut text = match (self.event.change, self.topic) {
@@ -73,9 +73,13 @@ impl Scene<'_> {
                 format!("weir：已恢复（{}），时间为{since}至{until}", self.trouble_zh(condition))
             }
         };
-        if let Some((station, since)) = self.upstream {
-            let since = self.clock(since, &DAYS);
-            text.push_str(&format!("，上游{}自{since}起超标", station.name_zh));
+        if let Some((station, over)) = self.upstream {
+            let since = self.clock(over.since, &DAYS);
+            let until = over.until.map(|until| self.clock(until, &DAYS));
+            let lasted = until.map_or(format!("自{since}起超标"), |until| {
+                format!("曾于{since}至{until}超标")
+            });
+            text.push_str(&format!("，上游{}{lasted}", station.name_zh));
         }
         if self.event.unconfirmed {
             text.push_str(&self.unconfirmed_zh());

@@ -17,7 +17,7 @@ impl Scene<'_> {
     /// Gives the English sentence, without a full stop.
     pub(in crate::notify) fn english(&self) -> String {
         let since = self.clock(self.event.since, &DAYS);
-        let until = self.clock(self.event.at, &DAYS);
+        let until = self.clock(self.until(), &DAYS);
         let who = self.who_english();
         let mut text = match (self.event.change, self.topic) {
             (AlertChange::Withdrawn, _) => withdrawn(&who, &since),
@@ -60,9 +60,12 @@ impl Scene<'_> {
                 format!("weir: over, from {since} to {until}: {}", self.trouble(condition))
             }
         };
-        if let Some((station, since)) = self.upstream {
-            let since = self.clock(since, &DAYS);
-            text.push_str(&format!(", after {} since {since}", station.name_en));
+        if let Some((station, over)) = self.upstream {
+            let since = self.clock(over.since, &DAYS);
+            let until = over.until.map(|until| self.clock(until, &DAYS));
+            let lasted =
+                until.map_or(format!("since {since}"), |until| format!("{since} to {until}"));
+            text.push_str(&format!(", after {} {lasted}", station.name_en));
         }
         if self.event.unconfirmed {
             text.push_str(&self.unconfirmed());

@@ -105,7 +105,7 @@ fn alert(alert: &Value, language: Language) -> Value {
             Language::Zh => clause_zh(&clause).trim().to_owned(),
         },
         "since": minute(&since),
-        "ended": if over { minute(&line(&alert["endsAt"])) } else { String::new() },
+        "ended": if over { minute(&until(alert)) } else { String::new() },
         "level": level(severity(alert), language),
         "unconfirmed": !matches!(&*unconfirmed, "" | "false"),
         "owner": owner(annotations, language),
@@ -159,6 +159,12 @@ fn line(value: &Value) -> String {
 }
 
 /// Gives a time of RFC 3339 to the minute, as a clock on the wall shows it there.
+/// Gives until when what an alert was about lasted: it ended later, by as long as its rule keeps it.
+fn until(alert: &Value) -> String {
+    let well = line(&alert["annotations"]["well_since"]);
+    if well.is_empty() { line(&alert["endsAt"]) } else { well }
+}
+
 fn minute(time: &str) -> String {
     match (time.get(..10), time.get(11..16)) {
         (Some(day), Some(minute)) if !time.starts_with("0001-") => format!("{day} {minute}"),
