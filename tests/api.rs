@@ -336,7 +336,8 @@ fn the_page_shows_the_same(site: &Site) {
     assert!(!page.contains("<b>") && !page.contains("style="), "{page}");
     assert!(!page.contains("/a</code>"), "the path of a channel's address may be a key");
     let chinese = get(site.weir.page(), "/weir?lang=zh").1;
-    for words in ["台账", "平衡", "死信", "通知通道", "现行基础表版本", "重跑"] {
+    for words in ["台账", "平衡", "死信", "通知渠道", "现行基础表版本", "重新处理"]
+    {
         assert!(chinese.contains(words), "no `{words}` in {chinese}");
     }
     assert!(!chinese.contains("Dead letters") && !chinese.contains("at one piece of work"));

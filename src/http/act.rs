@@ -69,7 +69,7 @@ async fn house(shared: &Shared, form: &Form, role: Role) -> Option<Vec<Text>> {
     let (Ok(words) | Err(words)) = match (deed, retry(form)) {
         ("retry", Some(asked)) => (shared.source.house.retry)(asked).await,
         ("retry", None) => {
-            Err(vec![Text::new("say which dead letters are meant", "请指定要重跑的死信")])
+            Err(vec![Text::new("say which dead letters are meant", "请指定要重新处理的死信")])
         }
         _ => (shared.source.house.test)(form.text("channel")).await,
     };

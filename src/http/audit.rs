@@ -74,7 +74,7 @@ mod tests {
             at: "2026-06-01T08:10:00+08:00".to_owned(),
             person: "li.na".to_owned(),
             what: Text::new("comment", "备注"),
-            about: Text::new("alert 7", "报警 7"),
+            about: Text::new("alert 7", "告警 7"),
             words: "=HYPERLINK(\"http://evil.example\"), 已取样".to_owned(),
             ..ActView::default()
         };

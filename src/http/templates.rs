@@ -305,7 +305,7 @@ mod tests {
         assert!(english.contains("flag 3: spike"), "{english}");
         assert!(english.contains("spike: flag 3 – suspect above 2 mg"), "{english}");
         let chinese = render(&view("Puhe"), Language::Chinese);
-        assert!(chinese.contains("尖峰: 标记 3 – 可疑 高于 2 mg"), "{chinese}");
+        assert!(chinese.contains("尖峰: 标识 3 – 可疑 高于 2 mg"), "{chinese}");
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Observer {
 
 fn with_alert(act: AlertActHeld, home: &TimeZone) -> ActView {
     let about = match (act.alert, act.silence) {
-        (Some(alert), _) => Text::new(format!("alert {alert}"), format!("报警 {alert}")),
+        (Some(alert), _) => Text::new(format!("alert {alert}"), format!("告警 {alert}")),
         (None, Some(silence)) => Text::new(format!("silence {silence}"), format!("静默 {silence}")),
         (None, None) => Text::default(),
     };
@@ -114,7 +114,7 @@ fn of_values(one: &Invalidation, registry: &Registry, home: &TimeZone) -> Vec<Ti
     };
     let said = match (&one.by_check, one.flag) {
         (Some(_), _) => Text::new("check failed", "检查不合格"),
-        (None, Flag::Suspect) => Text::new("called in doubt", "标为存疑"),
+        (None, Flag::Suspect) => Text::new("called in doubt", "判为可疑"),
         (None, _) => Text::new("invalidated", "判为无效"),
     };
     let mut acts = vec![act(&one.said, said)];

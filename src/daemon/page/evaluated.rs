@@ -213,7 +213,7 @@ fn evaluation(scene: &Scene<'_>, told: &Told) -> EvaluationView {
 fn marks(told: &Told, old: bool) -> Vec<Text> {
     let marks = [
         (!told.legal, "indicative", "仅供参考"),
-        (told.unconfirmed, "unconfirmed: of a suspect value", "待确认：含存疑数值"),
+        (told.unconfirmed, "unconfirmed: of a suspect value", "待核实：含可疑数值"),
         (old, "too old to stand for now", "已过时，不代表当前"),
     ];
     marks.into_iter().filter(|(holds, ..)| *holds).map(|(_, en, zh)| Text::new(en, zh)).collect()

@@ -22,7 +22,7 @@ impl Scene<'_> {
         let property = self.property.map_or("", |property| &property.name_zh);
         let mut text = match (self.event.change, self.topic) {
             (AlertChange::Withdrawn, _) => format!(
-                "{who}：自{since}起的报警已撤销，其规则或对象已变更或从种子表中移除，无法判断是否已恢复"
+                "{who}：自{since}起的告警已撤销，其规则或对象已变更或从种子表中移除，无法判断是否已恢复"
             ),
             (_, Topic::Instrument) => self.of_instrument_zh(&who, (&since, &until)),
             (_, Topic::Rise) => self.of_rise_zh(&who, (&since, &until)),
@@ -41,7 +41,7 @@ impl Scene<'_> {
             }
             (AlertChange::Resolved, Topic::Exceedance) if self.counts_no_more() => {
                 format!(
-                    "{who}：撤回报警：{}已判无效{}，自{since}起的报警无有效数据支持",
+                    "{who}：撤回告警：{}已判无效{}，自{since}起的告警无有效数据支持",
                     self.said_zh(),
                     self.why_it_counts_no_more_zh()
                 )
@@ -141,7 +141,7 @@ impl Scene<'_> {
             (None, None) => match (self.event.subject, self.set) {
                 (Subject::Weir { .. }, _) => String::from("weir"),
                 (_, Some(set)) => format!("站组{}", set.name),
-                (_, None) => format!("报警{}", self.event.alert.0),
+                (_, None) => format!("告警{}", self.event.alert.0),
             },
         }
     }

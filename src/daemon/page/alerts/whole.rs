@@ -203,7 +203,7 @@ impl Told<'_> {
         let reasons = self.said("reasons").split_whitespace().filter_map(period_named);
         facts.add(("by which values", "依据"), joined(reasons.map(words::period)));
         if let Some(test) = Test::ALL.into_iter().find(|one| one.name() == self.said("cause")) {
-            facts.add(("found by the test", "质控测试"), threshold::name(test));
+            facts.add(("found by the test", "质控检验"), threshold::name(test));
         }
         if self.said("unconfirmed") == "true" {
             let words = Text::new("unconfirmed: a suspect value says so", "待核实：数值可疑");
@@ -214,7 +214,7 @@ impl Told<'_> {
             ("gateway", "gateway", "网关"),
             ("network", "network", "网络"),
             ("index", "index", "指数"),
-            ("set", "set of stations", "站点集合"),
+            ("set", "set of stations", "点位组"),
         ] {
             facts.add((en, zh), Text::same(self.label(key)));
         }

@@ -180,7 +180,7 @@ fn dot(view: &View, station: &Station) -> DotView {
         say(Text::new("target or limit not met", "未达目标或超限"));
     }
     if silent {
-        say(Text::new("silent, this is its last", "静默，此为最后结果"));
+        say(Text::new("silent, this is its last", "数据中断，此为最后一次结果"));
     }
     if doubted {
         say(Text::new("a sensor is in doubt", "传感器存疑"));

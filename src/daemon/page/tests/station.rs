@@ -74,7 +74,7 @@ fn a_station_shows_what_its_values_are_and_what_stands_behind_them() {
     let covered = shown.coverage[0].days[0];
     assert_eq!((covered.expected, covered.received, covered.valid), (664, 1, 1));
     assert_eq!((shown.days.len(), &*shown.days[0]), (7, "06-01"));
-    assert_eq!(shown.form, ["2026-06-01T10:04".to_owned(), "2026-06-01T11:04".to_owned()]);
+    assert_eq!(shown.form, ["2026-06-01T10:04".to_owned(), "2026-06-01T11:05".to_owned()]);
     let daoyi = page::page(&view, "puhe-daoyi").unwrap();
     assert_eq!(&*daoyi.calibrations[0].formula, "1.02 × raw − 0.05 mg/L");
     assert_eq!((&*daoyi.heard, daoyi.coverage.len()), ("", 0));

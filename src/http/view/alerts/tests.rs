@@ -119,7 +119,7 @@ fn each_language_is_whole() {
     check(&chinese, &["■ 严重", "确认", "已隐藏（不通知）", "氨氮 1.62"]);
     assert!(!chinese.contains("Acknowledge") && !chinese.contains("nobody"), "{chinese}");
     let one = render("alert.html", whole(), &visit(Language::Chinese, Role::Admin));
-    check(&one, &["是仪器问题…", "静默…", "质控测试", "3 可疑", "上游"]);
+    check(&one, &["是仪器问题…", "静默…", "质控检验", "3 可疑", "上游"]);
     assert!(!one.contains("the sensor") && !one.contains("Evidence"), "{one}");
 }
 
