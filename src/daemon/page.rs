@@ -385,19 +385,24 @@ fn doubts(registry: &Registry, stream: &Datastream, quality: &Quality) -> Vec<Do
 
 fn verdict_text(registry: &Registry, verdict: Verdict) -> Text {
     let name = |limit| {
-        registry.limit(limit).map_or_else(String::new, |limit| {
+        registry.limit(limit).map_or_else(Text::default, |limit| {
             let class = if limit.class.is_empty() { "" } else { " " };
-            format!("{}{class}{}", limit.instrument, limit.class)
+            let of_water = WaterClass::from_name(&limit.class).map(words::class);
+            let class_zh = of_water.map_or(limit.class.to_string(), |of_water| of_water.zh);
+            Text::new(
+                format!("{}{class}{}", limit.instrument, limit.class),
+                format!("{}{class}{class_zh}", limit.instrument),
+            )
         })
     };
     match verdict {
         Verdict::Within { limit } => {
-            let name = name(limit);
-            Text { en: format!("meets {name}"), zh: format!("符合 {name}") }
+            let Text { en, zh } = name(limit);
+            Text::new(format!("meets {en}"), format!("符合 {zh}"))
         }
         Verdict::Exceeds { limit, .. } => {
-            let name = name(limit);
-            Text { en: format!("does not meet {name}"), zh: format!("不符合 {name}") }
+            let Text { en, zh } = name(limit);
+            Text::new(format!("does not meet {en}"), format!("不符合 {zh}"))
         }
         Verdict::NotAssessable(NotAssessable::NoLimit) => Text::default(),
         Verdict::NotAssessable(reason) => words::reason(reason),

@@ -1,3 +1,5 @@
+//! What is said of deeds, in both languages, on the page and on a terminal.
+
 use super::*;
 
 #[track_caller]
