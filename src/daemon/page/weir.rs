@@ -154,8 +154,8 @@ impl Observer {
         let section = self.config.heartbeat.as_ref();
         let longest = section.map_or_else(stuck_after_s, |section| section.stuck_after_s);
         let names = [
-            Text::new("pipeline: since it heard the clock", "处理线程：距上次走时"),
-            Text::new("committer: at one piece of work", "提交线程：当前任务已用时"),
+            Text::new("pipeline: since it heard the clock", "处理线程，距上次动作"),
+            Text::new("committer: at one piece of work", "提交线程，当前任务用时"),
         ];
         let signs = self.status.pulse.quiet().into_iter().zip(names);
         signs
