@@ -41,15 +41,17 @@ impl Caller {
     /// The journal can't be read.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let reader = Reader::open(&self.outlet.data_folder)?;
-        let begun_ms = self.outlet.clock.now().elapsed_ms;
+        let (begun_ms, mut said) = (self.outlet.clock.now().elapsed_ms, None);
         loop {
             let now = self.outlet.clock.now();
             let settled_ms = now.elapsed_ms - begun_ms;
-            let wait_ms = match self.owed(&reader, now.wall)? {
+            let owed = self.owed(&reader, now.wall)?;
+            let wait_ms = match owed.filter(|(_, day)| said != Some(*day)) {
                 Some(of) if now.wall.since(of.0) <= ON_TIME_MS || settled_ms >= SETTLES_MS => {
                     if !self.say(&reader, of, now.wall).await? {
                         return Ok(());
                     }
+                    said = Some(of.1);
                     continue;
                 }
                 Some(_) => SETTLES_MS - settled_ms,
