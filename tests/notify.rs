@@ -251,15 +251,28 @@ async fn breathe(broker: &Mosquitto, oxygen: f64, minutes_ago: i64) {
     publisher.close().await;
 }
 
+/// Counts the alerts of the river that a broker retains.
+fn retained(broker: &Mosquitto) -> usize {
+    let output = std::process::Command::new("mosquitto_sub")
+        .args(["-p", &broker.port().to_string(), "-t", "bureau/weir/alerts/+"])
+        .args(["--retained-only", "-W", "1"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let alerts = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    alerts.filter(|alert| alert["labels"]["place"] == "long").count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_alert_of_a_large_notice_reaches_an_alertmanager_and_so_does_its_end() {
     let (broker, people, heard) = (Mosquitto::start(""), Hook::start(), Hook::start());
     let manager = Alertmanager::start(heard.port());
     // Two notifications a minute: what is on its way when weir is killed comes after it.
     let more = format!(
-        "{}{}per_minute = 2\n[alerting]\ngather_s = 3\nflap_fires = 0\n",
+        "{}{}per_minute = 2\n{}[alerting]\ngather_s = 5\nflap_fires = 0\n",
         people.config(),
-        manager.config("am")
+        manager.config("am"),
+        "[[channel]]\nname='board'\nkind='mqtt'\nbroker='rivers'\ntopic='bureau/weir'\n"
     );
     let mut weir = Weir::install(&broker.url(), &more);
     add_river(&weir);
@@ -300,6 +313,7 @@ async fn every_alert_of_a_large_notice_reaches_an_alertmanager_and_so_does_its_e
         std::thread::sleep(Duration::from_millis(500));
     }
     until("each of them", || held() == STATIONS);
+    until("each of them on the board", || retained(&broker) == STATIONS);
     weir.kill();
     weir.configure("per_minute = 2\n", "");
     weir.start();
@@ -307,6 +321,7 @@ async fn every_alert_of_a_large_notice_reaches_an_alertmanager_and_so_does_its_e
     until("all of their ends told to people", || counted(true) == STATIONS as u64);
     assert!(listed(true).len() <= 3, "{:?}", listed(true));
     until("the end of each of them", || held() == 0);
+    until("nothing of it on the board", || retained(&broker) == 0);
     weir.kill();
     weir.start();
     std::thread::sleep(Duration::from_secs(2));
