@@ -15,7 +15,7 @@ pub const END_MAX_MS: i64 = 366 * DAY;
 /// How many alerts one notice lists; it says how many more there are.
 pub const ENTRIES_MAX: usize = 50;
 /// How many of the others are told together to a channel that keeps an account of every alert: a
-/// notification of 100 has about 250 KB.
+/// notification of 100 has about 150 KB.
 pub const PART_MAX: usize = 100;
 
 /// What a person does with an alert, or with all that match something.
