@@ -23,7 +23,7 @@ use weir::domain::quality::{Flag, Quality, Test};
 use weir::domain::registry::{Datastream, Registry};
 use weir::domain::time::{HOUR, MINUTE, Timestamp};
 use weir::influx::line::{Points, Renderer, place};
-use weir::influx::series::{Read, Stored, read};
+use weir::influx::series::{Keep, Read, Stored, read};
 use weir::influx::write::{Answer, Writer};
 use weir::influx::{Config, Error};
 use weir::seed::{Tables, compile};
@@ -159,7 +159,23 @@ impl Asked {
 
     fn read(&self, stream: &Datastream, period: Period, from: i64, to: i64) -> Result<Read, Error> {
         let place = place(&self.registry, stream, period);
-        self.runtime.block_on(read(&self.config, &place, (minute(from), minute(to))))
+        let span = (minute(from), minute(to));
+        self.runtime.block_on(read(&self.config, &place, span, Keep::Newest(50_000)))
+    }
+
+    /// Of more than are wanted the ends are read, and where the rest begins is said.
+    #[track_caller]
+    fn reads_the_first_and_the_newest(&self, stream: &Datastream, whole: &[Stored]) {
+        let place = place(&self.registry, stream, Period::Native);
+        // Far before and after there is nothing.
+        let span = (minute(-60 * 24 * 90), minute(60 * 24 * 300));
+        let read = |keep| self.runtime.block_on(read(&self.config, &place, span, keep)).unwrap();
+        let first = read(Keep::First(3));
+        assert_eq!((&*first.values, first.cut), (&whole[..3], Some(minute(3))));
+        let newest = read(Keep::Newest(3));
+        assert_eq!((&*newest.values, newest.cut), (&whole[5..], Some(minute(4))));
+        let all = read(Keep::First(8));
+        assert_eq!((&*all.values, all.cut), (whole, None));
     }
 
     fn stream(&self, name: &str) -> &Datastream {
@@ -177,7 +193,8 @@ fn influxdb_1_gives_back_what_was_written() {
     for stream in [oxygen, placed] {
         asked.write(&written(stream));
         let whole = asked.read(stream, Period::Native, 0, 60).unwrap();
-        assert_eq!(whole, Read { values: stored(true), cut: false }, "{}", stream.name);
+        assert_eq!(whole, Read { values: stored(true), cut: None }, "{}", stream.name);
+        asked.reads_the_first_and_the_newest(stream, &whole.values);
         // From the first instant to before the last.
         let part = asked.read(stream, Period::Native, 1, 5).unwrap();
         assert_eq!(part.values, &whole.values[1..5]);
@@ -206,7 +223,8 @@ fn victoria_metrics_gives_back_the_numbers_that_were_written() {
     let mut want = stored(false);
     want[1].flag = 1;
     assert_eq!(asked.read(oxygen, Period::Native, 0, 60).unwrap().values, want);
-    let mean = asked.read(oxygen, Period::Hour, 0, 60).unwrap().values[0];
+    asked.reads_the_first_and_the_newest(oxygen, &want);
+    let mean = asked.read(oxygen, Period::Hour, 0, 60).unwrap().values.remove(0);
     assert_eq!((mean.value, mean.span), (Some(6.41), Some((2.4, 7.5))));
 }
 

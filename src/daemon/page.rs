@@ -13,6 +13,7 @@ mod series;
 mod settings;
 mod shelf;
 mod station;
+mod stored;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::daemon::act;
@@ -69,6 +71,8 @@ pub struct Observer {
     sink: String,
     commands: Commands,
     config: Config,
+    /// Places for programs that ask the database.
+    reads: Semaphore,
 }
 
 impl Observer {
@@ -82,7 +86,8 @@ impl Observer {
             Some(influx) => influx.dialect.word().to_owned(),
             None => "embedded store".to_owned(),
         };
-        Ok(Self { status, reader, home: config.home(), sink, commands, config })
+        let reads = Semaphore::new(api::READS_MAX);
+        Ok(Self { status, reader, home: config.home(), sink, commands, config, reads })
     }
 
     /// Gives what the door shows.

@@ -97,6 +97,8 @@ async fn got(shared: &Shared, parts: &[&str], query: &Query, path: &str) -> Resu
         Err(Refused::Wrong(faults)) => Err(Problem::several(Kind::Wrong, faults)),
         Err(Refused::NotYet) => Err(Problem::new(Kind::NotYet, "ask again in some seconds")),
         Err(Refused::Broken(words)) => Err(Problem::new(Kind::Broken, words)),
+        Err(Refused::Away(words)) => Err(Problem::new(Kind::Away, words)),
+        Err(Refused::NotKept(words)) => Err(Problem::new(Kind::NotKept, words)),
     }
 }
 
@@ -115,20 +117,27 @@ fn wanted(parts: &[&str], query: &Query) -> Result<Wanted, Problem> {
             Wanted::Datastream(keys.needed("datastream", "such as daoyi/inlet/ph")?)
         }
         ["observations"] => {
-            keys.only(&["datastream", "period", "from", "to", "limit"])?;
-            let datastream = keys.needed("datastream", "as /api/v1/stations/{name} lists them")?;
-            Wanted::Observations { datastream, period: keys.period()?, within: keys.within()? }
+            keys.only(&["datastream", "period", "stored", "from", "to", "limit"])?;
+            let such_as = "as /api/v1/stations/{name}/datastreams lists them";
+            let datastream = keys.needed("datastream", such_as)?;
+            let (period, stored) = (keys.period()?, keys.truth("stored")?);
+            Wanted::Observations { datastream, period, stored, within: keys.within()? }
         }
         ["assessments"] => {
             keys.only(&["station"])?;
             Wanted::Assessments(keys.needed("station", "as /api/v1/stations lists them")?)
+        }
+        ["assessments", "history"] => {
+            keys.only(&["station", "subject", "from", "to", "limit"])?;
+            let station = keys.needed("station", "as /api/v1/stations lists them")?;
+            Wanted::Judged { station, subject: keys.text("subject"), within: keys.within()? }
         }
         ["alerts"] => {
             let known = ["place", "station", "property", "rule", "route"];
             keys.only(&[&known[..], &["held", "limit", "after"]].concat())?;
             let [place, station, property, rule, route] = known.map(|key| keys.text(key));
             let of = Of { place, station, property, rule, route, ..Of::default() };
-            Wanted::Alerts { of, all: keys.held()?, part: keys.part()? }
+            Wanted::Alerts { of, all: keys.truth("held")?, part: keys.part()? }
         }
         ["alerts", "history"] => {
             keys.only(&["station", "from", "to", "limit"])?;
@@ -199,7 +208,12 @@ impl Keys<'_> {
     fn count(&self) -> Result<usize, Problem> {
         let Some(text) = self.query.get("limit") else { return Ok(LISTED) };
         let count = text.parse().ok().filter(|count| (1..=LISTED_MAX).contains(count));
-        let wrong = || format!("limit `{text}`: expected a number from 1 to {LISTED_MAX}");
+        let wrong = || {
+            format!(
+                "limit `{text}`: expected a number from 1 to {LISTED_MAX}; what is more stands \
+                 behind `next` of the answer"
+            )
+        };
         count.ok_or_else(|| Problem::new(Kind::Wrong, wrong()))
     }
 
@@ -211,12 +225,13 @@ impl Keys<'_> {
         Ok(Within { from: self.text("from"), to: self.text("to"), count: self.count()? })
     }
 
-    fn held(&self) -> Result<bool, Problem> {
-        match self.query.get("held") {
+    /// Reads a key that is true unless it says otherwise.
+    fn truth(&self, key: &str) -> Result<bool, Problem> {
+        match self.query.get(key) {
             None | Some("true") => Ok(true),
             Some("false") => Ok(false),
             Some(other) => {
-                let words = format!("held `{other}`: expected true or false");
+                let words = format!("{key} `{other}`: expected true or false");
                 Err(Problem::new(Kind::Wrong, words))
             }
         }

@@ -1,6 +1,7 @@
 //! Values back out of the database, as [`super::line`] wrote them: by InfluxQL, by Flux, or by the
 //! export of VictoriaMetrics.
 
+pub mod judged;
 #[cfg(test)]
 mod tests;
 
@@ -13,14 +14,14 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::time::Timestamp;
+use crate::domain::time::{DAY, Timestamp};
 
 use super::line::Place;
 use super::query::{answered, apart, away, client, quoted, quoted_identifier};
 use super::write::{authorise, read_words};
 use super::{Config, Dialect, Error, causes};
 
-/// How many values are read at once, the newest; that there are more is said.
+/// How many values are read at once; that there are more is said.
 pub const POINTS_MAX: usize = 50_000;
 /// How many bytes of an answer are read; a longer one is a fault, and a shorter time is to be asked
 /// for.
@@ -29,8 +30,40 @@ const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// What stands beside a value, by the ending of its field.
 const ENDINGS: [&str; 7] = ["", "_qc", "_raw", "_min", "_max", "_censored", "_mark"];
 
+/// Which values of a time are read where it has more than are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keep {
+    /// So many, the oldest.
+    First(usize),
+    /// So many, the newest.
+    Newest(usize),
+}
+
+impl Keep {
+    /// How many rows are asked for: one more shows that there are more.
+    #[must_use]
+    pub fn asked(self) -> usize {
+        let (Self::First(most) | Self::Newest(most)) = self;
+        most.min(POINTS_MAX) + 1
+    }
+
+    fn is_newest(self) -> bool {
+        matches!(self, Self::Newest(_))
+    }
+
+    /// Leaves so many rows, and gives the nearest that is left out.
+    pub fn cut<T>(self, rows: &mut Vec<T>) -> Option<T> {
+        let most = self.asked() - 1;
+        let over = rows.len().checked_sub(most).filter(|over| *over > 0)?;
+        match self {
+            Self::First(_) => rows.drain(most..).next(),
+            Self::Newest(_) => rows.drain(..over).next_back(),
+        }
+    }
+}
+
 /// One value as it is stored.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Stored {
     /// Its instant, or the start of its interval.
     pub at: Timestamp,
@@ -46,6 +79,8 @@ pub struct Stored {
     pub revision: bool,
     /// The least and the greatest value that it is a mean of.
     pub span: Option<(f64, f64)>,
+    /// What its device marked it with, where that says more than that it is good.
+    pub mark: Option<Box<str>>,
 }
 
 /// What was read.
@@ -53,8 +88,8 @@ pub struct Stored {
 pub struct Read {
     /// The values, in order of time.
     pub values: Vec<Stored>,
-    /// Whether there are older ones that were left out.
-    pub cut: bool,
+    /// The time of the nearest one that was left out, where there are more than were wanted.
+    pub cut: Option<Timestamp>,
 }
 
 /// A verdict on several items together, as it is stored.
@@ -107,13 +142,14 @@ impl Fields {
             flag,
             revision: same || empty(censored) || empty(mark),
             span: low.zip(high),
+            mark: mark.as_deref().filter(|mark| !mark.is_empty()).map(Box::from),
         })
     }
 }
 
 type Rows = BTreeMap<i64, Fields>;
 
-/// Reads the values of a time, at most [`POINTS_MAX`] of them, the newest.
+/// Reads values of a time, at most [`POINTS_MAX`] of them.
 ///
 /// # Errors
 /// The dialect can't be asked, the database is away or refuses, or its answer is unreadable.
@@ -121,21 +157,18 @@ pub async fn read(
     config: &Config,
     place: &Place,
     span: (Timestamp, Timestamp),
+    keep: Keep,
 ) -> Result<Read, Error> {
     let rows = match config.dialect {
-        Dialect::Influx1 => by_influxql(config, place, span).await?,
-        Dialect::Influx2 => by_flux(config, place, span).await?,
-        Dialect::Victoria => by_export(config, place, span).await?,
+        Dialect::Influx1 => by_influxql(config, place, span, keep).await?,
+        Dialect::Influx2 => by_flux(config, place, span, keep).await?,
+        Dialect::Victoria => by_export(config, place, span, keep).await?,
     };
     let within = |at: i64| span.0.millis() <= at && at < span.1.millis();
-    let mut values: Vec<Stored> = rows
-        .into_iter()
-        .filter(|(at, _)| within(*at))
-        .filter_map(|(at, fields)| fields.stored(Timestamp(at)))
-        .collect();
-    let cut = values.len() > POINTS_MAX;
-    values.drain(..values.len().saturating_sub(POINTS_MAX));
-    Ok(Read { values, cut })
+    let mut rows: Vec<(i64, Fields)> = rows.into_iter().filter(|(at, _)| within(*at)).collect();
+    let cut = keep.cut(&mut rows).map(|(at, _)| Timestamp(at));
+    let values = rows.into_iter().filter_map(|(at, fields)| fields.stored(Timestamp(at)));
+    Ok(Read { values: values.collect(), cut })
 }
 
 /// Reads what a station came to by an index and a period, in order of time.
@@ -173,14 +206,15 @@ pub async fn told(
         }
         Dialect::Influx2 => {
             let tags = [("station", station), ("subject", subject), ("period", period)];
-            let flux = flux(config, "assessment", &tags, &["class", "reason"], (from, to));
+            let keep = Keep::Newest(POINTS_MAX);
+            let flux = flux(config, "assessment", &tags, &["class", "reason"], (from, to), keep);
             let mut found: BTreeMap<i64, [Value; 2]> = BTreeMap::new();
-            for (at, field, value) in ask_flux(config, WHAT, flux).await? {
-                let [class, reason] = found.entry(at).or_default();
-                if field == "class" {
-                    *class = value;
+            for row in ask_flux(config, WHAT, flux).await? {
+                let [class, reason] = found.entry(row.at).or_default();
+                if row.field == "class" {
+                    *class = row.value;
                 } else {
-                    *reason = value;
+                    *reason = row.value;
                 }
             }
             let each = found.into_iter();
@@ -193,19 +227,20 @@ async fn by_influxql(
     config: &Config,
     place: &Place,
     (from, to): (Timestamp, Timestamp),
+    keep: Keep,
 ) -> Result<Rows, Error> {
     let fields = ENDINGS.map(|ending| quoted_identifier(&format!("{}{ending}", place.field)));
-    // One more than is read shows that there are more.
     let statement = format!(
         "SELECT {} FROM {} WHERE {} AND {} AND time >= {}ms AND time < {}ms \
-         ORDER BY time DESC LIMIT {}",
+         ORDER BY time {} LIMIT {}",
         fields.join(", "),
         quoted_identifier(&place.measurement),
         equals("station", &place.station),
         equals("position", &place.position),
         from.millis(),
         to.millis(),
-        POINTS_MAX + 1,
+        if keep.is_newest() { "DESC" } else { "ASC" },
+        keep.asked(),
     );
     let mut rows = Rows::new();
     for row in ask_influxql(config, "values of a time", &statement).await? {
@@ -257,15 +292,16 @@ async fn by_flux(
     config: &Config,
     place: &Place,
     span: (Timestamp, Timestamp),
+    keep: Keep,
 ) -> Result<Rows, Error> {
     let names = ENDINGS.map(|ending| format!("{}{ending}", place.field));
     let fields: Vec<&str> = names.iter().map(String::as_str).collect();
     let tags = [("station", &*place.station), ("position", &*place.position)];
-    let flux = flux(config, &place.measurement, &tags, &fields, span);
+    let flux = flux(config, &place.measurement, &tags, &fields, span, keep);
     let mut rows = Rows::new();
-    for (at, field, value) in ask_flux(config, "values of a time", flux).await? {
-        if let Some(ending) = names.iter().position(|name| *name == field) {
-            rows.entry(at).or_default().put(ending, &value);
+    for row in ask_flux(config, "values of a time", flux).await? {
+        if let Some(ending) = names.iter().position(|name| *name == row.field) {
+            rows.entry(row.at).or_default().put(ending, &row.value);
         }
     }
     Ok(rows)
@@ -278,6 +314,7 @@ fn flux(
     tags: &[(&str, &str)],
     fields: &[&str],
     (from, to): (Timestamp, Timestamp),
+    keep: Keep,
 ) -> String {
     let tag = |(key, value): &(&str, &str)| match *value {
         "" => format!("not exists r.{key}"),
@@ -290,23 +327,34 @@ fn flux(
     format!(
         "from(bucket: {}) |> range(start: {}, stop: {}) \
          |> filter(fn: (r) => r._measurement == {} and {} and ({})) \
-         |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> group(columns: [\"_field\"]) \
-         |> sort(columns: [\"_time\"], desc: true) |> limit(n: {})",
+         |> keep(columns: [\"_time\", \"_field\", \"_value\", \"subject\", \"position\", \
+         \"period\"]) |> group(columns: [\"_field\"]) \
+         |> sort(columns: [\"_time\"], desc: {}) |> limit(n: {})",
         quoted(&config.bucket),
         from.rfc3339(&TimeZone::UTC),
         to.rfc3339(&TimeZone::UTC),
         quoted(measurement),
         tags.join(" and "),
         fields.join(" or "),
-        POINTS_MAX + 1,
+        keep.is_newest(),
+        keep.asked(),
     )
+}
+
+/// A value of one field, as Flux gives it.
+struct FluxRow {
+    at: i64,
+    field: String,
+    value: Value,
+    /// Subject, position and period, each empty where there is none.
+    tags: [String; 3],
 }
 
 async fn ask_flux(
     config: &Config,
     what: &'static str,
     flux: String,
-) -> Result<Vec<(i64, String, Value)>, Error> {
+) -> Result<Vec<FluxRow>, Error> {
     let client = client(config)?;
     apart(config, what, async move {
         let answer = client.query_raw_iter(Some(Query::new(flux))).await?;
@@ -324,13 +372,18 @@ async fn ask_flux(
                 FluxValue::Long(number) => Value::from(*number),
                 FluxValue::UnsignedLong(number) => Value::from(*number),
                 FluxValue::String(text) => Value::from(text.as_str()),
+                FluxValue::Bool(truth) => Value::from(*truth),
                 FluxValue::Unknown
-                | FluxValue::Bool(_)
                 | FluxValue::Duration(_)
                 | FluxValue::Base64Binary(_)
                 | FluxValue::TimeRFC(_) => continue,
             };
-            found.push((at.timestamp_millis(), field.clone(), value));
+            let tags = ["subject", "position", "period"].map(|key| match of(key) {
+                Some(FluxValue::String(text)) => text.clone(),
+                Some(_) | None => String::new(),
+            });
+            let (at, field) = (at.timestamp_millis(), field.clone());
+            found.push(FluxRow { at, field, value, tags });
         }
         Ok(found)
     })
@@ -345,11 +398,34 @@ struct Exported {
     timestamps: Vec<i64>,
 }
 
+/// It knows no number of rows to stop at, so the first ones of a long time are looked for in parts
+/// of it, each twice as long as the one before.
 async fn by_export(
     config: &Config,
     place: &Place,
-    (from, to): (Timestamp, Timestamp),
+    span: (Timestamp, Timestamp),
+    keep: Keep,
 ) -> Result<Rows, Error> {
+    let mut rows = Rows::new();
+    if keep.is_newest() {
+        export(config, place, span, &mut rows).await?;
+        return Ok(rows);
+    }
+    let ((mut from, to), mut length) = (span, DAY);
+    while from < to && rows.len() < keep.asked() {
+        let until = from.plus(length).min(to);
+        export(config, place, (from, until), &mut rows).await?;
+        (from, length) = (until, length * 2);
+    }
+    Ok(rows)
+}
+
+async fn export(
+    config: &Config,
+    place: &Place,
+    (from, to): (Timestamp, Timestamp),
+    rows: &mut Rows,
+) -> Result<(), Error> {
     const WHAT: &str = "values of a time";
     let name = format!("{}_{}", place.measurement, place.field);
     let db = match config.bucket.as_str() {
@@ -366,7 +442,6 @@ async fn by_export(
     let (start, end) = (second(from), second(to));
     let pairs = [("match[]", &*matches), ("start", &start), ("end", &end)];
     let body = ask(config, WHAT, "api/v1/export", &pairs).await?;
-    let mut rows = Rows::new();
     for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let unreadable =
             |error: serde_json::Error| Error::Unreadable { what: WHAT, fault: error.to_string() };
@@ -378,7 +453,7 @@ async fn by_export(
             rows.entry(at).or_default().put(ending, &Value::from(value));
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// Asks one of the database's doors; reads no more of the answer than it should have.

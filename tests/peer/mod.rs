@@ -337,6 +337,10 @@ impl Victoria {
         victoria
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Gives every value of a metric with its time, ms.
     pub fn export(&self, metric: &str) -> Vec<(i64, f64)> {
         get(self.port, "/internal/force_flush");

@@ -1,6 +1,7 @@
 //! What programs are answered: the newest view of the state and what the journal says, in the words
 //! of SensorThings and O&M.
 
+mod kept;
 mod world;
 
 use std::sync::Arc;
@@ -8,14 +9,16 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use crate::daemon::alerts::shown::{self, HISTORY_MAX, What};
 use crate::daemon::page::Observer;
+pub(super) use crate::daemon::page::api::kept::READS_MAX;
 use crate::daemon::page::api::world::World;
 use crate::daemon::status::View;
 use crate::domain::asked::Of;
 use crate::domain::invalidation::Invalidation;
-use crate::domain::time::{SECOND, Timestamp};
+use crate::domain::time::{DAY, SECOND, Timestamp};
 use crate::http::api::Source;
 use crate::http::api::asked::{Answer, Found, Part, Refused, Wanted, Within};
 use crate::journal::batch::DeadLetterId;
@@ -91,10 +94,11 @@ impl Observer {
             Wanted::Station(name) => World(&*view()?).station(&name),
             Wanted::Datastreams(name) => World(&*view()?).datastreams(&name),
             Wanted::Datastream(name) => World(&*view()?).datastream(&name),
-            Wanted::Observations { datastream, period, within } => {
-                let kept =
-                    self.config.influx.is_none().then_some(&*self.config.journal.data_folder);
-                World(&*view()?).observations(&datastream, period, &within, kept)
+            // It is asked for on a thread that may wait for the database.
+            Wanted::Observations { datastream, period, stored, within } => Handle::current()
+                .block_on(self.observations((&datastream, period), stored, &within)),
+            Wanted::Judged { station, subject, within } => {
+                Handle::current().block_on(self.judged(&station, subject.as_deref(), &within))
             }
             Wanted::Assessments(station) => World(&*view()?).assessments(&station),
             Wanted::Alerts { of, all, part } => self.alerts(of, all, &part),
@@ -302,15 +306,29 @@ fn times(within: &Within, zone: &TimeZone) -> Result<[Option<Timestamp>; 2], Ref
     if faults.is_empty() { Ok(times) } else { Err(Refused::Wrong(faults)) }
 }
 
-/// Gives from when to when, and of the last day where nothing is said.
-fn span(within: &Within, zone: &TimeZone, now: Timestamp) -> Result<[Timestamp; 2], Refused> {
+/// Gives from when to when, and of the last day where nothing is said; so many days at most.
+fn span(
+    within: &Within,
+    zone: &TimeZone,
+    now: Timestamp,
+    days_max: i64,
+) -> Result<(Timestamp, Timestamp), Refused> {
     let [from, to] = times(within, zone)?;
     let to = to.unwrap_or_else(|| now.plus(SECOND));
-    let from = from.unwrap_or_else(|| to.plus(-crate::domain::time::DAY));
-    if from < to {
-        return Ok([from, to]);
+    let from = from.unwrap_or_else(|| to.plus(-DAY));
+    if to <= from {
+        return Err(Refused::Wrong(vec!["from is not before to".to_owned()]));
     }
-    Err(Refused::Wrong(vec!["from is not before to".to_owned()]))
+    let until = from.plus(days_max * DAY);
+    if until < to {
+        let (from, until) = (from.rfc3339(zone), until.rfc3339(zone));
+        let words = format!(
+            "at most {days_max} days are read at once: ask from {from} to {until} (write + as %2B) \
+             and go on from there"
+        );
+        return Err(Refused::Wrong(vec![words]));
+    }
+    Ok((from, to))
 }
 
 #[cfg(test)]

@@ -3,44 +3,30 @@
 //! what weir remembers is all, and that is said.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use crate::daemon::page::station::{called, kind, property_name, streams};
+use crate::daemon::page::stored::{Lack, Store, number};
 use crate::daemon::page::verdict_of;
 use crate::daemon::status::View;
 use crate::daemon::threshold;
 use crate::domain::assessment::{Bound, Limit, Verdict};
 use crate::domain::condition::Condition;
-use crate::domain::observation::{ObservationResult, Period, Side};
+use crate::domain::observation::Period;
 use crate::domain::registry::{Datastream, Registry, Station, Statistic};
 use crate::domain::time::{DAY, HOUR, Timestamp};
 use crate::http::series::{LimitLine, Point};
 use crate::http::station::{Series, Wanted};
 use crate::http::view::Text;
 use crate::http::view::station::Choice;
-use crate::influx;
 use crate::influx::line;
-use crate::influx::series::{POINTS_MAX, Stored};
-use crate::journal::read::Reader;
-use crate::journal::store::StoredObservation;
+use crate::influx::series::{Keep, POINTS_MAX};
 use crate::pipeline::state::StreamState;
 
 /// How long the database may take to answer; then the page does without.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// How long a time may be asked for at once, ms.
 const LENGTH_MAX_MS: i64 = 400 * DAY;
-
-/// Where older values are.
-#[derive(Clone, Debug)]
-pub(super) enum Store {
-    /// In the journal of this folder.
-    Embedded(PathBuf),
-    /// In a database.
-    Database(Box<influx::Config>),
-}
 
 /// What of a series is read.
 struct Reading<'v> {
@@ -147,91 +133,34 @@ async fn stored(
     reading: &Reading<'_>,
     notes: &mut Vec<Text>,
 ) -> BTreeMap<Timestamp, Point> {
-    let Reading { stream, period, span, .. } = reading;
-    match store {
-        Store::Embedded(folder) => {
-            let (folder, id, period, (from, to)) = (folder.clone(), stream.id, *period, *span);
-            let read = move || {
-                let reader = Reader::open(&folder)?;
-                reader.newest_observations(id, period, (from, to), POINTS_MAX + 1)
-            };
-            let found = match tokio::task::spawn_blocking(read).await {
-                Ok(Ok(found)) => found,
-                Ok(Err(error)) => {
-                    notes.push(lacking(&error.to_string()));
-                    Vec::new()
-                }
-                Err(error) => {
-                    notes.push(lacking(&error.to_string()));
-                    Vec::new()
-                }
-            };
-            let points = found.iter().map(of_store).map(|point| lasting(point, reading));
-            points.map(|point| (point.at, point)).collect()
+    let Reading { stream, period, span, .. } = *reading;
+    let how = (Keep::Newest(POINTS_MAX), ANSWER_MAX);
+    let found = match store.read(&view.registry, (stream, period), span, how).await {
+        Ok(found) => found,
+        Err(lack) => {
+            notes.push(away(&lack));
+            return BTreeMap::new();
         }
-        Store::Database(config) => {
-            let place = line::place(&view.registry, stream, *period);
-            let found = match timeout(ANSWER_MAX, influx::series::read(config, &place, *span)).await
-            {
-                Ok(Ok(found)) => found,
-                Ok(Err(error)) => {
-                    notes.push(away(&error.to_string()));
-                    return BTreeMap::new();
-                }
-                Err(_) => {
-                    notes.push(away(&format!("no answer in {} s", ANSWER_MAX.as_secs())));
-                    return BTreeMap::new();
-                }
-            };
-            if found.cut {
-                notes.push(cut());
-            }
-            let points = found.values.iter().map(of_database).map(|point| lasting(point, reading));
-            points.map(|point| (point.at, point)).collect()
-        }
-    }
-}
-
-fn lacking(fault: &str) -> Text {
-    Text::new(
-        format!("The journal can't be read ({fault}): shown is what weir remembers."),
-        format!("无法读取日志（{fault}）：仅显示weir记忆中的数值。"),
-    )
-}
-
-pub(super) fn away(fault: &str) -> Text {
-    Text::new(
-        format!("The database can't be asked ({fault}): shown is what weir remembers itself."),
-        format!("无法查询数据库（{fault}）：仅显示weir自身记忆中的数值。"),
-    )
-}
-
-fn of_store(stored: &StoredObservation) -> Point {
-    let (value, censored) = number(stored.result);
-    Point {
-        at: stored.time,
-        until: stored.time,
-        value,
-        censored,
-        raw: stored.raw,
-        flag: stored.flag.number(),
-        revision: stored.revision,
-        span: None,
-    }
-}
-
-fn of_database(stored: &Stored) -> Point {
-    let Stored { at, value, censored, raw, flag, revision, span } = *stored;
-    Point { at, until: at, value, censored, raw, flag, revision, span }
-}
-
-fn number(result: ObservationResult) -> (Option<f64>, &'static str) {
-    let censored = match result {
-        ObservationResult::Censored { side: Side::Below, .. } => "<",
-        ObservationResult::Censored { side: Side::Above, .. } => ">",
-        ObservationResult::Value(_) | ObservationResult::Nil(_) => "",
     };
-    (result.number(), censored)
+    if found.cut.is_some() {
+        notes.push(cut());
+    }
+    let points = found.rows.into_iter().map(|row| lasting(row.point, reading));
+    points.map(|point| (point.at, point)).collect()
+}
+
+/// Says that there is no more than what weir remembers, and why.
+pub(super) fn away(lack: &Lack) -> Text {
+    match lack {
+        Lack::Journal(fault) => Text::new(
+            format!("The journal can't be read ({fault}): shown is what weir remembers."),
+            format!("无法读取日志（{fault}）：仅显示weir记忆中的数值。"),
+        ),
+        Lack::Database(fault) => Text::new(
+            format!("The database can't be asked ({fault}): shown is what weir remembers itself."),
+            format!("无法查询数据库（{fault}）：仅显示weir自身记忆中的数值。"),
+        ),
+    }
 }
 
 /// Has a value last as long as its interval.

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::time::timeout;
-
 use crate::daemon::page::Observer;
 use crate::daemon::page::raw;
-use crate::daemon::page::series::{self, ANSWER_MAX, Store};
+use crate::daemon::page::series::{self, ANSWER_MAX};
 use crate::daemon::page::station::{self, STRIP_DAYS};
+use crate::daemon::page::stored::{Store, answer};
 use crate::daemon::status::{Status, View};
 use crate::domain::observation::Period;
 use crate::domain::time::DAY;
@@ -28,10 +27,7 @@ struct Shelf {
 pub(super) fn source(observer: &Observer) -> Source {
     let (status, config) = (Arc::clone(&observer.status), &observer.config);
     let folder = config.journal.data_folder.clone();
-    let store = match &config.influx {
-        Some(influx) => Store::Database(Box::new(influx.clone())),
-        None => Store::Embedded(folder.clone()),
-    };
+    let store = Store::of(config);
     let shelf = Arc::new(Shelf { status, folder, store });
     let [of_strip, of_series, of_raw] = [&shelf; 3].map(Arc::clone);
     Source {
@@ -71,13 +67,9 @@ impl Shelf {
                 let now = view.at.wall;
                 let of = (&*name, index.word(), Period::Day.word());
                 let days = influx::series::told(config, of, (now.plus(-STRIP_DAYS * DAY), now));
-                match timeout(ANSWER_MAX, days).await {
-                    Ok(Ok(found)) => told = found,
-                    Ok(Err(error)) => note = series::away(&error.to_string()),
-                    Err(_) => {
-                        let fault = format!("no answer in {} s", ANSWER_MAX.as_secs());
-                        note = series::away(&fault);
-                    }
+                match answer(config, ANSWER_MAX, days).await {
+                    Ok(found) => told = found,
+                    Err(lack) => note = series::away(&lack),
                 }
             }
         }

@@ -47,11 +47,22 @@ pub enum Wanted {
         datastream: String,
         /// Single values, or the means of a period.
         period: Period,
+        /// Whether those that are stored, or only what weir remembers itself.
+        stored: bool,
         /// When.
         within: Within,
     },
     /// What the values of a station come to now: verdicts and evaluations.
     Assessments(String),
+    /// What the database keeps of what they came to.
+    Judged {
+        /// The station's name.
+        station: String,
+        /// Of this subject only.
+        subject: Option<String>,
+        /// When.
+        within: Within,
+    },
     /// The alerts that fire.
     Alerts {
         /// Which.
@@ -117,6 +128,10 @@ pub enum Refused {
     NotYet,
     /// The journal can't be read.
     Broken(String),
+    /// The database can't be asked.
+    Away(String),
+    /// Nothing of the kind is kept.
+    NotKept(String),
 }
 
 /// What is answered, or why there is no answer.

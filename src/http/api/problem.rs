@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 /// What kinds of problems there are: word, status, title. The word is the last part of `type`.
-const KINDS: [(Kind, &str, StatusCode, &str); 10] = [
+const KINDS: [(Kind, &str, StatusCode, &str); 12] = [
     (Kind::Wrong, "wrong", StatusCode::BAD_REQUEST, "The request is wrong"),
     (Kind::Role, "role", StatusCode::FORBIDDEN, "The account may not do this"),
     (Kind::Foreign, "foreign", StatusCode::FORBIDDEN, "The request comes from another page"),
@@ -17,6 +17,8 @@ const KINDS: [(Kind, &str, StatusCode, &str); 10] = [
     (Kind::Refused, "refused", StatusCode::UNPROCESSABLE_ENTITY, "weir does not take it"),
     (Kind::Broken, "broken", StatusCode::INTERNAL_SERVER_ERROR, "weir can't answer"),
     (Kind::NotYet, "not_yet", StatusCode::SERVICE_UNAVAILABLE, "weir has only just begun"),
+    (Kind::Away, "away", StatusCode::SERVICE_UNAVAILABLE, "The database can't be asked"),
+    (Kind::NotKept, "not_kept", StatusCode::NOT_FOUND, "Nothing of the kind is kept"),
 ];
 
 /// A kind of problem.
@@ -42,6 +44,10 @@ pub(super) enum Kind {
     Broken,
     /// There is no view of the state yet.
     NotYet,
+    /// The database can't be asked.
+    Away,
+    /// Where points go, there is nothing of the kind.
+    NotKept,
 }
 
 /// A problem: of a kind, with what is wrong and how to mend it, line by line.

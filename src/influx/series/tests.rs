@@ -18,24 +18,26 @@ fn stored(value: f64) -> Stored {
 #[test]
 fn what_stands_beside_a_value_says_what_it_is() {
     let nil = || Value::Null;
-    let good = stored(1.5);
-    check([json!(1.5), nil(), nil(), nil(), nil(), nil(), nil()], Some(good));
+    let good = || stored(1.5);
+    check([json!(1.5), nil(), nil(), nil(), nil(), nil(), nil()], Some(good()));
     let span = Some((1.0, 2.0));
     check(
         [json!(1.5), json!(3), nil(), json!(1.0), json!(2.0), nil(), nil()],
-        Some(Stored { flag: 3, span, ..good }),
+        Some(Stored { flag: 3, span, ..good() }),
     );
     check(
         [json!(1.5), nil(), json!(1.4), nil(), nil(), json!("<"), nil()],
-        Some(Stored { raw: Some(1.4), censored: "<", ..good }),
+        Some(Stored { raw: Some(1.4), censored: "<", ..good() }),
     );
     // A revision says everything again.
     check(
         [json!(1.5), json!(1), json!(1.5), nil(), nil(), json!(""), json!("")],
-        Some(Stored { revision: true, ..good }),
+        Some(Stored { revision: true, ..good() }),
     );
-    let missing = Stored { value: None, flag: 9, ..good };
+    let missing = Stored { value: None, flag: 9, ..good() };
     check([json!(1.5), json!(9), json!(1.4), nil(), nil(), nil(), nil()], Some(missing));
+    let marked = Stored { mark: Some("D".into()), ..good() };
+    check([json!(1.5), nil(), nil(), nil(), nil(), nil(), json!("D")], Some(marked));
     check([nil(), nil(), nil(), nil(), nil(), nil(), json!("D")], None);
 }
 

@@ -1,11 +1,9 @@
 //! Stations, their datastreams, what they observed and what that comes to.
 
-use std::path::Path;
-
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::daemon::page::api::{broken, part, span, whole};
+use crate::daemon::page::api::{part, whole};
 use crate::daemon::page::weir::zone as zone_of;
 use crate::daemon::page::{evaluated, exceeds, words};
 use crate::daemon::status::View;
@@ -16,9 +14,8 @@ use crate::domain::name::{LimitId, PlaceId, PropertyId};
 use crate::domain::observation::{NilReason, ObservationResult, Period, Side};
 use crate::domain::quality::{Flag, Quality};
 use crate::domain::registry::{Datastream, Sampling, Station, StationGrade, Statistic};
-use crate::domain::time::{PhenomenonTime, SECOND, Timestamp};
-use crate::http::api::asked::{Answer, Found, Part, Refused, Within};
-use crate::journal::read::Reader;
+use crate::domain::time::{PhenomenonTime, SECOND};
+use crate::http::api::asked::{Answer, Found, Part, Refused};
 use crate::pipeline::state::{StationState, StreamState};
 use crate::seed::nearest;
 
@@ -79,14 +76,14 @@ impl World<'_> {
         Ok(Found::One(self.stream(station, stream)))
     }
 
-    fn find(&self, name: &str) -> Result<&Station, Refused> {
+    pub(super) fn find(&self, name: &str) -> Result<&Station, Refused> {
         let stations = &self.0.registry.stations;
         let names = stations.iter().map(|station| &*station.name);
         let found = stations.iter().find(|station| *station.name == *name);
         found.ok_or_else(|| unknown("station", name, names))
     }
 
-    fn find_stream(&self, name: &str) -> Result<(&Station, &Datastream), Refused> {
+    pub(super) fn find_stream(&self, name: &str) -> Result<(&Station, &Datastream), Refused> {
         let registry = &self.0.registry;
         let names = registry.datastreams.iter().map(|stream| &*stream.name);
         let found = registry.datastreams.iter().find(|stream| *stream.name == *name);
@@ -99,7 +96,7 @@ impl World<'_> {
         self.0.stations.get(station.id.index())?.as_deref()
     }
 
-    fn held(&self, station: &Station, stream: &Datastream) -> Option<&StreamState> {
+    pub(super) fn held(&self, station: &Station, stream: &Datastream) -> Option<&StreamState> {
         self.state(station)?.streams.get(usize::from(stream.slot))
     }
 
@@ -169,70 +166,21 @@ impl World<'_> {
         })
     }
 
-    fn entry(&self, station: &Station, stream: &Datastream, entry: &Entry) -> Value {
+    pub(super) fn entry(&self, station: &Station, stream: &Datastream, entry: &Entry) -> Value {
         let mark = entry.mark.and_then(|mark| self.0.registry.marks.get(mark));
-        observation(
-            &phenomenon_time(stream.span_from(entry.time), &station.zone),
-            entry.result,
-            (entry.flag(), Some(&entry.quality)),
-            mark.map(|mark| &*mark.text),
-        )
-    }
-
-    /// Gives values out of the embedded store, where there is one, else those that are remembered.
-    pub(super) fn observations(
-        &self,
-        name: &str,
-        period: Period,
-        within: &Within,
-        kept: Option<&Path>,
-    ) -> Answer {
-        let (station, stream) = self.find_stream(name)?;
-        let [from, to] = span(within, &station.zone, self.0.at.wall)?;
-        let (mut found, next): (Vec<Value>, Option<Timestamp>) = match (kept, period) {
-            (Some(folder), _) => {
-                self.stored(folder, (station, stream), period, (from, to), within)?
-            }
-            (None, Period::Native) => {
-                let held = self.held(station, stream);
-                let entries = held.map_or_else(Vec::new, |held| held.history.between(from, to));
-                let next = entries.get(within.count).map(|entry| entry.time);
-                let shown = entries.iter().take(within.count);
-                (shown.map(|entry| self.entry(station, stream, entry)).collect(), next)
-            }
-            (None, _) => {
-                let words = "means are in the database that weir writes to; ask it, or leave \
-                             period out";
-                return Err(Refused::Wrong(vec![words.to_owned()]));
-            }
-        };
-        found.shrink_to_fit();
-        let next = next.map(|at| ("from", at.rfc3339(&station.zone)));
-        Ok(Found::List { value: found, next })
-    }
-
-    fn stored(
-        &self,
-        folder: &Path,
-        (station, stream): (&Station, &Datastream),
-        period: Period,
-        span: (Timestamp, Timestamp),
-        within: &Within,
-    ) -> Result<(Vec<Value>, Option<Timestamp>), Refused> {
-        let reader = Reader::open(folder).map_err(broken)?;
-        let most = u32::try_from(within.count + 1).unwrap_or(u32::MAX);
-        let rows = reader.first_observations((stream.id, period), span, most).map_err(broken)?;
-        let next = rows.get(within.count).map(|row| row.time);
-        let shown = rows.iter().take(within.count).map(|row| {
-            let mark = row.mark.and_then(|mark| self.0.registry.marks.get(mark));
-            let time = match row.period.around(row.time, &station.zone) {
-                None => stream.span_from(row.time),
-                Some((start, end)) => PhenomenonTime::Interval { start, end },
-            };
-            let time = phenomenon_time(time, &station.zone);
-            observation(&time, row.result, (row.flag, None), mark.map(|mark| &*mark.text))
-        });
-        Ok((shown.collect(), next))
+        let (result, censored) = number(entry.result);
+        observation(&Observed {
+            time: &phenomenon_time(stream.span_from(entry.time), &station.zone),
+            result,
+            censored,
+            nil: match entry.result {
+                ObservationResult::Nil(reason) => Some(reason),
+                ObservationResult::Value(_) | ObservationResult::Censored { .. } => None,
+            },
+            flag: entry.flag().number(),
+            quality: Some(&entry.quality),
+            mark: mark.map(|mark| &*mark.text),
+        })
     }
 
     pub(super) fn assessments(&self, name: &str) -> Answer {
@@ -348,7 +296,7 @@ fn unknown<'n>(what: &str, name: &str, names: impl Iterator<Item = &'n str>) -> 
     Refused::Unknown(format!("no {what} is called `{name}`{near}"))
 }
 
-fn phenomenon_time(time: PhenomenonTime, zone: &TimeZone) -> String {
+pub(super) fn phenomenon_time(time: PhenomenonTime, zone: &TimeZone) -> String {
     match time {
         PhenomenonTime::Instant(at) => at.rfc3339(zone),
         PhenomenonTime::Interval { start, end } => {
@@ -367,23 +315,32 @@ fn number(result: ObservationResult) -> (Option<f64>, Option<&'static str>) {
     }
 }
 
-fn observation(
-    time: &str,
-    result: ObservationResult,
-    (flag, quality): (Flag, Option<&Quality>),
-    mark: Option<&str>,
-) -> Value {
-    let nil = match result {
-        ObservationResult::Nil(reason) => Some(match reason {
-            NilReason::Missing => "missing",
-            NilReason::Incomplete => "incomplete",
-            NilReason::NoInput => "no_input",
-            NilReason::Undefined => "undefined",
-        }),
-        ObservationResult::Value(_) | ObservationResult::Censored { .. } => None,
-    };
-    let (result, censored) = number(result);
-    let doubts = quality.map(|quality| {
+/// A value as programs see it.
+pub(super) struct Observed<'o> {
+    /// When it is of.
+    pub(super) time: &'o str,
+    /// The number; that of the bound where it is censored.
+    pub(super) result: Option<f64>,
+    /// On which side of the bound it lies.
+    pub(super) censored: Option<&'static str>,
+    /// Why there is no number, where that is known.
+    pub(super) nil: Option<NilReason>,
+    /// Its flag.
+    pub(super) flag: u8,
+    /// The tests behind it, where they are known.
+    pub(super) quality: Option<&'o Quality>,
+    /// What its device marked it with.
+    pub(super) mark: Option<&'o str>,
+}
+
+pub(super) fn observation(of: &Observed<'_>) -> Value {
+    let nil = of.nil.map(|reason| match reason {
+        NilReason::Missing => "missing",
+        NilReason::Incomplete => "incomplete",
+        NilReason::NoInput => "no_input",
+        NilReason::Undefined => "undefined",
+    });
+    let doubts = of.quality.map(|quality| {
         let failed = quality.tests(Flag::Fail).map(|test| (test, Flag::Fail));
         let doubted = quality.doubts().map(|test| (test, Flag::Suspect));
         let tests = failed.chain(doubted);
@@ -391,7 +348,8 @@ fn observation(
         tests.collect::<Vec<_>>()
     });
     json!({
-        "phenomenon_time": time, "result": result, "censored": censored, "nil_reason": nil,
-        "result_quality": { "flag": flag.number(), "doubts": doubts }, "mark": mark,
+        "phenomenon_time": of.time, "result": of.result, "censored": of.censored,
+        "nil_reason": nil, "result_quality": { "flag": of.flag, "doubts": doubts },
+        "mark": of.mark,
     })
 }

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::daemon::page::{series, station as page};
+use crate::daemon::page::{series, station as page, stored as kept};
 use crate::domain::name::DatastreamId;
 use crate::domain::time::MINUTE;
 use crate::http::station::{Series, Wanted};
@@ -39,7 +39,7 @@ fn of_store(view: &View, observations: Vec<StoredObservation>, wanted: &Wanted) 
     let mut journal =
         Journal::open(&crate::journal::Config::at(folder.path()), Timestamp(0)).unwrap();
     journal.commit(&Batch { observations, ..Batch::default() }).unwrap();
-    let store = series::Store::Embedded(folder.path().to_owned());
+    let store = kept::Store::Embedded(folder.path().to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(series::series(view, &store, wanted))
 }
