@@ -2,6 +2,7 @@
 
 mod alerts;
 mod assess;
+mod audit;
 mod decode;
 mod discover;
 mod explain;
@@ -29,6 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::alerts::Alerts;
 pub use self::assess::Assess;
+pub use self::audit::Audit;
 pub use self::decode::Payload;
 pub use self::discover::Discover;
 pub use self::import::Import;
@@ -43,6 +45,7 @@ pub use self::seeds::Seeds;
 pub use self::simulate::Simulate;
 pub use self::user::User;
 use crate::config::Config;
+use crate::daemon::book::by_shell;
 use crate::daemon::check::{self, Sound};
 use crate::daemon::clock::Clock;
 use crate::daemon::run::{Commands, Daemon, Damage};
@@ -51,6 +54,7 @@ use crate::daemon::systemd;
 use crate::daemon::tap::{Style, tap};
 #[cfg(feature = "demo")]
 use crate::demo;
+use crate::domain::booked::What;
 use crate::domain::fault::Fault;
 use crate::domain::time::Timestamp;
 use crate::http::door::Fallback;
@@ -274,6 +278,17 @@ pub enum Command {
     /// seeds that were in force and by the other ones. A daemon at work is not touched, nothing is
     /// written. See docs/alerts.md. Example: `weir replay --from 2026-06-01 --to 2026-06-08`
     Replay(Replay),
+    /// Show who did what: with alerts, values, dead letters, channels, seeds and accounts.
+    ///
+    /// And who logged in, or tried to in vain. The list of the page `/audit`, the newest last, also
+    /// where no daemon is at work. Each line has time, person, what was done, with what, and the
+    /// reason or what came of it; `(shell)` where it was done on this machine, by the user of the
+    /// machine or whom `--person` named. What was done with alerts and values lasts as long as the
+    /// journal keeps it; the rest is in `acts.jsonl` and `logins.jsonl` of the data folder. See
+    /// docs/accounts.md.
+    ///
+    /// Example: `weir audit --from 2026-06-01 --person li.na`
+    Audit(Audit),
     /// Say who may come to the page, and what they may do there.
     ///
     /// The accounts are in `users.toml` of the data folder, or where `users_file` of `[http]` says;
@@ -336,12 +351,15 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(asked) => replay::run(&asked)?,
         Command::Recompute(days) => recompute::run(days).await?,
         Command::Seeds(seeds) => seeds::run(seeds).await?,
+        Command::Audit(asked) => audit::run(asked).await?,
         Command::User(asked) => user::run(asked)?,
         Command::Backup { file, config } => run_backup(&read(&config)?, &file)?,
         Command::Restore { file, config } => {
             let config = read(&config)?;
             backup::restore(&file, &config.journal.data_folder)?;
-            let folder = config.journal.data_folder.display();
+            let (data, from) = (&config.journal.data_folder, file.display().to_string());
+            book(data, What::JournalRestored, (&from, ""))?;
+            let folder = data.display();
             writeln!(io::stdout(), "{} is the journal of {folder} now", file.display())?;
             ExitCode::SUCCESS
         }
@@ -383,6 +401,23 @@ fn read(file: &Path) -> anyhow::Result<Config> {
         let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(list.join("\n"))
     })
+}
+
+/// Writes down for the audit list what was done. That it can't be is told, and fails nothing: it is
+/// done.
+fn book(folder: &Path, what: What, (about, words): (&str, &str)) -> io::Result<()> {
+    // Where no weir has been there is no list, and a folder made here might not be weir's own.
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    match by_shell(folder, what, (about, words)) {
+        Ok(()) => Ok(()),
+        Err(error) => writeln!(
+            io::stderr(),
+            "it is done, but the audit list of {} can't be written on: {error}",
+            folder.display()
+        ),
+    }
 }
 
 /// Prints what a daemon answered.

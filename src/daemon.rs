@@ -3,6 +3,8 @@
 pub mod act;
 pub mod alerts;
 pub mod assess;
+pub mod audit;
+pub mod book;
 pub mod came;
 pub mod carry;
 pub mod channels;

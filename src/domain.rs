@@ -5,6 +5,7 @@ pub mod alert;
 pub mod alerting;
 pub mod asked;
 pub mod assessment;
+pub mod booked;
 pub mod cause;
 pub mod check;
 pub mod condition;

@@ -5,6 +5,7 @@ pub mod aside;
 pub mod backup;
 pub mod batch;
 pub mod blob;
+pub mod booked;
 pub mod damage;
 pub mod dead_letter;
 mod folder;

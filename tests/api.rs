@@ -310,6 +310,10 @@ fn who_may_not_is_told_so(site: &Site) {
         until(role, || status("/api/v1/acts", comment) == acts);
         assert_eq!(status("/api/v1/acts", comment), acts, "{role}");
         until(role, || status("/api/v1/channels/duty/test", "{}") == tests);
+        if role == "view" {
+            // The door itself says so, before anything is read.
+            site.refused(("POST", "/acts", JSON, "{"), 403, "may look, not act");
+        }
         if role == "operate" {
             let retry = ("POST", "/dead-letters/retry", JSON, "{}");
             site.refused(retry, 403, "needs the role admin");

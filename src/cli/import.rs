@@ -15,6 +15,7 @@ use crate::daemon::import::sheet::{Asked, Part, Sheet};
 use crate::daemon::import::{Sum, Taken, Trial};
 use crate::daemon::socket::{self, Request};
 use crate::daemon::terminal;
+use crate::domain::booked::What;
 use crate::domain::fault::Fault;
 
 /// How many parts one request has.
@@ -93,11 +94,13 @@ pub(super) async fn run(command: Import) -> anyhow::Result<ExitCode> {
         let taken = hand_over(folder, &sheet.topic, &parts).await;
         if taken.is_err() {
             told.so_far()?;
+            told.book(folder, &asked, &sheet)?;
         }
         for (part, taken) in parts.iter().zip(taken?) {
             told.add(&asked.file, &sheet, part, &taken)?;
         }
     }
+    told.book(folder, &asked, &sheet)?;
     told.end(&sheet, "are")
 }
 
@@ -156,6 +159,16 @@ impl Told {
             return Ok(());
         }
         writeln!(io::stdout(), "so far: {}", self.sum.words())
+    }
+
+    /// Writes down what was taken in.
+    fn book(&self, folder: &Path, asked: &Asked, sheet: &Sheet<'_>) -> io::Result<()> {
+        if self.sum.read == 0 {
+            return Ok(());
+        }
+        let about = format!("{}, {}", asked.station, asked.file);
+        let words = format!("{} rows, {}", sheet.rows, self.sum.words());
+        super::book(folder, What::TableImported, (&about, &words))
     }
 
     fn end(&self, sheet: &Sheet<'_>, are: &str) -> anyhow::Result<ExitCode> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::daemon::socket::{self, Request};
+use crate::domain::booked::What;
 use crate::journal::batch::DeadLetterId;
 use crate::journal::read::{LetterHeld, Reader};
 
@@ -196,8 +197,13 @@ async fn retry(config: &Config, ids: Vec<i64>, all: bool) -> anyhow::Result<Exit
             Ok(())
         })?;
     }
-    super::answer(
-        socket::ask(&config.journal.data_folder, &Request::Retry { ids }).await?,
-        "no weir is at work here; letters are run again by the daemon (weir run)",
-    )
+    let folder = &config.journal.data_folder;
+    let named = if all { "all dead letters".to_owned() } else { format!("dead letters {ids:?}") };
+    let answered = socket::ask(folder, &Request::Retry { ids }).await?;
+    if let Some(answer) = answered.as_ref().filter(|answer| answer.done) {
+        let words = answer.words.join("; ");
+        super::book(folder, What::LettersRetried, (&named, &words))?;
+    }
+    let nobody = "no weir is at work here; letters are run again by the daemon (weir run)";
+    super::answer(answered, nobody)
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::daemon::channels::{self, Listed};
+use crate::domain::booked::What;
 
 /// What can be done with channels.
 #[derive(Debug, Subcommand)]
@@ -40,7 +41,10 @@ pub(super) async fn run(command: Notify) -> anyhow::Result<ExitCode> {
     match command {
         Notify::Ls { json, config } => list(&channels::list(&super::read(&config)?), json),
         Notify::Test { channel, json, config } => {
-            let tested = channels::test(&super::read(&config)?, &channel).await?;
+            let config = super::read(&config)?;
+            let tested = channels::test(&config, &channel).await?;
+            let said = (&*tested.channel, tested.outcome);
+            super::book(&config.journal.data_folder, What::ChannelTested, said)?;
             let mut out = io::stdout().lock();
             if json {
                 writeln!(out, "{}", serde_json::to_string(&tested)?)?;

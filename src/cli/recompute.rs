@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::daemon::socket::{self, Request};
+use crate::domain::booked::What;
 
 /// Which days are to be recomputed.
 #[derive(Debug, Args)]
@@ -27,7 +28,14 @@ pub struct Recompute {
 pub(super) async fn run(days: Recompute) -> anyhow::Result<ExitCode> {
     let Recompute { from, to, station, config } = days;
     let config = super::read(&config)?;
+    let named = station.as_deref().unwrap_or("all stations");
+    let about = format!("{named}, {from} to {to}");
     let request = Request::Recompute { from, to, station };
-    let answered = socket::ask(&config.journal.data_folder, &request).await?;
+    let folder = &config.journal.data_folder;
+    let answered = socket::ask(folder, &request).await?;
+    if let Some(answer) = answered.as_ref().filter(|answer| answer.done) {
+        let said = (&*about, &*answer.words.join("; "));
+        super::book(folder, What::DaysRecomputed, said)?;
+    }
     super::answer(answered, "no weir is at work on this data folder; start it, then ask again")
 }

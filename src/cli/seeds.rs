@@ -9,6 +9,7 @@ use clap::Subcommand;
 use crate::daemon::check;
 use crate::daemon::edition::Edition;
 use crate::daemon::socket::{self, Request};
+use crate::domain::booked::What;
 use crate::seed::{self, Tables};
 
 /// What can be done with seeds.
@@ -46,8 +47,14 @@ async fn run_apply(file: &Path, folder: &Path) -> anyhow::Result<ExitCode> {
     let config = super::read(file)?;
     let folder = folder.canonicalize()?;
     let request = Request::Apply { folder: folder.clone() };
-    let answered = socket::ask(&config.journal.data_folder, &request).await?;
-    if answered.is_some() {
+    let data = &config.journal.data_folder;
+    let named = folder.display().to_string();
+    let answered = socket::ask(data, &request).await?;
+    if let Some(answer) = &answered {
+        if answer.done {
+            let said = (&*named, &*answer.words.join("; "));
+            super::book(data, What::EditionApplied, said)?;
+        }
         return super::answer(answered, "");
     }
     let changed = run_diff(file, &folder)?;
@@ -55,7 +62,9 @@ async fn run_apply(file: &Path, folder: &Path) -> anyhow::Result<ExitCode> {
         let tables = Tables::read(&folder)
             .map_err(|faults| anyhow::anyhow!("{} faults in the seeds", faults.len()))?;
         tables.write_to(&config.seeds)?;
-        writeln!(io::stdout(), "no weir is at work; it takes them when it starts")?;
+        let words = "no weir is at work; it takes them when it starts";
+        super::book(data, What::EditionApplied, (&named, words))?;
+        writeln!(io::stdout(), "{words}")?;
     }
     Ok(changed)
 }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::cli::read;
+use crate::domain::booked::What;
 use crate::http::account::{Accounts, NAME_BYTES_MAX};
 use crate::http::password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use crate::http::visit::Role;
@@ -125,11 +126,16 @@ pub struct Secret {
 /// The configuration or the accounts can't be read, or something is wrong with what is asked.
 pub(super) fn run(asked: User) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
+    let done = |config: &Path, what, name: &str, words: &str| {
+        let folder = read(config)?.journal.data_folder;
+        super::book(&folder, what, (name, words)).map_err(anyhow::Error::from)
+    };
     match asked {
         User::Add { name, role, secret, no_password, config } => {
             let path = path(&config)?;
             let password = if no_password { None } else { Some(secret.read(&name)?) };
             change(&path, |all| all.add(&name, role, password.as_deref()))?;
+            done(&config, What::AccountAdded, &name, role.word())?;
             writeln!(out, "{name} may {} now", role.word())?;
         }
         User::Passwd { name, secret, config } => {
@@ -139,24 +145,29 @@ pub(super) fn run(asked: User) -> anyhow::Result<ExitCode> {
             }
             let password = secret.read(&name)?;
             change(&path, |all| all.set_password(&name, &password))?;
+            done(&config, What::PasswordSet, &name, "")?;
             writeln!(out, "{name} has another password; who was logged in by the old one is out")?;
         }
         User::Role { name, role, config } => {
             change(&path(&config)?, |all| all.set_role(&name, role))?;
+            done(&config, What::RoleSet, &name, role.word())?;
             writeln!(out, "{name} may {} now", role.word())?;
         }
         User::Ls { json, config } => list(&held(&path(&config)?)?, json)?,
         User::Rm { name, config } => {
             change(&path(&config)?, |all| all.remove(&name))?;
+            done(&config, What::AccountRemoved, &name, "")?;
             writeln!(out, "{name} is removed")?;
         }
         User::Token { name, label, remove: true, config } => {
             change(&path(&config)?, |all| all.remove_token(&name, &label))?;
+            done(&config, What::TokenRemoved, &name, &label)?;
             writeln!(out, "the token `{label}` of {name} is removed")?;
         }
         User::Token { name, label, remove: false, config } => {
             let token = change(&path(&config)?, |all| all.add_token(&name, &label))?;
             writeln!(out, "{token}")?;
+            done(&config, What::TokenMade, &name, &label)?;
             writeln!(io::stderr(), "It is not shown again; whoever has it comes in as {name}.")?;
         }
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 
 use crate::daemon::alerts::work;
+use crate::daemon::book;
 use crate::daemon::came::{Called, Came, Field, Refusal};
 use crate::daemon::core::Core;
 use crate::daemon::recompute::{date, whole_since};
@@ -17,6 +18,7 @@ use crate::daemon::run::Commands;
 use crate::daemon::said;
 use crate::daemon::status::View;
 use crate::domain::asked::Asked;
+use crate::domain::booked::{Way, What};
 use crate::domain::input::{Act, By, Input};
 use crate::domain::invalidation::{
     Invalidation, PERSON_BYTES_MAX, REASON_BYTES_MAX, SPAN_MAX_MS, Scope,
@@ -68,11 +70,28 @@ pub(super) async fn take(
     commands: &Commands,
     data_folder: &Path,
     asked: Asked,
+    way: Way,
 ) -> anyhow::Result<Result<Vec<Came>, Vec<Refusal>>> {
+    let check = match &asked {
+        Asked::Check(entered) => Some((entered.person.clone(), entered.station.clone())),
+        Asked::Invalidate { .. }
+        | Asked::Revoke { .. }
+        | Asked::Sensor { .. }
+        | Asked::Alerts(_) => None,
+    };
     let done = match commands.act(asked).await? {
         Ok(done) => done,
         Err(faults) => return Ok(Err(faults)),
     };
+    // Of one that passed nothing else is left; what else is asked for is in the journal.
+    if let Some((person, station)) = check {
+        let lines: Vec<String> = done.said.iter().map(Came::line).collect();
+        let (folder, words) = (data_folder.to_owned(), lines.join("; "));
+        let note = move || {
+            book::note(&folder, (What::CheckEntered, way), &person, &station, &words);
+        };
+        tokio::task::spawn_blocking(note).await.ok();
+    }
     let since = Reader::open(data_folder)?.raw_since()?;
     Ok(Ok(done.came(whole_since(since))))
 }

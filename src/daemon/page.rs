@@ -3,7 +3,6 @@
 
 mod alerts;
 mod api;
-mod audit;
 mod evaluated;
 mod handover;
 mod metrics;
@@ -30,6 +29,8 @@ use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::daemon::act;
+use crate::daemon::audit;
+use crate::daemon::book;
 use crate::daemon::came::{Came, Refusal};
 use crate::daemon::clock::Clock;
 use crate::daemon::run::Commands;
@@ -37,6 +38,7 @@ use crate::daemon::status::{Status, View};
 use crate::daemon::threshold;
 use crate::domain::asked::Asked;
 use crate::domain::assessment::{NotAssessable, Verdict, WaterClass};
+use crate::domain::booked::Way;
 use crate::domain::ledger::Counts;
 use crate::domain::name::PlaceId;
 use crate::domain::observation::{ObservationResult, Period, Side};
@@ -97,7 +99,7 @@ impl Observer {
         let (page, unready) = (Arc::clone(&observer), Arc::clone(&observer));
         let (acting, now) = (Arc::clone(&observer), Arc::clone(&observer));
         let (handover, strip) = (Arc::clone(&observer), Arc::clone(&observer));
-        let auditing = Arc::clone(&observer);
+        let (auditing, booking) = (Arc::clone(&observer), Arc::clone(&observer));
         // Sessions end by the day of those who look, also where data is played.
         let clock = Clock::real();
         Source {
@@ -107,7 +109,15 @@ impl Observer {
             page: Box::new(move |asked| page.page(asked)),
             alerts: alerts::source(&observer),
             act: Box::new(move |asked| Box::pin(Arc::clone(&acting).act(asked))),
-            audit: Box::new(move |asked, shown_max| auditing.audit(asked, shown_max)),
+            audit: Box::new(move |asked, shown_max| {
+                audit::at_work(&auditing.status, &auditing.config, asked, shown_max)
+            }),
+            book: Box::new(move |what, person, words| {
+                let folder = booking.config.journal.data_folder.clone();
+                let [person, words] = [person, words].map(str::to_owned);
+                let note = move || book::by_page(&folder, what, &person, "", &words);
+                drop(tokio::task::spawn_blocking(note));
+            }),
             api: api::source(&observer),
             house: weir::source(&observer),
             stations: shelf::source(&observer),
@@ -123,7 +133,7 @@ impl Observer {
 
     /// Takes in what a person asks for on a page; the next page shows what came of it.
     async fn act(self: Arc<Self>, asked: Asked) -> Acted {
-        match act::take(&self.commands, &self.config.journal.data_folder, asked).await {
+        match act::take(&self.commands, &self.config.journal.data_folder, asked, Way::Page).await {
             Ok(Ok(came)) => {
                 self.status.looked_again().await;
                 Ok(came.iter().map(Came::words).collect())

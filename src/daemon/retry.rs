@@ -71,6 +71,21 @@ pub(super) async fn asked(
     Ok(Ok(came))
 }
 
+/// Names the letters that are asked for.
+pub(super) fn which(asked: &Retry) -> String {
+    let ids: Vec<String> = asked.ids.iter().map(ToString::to_string).collect();
+    let named = |name: &Option<String>| match name.as_deref() {
+        None | Some("") => "-".to_owned(),
+        Some(name) => name.to_owned(),
+    };
+    if ids.is_empty() {
+        let [device, channel, code] = [&asked.device, &asked.channel, &asked.code].map(named);
+        format!("device {device}, channel {channel}, reason {code}")
+    } else {
+        format!("dead letters {}", ids.join(" "))
+    }
+}
+
 /// Reads so many letters as one batch may hold: all of them at once may not fit into memory.
 fn portion<'i>(
     reader: &Reader,

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::config::Config;
 use crate::daemon::act;
 use crate::daemon::alerts::shown;
+use crate::daemon::audit;
 use crate::daemon::came::{Came, Refusal};
 use crate::daemon::check;
 use crate::daemon::days;
@@ -26,6 +27,8 @@ use crate::daemon::recompute::Orders;
 use crate::daemon::retry;
 use crate::daemon::run::Commands;
 use crate::domain::asked::Asked;
+use crate::domain::booked::Way;
+use crate::http::view::audit::AuditAsked;
 use crate::seed::Tables;
 
 /// The socket's file in the data folder.
@@ -68,6 +71,13 @@ pub enum Request {
     Explain(explain::Asked),
     /// Show alerts.
     Alerts(shown::Asked),
+    /// Show who did what.
+    Audit {
+        /// Which acts.
+        asked: AuditAsked,
+        /// As JSON.
+        json: bool,
+    },
     /// Tell which share of the values of a station passed.
     Days(days::Asked),
     /// Take in parts of a table.
@@ -200,7 +210,7 @@ async fn serve_one(
         }
         Ok(Request::Apply { folder }) => apply(config, commands, &folder).await?,
         Ok(Request::Act(asked)) => {
-            match act::take(commands, &config.journal.data_folder, asked).await? {
+            match act::take(commands, &config.journal.data_folder, asked, Way::Shell).await? {
                 Ok(came) => Answer { done: true, words: came.iter().map(Came::line).collect() },
                 Err(faults) => Answer::refused(faults.iter().map(Refusal::line).collect()),
             }
@@ -214,6 +224,13 @@ async fn serve_one(
             Ok(words) => Answer { done: true, words },
             Err(words) => Answer::refused(words),
         },
+        Ok(Request::Audit { asked, json }) => {
+            let view = audit::at_work(&orders.status, config, asked, None);
+            match audit::lines(&view, json) {
+                Ok(words) => Answer { done: true, words },
+                Err(words) => Answer::refused(words),
+            }
+        }
         Ok(Request::Days(asked)) => match days::at_work(&orders.status, &asked) {
             Ok(words) => Answer { done: true, words },
             Err(words) => Answer::refused(words),

@@ -41,9 +41,7 @@ pub(super) async fn post(
     let said = |words: &[Text]| -> Vec<String> {
         words.iter().map(|one| one.of(visit.language).to_owned()).collect()
     };
-    if let Some(words) = house(&shared, &form, visit.role).await {
-        let (person, deed) = (visit.person.as_str(), form.text("deed"));
-        tracing::info!(person, deed, "Asked for on the page.");
+    if let Some(words) = house(&shared, &form, &visit).await {
         return lead_back(&said(&words), visit.language, &back);
     }
     let words = match asked(&form, &visit.person) {
@@ -60,18 +58,18 @@ pub(super) async fn post(
 }
 
 /// Has done what only an administrator may; nothing where the form names no such deed.
-async fn house(shared: &Shared, form: &Form, role: Role) -> Option<Vec<Text>> {
+async fn house(shared: &Shared, form: &Form, visit: &Visit) -> Option<Vec<Text>> {
     let deed = form.get("deed").filter(|deed| matches!(*deed, "retry" | "test"))?;
-    if role < Role::Admin {
+    if visit.role < Role::Admin {
         let en = "this needs an account of the role admin";
         return Some(vec![Text::new(en, "此操作需要管理员账号")]);
     }
     let (Ok(words) | Err(words)) = match (deed, retry(form)) {
-        ("retry", Some(asked)) => (shared.source.house.retry)(asked).await,
+        ("retry", Some(asked)) => (shared.source.house.retry)(asked, visit.person.clone()).await,
         ("retry", None) => {
             Err(vec![Text::new("say which dead letters are meant", "请指定要重新处理的死信")])
         }
-        _ => (shared.source.house.test)(form.text("channel")).await,
+        _ => (shared.source.house.test)(form.text("channel"), visit.person.clone()).await,
     };
     Some(words)
 }

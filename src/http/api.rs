@@ -2,7 +2,7 @@
 //! what there is; errors are problem details (RFC 9457).
 
 pub mod asked;
-mod problem;
+pub(super) mod problem;
 #[cfg(test)]
 mod tests;
 
@@ -287,9 +287,11 @@ async fn posted(
     let done = match *parts {
         ["channels", name, "test"] => {
             read::<Nothing>(&body)?;
-            (shared.source.house.test)(name.to_owned()).await
+            (shared.source.house.test)(name.to_owned(), visit.person.clone()).await
         }
-        ["dead-letters", "retry"] => (shared.source.house.retry)(read::<Retry>(&body)?).await,
+        ["dead-letters", "retry"] => {
+            (shared.source.house.retry)(read::<Retry>(&body)?, visit.person.clone()).await
+        }
         _ => (shared.source.act)(act(body, &visit.person)?).await,
     };
     let english = |all: Vec<Text>| all.into_iter().map(|one| one.en).collect::<Vec<_>>();

@@ -44,10 +44,10 @@ pub(super) async fn csv(
 fn table(view: &AuditView) -> Result<Vec<u8>, csv::Error> {
     // By its first three bytes Excel knows that the Chinese in it is UTF-8.
     let mut rows = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
-    rows.write_record(["time", "person", "behalf", "act", "about", "until", "words"])?;
+    rows.write_record(["time", "person", "behalf", "act", "about", "until", "words", "way"])?;
     for act in &view.acts {
         let cells = [&act.at, &act.person, &act.behalf, &act.what.en, &act.about.en, &act.until];
-        let cells = cells.into_iter().chain([&act.words]);
+        let cells = cells.into_iter().chain([&act.words, &act.way]);
         rows.write_record(cells.map(|cell| plain(cell)))?;
     }
     rows.into_inner().map_err(|error| error.into_error().into())
@@ -73,6 +73,7 @@ mod tests {
         let act = ActView {
             at: "2026-06-01T08:10:00+08:00".to_owned(),
             person: "li.na".to_owned(),
+            way: "page".to_owned(),
             what: Text::new("comment", "备注"),
             about: Text::new("alert 7", "告警 7"),
             words: "=HYPERLINK(\"http://evil.example\"), 已取样".to_owned(),
@@ -80,9 +81,9 @@ mod tests {
         };
         let view = AuditView { acts: vec![act], ..AuditView::default() };
         let text = String::from_utf8(table(&view).unwrap()).unwrap();
-        let wanted = "\u{feff}time,person,behalf,act,about,until,words\n\
+        let wanted = "\u{feff}time,person,behalf,act,about,until,words,way\n\
             2026-06-01T08:10:00+08:00,li.na,,comment,alert 7,,\
-            \"'=HYPERLINK(\"\"http://evil.example\"\"), 已取样\"\n";
+            \"'=HYPERLINK(\"\"http://evil.example\"\"), 已取样\",page\n";
         assert_eq!(text, wanted);
     }
 }

@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::domain::asked::Asked;
+use crate::domain::booked::What;
 use crate::domain::time::Timestamp;
 use crate::http::Config;
 use crate::http::act;
@@ -51,6 +52,9 @@ pub type Acted = Result<Vec<Text>, Vec<Text>>;
 /// What is shown, of something that may be named.
 pub type Showing<A, V> = Box<dyn Fn(Option<&A>) -> V + Send + Sync>;
 
+/// Writes down what somebody did: what, who, and what there is to say.
+pub type Booking = Box<dyn Fn(What, &str, &str) + Send + Sync>;
+
 /// An answer that takes its time.
 pub type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -70,6 +74,8 @@ pub struct Source {
     pub act: Box<dyn Fn(Asked) -> Answering<Acted> + Send + Sync>,
     /// The audit list, of which no more than so many acts are wanted.
     pub audit: Box<dyn Fn(AuditAsked, Option<usize>) -> AuditView + Send + Sync>,
+    /// Writes down that somebody came or went.
+    pub book: Booking,
     /// What programs ask for.
     pub api: api::Source,
     /// What the page about weir itself shows, and what is done on it.
@@ -359,6 +365,7 @@ mod tests {
             alerts: alerts(),
             act: Box::new(|_| Box::pin(async { Ok(vec![Text::new("done", "已完成")]) })),
             audit: Box::new(|_, _| AuditView::default()),
+            book: Box::new(|_, _, _| {}),
             api: api::Source { get: Box::new(|_| Box::pin(async { Err(Refused::NotYet) })) },
             house: house::Source::empty(),
             stations: station::Source::default(),
@@ -446,6 +453,28 @@ mod tests {
         let basic = format!("Host: x\r\nAuthorization: Basic {}\r\n", STANDARD.encode("u:s3cret"));
         assert!(ask(address, "/", &basic).await.starts_with("HTTP/1.1 200"));
         assert!(ask(address, "/health", "Host: x\r\n").await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_turned_away_is_told_so_as_of_any_other_problem() {
+        let address = served(&closed()).await;
+        let token = "Host: localhost\r\nAuthorization: Bearer weir_0\r\n";
+        let page = "Host: localhost\r\nSec-Fetch-Mode: cors\r\n";
+        for (headers, status, kind, asked) in [
+            ("Host: localhost\r\n", 401, "token", true),
+            (token, 401, "token", true),
+            (page, 401, "token", false),
+            ("Host: evil.example\r\n", 421, "host", false),
+        ] {
+            let said = ask(address, "/api/v1/status", headers).await;
+            assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{said}");
+            assert!(said.contains("content-type: application/problem+json"), "{said}");
+            assert!(said.contains(&format!("/api/v1/problems#{kind}\"")), "{said}");
+            assert!(said.contains(&format!("\"status\":{status}")), "{said}");
+            assert_eq!(said.contains("www-authenticate: Bearer"), asked, "{said}");
+            let other = ask(address, "/live", headers).await;
+            assert!(!other.contains("problem"), "{other}");
+        }
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, HOST, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use base64::Engine as _;
@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::time::Timestamp;
 use crate::http::account::{Accounts, Roll};
+use crate::http::api::problem::{Kind, Problem};
 use crate::http::door::{Error, Shared, token};
 use crate::http::form::Refused;
 use crate::http::pages::{self, Shown};
@@ -247,10 +248,10 @@ pub(super) async fn guard(
     let path = request.uri().path();
     let visit = match guard.visitor(&request, now) {
         Ok(visit) => visit,
-        Err(Turned::Token) => return unknown(),
+        Err(Turned::Token) => return unknown(path),
         Err(Turned::Host) => {
-            let words = "ask for 127.0.0.1 or localhost, or name this host in http.address\n";
-            return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
+            let words = "ask for 127.0.0.1 or localhost, or name this host in http.address";
+            return turned(path, Kind::Host, words);
         }
     };
     let is_open = OPEN.contains(&path)
@@ -262,23 +263,30 @@ pub(super) async fn guard(
     };
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && visit.role < Role::Operate && !matches!(path, "/login" | "/logout") {
-        // Programs read plain text.
         return match path == "/act" {
             true => pages::refuse(&shared, &visit, Refused::MayLook),
-            false => (StatusCode::FORBIDDEN, "this account may look, not act\n").into_response(),
+            false => turned(path, Kind::Role, "this account may look, not act"),
         };
     }
     request.extensions_mut().insert(visit);
     next.run(request).await
 }
 
-fn unknown() -> Response {
-    (
-        StatusCode::UNAUTHORIZED,
-        [(WWW_AUTHENTICATE, "Bearer realm=\"weir\", Basic realm=\"weir\", charset=\"UTF-8\"")],
-        "the token is asked for: as Bearer, or as the password of any user\n",
-    )
-        .into_response()
+/// Turns a request away: of the interface of programs with problem details, else in a line.
+fn turned(path: &str, kind: Kind, words: &'static str) -> Response {
+    if path.starts_with("/api/") {
+        Problem::new(kind, words).into_response()
+    } else {
+        (kind.status(), format!("{words}\n")).into_response()
+    }
+}
+
+fn unknown(path: &str) -> Response {
+    let words = "the token is asked for: as Bearer, or as the password of any user";
+    let mut response = turned(path, Kind::Token, words);
+    let asked = "Bearer realm=\"weir\", Basic realm=\"weir\", charset=\"UTF-8\"";
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(asked));
+    response
 }
 
 /// Leads a person to where they log in; tells a program what is asked for.
@@ -289,13 +297,13 @@ fn turn_away(shared: &Shared, request: &Request) -> Response {
     if for_programs || !matches!(*request.method(), Method::GET | Method::HEAD) {
         // A browser would ask for a password of its own on top of the page that does.
         let by_page = headers.get("sec-fetch-mode").is_some();
-        let words = "log in, or send a token: `weir user token` makes one\n";
-        return if by_page { (StatusCode::UNAUTHORIZED, words).into_response() } else { unknown() };
+        let words = "log in, or send a token: `weir user token` makes one";
+        return if by_page { turned(path, Kind::Token, words) } else { unknown(path) };
     }
     let wants_page = headers.get(ACCEPT).and_then(|accepts| accepts.to_str().ok());
     let wants_page = wants_page.is_none_or(|kinds| kinds.contains("html") || kinds.contains("*/*"));
     if !wants_page {
-        return unknown();
+        return unknown(path);
     }
     if shared.guard.is_unpeopled() {
         let visit = Visit::of(request, "", Role::View);

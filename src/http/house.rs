@@ -29,10 +29,10 @@ pub struct Source {
     pub page: Box<dyn Fn() -> WeirView + Send + Sync>,
     /// What the folder of the seeds would change.
     pub edition: Box<dyn Fn() -> Answering<EditionView> + Send + Sync>,
-    /// Runs dead letters again.
-    pub retry: Box<dyn Fn(Retry) -> Answering<Acted> + Send + Sync>,
-    /// Sends a test to a channel.
-    pub test: Box<dyn Fn(String) -> Answering<Acted> + Send + Sync>,
+    /// Runs dead letters again, for a person.
+    pub retry: Box<dyn Fn(Retry, String) -> Answering<Acted> + Send + Sync>,
+    /// Sends a test to a channel, for a person.
+    pub test: Box<dyn Fn(String, String) -> Answering<Acted> + Send + Sync>,
 }
 
 impl fmt::Debug for Source {
@@ -48,10 +48,10 @@ impl Source {
         Self {
             page: Box::new(WeirView::default),
             edition: Box::new(|| Box::pin(async { EditionView::default() })),
-            retry: Box::new(|retry| {
+            retry: Box::new(|retry, _| {
                 Box::pin(async move { Ok(vec![Text::same(retry.ids.len().to_string())]) })
             }),
-            test: Box::new(|name| Box::pin(async move { Ok(vec![Text::same(name)]) })),
+            test: Box::new(|name, _| Box::pin(async move { Ok(vec![Text::same(name)]) })),
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::domain::booked::What;
 use crate::http::account::{Account, NAME_BYTES_MAX};
 use crate::http::act;
 use crate::http::door::Shared;
@@ -123,11 +124,13 @@ async fn checked(shared: &Arc<Shared>, name: &str, offered: String) -> Option<Ac
         }
         Some(account) => {
             tracing::warn!(person = account.name, "A login was refused: the password is wrong.");
+            (shared.source.book)(What::LoginRefused, &account.name, "the password is wrong");
             None
         }
         None => {
             // Not which: people write their password where the name belongs.
             tracing::warn!("A login was refused: there is no such name.");
+            (shared.source.book)(What::LoginRefused, "", "there is no such name");
             None
         }
     }
@@ -152,6 +155,7 @@ async fn begin(
     }
     note(shared).await;
     tracing::info!(person = account.name, role = account.role.word(), "Logged in.");
+    (shared.source.book)(What::LoggedIn, &account.name, account.role.word());
     let mut response = act::lead_back(&[], Language::English, back);
     set(&mut response, shared, &id, guard.lasts_s);
     response
@@ -171,6 +175,7 @@ pub(super) async fn out(
         shared.guard.sessions.end(id);
         note(&shared).await;
         tracing::info!(person = visit.person, "Logged out.");
+        (shared.source.book)(What::LoggedOut, &visit.person, "");
     }
     let mut response = act::lead_back(&[], visit.language, "/login");
     set(&mut response, &shared, "", 0);

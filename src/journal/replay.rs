@@ -31,6 +31,15 @@ pub struct SnapshotHeld {
     pub closing: Vec<u8>,
 }
 
+/// That an edition came into force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Taking {
+    /// When.
+    pub at: Timestamp,
+    /// Its digest.
+    pub digest: String,
+}
+
 /// Since when raw messages are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RawSince {
@@ -111,6 +120,29 @@ impl Reader {
              LIMIT 1";
         let mut statement = self.connection.prepare_cached(select)?;
         Ok(statement.query_row([sequence.cast_signed()], |row| row.get(0)).optional()?)
+    }
+
+    /// Gives when which edition came in force, the oldest first, the last so many.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn takings(
+        &self,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        count_max: u32,
+    ) -> Result<Vec<Taking>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT taken_at, digest FROM
+                (SELECT * FROM takings WHERE taken_at >= ?1 AND taken_at < ?2
+                 ORDER BY number DESC LIMIT ?3)
+             ORDER BY number",
+        )?;
+        let from = from.map_or(i64::MIN, Timestamp::millis);
+        let to = to.map_or(i64::MAX, Timestamp::millis);
+        let rows = statement.query_map((from, to, count_max), |row| {
+            Ok(Taking { at: time(row, 0)?, digest: row.get(1)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Gives since when raw messages are kept.

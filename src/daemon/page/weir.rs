@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::daemon::book;
 use crate::daemon::came::{self, Came};
 use crate::daemon::channels;
 use crate::daemon::check;
@@ -11,6 +12,7 @@ use crate::daemon::deliver::SINK;
 use crate::daemon::edition::Edition;
 use crate::daemon::page::{Observer, counts, failed, settings, words};
 use crate::daemon::retry;
+use crate::domain::booked::What;
 use crate::domain::registry::Registry;
 use crate::domain::time::{SECOND, Timestamp};
 use crate::http::door::Acted;
@@ -41,21 +43,33 @@ pub(super) fn source(observer: &Arc<Observer>) -> Source {
     Source {
         page: Box::new(move || page.weir()),
         edition: Box::new(move || Box::pin(Arc::clone(&edition).seeds_differ())),
-        retry: Box::new(move |asked| Box::pin(Arc::clone(&retrying).retry(asked))),
-        test: Box::new(move |name| Box::pin(Arc::clone(&testing).test(name))),
+        retry: Box::new(move |asked, person| Box::pin(Arc::clone(&retrying).retry(asked, person))),
+        test: Box::new(move |name, person| Box::pin(Arc::clone(&testing).test(name, person))),
     }
 }
 
 impl Observer {
-    async fn retry(self: Arc<Self>, asked: Retry) -> Acted {
+    async fn retry(self: Arc<Self>, asked: Retry, person: String) -> Acted {
         match retry::asked(&self.config.journal.data_folder, &self.commands, &asked).await {
-            Ok(Ok(came)) => Ok(came.iter().map(Came::words).collect()),
+            Ok(Ok(came)) => {
+                let lines: Vec<String> = came.iter().map(Came::line).collect();
+                let about = retry::which(&asked);
+                self.book(What::LettersRetried, person, about, lines.join("; ")).await;
+                Ok(came.iter().map(Came::words).collect())
+            }
             Ok(Err(fault)) => Err(vec![fault.words()]),
             Err(error) => Err(vec![failed(&error)]),
         }
     }
 
-    async fn test(self: Arc<Self>, name: String) -> Acted {
+    /// Writes down what somebody did, before they are told that it is done.
+    async fn book(&self, what: What, person: String, about: String, words: String) {
+        let folder = self.config.journal.data_folder.clone();
+        let note = move || book::by_page(&folder, what, &person, &about, &words);
+        tokio::task::spawn_blocking(note).await.ok();
+    }
+
+    async fn test(self: Arc<Self>, name: String, person: String) -> Acted {
         let tested = match channels::test(&self.config, &name).await {
             Ok(tested) => tested,
             Err(error) => return Err(vec![failed(&error)]),
@@ -65,6 +79,11 @@ impl Observer {
         let parts = [&*status, said].into_iter().filter(|part| !part.is_empty());
         let answer = parts.collect::<Vec<_>>().join(": ");
         let channel = tested.channel;
+        let words = match &*answer {
+            "" => tested.outcome.to_owned(),
+            answer => format!("{}: {answer}", tested.outcome),
+        };
+        self.book(What::ChannelTested, person, channel.clone(), words).await;
         match tested.outcome {
             "confirmed" => Ok(vec![Came::Tested { channel, answer }.words()]),
             other => {

@@ -6,14 +6,16 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 /// What kinds of problems there are: word, status, title. The word is the last part of `type`.
-const KINDS: [(Kind, &str, StatusCode, &str); 12] = [
+const KINDS: [(Kind, &str, StatusCode, &str); 14] = [
     (Kind::Wrong, "wrong", StatusCode::BAD_REQUEST, "The request is wrong"),
+    (Kind::Token, "token", StatusCode::UNAUTHORIZED, "Nobody is known by this"),
     (Kind::Role, "role", StatusCode::FORBIDDEN, "The account may not do this"),
     (Kind::Foreign, "foreign", StatusCode::FORBIDDEN, "The request comes from another page"),
     (Kind::Unknown, "unknown", StatusCode::NOT_FOUND, "Nothing is called so"),
     (Kind::Method, "method", StatusCode::METHOD_NOT_ALLOWED, "The address does not take this"),
     (Kind::TooLong, "too_long", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
     (Kind::NotJson, "not_json", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is no JSON"),
+    (Kind::Host, "host", StatusCode::MISDIRECTED_REQUEST, "weir is asked for by another name"),
     (Kind::Refused, "refused", StatusCode::UNPROCESSABLE_ENTITY, "weir does not take it"),
     (Kind::Broken, "broken", StatusCode::INTERNAL_SERVER_ERROR, "weir can't answer"),
     (Kind::NotYet, "not_yet", StatusCode::SERVICE_UNAVAILABLE, "weir has only just begun"),
@@ -23,9 +25,13 @@ const KINDS: [(Kind, &str, StatusCode, &str); 12] = [
 
 /// A kind of problem.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(in crate::http) enum Kind {
     /// A key or value of the query, or the body, is not as it must be.
     Wrong,
+    /// There is no token or session, or none of an account.
+    Token,
+    /// The host that is asked for is none of weir's.
+    Host,
     /// The role is too low.
     Role,
     /// Another site's page sent it.
@@ -50,16 +56,30 @@ pub(super) enum Kind {
     NotKept,
 }
 
+impl Kind {
+    /// Gives the status by which it is answered.
+    pub(in crate::http) fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// Gives word, status and title.
+    fn row(self) -> (&'static str, StatusCode, &'static str) {
+        let found = KINDS.iter().find(|(kind, ..)| *kind == self);
+        let other = ("broken", StatusCode::INTERNAL_SERVER_ERROR, "");
+        found.map_or(other, |(_, word, status, title)| (*word, *status, *title))
+    }
+}
+
 /// A problem: of a kind, with what is wrong and how to mend it, line by line.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Problem {
+pub(in crate::http) struct Problem {
     kind: Kind,
     faults: Vec<String>,
     allow: Option<&'static str>,
 }
 
 impl Problem {
-    pub(super) fn new(kind: Kind, fault: impl Into<String>) -> Self {
+    pub(in crate::http) fn new(kind: Kind, fault: impl Into<String>) -> Self {
         Self { kind, faults: vec![fault.into()], allow: None }
     }
 
@@ -92,9 +112,7 @@ fn address(word: &str) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let found = KINDS.iter().find(|(kind, ..)| *kind == self.kind);
-        let other = (Kind::Broken, "broken", StatusCode::INTERNAL_SERVER_ERROR, "");
-        let (_, word, status, title) = found.copied().unwrap_or(other);
+        let (word, status, title) = self.kind.row();
         let body = json!({
             "type": address(word), "title": title, "status": status.as_u16(),
             "detail": self.faults.join("; "), "faults": self.faults,

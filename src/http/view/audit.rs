@@ -1,11 +1,11 @@
 //! The audit list: who did what, when, to what, and what they said of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::view::Text;
 
 /// What is asked of the list; nothing leaves all in.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct AuditAsked {
     /// From this day or time on, in the zone of weir.
     pub from: String,
@@ -41,9 +41,11 @@ pub struct ActView {
     pub person: String,
     /// For whom, where somebody else did it.
     pub behalf: String,
+    /// By which way, where that is known: `page` or `shell`.
+    pub way: String,
     /// What, in a word.
     pub what: Text,
-    /// With what: an alert, a silence, values of a station.
+    /// With what: an alert, a silence, values of a station, an account, a channel, a table.
     pub about: Text,
     /// The alert, where it is about one.
     pub alert: Option<u64>,
