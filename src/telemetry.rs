@@ -21,6 +21,17 @@ pub enum Shape {
     Json,
 }
 
+impl Shape {
+    /// Gives the word used in the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// The section `[log]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

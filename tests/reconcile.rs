@@ -6,12 +6,12 @@
 mod peer;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use peer::{Influx, Mosquitto, Victoria, Weir, until};
+use peer::{Influx, Mosquitto, Victoria, Weir, request, until};
 
 fn publish(broker: &Mosquitto, qos: &str, ts: i64) {
     let payload =
@@ -165,21 +165,7 @@ fn influx2() -> (u16, Values) {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut reader = BufReader::new(stream);
-            let (mut first, mut length) = (String::new(), 0);
-            reader.read_line(&mut first).unwrap();
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                let line = line.to_ascii_lowercase();
-                if let Some(rest) = line.strip_prefix("content-length:") {
-                    length = rest.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
+            let (first, body) = request(&mut reader);
             let (status, kind, answer) = answer(&first, &body, &held);
             let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: {kind}");
             let answer = format!("{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use peer::{Influx, Mosquitto, TOKEN, Victoria, Weir, escaped, get, said_of_it, send_form, until};
+use peer::{Influx, Mosquitto, TOKEN, Victoria, Weir, escaped, get, request, said_of_it, send_form, until};
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
 use weir::domain::observation::{
@@ -236,20 +236,7 @@ fn flux() -> (u16, Arc<Mutex<String>>) {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut reader = BufReader::new(stream);
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                let line = line.to_ascii_lowercase();
-                if let Some(rest) = line.strip_prefix("content-length:") {
-                    length = rest.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
+            let (_, body) = request(&mut reader);
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
             *noted.lock().unwrap() = body["query"].as_str().unwrap().to_owned();
             let table = |kind: &str, number: u8, rows: &[(&str, &str, &str)]| {

@@ -263,3 +263,35 @@ fn line(act: &ActView) -> String {
     }
     plain(&line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::booked::{Way, What};
+    use crate::journal::booked::book;
+    use crate::journal::write::Journal;
+
+    #[test]
+    fn the_newest_are_shown_and_all_are_counted() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("weir.toml");
+        let text = "seeds = \"s\"\nzone = \"+08:00\"\n[journal]\ndata_folder = \"data\"\n";
+        std::fs::write(&file, text).unwrap();
+        let config = Config::read(&file).unwrap();
+        let data = &config.journal.data_folder;
+        drop(Journal::open(&crate::journal::Config::at(data), Timestamp(0)).unwrap());
+        for at_ms in 0..5 {
+            let [person, about, words] = ["li.na", "", "=x"].map(str::to_owned);
+            let what = if at_ms == 4 { What::LoggedIn } else { What::RoleSet };
+            book(data, &Booked { at_ms, person, way: Way::Shell, what, about, words }).unwrap();
+        }
+        let view = list(&config, None, AuditAsked::default(), Some(2));
+        let times: Vec<&str> = view.acts.iter().map(|act| &*act.at).collect();
+        assert_eq!(times, ["1970-01-01T08:00:00.004+08:00", "1970-01-01T08:00:00.003+08:00"]);
+        assert_eq!((view.of, view.cut), (5, false));
+        let lines = lines(&view, false).unwrap();
+        assert_eq!(lines[0], "1970-01-01T08:00:00.003+08:00  li.na  role set: =x (shell)");
+        let asked = AuditAsked { person: "wang".to_owned(), ..AuditAsked::default() };
+        assert_eq!(list(&config, None, asked, None).acts, []);
+    }
+}

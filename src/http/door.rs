@@ -337,10 +337,16 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use std::time::Duration;
+
+    use crate::http::account::Accounts;
     use crate::http::api::asked::Refused;
+    use crate::http::guard::HASHES_MAX;
+    use crate::http::live::{HERE_BYTES_MAX, TOPICS_MAX};
     use crate::http::view::PartView;
     use crate::http::view::alert::WholeView;
     use crate::http::view::alerts::{AlertsView, HistoryView, SilencesView, Wanted};
+    use crate::http::visit::Role;
 
     fn alerts() -> alerts::Source {
         let list = |wanted: &Wanted| AlertsView { wanted: wanted.clone(), ..AlertsView::default() };
@@ -475,6 +481,49 @@ mod tests {
             let other = ask(address, "/live", headers).await;
             assert!(!other.contains("problem"), "{other}");
         }
+    }
+
+    #[tokio::test]
+    async fn so_many_passwords_are_hashed_at_once_and_others_wait() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (users, password) = (folder.path().join("users.toml"), "willow-river-7");
+        Accounts::change(&users, |all| all.add("li.na", Role::View, Some(password))).unwrap();
+        let guard = Guard::new(&Config { users_file: Some(users), ..closed() }).unwrap();
+        let (templates, hub) = (Templates::new().unwrap(), Hub::default());
+        let shared = Arc::new(Shared { source: source(), guard, templates, hub });
+        let all = u32::try_from(HASHES_MAX).unwrap();
+        assert!(shared.guard.hashes.try_acquire_many(all + 1).is_err());
+        let others = shared.guard.hashes.acquire_many(all).await.unwrap();
+        let asked = Arc::clone(&shared);
+        let login =
+            tokio::spawn(async move { login::checked(&asked, "li.na", password.into()).await });
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!login.is_finished(), "it takes 19 MiB more");
+        drop(others);
+        assert_eq!(login.await.unwrap().map(|account| account.name), Some("li.na".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn so_many_pages_are_kept_up_and_no_endless_address() {
+        let address = served(&open()).await;
+        let look = async |of: &str| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET /live?of={of} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).await.unwrap();
+            (String::from_utf8_lossy(&status).into_owned(), stream)
+        };
+        let mut lookers = Vec::new();
+        for number in 0..TOPICS_MAX {
+            let (status, stream) = look(&format!("/alerts?x={number}")).await;
+            assert_eq!(status, "HTTP/1.1 200", "{number}");
+            lookers.push(stream);
+        }
+        assert_eq!(look("/alerts?x=more").await.0, "HTTP/1.1 503");
+        assert_eq!(look("/alerts?x=7").await.0, "HTTP/1.1 200", "one that is kept up anyway");
+        let longest = "x".repeat(HERE_BYTES_MAX + 1);
+        assert_eq!(look(&longest).await.0, "HTTP/1.1 400");
     }
 
     #[tokio::test]

@@ -127,6 +127,7 @@ pub(super) fn parts(request: Request) -> (HeaderMap, Body) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::visit::{Language, Role};
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pairs = pairs.iter();
@@ -135,6 +136,24 @@ mod tests {
             .collect::<Vec<(axum::http::HeaderName, _)>>()
             .into_iter()
             .collect()
+    }
+
+    async fn read(body: String) -> Result<Form, (StatusCode, &'static str)> {
+        let nobody = Visit::anybody(Language::English, Role::View);
+        Form::read(&headers(&[("host", "weir:8420")]), Body::from(body), &nobody).await
+    }
+
+    #[tokio::test]
+    async fn a_form_has_so_many_bytes_and_fields() {
+        let fields = |count: usize| (0..count).map(|at| format!("{at}=y&")).collect::<String>();
+        let whole = read(fields(FIELDS_MAX)).await.ok().unwrap();
+        assert_eq!(whole.text(&(FIELDS_MAX - 1).to_string()), "y");
+        let more = read(fields(FIELDS_MAX + 1)).await.ok().unwrap();
+        assert_eq!((more.text("0"), more.text(&FIELDS_MAX.to_string())), ("y".into(), "".into()));
+        let of = |bytes: usize| format!("words={}", "x".repeat(bytes - 6));
+        assert_eq!(read(of(FORM_BYTES_MAX)).await.ok().unwrap().text("words").len(), 65_530);
+        let refused = read(of(FORM_BYTES_MAX + 1)).await.err().unwrap();
+        assert_eq!(refused.0, StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[test]

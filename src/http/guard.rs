@@ -30,7 +30,7 @@ use crate::http::{Config, password};
 /// The name of the cookie that a browser of somebody who logged in holds.
 pub(super) const COOKIE: &str = "weir";
 /// How many passwords are hashed at once, each with 19 MiB; others wait.
-const HASHES_MAX: usize = 2;
+pub(super) const HASHES_MAX: usize = 2;
 /// What everybody may have: without it there is no page to log in on.
 const OPEN: [&str; 4] = ["/login", "/style.css", "/live.js", "/icon.svg"];
 /// What is for those who watch over weir: on this machine they need no account.

@@ -37,9 +37,9 @@ const ALONE_MAX: u32 = 3;
 /// The header in which a browser says what it had last.
 const LAST_SEEN: &str = "last-event-id";
 /// How many different pages are kept up at once; whoever looks at one more reloads it.
-const TOPICS_MAX: usize = 64;
+pub(super) const TOPICS_MAX: usize = 64;
 /// How long an address may be that is kept up.
-const HERE_BYTES_MAX: usize = 1_024;
+pub(super) const HERE_BYTES_MAX: usize = 1_024;
 
 /// A page as it is kept up: nothing in its live blocks is of one person only.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -106,7 +106,7 @@ fn wrong() -> Text {
 }
 
 /// Gives the account of a name and a password. It takes as long where there is no such name.
-async fn checked(shared: &Arc<Shared>, name: &str, offered: String) -> Option<Account> {
+pub(super) async fn checked(shared: &Arc<Shared>, name: &str, offered: String) -> Option<Account> {
     let guard = &shared.guard;
     let account = guard.roll.now().of(name).cloned();
     let hash = account.as_ref().and_then(Account::hash).map(str::to_owned);

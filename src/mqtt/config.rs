@@ -23,6 +23,17 @@ pub enum Protocol {
     V311,
 }
 
+impl Protocol {
+    /// Gives the word used in the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::V5 => "5",
+            Self::V311 => "3.1.1",
+        }
+    }
+}
+
 /// One broker.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

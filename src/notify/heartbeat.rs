@@ -36,6 +36,17 @@ pub enum Method {
     Post,
 }
 
+impl Method {
+    /// Gives the word used in the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
 /// The section `[heartbeat]`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

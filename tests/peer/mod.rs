@@ -220,6 +220,25 @@ pub fn said_of_it(answer: &str) -> String {
     lines.map(|(_, words)| words.into_owned()).collect::<Vec<_>>().join("\n")
 }
 
+/// Reads a request: its first line and its body, of which the head says how long it is.
+pub fn request(reader: &mut impl std::io::BufRead) -> (String, Vec<u8>) {
+    let (mut first, mut length) = (String::new(), 0);
+    reader.read_line(&mut first).unwrap();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(rest) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = rest.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    (first, body)
+}
+
 /// Escapes what stands in a query.
 pub fn escaped(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);

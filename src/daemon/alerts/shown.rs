@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -114,6 +115,20 @@ fn answer(looked: &Looked<'_>, asked: &Asked) -> anyhow::Result<Answered> {
             let span = (from.map(Timestamp), to.map(Timestamp));
             looked.history(&reader()?, station.as_deref(), span, asked)?
         }
+    })
+}
+
+/// Writes what a person did with an alert or by a silence, and what more there is to say of it.
+pub(in crate::daemon) fn act_json(
+    one: &AlertActHeld,
+    home: &TimeZone,
+    (key, more): (&str, Value),
+) -> Value {
+    let clock = |at: Timestamp| at.rfc3339(home);
+    json!({
+        "at": clock(one.at), "what": one.what, "person": one.person, "for": one.behalf,
+        "words": one.words, "until": one.until.map(clock), "alert": one.alert,
+        "silence": one.silence, key: more,
     })
 }
 
@@ -350,11 +365,7 @@ impl Looked<'_> {
 
     fn act_json(&self, one: &AlertActHeld) -> Value {
         let of = self.silenced(one).map(|matcher| work::words(self.registry, &matcher));
-        json!({
-            "at": self.clock(one.at), "what": one.what, "person": one.person,
-            "for": one.behalf, "words": one.words, "until": one.until.map(|at| self.clock(at)),
-            "alert": one.alert, "silence": one.silence, "of": of,
-        })
+        act_json(one, &self.config.home(), ("of", of.into()))
     }
 
     /// Puts changes and deeds in order of time, a line each.

@@ -189,22 +189,15 @@ impl Observer {
     fn done(&self, view: &View, within: &Within) -> Answer {
         let [from, to] = self.times(within)?;
         let acts = self.own()?.alert_acts(None, (from, to), HISTORY_MAX).map_err(broken)?;
+        let with_alert =
+            |one: &AlertActHeld| shown::act_json(one, &self.home, ("values", Value::Null));
         let mut entries: Vec<(Timestamp, Value)> =
-            acts.iter().map(|one| (one.at, self.done_json(one))).collect();
+            acts.iter().map(|one| (one.at, with_alert(one))).collect();
         let said = view.invalidations.iter().flat_map(|one| self.said(view, one));
         let in_time =
             |at: Timestamp| from.is_none_or(|from| from <= at) && to.is_none_or(|to| at < to);
         entries.extend(said.filter(|(at, _)| in_time(*at)));
         Ok(newest(entries, within.count, &self.home))
-    }
-
-    fn done_json(&self, one: &AlertActHeld) -> Value {
-        json!({
-            "at": one.at.rfc3339(&self.home), "what": one.what, "person": one.person,
-            "for": one.behalf, "words": one.words,
-            "until": one.until.map(|at| at.rfc3339(&self.home)),
-            "alert": one.alert, "silence": one.silence, "values": null,
-        })
     }
 
     /// Gives that something was said of values, and that it was revoked.

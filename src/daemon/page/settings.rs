@@ -1,5 +1,6 @@
 //! The settings that weir runs by, for people. What is shown is named here one by one: of a secret
-//! only where it comes from, of an address that may hold one only its host.
+//! only where it comes from, of an address that may hold one only its host, and of what may be one,
+//! or is somebody's number or address, only that it is set.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -8,7 +9,10 @@ use url::Url;
 
 use crate::config::Config;
 use crate::http::view::weir::Setting;
-use crate::{influx, mqtt, notify};
+use crate::{http, influx, mqtt, notify};
+
+/// What stands for a value that is not shown.
+const HIDDEN: &str = "…";
 
 /// Gives them by section, in the order of the file.
 pub(super) fn settings(config: &Config) -> Vec<Setting> {
@@ -29,24 +33,31 @@ pub(super) fn settings(config: &Config) -> Vec<Setting> {
     for channel in &config.channels {
         list.channel(channel);
     }
+    if !config.contacts.is_empty() {
+        list.section("[contacts]");
+        for company in config.contacts.keys() {
+            list.hidden(company, true);
+        }
+    }
     if let Some(heartbeat) = &config.heartbeat {
         list.section("[heartbeat]");
         list.address("url", heartbeat.url.as_deref());
+        list.show("method", heartbeat.method.word());
         list.address("alertmanager", heartbeat.alertmanager.as_deref());
         list.show("name", &heartbeat.name);
         list.show("interval_s", heartbeat.interval_s);
         list.show("stuck_after_s", heartbeat.stuck_after_s);
+        list.show("timeout_s", heartbeat.timeout_s);
+        list.file("ca_file", heartbeat.ca_file.as_ref());
     }
     if let Some(morning) = &config.morning {
         list.section("[morning]");
         list.show("at", &morning.at);
         list.show("channels", morning.channels.join(", "));
     }
-    list.section("[http]");
-    list.show("listen", &config.http.listen);
-    list.address("address", Some(config.http.address.as_str()));
-    list.secret("token", config.http.token_file.as_ref(), config.http.token_env.as_deref());
+    list.http(&config.http);
     list.section("[log]");
+    list.show("shape", config.log.shape.word());
     list.show("level", &config.log.level);
     list.judgement(config);
     list.held
@@ -89,12 +100,38 @@ impl List {
         self.show_if(key, address.filter(|address| !address.is_empty()).map(host));
     }
 
+    /// Says that something is set, and not what.
+    fn hidden(&mut self, key: &str, is_set: bool) {
+        self.show_if(key, is_set.then_some(HIDDEN));
+    }
+
+    fn http(&mut self, http: &http::Config) {
+        self.section("[http]");
+        self.show("listen", &http.listen);
+        self.address("address", Some(http.address.as_str()));
+        self.file("users_file", http.users().as_ref());
+        self.show("session_h", http.session_h);
+        self.show("session_idle_h", http.session_idle_h);
+        self.secret("token", http.token_file.as_ref(), http.token_env.as_deref());
+        self.show_if("trusted_header", http.trusted_header.as_ref());
+        // Without the header nobody is believed.
+        if http.trusted_header.is_some() {
+            let proxies = http.trusted_proxies.iter().map(ToString::to_string);
+            self.show("trusted_proxies", proxies.collect::<Vec<_>>().join(", "));
+        }
+        self.show("behind_proxy", http.behind_proxy);
+        self.file("certificate_file", http.certificate_file.as_ref());
+        self.file("key_file", http.key_file.as_ref());
+    }
+
     fn broker(&mut self, broker: &mqtt::config::Config) {
         self.section(format!("[[broker]] {}", broker.network));
         self.show("url", host(&broker.url));
         self.show("client_id", &broker.client_id);
+        self.show("protocol", broker.protocol.word());
         self.show_if("status_topic", broker.status_topic.as_ref());
         self.show_if("sparkplug_host", broker.sparkplug_host.as_ref());
+        self.show("watch_dropped", broker.watch_dropped);
         self.show_if("user", broker.user.as_ref());
         self.secret("password", broker.password_file.as_ref(), broker.password_env.as_deref());
         self.file("ca_file", broker.ca_file.as_ref());
@@ -102,6 +139,7 @@ impl List {
         self.file("key_file", broker.key_file.as_ref());
         self.file("hj212_keys_file", broker.hj212_keys_file.as_ref());
         self.show("keep_alive_s", broker.keep_alive_s);
+        self.show("connect_timeout_s", broker.connect_timeout_s);
         self.show("session_expiry_s", broker.session_expiry_s);
         self.show("receive_maximum", broker.receive_maximum);
         self.show("payload_bytes_max", broker.payload_bytes_max);
@@ -119,6 +157,7 @@ impl List {
         self.file("password_file", influx.password_file.as_ref());
         self.file("ca_file", influx.ca_file.as_ref());
         self.show("timeout_s", influx.timeout_s);
+        self.show("connect_timeout_s", influx.connect_timeout_s);
     }
 
     fn channel(&mut self, channel: &notify::Config) {
@@ -135,8 +174,26 @@ impl List {
         for (name, file) in files {
             self.show(&format!("secret_files.{name}"), file.display());
         }
+        self.show_if("language", channel.language.map(|one| one.word()));
         self.file("template", channel.template.as_ref());
         self.file("ca_file", channel.ca_file.as_ref());
+        self.hidden("mention", channel.mention.is_some());
+        self.hidden("keyword", channel.keyword.is_some());
+        self.show_if("method", channel.method.as_ref());
+        self.hidden("headers", channel.headers.is_some());
+        self.hidden("body", channel.body.is_some());
+        let statuses = channel
+            .success_status
+            .as_ref()
+            .map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        self.show_if("success_status", statuses);
+        self.show_if("success_pointer", channel.success_pointer.as_ref());
+        self.hidden("success_value", channel.success_value.is_some());
+        self.hidden("command", channel.command.is_some());
+        self.show_if("environment", channel.environment.as_ref().map(|names| names.join(", ")));
+        self.hidden("user", channel.user.is_some());
+        self.hidden("from", channel.from.is_some());
+        self.hidden("to", channel.to.is_some());
         self.show_if("broker", channel.broker.as_ref());
         self.show_if("topic", channel.topic.as_ref());
     }
@@ -197,13 +254,68 @@ mod tests {
         }
     }
 
+    /// Reads a configuration of which every setting is set: what `config/weir.toml` shows as an
+    /// example is taken for one.
+    fn whole() -> (toml::Table, Config) {
+        let text = include_str!("../../../config/weir.toml");
+        let is_key = |rest: &str| {
+            let (key, _) = rest.split_once(" = ").unwrap_or_default();
+            let plain = |letter: char| letter.is_alphanumeric() || letter == '_';
+            let quoted = key.starts_with('"') && key.ends_with('"');
+            !key.is_empty() && (quoted || key.chars().all(plain))
+        };
+        let line = |line: &str| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with('[') || is_key(rest) => rest.to_owned(),
+            Some(_) | None => line.to_owned(),
+        };
+        let text: String = text.lines().map(|one| line(one) + "\n").collect();
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("weir.toml");
+        std::fs::write(&file, &text).unwrap();
+        (text.parse().unwrap(), Config::read(&file).unwrap())
+    }
+
+    #[test]
+    fn every_setting_of_the_configuration_is_shown_or_that_it_is_set() {
+        let (table, config) = whole();
+        let shown = settings(&config);
+        let mut count = 0;
+        let mut look = |name: &str, keys: &toml::Table| {
+            for key in keys.keys() {
+                // Files of several names have one line each, and the section has that of a broker.
+                let is_it = |one: &&Setting| {
+                    let begins = one.section.strip_prefix(name);
+                    let of = begins.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+                    of && (one.key == *key || one.key.starts_with(&format!("{key}.")))
+                };
+                let is_name = matches!((name, &**key), ("[[broker]]", "network"))
+                    || matches!((name, &**key), ("[[channel]]", "name"));
+                let found = shown.iter().find(is_it);
+                assert!(is_name || found.is_some(), "{name} {key} is not shown: {shown:?}");
+                count += 1;
+            }
+        };
+        for (name, value) in &table {
+            if let Some(keys) = value.as_table() {
+                look(&format!("[{name}]"), keys);
+            } else if let Some(sections) = value.as_array() {
+                let first = sections.first().and_then(toml::Value::as_table).unwrap();
+                look(&format!("[[{name}]]"), first);
+            } else {
+                look("", &[(name.clone(), value.clone())].into_iter().collect());
+            }
+        }
+        assert!(count > 100, "{count} settings");
+    }
+
     #[test]
     fn no_secret_is_shown_wherever_it_stands() {
         let text = "seeds = \"s\"\n[[broker]]\nnetwork = \"r\"\nclient_id = \"w\"\n\
             url = \"mqtt://u:K3Y@h:1883\"\n[journal]\ndata_folder = \"d\"\n\
             [[channel]]\nname = \"c\"\nkind = \"http\"\nurl = \"https://h/K3Y?a=K3Y\"\n\
             proxy = \"http://a:K3Y@p:1\"\nheaders = { A = \"K3Y\" }\nbody = 'K3Y'\n\
-            success_value = \"K3Y\"\n[[channel]]\nname = \"d\"\nkind = \"command\"\n\
+            success_value = \"K3Y\"\nmention = [\"K3Y\"]\nkeyword = \"K3Y\"\nto = [\"K3Y\"]\n\
+            from = \"K3Y\"\nuser = \"K3Y\"\n[[channel]]\nname = \"d\"\nkind = \"command\"\n\
             command = [\"/bin/x\", \"K3Y\"]\n[heartbeat]\nurl = \"https://h/K3Y\"\n\
             [contacts]\n\"C\" = \"K3Y\"\n";
         let folder = tempfile::TempDir::new().unwrap();

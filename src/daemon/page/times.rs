@@ -13,7 +13,7 @@ pub(super) fn clock(at: Timestamp, zone: &TimeZone, now: Timestamp) -> String {
     zone.to_datetime(time).strftime(form).to_string()
 }
 
-/// Names the offset of a zone: `UTC+8`, `UTC+5:30`, `UTC`.
+/// Names the offset of a zone: `UTC+8`, `UTC-3:30`, `UTC`.
 pub(super) fn offset(zone: &TimeZone, at: Timestamp) -> String {
     let minutes = jiff::Timestamp::from_millisecond(at.millis())
         .map_or(0, |at| zone.to_offset(at).seconds() / 60);
@@ -28,4 +28,25 @@ pub(super) fn offset(zone: &TimeZone, at: Timestamp) -> String {
 /// Writes a time to the minute, as a field for a date and time has it.
 pub(super) fn minute(at: Timestamp, zone: &TimeZone) -> String {
     at.rfc3339(zone).chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::Offset;
+
+    use super::*;
+
+    #[test]
+    fn a_zone_is_called_by_its_offset() {
+        for (seconds, want) in [
+            (8 * 3_600, "UTC+8"),
+            (-(3 * 3_600 + 1_800), "UTC-3:30"),
+            (5 * 3_600 + 2_700, "UTC+5:45"),
+            (-1_800, "UTC-0:30"),
+            (0, "UTC"),
+        ] {
+            let zone = TimeZone::fixed(Offset::from_seconds(seconds).unwrap());
+            assert_eq!(offset(&zone, Timestamp(0)), want);
+        }
+    }
 }

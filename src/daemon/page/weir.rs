@@ -10,6 +10,7 @@ use crate::daemon::channels;
 use crate::daemon::check;
 use crate::daemon::deliver::SINK;
 use crate::daemon::edition::Edition;
+use crate::daemon::page::times::offset;
 use crate::daemon::page::{Observer, counts, failed, settings, words};
 use crate::daemon::retry;
 use crate::domain::booked::What;
@@ -161,7 +162,7 @@ impl Observer {
             page.edition = edition(&view.registry);
             now = Some(view.at.wall);
         }
-        page.zone = zone(&page.at);
+        page.zone = now.map_or_else(|| "UTC".to_owned(), |now| offset(&self.home, now));
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.add_kept(&mut page, &reader, now) {
             page.unread = Some(error.to_string());
@@ -328,38 +329,5 @@ fn edition(registry: &Registry) -> EditionState {
         datastreams: registry.datastreams.iter().count(),
         limits: registry.limits.iter().count(),
         rules: registry.rules.iter().count(),
-    }
-}
-
-/// Gives the offset of a time as people call it: `UTC+8`, `UTC-03:30`.
-pub(super) fn zone(at: &str) -> String {
-    let Some((hours, minutes)) = at.get(at.len().saturating_sub(6)..).and_then(|offset| {
-        offset.split_once(':').filter(|(hours, _)| hours.starts_with(['+', '-']))
-    }) else {
-        return "UTC".to_owned();
-    };
-    let (sign, hours) = hours.split_at(1);
-    match (hours.trim_start_matches('0'), minutes) {
-        ("", "00") => "UTC".to_owned(),
-        (hours, "00") => format!("UTC{sign}{hours}"),
-        _ => format!("UTC{sign}{hours}:{minutes}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_zone_is_called_by_its_offset() {
-        for (at, want) in [
-            ("2026-06-01T08:00:00+08:00", "UTC+8"),
-            ("2026-06-01T08:00:00-03:30", "UTC-03:30"),
-            ("2026-06-01T08:00:00+00:00", "UTC"),
-            ("2026-06-01T08:00:00Z", "UTC"),
-            ("", "UTC"),
-        ] {
-            assert_eq!(zone(at), want);
-        }
     }
 }

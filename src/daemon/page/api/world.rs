@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::daemon::page::api::{part, whole};
-use crate::daemon::page::weir::zone as zone_of;
+use crate::daemon::page::times::offset;
 use crate::daemon::page::{evaluated, exceeds, words};
 use crate::daemon::status::View;
 use crate::domain::assessment::{Bound, NotAssessable, Verdict, WaterClass};
@@ -105,7 +105,7 @@ impl World<'_> {
         let place = registry.places.get(station.place.index());
         let state = self.state(station);
         let location = station.longitude.zip(station.latitude);
-        let offset = || zone_of(&self.0.at.wall.rfc3339(&station.zone));
+        let offset = || offset(&station.zone, self.0.at.wall);
         let zone = station.zone.iana_name().map_or_else(offset, str::to_owned);
         json!({
             "name": station.name, "name_en": station.name_en, "name_zh": station.name_zh,
