@@ -238,4 +238,17 @@ fn victoria_metrics_is_read_as_far_as_a_time_goes() {
     assert_eq!(numbers(&whole)[166..170], [5.166, 5.167, 5.0, 5.001]);
     let history = "/assessments/history?station=puhe-huishan";
     site.refused(history, 404, "not_kept", &["VictoriaMetrics keeps numbers and no verdicts"]);
+
+    // It keeps no classes, and the page of a station makes them of the days' means.
+    let midnight = (now() + 8 * HOUR) / DAY * DAY - 8 * HOUR;
+    let tags = "place=puhe,station=puhe-huishan";
+    let day = |ago: i64, oxygen: f64| {
+        format!("water_24h,{tags} dissolved_oxygen={oxygen} {}\n", midnight - ago * DAY)
+    };
+    write(victoria.port(), &[day(5, 6.4), day(4, 1.2)].concat());
+    victoria.export("{__name__!=\"\"}");
+    let page = get(site.weir.page(), "/stations/puhe-huishan?lang=en").1;
+    for words in ["Made of the means of days", "<strong>II</strong>", "<strong>&gt;V</strong>"] {
+        assert!(page.contains(words), "no `{words}` in {page}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod api;
+mod classes;
 mod evaluated;
 mod handover;
 mod metrics;

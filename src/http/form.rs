@@ -138,7 +138,7 @@ mod tests {
             .collect()
     }
 
-    async fn read(body: String) -> Result<Form, (StatusCode, &'static str)> {
+    async fn read(body: String) -> Result<Form, Refused> {
         let nobody = Visit::anybody(Language::English, Role::View);
         Form::read(&headers(&[("host", "weir:8420")]), Body::from(body), &nobody).await
     }
@@ -153,7 +153,7 @@ mod tests {
         let of = |bytes: usize| format!("words={}", "x".repeat(bytes - 6));
         assert_eq!(read(of(FORM_BYTES_MAX)).await.ok().unwrap().text("words").len(), 65_530);
         let refused = read(of(FORM_BYTES_MAX + 1)).await.err().unwrap();
-        assert_eq!(refused.0, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[test]

@@ -14,12 +14,10 @@ use crate::domain::history::Entry;
 use crate::domain::name::{PlaceId, PropertyId, SetId, StationId};
 use crate::domain::observation::{ObservationResult, Period};
 use crate::domain::quality::Flag;
-use crate::domain::registry::{
-    Combine, Datastream, Registry, Sampling, Station, StationSet, Statistic,
-};
+use crate::domain::registry::{Combine, Datastream, Registry, Sampling, Station, StationSet};
 use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::average::{HOURS_KEPT_MS, LONGER, largest_eight_hours};
-use crate::pipeline::indices::Indices;
+use crate::pipeline::indices::{Indices, speaking, wanted};
 use crate::pipeline::park;
 use crate::pipeline::state::{State, StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
@@ -44,18 +42,11 @@ pub(super) struct Plan {
 /// Makes the plans of an edition, by station.
 pub(super) fn plans(registry: &Registry) -> Vec<Plan> {
     let mut plans = vec![Plan::default(); registry.stations.len()];
-    let mut wanted: BTreeSet<PropertyId> =
-        registry.water.items.iter().map(|item| item.property).collect();
-    wanted.extend(registry.air.properties());
+    let wanted = wanted(registry);
     for station in registry.stations.iter() {
         let Some(plan) = plans.get_mut(station.id.index()) else { continue };
-        let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
-        for stream in streams.filter(|stream| speaks(stream) && wanted.contains(&stream.property)) {
-            // Of several positions the first in the seeds speaks for the station.
-            if plan.items.iter().all(|(property, _)| *property != stream.property) {
-                plan.items.push((stream.property, stream.slot));
-            }
-        }
+        let speaking = speaking(registry, station, &wanted).into_iter();
+        plan.items = speaking.map(|(property, stream)| (property, stream.slot)).collect();
         let measured: Vec<PropertyId> = plan.items.iter().map(|(property, _)| *property).collect();
         plan.indices = Indices::of(registry, station, &measured);
         plan.metering = park::plan(registry, station);
@@ -70,17 +61,6 @@ pub(super) fn plans(registry: &Registry) -> Vec<Plan> {
         }
     }
     plans
-}
-
-/// Says whether a datastream can speak for its property: what it states is a value, a sample, or
-/// the mean of an hour that is the official one.
-fn speaks(stream: &Datastream) -> bool {
-    let stated = match stream.statistic {
-        Statistic::Instant | Statistic::Sample => true,
-        Statistic::Mean => stream.period_ms == Some(HOUR),
-        Statistic::Min | Statistic::Max | Statistic::Total => false,
-    };
-    stated && stream.official
 }
 
 impl Pipeline {

@@ -2,12 +2,14 @@
 //! alone, so that what the daemon says of a station's averages and what `weir assess` says of the
 //! same numbers in a table is one thing.
 
+use std::collections::BTreeSet;
+
 use crate::assess::{aqi, black_odour, cwqi, trophic, water_class};
 use crate::domain::evaluation::{Evaluated, Evaluation, Index, Item};
 use crate::domain::name::PropertyId;
 use crate::domain::observation::Period;
-use crate::domain::registry::{IndexItem, Registry, Station};
-use crate::domain::time::PhenomenonTime;
+use crate::domain::registry::{Datastream, IndexItem, Registry, Station, Statistic};
+use crate::domain::time::{HOUR, PhenomenonTime};
 
 /// By which indices a station is evaluated: its section and what is measured there say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -19,6 +21,44 @@ pub struct Indices {
     pub odour: bool,
     /// Whether its air has an index.
     pub air: bool,
+}
+
+/// Gives the properties that take part in an index of stations.
+#[must_use]
+pub fn wanted(registry: &Registry) -> BTreeSet<PropertyId> {
+    let mut wanted: BTreeSet<PropertyId> =
+        registry.water.items.iter().map(|item| item.property).collect();
+    wanted.extend(registry.air.properties());
+    wanted
+}
+
+/// Gives the datastream that speaks for each of these properties at a station: of several positions
+/// the first in the seeds.
+#[must_use]
+pub fn speaking<'r>(
+    registry: &'r Registry,
+    station: &Station,
+    wanted: &BTreeSet<PropertyId>,
+) -> Vec<(PropertyId, &'r Datastream)> {
+    let mut speaking: Vec<(PropertyId, &Datastream)> = Vec::new();
+    let streams = station.datastreams.iter().filter_map(|id| registry.datastream(*id));
+    for stream in streams.filter(|stream| speaks(stream) && wanted.contains(&stream.property)) {
+        if speaking.iter().all(|(property, _)| *property != stream.property) {
+            speaking.push((stream.property, stream));
+        }
+    }
+    speaking
+}
+
+/// Says whether a datastream can speak for its property: what it states is a value, a sample, or
+/// the mean of an hour that is the official one.
+fn speaks(stream: &Datastream) -> bool {
+    let stated = match stream.statistic {
+        Statistic::Instant | Statistic::Sample => true,
+        Statistic::Mean => stream.period_ms == Some(HOUR),
+        Statistic::Min | Statistic::Max | Statistic::Total => false,
+    };
+    stated && stream.official
 }
 
 impl Indices {

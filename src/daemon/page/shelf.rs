@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::daemon::page::Observer;
+use crate::daemon::page::classes::classes;
 use crate::daemon::page::raw;
 use crate::daemon::page::series::{self, ANSWER_MAX};
 use crate::daemon::page::station::{self, STRIP_DAYS};
@@ -14,7 +15,7 @@ use crate::domain::time::DAY;
 use crate::http::station::{Source, Wanted};
 use crate::http::view::Text;
 use crate::http::view::station::{RawPage, StripView};
-use crate::influx;
+use crate::influx::{self, Dialect};
 
 /// What the pages of stations are made of.
 struct Shelf {
@@ -55,24 +56,27 @@ impl Shelf {
         let Some(index) = station::index_by_day(&view.registry, station) else {
             return StripView::default();
         };
-        let (mut told, mut note) = (Vec::new(), Text::default());
-        match &self.store {
-            Store::Embedded(_) => {
-                note = Text::new(
-                    "Without a database weir holds the last day only.",
-                    "未配置数据库时仅保留最近一天。",
-                );
-            }
-            Store::Database(config) => {
+        let (told, note) = match &self.store {
+            Store::Database(config) if config.dialect != Dialect::Victoria => {
                 let now = view.at.wall;
                 let of = (&*name, index.word(), Period::Day.word());
                 let days = influx::series::told(config, of, (now.plus(-STRIP_DAYS * DAY), now));
-                match answer(config, ANSWER_MAX, days).await {
-                    Ok(found) => told = found,
-                    Err(lack) => note = series::away(&lack),
-                }
+                (answer(config, ANSWER_MAX, days).await, Text::default())
             }
-        }
+            // Numbers alone are kept.
+            Store::Database(_) | Store::Embedded(_) => {
+                let note = Text::new(
+                    "Made of the means of days that are kept, by the edition in force; only \
+                     InfluxDB keeps what was said then.",
+                    "由所存日均值按现行版本重新评价；仅InfluxDB保存当时的评价结果。",
+                );
+                (classes(&view, &self.store, station, index).await, note)
+            }
+        };
+        let (told, note) = match told {
+            Ok(told) => (told, note),
+            Err(lack) => (Vec::new(), series::away(&lack)),
+        };
         StripView { note, ..station::strip(&view, station, index, &told) }
     }
 

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::daemon::page::{series, station as page, stored as kept};
+use crate::daemon::page::{classes as made, series, station as page, stored as kept};
 use crate::domain::name::DatastreamId;
 use crate::domain::time::MINUTE;
 use crate::http::station::{Series, Wanted};
@@ -21,11 +21,20 @@ fn id(view: &View, name: &str) -> DatastreamId {
 
 fn stored(view: &View, minutes_ago: i64, number: f64) -> StoredObservation {
     StoredObservation {
-        datastream: id(view, OXYGEN),
-        period: Period::Native,
         time: NOW.plus(-minutes_ago * MINUTE),
         result: ObservationResult::Value(number),
         raw: Some(number + 0.5),
+        ..stored_of(id(view, OXYGEN))
+    }
+}
+
+fn stored_of(datastream: DatastreamId) -> StoredObservation {
+    StoredObservation {
+        datastream,
+        period: Period::Native,
+        time: NOW,
+        result: ObservationResult::Value(0.0),
+        raw: None,
         flag: Flag::Pass,
         revision: false,
         flag_only: false,
@@ -148,6 +157,80 @@ fn without_a_name_what_exceeds_comes_first_and_its_limits_are_told() {
     let hours = Wanted { period: "1h".to_owned(), ..wanted(OXYGEN) };
     let hours = of_store(&view, Vec::new(), &hours).unwrap();
     assert_eq!((&*hours.kind.en, &*hours.statistic, hours.gap_ms), ("hour mean", "mean_1h", HOUR));
+}
+
+/// Gives the classes of the days of a station whose embedded store holds these.
+fn classes(
+    view: &View,
+    of: &Station,
+    index: Index,
+    kept: Vec<StoredObservation>,
+) -> Vec<StoredClass> {
+    let folder = TempDir::new().unwrap();
+    let mut journal =
+        Journal::open(&crate::journal::Config::at(folder.path()), Timestamp(0)).unwrap();
+    journal.commit(&Batch { observations: kept, ..Batch::default() }).unwrap();
+    let store = kept::Store::Embedded(folder.path().to_owned());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(made::classes(view, &store, of, index)).unwrap()
+}
+
+#[test]
+fn days_are_made_again_of_the_means_that_are_kept() {
+    let view = view(1);
+    let midnight = NOW.calendar(&home(), crate::domain::time::Calendar::Day).unwrap().0;
+    let mean = |name: &str, period: Period, ago: i64, number: f64| StoredObservation {
+        datastream: id(&view, name),
+        period,
+        time: midnight.plus(-ago * 24 * HOUR),
+        result: ObservationResult::Value(number),
+        ..stored(&view, 0, 0.0)
+    };
+    let oxygen = |ago: i64, number: f64| mean(OXYGEN, Period::Day, ago, number);
+    let none = ObservationResult::Nil(crate::domain::observation::NilReason::Incomplete);
+    let days = vec![
+        oxygen(50, 7.6),
+        oxygen(5, 6.4),
+        oxygen(4, 2.4),
+        StoredObservation { flag: Flag::Suspect, ..oxygen(3, 6.4) },
+        StoredObservation { flag: Flag::Missing, result: none, ..oxygen(2, 0.0) },
+        oxygen(1, 1.2),
+        // An hour is no item of a day.
+        mean(OXYGEN, Period::Hour, 6, 0.5),
+    ];
+    let told = classes(&view, station(&view, "more-0"), Index::WaterClass, days);
+    let told: Vec<(i64, &str, &str)> = told
+        .iter()
+        .map(|one| (midnight.since(one.at) / (24 * HOUR), &*one.class, &*one.reason))
+        .collect();
+    assert_eq!(told, [(5, "II", ""), (4, "V", ""), (1, "worse than V", "")]);
+}
+
+#[test]
+fn the_day_of_ozone_is_its_largest_mean_of_eight_hours() {
+    let view = view(0);
+    let ozone = view.registry.datastreams.iter().find(|one| {
+        one.name.ends_with("/ozone")
+            && one.averages.iter().any(|rule| rule.period == Period::DayMaxEightHours)
+    });
+    let ozone = ozone.unwrap();
+    let of = view.registry.station(ozone.station).unwrap();
+    let midnight = NOW.calendar(&of.zone, crate::domain::time::Calendar::Day).unwrap().0;
+    let mean = |period: Period, ago: i64, number: f64| StoredObservation {
+        datastream: ozone.id,
+        period,
+        time: midnight.plus(-ago * 24 * HOUR),
+        result: ObservationResult::Value(number),
+        ..stored_of(ozone.id)
+    };
+    let days = vec![
+        // The mean of the day would be excellent.
+        mean(Period::Day, 1, 40.0),
+        mean(Period::DayMaxEightHours, 1, 190.0),
+    ];
+    let told = classes(&view, of, Index::Aqi, days);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].at, &*told[0].class), (midnight.plus(-24 * HOUR), "light"), "{told:?}");
 }
 
 #[test]
