@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use peer::{Influx, Mosquitto, TOKEN, Victoria, Weir, escaped, get, request, said_of_it, send_form, until};
+use peer::{
+    Influx, Mosquitto, TOKEN, Victoria, Weir, escaped, get, request, said_of_it, send_form, until,
+};
 use weir::domain::judgement::Judgement;
 use weir::domain::name::Names;
 use weir::domain::observation::{
