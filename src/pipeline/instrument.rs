@@ -78,8 +78,8 @@ impl Pipeline {
         let subject = if of_station { Subject::Station(station) } else { itself };
         let Change { alert, change, at, since, well_since, cause } = change;
         self.state.alerts += u64::from(change == AlertChange::Fired);
-        let mut event = AlertEvent::plain(alert, told_by, subject, change, (at, since));
-        event.well_since = well_since;
+        let event = AlertEvent::plain(alert, told_by, subject, change, (at, since));
+        let mut event = AlertEvent { well_since, ..event };
         // Of a clock no value says anything.
         if cause.0 != Test::Clock {
             event.span = Some(span);
@@ -103,22 +103,21 @@ impl Pipeline {
             true => self.by_conductivity(registry, datastream, event, cause),
             false => (event, cause),
         };
-        let began = cause.since.min(since);
-        let event = AlertEvent { cause: Some(Cause { since: began, ..cause }), ..event };
-        let event = self.since_it_began(datastream, event, began);
+        let event = self.with_cause(datastream, event, cause);
         self.tell_fault(event, telling.backlog, out);
     }
 
-    /// Has an alert last since the first value of its line, and not since the line was long enough.
-    fn since_it_began(
+    /// Names the cause of an alert, which lasts since the first value of a line, and not since the
+    /// line was long enough.
+    fn with_cause(
         &mut self,
         datastream: &Datastream,
         event: AlertEvent,
-        began: Timestamp,
+        cause: Cause,
     ) -> AlertEvent {
-        let line = event
-            .cause
-            .is_some_and(|cause| matches!(cause.test, Test::FlatLine | Test::StaleAnalyser));
+        let began = cause.since.min(event.since);
+        let event = AlertEvent { cause: Some(Cause { since: began, ..cause }), ..event };
+        let line = matches!(cause.test, Test::FlatLine | Test::StaleAnalyser);
         if !line || event.change != AlertChange::Fired {
             return event;
         }
