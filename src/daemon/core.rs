@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 pub use self::load::Load;
@@ -187,6 +188,12 @@ impl Core {
     #[must_use]
     pub fn registry(&self) -> &Arc<Registry> {
         self.pipeline.registry()
+    }
+
+    /// Gives the zone of weir, in which a time is read that states none.
+    #[must_use]
+    pub fn home(&self) -> &TimeZone {
+        &self.settings.letterhead.home
     }
 
     /// Gives the pipeline, for views.

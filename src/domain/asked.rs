@@ -76,7 +76,7 @@ pub enum Deed {
     Acknowledge {
         /// Which.
         alerts: Vec<u64>,
-        /// Until when: a length such as `8h`, or a time with its offset.
+        /// Until when: a length such as `8h`, or a time, of the zone of weir where it states none.
         until: Option<String>,
     },
     /// Say something of alerts.

@@ -145,7 +145,8 @@ pub(in crate::daemon) fn act(
     if needs || !asked.words.is_empty() {
         line(field, &asked.words, REASON_BYTES_MAX, &mut faults);
     }
-    let (deeds, came) = deeds(&asked.deed, (&registry, &desk), at, &mut faults);
+    let home = core.home();
+    let (deeds, came) = deeds(&asked.deed, (&registry, &desk), (at, home), &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -161,7 +162,7 @@ pub(in crate::daemon) fn act(
 fn deeds(
     deed: &Deed,
     (registry, desk): (&Registry, &Desk),
-    at: Moment,
+    (at, home): (Moment, &TimeZone),
     faults: &mut Vec<Refusal>,
 ) -> (Vec<What>, Vec<Came>) {
     let until = match deed {
@@ -171,7 +172,7 @@ fn deeds(
         | Deed::SilenceEach { until, .. } => Some(until.as_str()),
         Deed::Comment { .. } | Deed::Undo { .. } | Deed::EndSilence { .. } => None,
     };
-    let ends = until.and_then(|text| end(text, at.wall, faults));
+    let ends = until.and_then(|text| end(text, (at.wall, home), faults));
     let each = |alerts: &[u64], what: &dyn Fn(AlertId) -> What| {
         alerts.iter().map(|alert| what(AlertId(*alert))).collect()
     };
@@ -313,10 +314,14 @@ pub(in crate::daemon) fn line(field: Field, text: &str, most: usize, faults: &mu
     }
 }
 
-/// Reads an end: a length from now on, or a time.
-fn end(text: &str, now: Timestamp, faults: &mut Vec<Refusal>) -> Option<Timestamp> {
+/// Reads an end: a length from now on, or a time, of the zone of weir where it states none.
+fn end(
+    text: &str,
+    (now, home): (Timestamp, &TimeZone),
+    faults: &mut Vec<Refusal>,
+) -> Option<Timestamp> {
     let at = length(text).map(|ms| now.plus(ms));
-    let at = at.or_else(|| Timestamp::of_text_or_offset(text, &TimeZone::UTC));
+    let at = at.or_else(|| Timestamp::of_text_or_offset(text, home));
     let Some(at) = at else {
         faults.push(Refusal::NoEnd(text.to_owned()));
         return None;
@@ -345,7 +350,8 @@ mod tests {
     #[track_caller]
     fn check(text: &str, want: Result<i64, &str>) {
         let mut faults = Vec::new();
-        let ends = end(text, Timestamp(1_000), &mut faults);
+        let home = TimeZone::fixed(jiff::tz::offset(8));
+        let ends = end(text, (Timestamp(1_000), &home), &mut faults);
         match want {
             Ok(ms) => assert_eq!((ends, faults), (Some(Timestamp(ms)), Vec::new()), "{text}"),
             Err(words) => assert!(faults[0].line().contains(words), "{text}: {faults:?}"),
@@ -358,6 +364,8 @@ mod tests {
         check("8h", Ok(1_000 + 8 * HOUR));
         check("2d", Ok(1_000 + 2 * DAY));
         check("1970-01-02T00:00:00+00:00", Ok(DAY));
+        check("1970-01-02T08:00", Ok(DAY));
+        check("1970-01-02 08:00", Ok(DAY));
         check("1970-01-01T00:00:00Z", Err("the end is in the past"));
         check("53w", Err("more than 366 days"));
         check("soon", Err("expected an end such as 8h"));
