@@ -234,7 +234,7 @@ async fn the_sensors_of_several_alerts_are_blamed_at_once_and_it_is_taken_back()
         let path = format!("/stations/{station}?lang=en");
         until_shown(&weir, &path, &["biofilm", "does not count", "tester"]);
     }
-    until_shown(&weir, "/alerts?lang=en", &["All well"]);
+    until_shown(&weir, "/alerts?lang=en", &["Nothing fires."]);
     for id in ["1", "2"] {
         let said = act(&weir, &[("deed", "revoke"), ("id", id), ("words", "it was clean")]);
         assert!(said.contains(" is revoked"), "{said}");
