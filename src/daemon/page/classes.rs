@@ -1,5 +1,6 @@
-//! The classes of past days where nothing keeps them: made again of the means of days that are kept,
-//! by the functions that made them then. The embedded store and VictoriaMetrics keep numbers alone.
+//! The classes of past days where nothing keeps them: made again of the means of days that are
+//! kept, by the functions that made them then. The embedded store and VictoriaMetrics keep numbers
+//! alone.
 
 use std::collections::BTreeMap;
 
