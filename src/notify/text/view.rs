@@ -159,7 +159,7 @@ fn line(value: &Value) -> String {
 }
 
 /// Gives a time of RFC 3339 to the minute, as a clock on the wall shows it there.
-/// Gives until when what an alert was about lasted: it ended later, by as long as its rule keeps it.
+/// Gives until when what an alert was about lasted: it ended later, as long as its rule keeps it.
 fn until(alert: &Value) -> String {
     let well = alert.pointer("/annotations/well_since").map(line).unwrap_or_default();
     if well.is_empty() { line(&alert["endsAt"]) } else { well }
