@@ -22,7 +22,7 @@ use crate::demo::broker::EmbeddedBroker;
 use crate::demo::world::{Publication, World};
 use crate::domain::input::Qos;
 use crate::domain::registry::Hj212Edition;
-use crate::domain::time::{MINUTE, Timestamp};
+use crate::domain::time::{MINUTE, SECOND, Timestamp};
 use crate::http::door::Fallback;
 use crate::http::view::LedgerView;
 use crate::journal::read::Reader;
@@ -47,6 +47,8 @@ const GUESTS: [Dialect; 3] =
 const LINES_MAX: usize = 8;
 /// The configuration of a demonstration whose journal is kept, in its folder.
 const CONFIGURATION: &str = "demo.toml";
+/// The folder of its seeds within its own: what the page says of changes is said of it.
+const SEEDS: &str = "seeds";
 /// How long connecting and finishing may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -69,7 +71,7 @@ pub struct Options {
 /// What was seen.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Outcome {
-    /// How many messages the stations published.
+    /// How many messages the stations published, over all runs that the journal has.
     pub published: i64,
     /// The ledger at the end.
     pub ledger: LedgerView,
@@ -140,8 +142,21 @@ async fn run_in(
     let judgement = config.judgement();
     let mut guests = Fleet::new(&GUESTS, 1, options.seed, false)?;
     let tables = simulate::seeds::beside(&example::tables(), &guests, MINUTE)?;
+    // Whoever changed a row here wants to see on the page what that would do.
+    if !folder.join(SEEDS).exists() {
+        tables.write_to(&folder.join(SEEDS))?;
+    }
     let edition = Edition { judgement, networks, tables };
-    let clock = Clock::scaled(START, options.speed);
+    let start = begin(folder);
+    if start > START {
+        let at = start.rfc3339(&config.home());
+        let folder = folder.display();
+        writeln!(
+            io::stdout(),
+            "The journal in {folder} ends at {at}: the story begins anew there."
+        )?;
+    }
+    let clock = Clock::scaled(start, options.speed);
     let mut daemon = Daemon::start(config, &edition, clock)?;
     daemon.hear_the_shell();
     let address = daemon.serve(Fallback::FreePort).await?.to_string();
@@ -149,6 +164,8 @@ async fn run_in(
     let events = Reader::open(&daemon.data_folder)?;
     until(PATIENCE, || observer.unready().is_empty()).await.context("the broker is not reached")?;
 
+    // Of a journal that was kept the ledger goes on.
+    let before = observer.screen().ledger.messages.received;
     let publisher = Publisher::connect(&url, "stations")?;
     let mut show = Show::new(&address);
     let clock = daemon.clock.clone();
@@ -158,7 +175,7 @@ async fn run_in(
         error = watch(&observer, &events, &mut show) => return Err(error),
     };
     publisher.flush().await;
-    let all = || observer.screen().ledger.messages.received >= published;
+    let all = || observer.screen().ledger.messages.received >= before + published;
     // If some never come, the outcome says so.
     until(PATIENCE, all).await.ok();
     publisher.close().await;
@@ -168,16 +185,30 @@ async fn run_in(
     let mut out = io::stdout().lock();
     write!(out, "\n{published} messages were published.\n{}", screen::ledger(&ledger))?;
     writeln!(out, "{} alerts fired, {} resolved.", show.fired, show.resolved)?;
-    Ok(Outcome { published, ledger, fired: show.fired, resolved: show.resolved })
+    Ok(Outcome {
+        published: before + published,
+        ledger,
+        fired: show.fired,
+        resolved: show.resolved,
+    })
+}
+
+/// Gives when the story begins: where a journal of the folder ends, else where it always does. So
+/// nothing that is kept is ever of a time to come.
+fn begin(folder: &Path) -> Timestamp {
+    // Where there is none, or one that is damaged and will be set aside, the story is new.
+    let last = Reader::open(folder).and_then(|reader| reader.last_batch_at()).ok().flatten();
+    last.map_or(START, |last| last.plus(SECOND).max(START))
 }
 
 fn configuration(url: &str, folder: &Path, further: &str) -> String {
     let broker = |network: &str| {
         format!("[[broker]]\nnetwork = '{network}'\nurl = '{url}'\nclient_id = 'weir-{network}'\n")
     };
-    let data = toml::Value::from(folder.display().to_string());
+    let path = |path: &Path| toml::Value::from(path.display().to_string());
+    let (data, seeds) = (path(folder), path(&folder.join(SEEDS)));
     let brokers = ["rivers", "parks", simulate::seeds::NETWORK].map(broker).concat();
-    format!("seeds = '.'\n{brokers}[journal]\ndata_folder = {data}\n\n{further}")
+    format!("seeds = {seeds}\n{brokers}[journal]\ndata_folder = {data}\n\n{further}")
 }
 
 fn parsed(text: &str) -> anyhow::Result<Config> {
@@ -316,4 +347,36 @@ async fn until(patience: Duration, holds: impl Fn() -> bool) -> anyhow::Result<(
         bail!("waited {} s in vain", patience.as_secs());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::input::{Arrival, Input};
+    use crate::domain::time::{HOUR, Moment};
+    use crate::journal::batch::Batch;
+    use crate::journal::write::Journal;
+
+    #[test]
+    fn a_story_goes_on_after_what_is_kept_and_never_before_it() {
+        let folder = TempDir::new().unwrap();
+        assert_eq!(begin(folder.path()), START, "nothing is kept");
+        let mut journal = Journal::open(&crate::journal::Config::at(folder.path()), START).unwrap();
+        assert_eq!(begin(folder.path()), START, "a new journal");
+        let last = START.plus(3 * HOUR);
+        let mut batch = Batch { at: last, ..Batch::default() };
+        let at = Moment { wall: last, elapsed_ms: 3 * HOUR };
+        batch.inputs.push(&Arrival { at, input: Input::Tick });
+        journal.commit(&batch).unwrap();
+        assert_eq!(begin(folder.path()), last.plus(SECOND));
+    }
+
+    #[test]
+    fn the_seeds_are_those_of_its_own_folder() {
+        let text = configuration("mqtt://127.0.0.1:1", Path::new("/tmp/it's"), "");
+        let config = parsed(&text).unwrap();
+        assert_eq!(config.seeds, Path::new("/tmp/it's/seeds"));
+    }
 }

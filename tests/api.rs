@@ -343,11 +343,12 @@ fn the_page_shows_the_same(site: &Site) {
     assert!(!page.contains("<b>") && !page.contains("style="), "{page}");
     assert!(!page.contains("/a</code>"), "the path of a channel's address may be a key");
     let chinese = get(site.weir.page(), "/weir?lang=zh").1;
-    for words in ["台账", "平衡", "死信", "通知渠道", "现行基础表版本", "重新处理"]
+    for words in ["台账", "平衡", "异常报文", "通知渠道", "现行基础表版本", "重新解析"]
     {
         assert!(chinese.contains(words), "no `{words}` in {chinese}");
     }
     assert!(!chinese.contains("Dead letters") && !chinese.contains("at one piece of work"));
+    a_broken_message_can_be_opened(site, &page, &chinese);
 
     let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let kind = escaped(&json!([STRANGER, "", "unknown_device"]).to_string());
@@ -375,6 +376,30 @@ fn the_page_shows_the_same(site: &Site) {
         "{faulty}"
     );
     fs::write(&file, rows).unwrap();
+}
+
+/// From its row on the page about weir to its bytes, in both languages, without running it again.
+#[track_caller]
+fn a_broken_message_can_be_opened(site: &Site, page: &str, chinese: &str) {
+    assert!(page.contains("nobody told weir of this device"), "{page}");
+    assert!(chinese.contains("设备未登记") && chinese.contains("未知设备"), "{chinese}");
+    assert!(!chinese.contains("死信") && !chinese.contains("重跑"), "{chinese}");
+    let address = page.split("href=\"/weir/letters/").nth(1).unwrap().split('"').next().unwrap();
+    let shown = get(site.weir.page(), &format!("/weir/letters/{address}?lang=en")).1;
+    for words in [
+        "{&quot;do&quot;:7}",
+        "7b 22 64 6f 22 3a 37 7d",
+        "water&#x2f;sonde-&lt;b&gt;&#x27;9&#x2f;data",
+        "once the seeds are mended (devices.csv)",
+        "the device is not in devices.csv",
+        "Run again, once the seeds are mended</button>",
+    ] {
+        assert!(shown.contains(words), "no `{words}` in {shown}");
+    }
+    let shown = get(site.weir.page(), &format!("/weir/letters/{address}?lang=zh")).1;
+    assert!(shown.contains("修正基础表（devices.csv）并生效后可重新解析"), "{shown}");
+    assert_eq!(get(site.weir.page(), "/weir/letters/4000000000").0, 404);
+    assert_eq!(get(site.weir.page(), "/weir/letters/x").0, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ mod api;
 mod classes;
 mod evaluated;
 mod handover;
+mod letters;
 mod metrics;
 mod now;
 mod raw;

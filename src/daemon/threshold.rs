@@ -288,6 +288,15 @@ pub(super) fn check(check: &CrossCheck) -> Text {
     }
 }
 
+/// Tells the same in words: a check by its name, without what it reckons.
+pub(super) fn named_check(of: &CrossCheck) -> Text {
+    let CrossKind::Expression { fail, suspect, .. } = &of.kind else { return check(of) };
+    let name = of.name.replace('-', " ");
+    let en = bounds([("fail", *fail), ("suspect", *suspect)], ("below", "above"));
+    let zh = bounds([("错误：", *fail), ("可疑：", *suspect)], ("低于", "高于"));
+    Text::new(format!("{name}: {en}"), format!("{name}：{zh}"))
+}
+
 fn bounds(of: [(&str, OneSided); 2], (below, above): (&str, &str)) -> String {
     let told = of.into_iter().flat_map(|(flag, side)| {
         let low = side.low.map(|low| format!("{flag} {below} {}", number(low)));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::door::{Acted, Answering};
 #[cfg(test)]
 use crate::http::view::Text;
+use crate::http::view::letter::LetterPage;
 use crate::http::view::weir::{EditionView, WeirView};
 
 /// Which dead letters are to be run again: those of some numbers, or of a device and reason.
@@ -29,6 +30,8 @@ pub struct Source {
     pub page: Box<dyn Fn() -> WeirView + Send + Sync>,
     /// What the folder of the seeds would change.
     pub edition: Box<dyn Fn() -> Answering<EditionView> + Send + Sync>,
+    /// One dead letter; nothing where none of this number is kept.
+    pub letter: Box<dyn Fn(i64) -> Option<LetterPage> + Send + Sync>,
     /// Runs dead letters again, for a person.
     pub retry: Box<dyn Fn(Retry, String) -> Answering<Acted> + Send + Sync>,
     /// Sends a test to a channel, for a person.
@@ -48,6 +51,7 @@ impl Source {
         Self {
             page: Box::new(WeirView::default),
             edition: Box::new(|| Box::pin(async { EditionView::default() })),
+            letter: Box::new(|_| None),
             retry: Box::new(|retry, _| {
                 Box::pin(async move { Ok(vec![Text::same(retry.ids.len().to_string())]) })
             }),

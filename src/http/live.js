@@ -122,10 +122,16 @@
     });
   }
 
+  // The time of day where the stations stand, whatever zone and language the browser is in.
+  const place = (ms) => {
+    const there = new Date(ms + Number(lost.dataset.east) * 60000);
+    return `${there.toISOString().slice(11, 19)} (${lost.dataset.zone})`;
+  };
+
   setInterval(() => {
     if (Date.now() - last < silent) return;
     document.body.classList.add("stale");
-    lost.querySelector("time").textContent = new Date(last).toLocaleTimeString();
+    lost.querySelector("time").textContent = place(last);
     lost.hidden = false;
   }, 1000);
   open();

@@ -146,6 +146,16 @@ async fn content(
             let shown = Shown::new("weir.html", (shared.source.house.page)());
             Ok(shown.with_live(&["live_weir", "live_letters", "live_channels"]))
         }
+        ["weir", "letters", number] => {
+            let found = number.parse().ok().and_then(|id| (shared.source.house.letter)(id));
+            let unknown = || {
+                Fault::Unknown(Text::new(
+                    format!("No broken message {number} is kept."),
+                    format!("没有留存编号为 {number} 的异常报文。"),
+                ))
+            };
+            Ok(Shown::new("letter.html", found.ok_or_else(unknown)?))
+        }
         ["weir", "edition"] => {
             Ok(Shown::new("edition.html", (shared.source.house.edition)().await))
         }

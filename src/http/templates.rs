@@ -15,6 +15,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("words.html", include_str!("pages/words.html")),
     ("fault.html", include_str!("pages/fault.html")),
     ("handover.html", include_str!("pages/handover.html")),
+    ("letter.html", include_str!("pages/letter.html")),
     ("now.html", include_str!("pages/now.html")),
     ("audit.html", include_str!("pages/audit.html")),
     ("begin.html", include_str!("pages/begin.html")),

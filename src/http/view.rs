@@ -5,6 +5,7 @@ pub mod alert;
 pub mod alerts;
 pub mod audit;
 pub mod handover;
+pub mod letter;
 pub mod now;
 pub mod station;
 pub mod strip;

@@ -131,7 +131,7 @@ pub struct Due {
 }
 
 pub use self::alerts::{AlertActHeld, AlertHeld, ToldHeld};
-pub use self::kept::{LastTried, LetterKind, LetterWords};
+pub use self::kept::{LastTried, LetterKind, LetterSince, LetterWords};
 
 impl Reader {
     /// Opens the journal of a folder.
@@ -168,6 +168,17 @@ impl Reader {
         let mut statement =
             self.connection.prepare_cached("SELECT coalesce(max(sequence), 0) FROM batches")?;
         Ok(statement.query_row([], |row| unsigned(row, 0))?)
+    }
+
+    /// Gives when the last batch was made, by the clock that told it; nothing of a new journal.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn last_batch_at(&self) -> Result<Option<Timestamp>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT at FROM batches ORDER BY sequence DESC LIMIT 1")?;
+        Ok(statement.query_row([], |row| time(row, 0)).optional()?)
     }
 
     /// Gives every name that has an id.

@@ -2,8 +2,9 @@
 //! happened.
 
 mod spark;
+mod tested;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod whole;
 
 use std::cmp::Reverse;
@@ -73,6 +74,11 @@ pub(super) fn source(observer: &Arc<Observer>) -> Source {
             said(looked.whole(&reader, id)).flatten()
         }),
     }
+}
+
+/// Gives the silences in force, those first that end first.
+pub(super) fn silences(view: &View, head: &Letterhead) -> SilencesView {
+    Looked { view, head }.silences()
 }
 
 fn said<T>(read: Result<T, Error>) -> Option<T> {

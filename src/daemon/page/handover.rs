@@ -1,26 +1,34 @@
-//! What happened since a shift began: changes of alerts, what persons did and said, what is open.
+//! What happened since a shift began and what stands at its end: changes of alerts, what persons did
+//! and said, what is open, not told, not well, turned away.
 
-use crate::daemon::act::values_of;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use jiff::tz::TimeZone;
+
 use crate::daemon::alerts::open;
 use crate::daemon::alerts::shown::HISTORY_MAX;
-use crate::daemon::page::Observer;
 use crate::daemon::page::alerts::happened;
-use crate::daemon::page::now::{SHIFT_MS, open_alerts};
+use crate::daemon::page::now::SHIFT_MS;
 use crate::daemon::page::times::{clock, minute, offset};
+use crate::daemon::page::{Observer, letters};
 use crate::daemon::said;
 use crate::daemon::status::View;
 use crate::domain::invalidation::Invalidation;
+use crate::domain::quality::Flag;
 use crate::domain::time::Timestamp;
 use crate::http::view::Text;
 use crate::http::view::handover::{HandoverView, SaidView};
-use crate::http::view::now::NowView;
 use crate::journal::Error;
 use crate::journal::read::Reader;
 
 /// How many changes and deeds a handover lists; of more, the newest.
-const HAPPENED_SHOWN_MAX: usize = 200;
-/// How many words about values a handover lists.
-const SAID_SHOWN_MAX: usize = 100;
+const HAPPENED_SHOWN_MAX: usize = 80;
+/// How many words about values a handover lists, the newest.
+const SAID_SHOWN_MAX: usize = 20;
+/// How many devices and reasons of messages that were turned away it lists, those with the most.
+const LETTERS_SHOWN_MAX: usize = 20;
 
 impl Observer {
     /// Gives what happened since a time, by its text; without one, since eight hours ago.
@@ -30,22 +38,25 @@ impl Observer {
         let now = view.at.wall;
         let asked = since.and_then(|text| Timestamp::of_text(text, &self.home));
         let since = asked.unwrap_or(now.plus(-SHIFT_MS)).min(now);
-        let mut first = NowView::default();
-        open_alerts(&view, &self.config.letterhead(), &mut first);
         let mut page = HandoverView {
             since: clock(since, &self.home, now),
             field: minute(since, &self.home),
             until: clock(now, &self.home, now),
             zone: offset(&self.home, now),
-            open_of: first.critical + first.warning + first.notice,
-            open: first.alerts,
-            said: said_of(&view, since),
             ..HandoverView::default()
         };
+        standing::add(&view, &self.config.letterhead(), &mut page);
+        (page.said, page.said_of) = said_of(&view, since, &self.home);
         let reader = self.reader();
-        if let Err(error) = self.add_happened(&reader, (since, now), &mut page) {
+        let read = self.add_happened(&reader, (since, now), &mut page).and_then(|()| {
+            page.letters = letters::since(&reader, &view.registry, since)?;
+            Ok(())
+        });
+        if let Err(error) = read {
             tracing::warn!(%error, "The handover lacks what the journal says.");
         }
+        page.letters_of = page.letters.len();
+        page.letters.truncate(LETTERS_SHOWN_MAX);
         page
     }
 
@@ -66,25 +77,42 @@ impl Observer {
     }
 }
 
-/// Gives what persons said of values since a time, or of values since then.
-fn said_of(view: &View, since: Timestamp) -> Vec<SaidView> {
-    let registry = &view.registry;
-    let wanted =
-        |one: &&Invalidation| one.revoked.is_none() && one.by_check.is_none() && one.to > since;
+/// Gives what persons said of values since a time, or of values since then, also what they took
+/// back since then; and how much that is.
+fn said_of(view: &View, since: Timestamp, home: &TimeZone) -> (Vec<SaidView>, usize) {
+    let now = view.at.wall;
+    let wanted = |one: &&Invalidation| match &one.revoked {
+        _ if one.by_check.is_some() => false,
+        Some(revoked) => revoked.at.wall >= since,
+        None => one.to > since || one.said.at.wall >= since,
+    };
     let mut held: Vec<&Invalidation> = view.invalidations.iter().filter(wanted).collect();
     held.sort_by_key(|one| std::cmp::Reverse(one.id));
+    let of = held.len();
     let shown = held.into_iter().take(SAID_SHOWN_MAX);
-    let said = shown.map(|one| {
-        let station = registry.station(one.scope.station);
-        SaidView {
-            id: one.id,
-            station: station
-                .map_or_else(Text::default, |one| Text::new(&*one.name_en, &*one.name_zh)),
-            station_id: station.map_or_else(String::new, |one| one.name.to_string()),
-            of: values_of(registry, one),
-            person: one.said.person.clone(),
-            reason: said::reason(registry, one),
-        }
-    });
-    said.collect()
+    (shown.map(|one| said_view(view, one, home, now)).collect(), of)
+}
+
+fn said_view(view: &View, one: &Invalidation, home: &TimeZone, now: Timestamp) -> SaidView {
+    let registry = &view.registry;
+    let station = registry.station(one.scope.station);
+    let property = one.scope.property.and_then(|id| registry.property(id));
+    let zone = station.map_or(home, |station| &station.zone);
+    SaidView {
+        id: one.id,
+        station: station.map_or_else(Text::default, |one| Text::new(&*one.name_en, &*one.name_zh)),
+        station_id: station.map_or_else(String::new, |one| one.name.to_string()),
+        property: property
+            .map_or_else(Text::default, |one| Text::new(&*one.name_en, &*one.name_zh)),
+        position: one.scope.position.clone().unwrap_or_default(),
+        from: clock(one.from, zone, now),
+        to: clock(one.to, zone, now),
+        suspect: one.flag == Flag::Suspect,
+        person: one.said.person.clone(),
+        reason: said::reason(registry, one),
+        revoked: one
+            .revoked
+            .as_ref()
+            .map_or_else(String::new, |word| format!("{}: {}", word.person, word.reason)),
+    }
 }

@@ -2,7 +2,9 @@
 
 mod map;
 
-use crate::daemon::alerts::open;
+pub(super) use self::map::{dot, unwell};
+
+use crate::daemon::alerts::open::{self, Open};
 use crate::daemon::page::alerts::sentence;
 use crate::daemon::page::times::{clock, minute, offset};
 use crate::daemon::page::{Observer, evaluated};
@@ -102,21 +104,27 @@ pub(super) fn open_alerts(view: &View, head: &Letterhead, page: &mut NowView) {
         page.changed = clock(changed);
         page.changed_s = (now.since(changed) / 1_000).max(0);
     }
-    let shown = open.iter().take(OPEN_SHOWN_MAX).map(|one| {
-        let (event, held) = (&one.standing.event, one.standing.acknowledged.as_ref());
-        OpenView {
-            id: one.id.0,
-            severity: one.severity.word().to_owned(),
-            route: route(registry, one.standing).map_or("", Route::word).to_owned(),
-            sentence: sentence(registry, event, head),
-            since: clock(event.since),
-            age_s: (now.since(event.since) / 1_000).max(0),
-            person: held.map_or_else(String::new, |by| by.person.clone()),
-            until: held.and_then(|by| by.until).map_or_else(String::new, clock),
-            unconfirmed: event.unconfirmed,
-        }
-    });
-    page.alerts = shown.collect();
+    let shown = open.iter().take(OPEN_SHOWN_MAX);
+    page.alerts = shown.map(|one| open_view(view, head, one)).collect();
+    page.silences = view.desk.silences(now).count();
+}
+
+/// Gives an alert that fires in one sentence.
+pub(super) fn open_view(view: &View, head: &Letterhead, one: &Open<'_>) -> OpenView {
+    let (registry, now) = (&*view.registry, view.at.wall);
+    let clock = |at| clock(at, &head.home, now);
+    let (event, held) = (&one.standing.event, one.standing.acknowledged.as_ref());
+    OpenView {
+        id: one.id.0,
+        severity: one.severity.word().to_owned(),
+        route: route(registry, one.standing).map_or("", Route::word).to_owned(),
+        sentence: sentence(registry, event, head),
+        since: clock(event.since),
+        age_s: (now.since(event.since) / 1_000).max(0),
+        person: held.map_or_else(String::new, |by| by.person.clone()),
+        until: held.and_then(|by| by.until).map_or_else(String::new, clock),
+        unconfirmed: event.unconfirmed,
+    }
 }
 
 fn route(registry: &Registry, standing: &Standing) -> Option<Route> {

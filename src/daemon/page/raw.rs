@@ -36,7 +36,7 @@ const SEARCH_MAX: Duration = Duration::from_secs(3);
 /// How many messages that say one value are shown.
 const MESSAGES_SHOWN_MAX: usize = 4;
 /// How many bytes of a payload are shown.
-const PAYLOAD_SHOWN_MAX: usize = 2_048;
+pub(super) const PAYLOAD_SHOWN_MAX: usize = 2_048;
 /// By how much a device's clock may be ahead of the message's arrival, ms.
 const AHEAD_MS: i64 = 15 * MINUTE;
 /// For how long after the first message others that say the value are looked for, ms.
@@ -332,7 +332,7 @@ fn written(result: ObservationResult) -> String {
 }
 
 /// Gives bytes as text, if they are text: the last letter of a beginning may be cut.
-fn text_of(bytes: &[u8], cut: bool) -> String {
+pub(super) fn text_of(bytes: &[u8], cut: bool) -> String {
     let whole = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) if cut && error.error_len().is_none() => {
@@ -346,7 +346,7 @@ fn text_of(bytes: &[u8], cut: bool) -> String {
 }
 
 /// Writes bytes sixteen a row: where they begin, each in hex, and those that are letters.
-fn dump(bytes: &[u8]) -> Vec<[String; 3]> {
+pub(super) fn dump(bytes: &[u8]) -> Vec<[String; 3]> {
     let rows = bytes.chunks(16).enumerate();
     rows.map(|(number, row)| {
         let hex: Vec<String> = row.iter().map(|byte| format!("{byte:02x}")).collect();

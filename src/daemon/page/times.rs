@@ -13,10 +13,14 @@ pub(super) fn clock(at: Timestamp, zone: &TimeZone, now: Timestamp) -> String {
     zone.to_datetime(time).strftime(form).to_string()
 }
 
+/// Gives how far a zone is east of UTC, min.
+pub(super) fn east_min(zone: &TimeZone, at: Timestamp) -> i32 {
+    jiff::Timestamp::from_millisecond(at.millis()).map_or(0, |at| zone.to_offset(at).seconds() / 60)
+}
+
 /// Names the offset of a zone: `UTC+8`, `UTC-3:30`, `UTC`.
 pub(super) fn offset(zone: &TimeZone, at: Timestamp) -> String {
-    let minutes = jiff::Timestamp::from_millisecond(at.millis())
-        .map_or(0, |at| zone.to_offset(at).seconds() / 60);
+    let minutes = east_min(zone, at);
     let sign = if minutes < 0 { '-' } else { '+' };
     match (minutes.abs() / 60, minutes.abs() % 60) {
         (0, 0) => "UTC".to_owned(),

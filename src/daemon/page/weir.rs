@@ -40,10 +40,11 @@ const FILLING_SHARE: u64 = 95;
 
 /// Gives what the door asks for.
 pub(super) fn source(observer: &Arc<Observer>) -> Source {
-    let [page, edition, retrying, testing] = [(); 4].map(|()| Arc::clone(observer));
+    let [page, letter, edition, retrying, testing] = [(); 5].map(|()| Arc::clone(observer));
     Source {
         page: Box::new(move || page.weir()),
         edition: Box::new(move || Box::pin(Arc::clone(&edition).seeds_differ())),
+        letter: Box::new(move |id| letter.letter_page(id)),
         retry: Box::new(move |asked, person| Box::pin(Arc::clone(&retrying).retry(asked, person))),
         test: Box::new(move |name, person| Box::pin(Arc::clone(&testing).test(name, person))),
     }
@@ -244,9 +245,7 @@ impl Observer {
                 words: one.words,
             })
             .collect();
-        page.letters = self.letter_counts(reader)?;
-        page.letters_of = page.letters.len();
-        page.letters.truncate(LETTERS_SHOWN_MAX);
+        (page.letters, page.letters_of) = self.letters_told(reader, LETTERS_SHOWN_MAX)?;
         page.channels = self.channel_states(reader)?;
         let bytes_max = self.config.journal.journal_bytes_max;
         let bytes = reader.bytes()?;
@@ -278,7 +277,15 @@ impl Observer {
 
     /// Gives how many dead letters there are of each kind, with the reason of the newest.
     pub(super) fn letter_counts(&self, reader: &Reader) -> Result<Vec<LetterCount>, Error> {
-        let words = reader.letter_words()?;
+        self.letters_counted(reader, &reader.letter_words()?)
+    }
+
+    /// The same, where the reasons are read already.
+    pub(super) fn letters_counted(
+        &self,
+        reader: &Reader,
+        words: &[crate::journal::read::LetterWords],
+    ) -> Result<Vec<LetterCount>, Error> {
         let of_kind = |device: &str, channel: &str, code: &str| {
             let same = |one: &&crate::journal::read::LetterWords| {
                 one.device == device && one.channel == channel && one.code == code

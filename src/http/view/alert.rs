@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::http::view::alerts::{HappenedView, NamedView, SilenceView};
-use crate::http::view::{DoubtView, Text, ValueView};
+use crate::http::view::{Text, ValueView};
 
 /// All there is of one alert.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
@@ -38,8 +38,8 @@ pub struct WholeView {
     pub spark: Option<SparkView>,
     /// What stations upstream and downstream show.
     pub neighbours: Vec<NeighbourView>,
-    /// The tests that ran on a value.
-    pub tests: Vec<DoubtView>,
+    /// The tests that ran on a value, those first that doubt it.
+    pub tests: Vec<TestView>,
     /// Of which time that value is.
     pub tested: String,
     /// What was told by which channel.
@@ -128,6 +128,21 @@ pub struct NeighbourView {
     pub words: Text,
     /// What it shows; nothing where it has nothing.
     pub value: Option<ValueView>,
+}
+
+/// A test that ran on a value, with all that it asks of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct TestView {
+    /// The test.
+    pub test: Text,
+    /// Its QARTOD flag.
+    pub flag: u8,
+    /// Whether by that the value is suspect or wrong.
+    pub doubts: bool,
+    /// From where on it doubts, each of its checks; empty where it has no threshold.
+    pub thresholds: Vec<Text>,
+    /// What its checks reckon, for technicians.
+    pub expressions: Vec<String>,
 }
 
 /// A notification on one channel.

@@ -23,6 +23,8 @@ pub struct NowView {
     pub waiting: usize,
     /// How many more there are of which nobody is told: shelved, silenced, covered by another.
     pub held: usize,
+    /// How many silences are in force.
+    pub silences: usize,
     /// When an alert changed last; empty where none fires.
     pub changed: String,
     /// How long ago that was, s.

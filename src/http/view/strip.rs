@@ -9,6 +9,10 @@ use crate::http::view::Text;
 pub struct StripView {
     /// How many alerts fire of which somebody is told.
     pub alerts: usize,
+    /// The zone of weir, such as `UTC+8`.
+    pub zone: String,
+    /// How far it is east of UTC, min.
+    pub east_min: i32,
     /// Brokers, database and journal, each with its state.
     pub parts: Vec<PartState>,
 }
@@ -18,6 +22,8 @@ pub struct StripView {
 pub struct PartState {
     /// What it is and how it is.
     pub words: Text,
+    /// The page that says more of it.
+    pub address: &'static str,
     /// Whether it is as it should be.
     pub well: bool,
 }

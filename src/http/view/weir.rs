@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::http::view::letter::LettersView;
 use crate::http::view::{LedgerView, Text};
 
 /// All of it, but for what the folder of the seeds would change.
@@ -27,7 +28,7 @@ pub struct WeirView {
     /// What the database refused last, newest first.
     pub refusals: Vec<Refusal>,
     /// Dead letters by device, channel and reason, the most first: no more than a person reads.
-    pub letters: Vec<LetterCount>,
+    pub letters: Vec<LettersView>,
     /// How many kinds of dead letters there are.
     pub letters_of: usize,
     /// The brokers.

@@ -24,10 +24,27 @@ pub struct LetterKind<'k> {
 /// The reason of the newest dead letter of a kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LetterWords {
+    /// The number of that letter.
+    pub id: i64,
     /// The device, empty if unknown.
     pub device: String,
     /// The channel, empty if the whole message.
     pub channel: String,
+    /// The reason, in a word.
+    pub code: String,
+    /// The reason, in a sentence.
+    pub words: String,
+}
+
+/// A dead letter that came since a time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LetterSince {
+    /// Its number.
+    pub id: i64,
+    /// When it came.
+    pub at: Timestamp,
+    /// The device, empty if unknown.
+    pub device: String,
     /// The reason, in a word.
     pub code: String,
     /// The reason, in a sentence.
@@ -69,6 +86,53 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Gives the number of the last kept dead letter of a kind before a number.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn letter_before(
+        &self,
+        LetterKind { device, channel, code }: LetterKind<'_>,
+        before: DeadLetterId,
+    ) -> Result<Option<i64>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM dead_letters WHERE id < ?1 AND retried_at IS NULL
+                AND (?2 IS NULL OR coalesce(device, '') = ?2)
+                AND (?3 IS NULL OR coalesce(channel, '') = ?3) AND (?4 IS NULL OR code = ?4)
+             ORDER BY id DESC LIMIT 1",
+        )?;
+        let of = params![before.0, device, channel, code];
+        Ok(statement.query_row(of, |row| row.get(0)).optional()?)
+    }
+
+    /// Gives the newest dead letters that are kept and came since a time, the newest first, without
+    /// those that ended well when they were run again.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn letters_since(
+        &self,
+        since: Timestamp,
+        count_max: u32,
+    ) -> Result<Vec<LetterSince>, Error> {
+        // Numbers grow with time; the first that is older ends it, so that few are read.
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, at, coalesce(device, ''), code, words FROM dead_letters
+             WHERE retried_at IS NULL ORDER BY id DESC LIMIT ?1",
+        )?;
+        let rows = statement.query_map([count_max], |row| {
+            Ok(LetterSince {
+                id: row.get(0)?,
+                at: time(row, 1)?,
+                device: row.get(2)?,
+                code: row.get(3)?,
+                words: row.get(4)?,
+            })
+        })?;
+        let in_time = rows.take_while(|one| one.as_ref().map_or(true, |one| one.at >= since));
+        Ok(in_time.collect::<Result<_, _>>()?)
+    }
+
     /// Gives the kept dead letters before a number, the newest first, without those that ended well
     /// when they were run again.
     ///
@@ -103,6 +167,7 @@ impl Reader {
         )?;
         let rows = statement.query_map([WORDS_MAX], |row| {
             Ok(LetterWords {
+                id: row.get(4)?,
                 device: row.get(0)?,
                 channel: row.get(1)?,
                 code: row.get(2)?,

@@ -11,7 +11,7 @@ const AT: Moment = Moment { wall: NOW, elapsed_ms: 0 };
 
 /// Gives a view with an alert about oxygen at each of the first so many of the sections that have
 /// it, the later the number the older.
-fn firing(count: usize) -> View {
+pub(in crate::daemon::page) fn firing(count: usize) -> View {
     let mut view = view(count.saturating_sub(12));
     let registry = Arc::clone(&view.registry);
     let oxygen = registry.properties.iter().find(|one| &*one.name == "dissolved_oxygen").unwrap();
@@ -34,7 +34,7 @@ fn firing(count: usize) -> View {
 }
 
 /// Has something done with the alerts of a view.
-fn act(view: &mut View, what: What) {
+pub(in crate::daemon::page) fn act(view: &mut View, what: What) {
     let (person, words) = ("Li Na".to_owned(), "on the way".to_owned());
     let act = AlertAct { what, person, words, behalf: None };
     Arc::make_mut(&mut view.desk).act(&view.registry, &act, AT, &mut Vec::new());

@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{Looked, annotation, both, changed, contacts, happened, sentence, spark};
+use super::{Looked, annotation, both, changed, contacts, happened, sentence, spark, tested};
 use crate::daemon::alerts::open::{self, Open};
 use crate::daemon::page::times::offset;
 use crate::daemon::page::{value_view, words};
@@ -16,15 +16,15 @@ use crate::domain::observation::Period;
 use crate::domain::quality::Test;
 use crate::domain::registry::{Datastream, Sampling, Station, Statistic};
 use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp, Validity};
+use crate::http::view::Text;
 use crate::http::view::alert::{
-    FactView, InvalidationView, NeighbourView, OfView, SparkView, ToldView, WholeView,
+    FactView, InvalidationView, NeighbourView, OfView, SparkView, TestView, ToldView, WholeView,
 };
 use crate::http::view::alerts::HappenedView;
-use crate::http::view::{DoubtView, Text};
 use crate::journal::Error;
 use crate::journal::read::{AlertHeld, Reader, ToldHeld};
 use crate::notify::clause_zh;
-use crate::pipeline::explain::{Explained, Looked as State, Sight, explain};
+use crate::pipeline::explain::{Looked as State, Sight, explain};
 use crate::pipeline::state::StreamState;
 
 /// How many changes and deeds the page of one alert shows, the newest; it says how many are older.
@@ -459,7 +459,7 @@ impl Told<'_> {
     }
 
     /// Gives the tests that ran on the value that did it, or on the newest, and of when it is.
-    fn tests(&self) -> Option<(String, Vec<DoubtView>)> {
+    fn tests(&self) -> Option<(String, Vec<TestView>)> {
         let (datastream, held) = (self.datastream?, self.state()?);
         let view = self.looked.view;
         let registry = &view.registry;
@@ -474,8 +474,7 @@ impl Told<'_> {
         let unit = unit.map_or("", |property| registry.unit_label(property));
         let tests = explain(state, datastream.id, at)?.tests;
         let asked = tests.iter().filter(|one| one.sight != Sight::NotAsked);
-        let tests = asked.map(|one| tested(datastream, one, unit)).collect();
-        Some((self.clock(at), tests))
+        Some((self.clock(at), tested::rows(datastream, asked, unit)))
     }
 
     fn silences(&self) -> Vec<crate::http::view::alerts::SilenceView> {
@@ -528,14 +527,6 @@ impl Facts {
             self.0.push(FactView { name: Text::new(en, zh), words, over: false });
         }
     }
-}
-
-fn tested(datastream: &Datastream, one: &Explained, unit: &str) -> DoubtView {
-    let threshold = match one.sight.check() {
-        Some(check) => threshold::check(check),
-        None => threshold::threshold(datastream, one.test, unit).unwrap_or_default(),
-    };
-    DoubtView { test: threshold::name(one.test), flag: one.flag.number(), threshold }
 }
 
 fn joined(all: impl Iterator<Item = Text>) -> Text {

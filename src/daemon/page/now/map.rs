@@ -134,7 +134,17 @@ fn index_of(state: &StationState) -> Option<&Told> {
     class.or_else(|| state.evaluated(Index::Aqi, Period::Hour))
 }
 
-fn dot(view: &View, station: &Station) -> DotView {
+/// Says what of a station is not well: whether it misses its target or a limit, is silent, has a
+/// sensor in doubt.
+pub(in crate::daemon::page) fn unwell(view: &View, station: &Station) -> [bool; 3] {
+    state_of(view, station).map_or([false; 3], |state| {
+        let silent = state.silence.firing.is_some();
+        [misses(state), silent, state.streams.iter().any(is_doubted)]
+    })
+}
+
+/// Gives a station as the map has it: its class or index, and what there is to know of it.
+pub(in crate::daemon::page) fn dot(view: &View, station: &Station) -> DotView {
     let name = Text::new(&*station.name_en, &*station.name_zh);
     let mut dot = DotView { id: station.name.to_string(), name, ..DotView::default() };
     dot.label = Text::same("–");
@@ -145,9 +155,7 @@ fn dot(view: &View, station: &Station) -> DotView {
         dot.title = Text::new("has not spoken yet", "尚无数据");
         return dot;
     };
-    let missed = misses(state);
-    let silent = state.silence.firing.is_some();
-    let doubted = state.streams.iter().any(is_doubted);
+    let [missed, silent, doubted] = unwell(view, station);
     let signs = [("missed", missed), ("silent", silent), ("doubted", doubted)].into_iter();
     dot.signs = signs.filter(|(_, holds)| *holds).map(|(sign, _)| sign).collect();
     let mut title = (Vec::new(), Vec::new());

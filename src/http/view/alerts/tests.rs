@@ -3,10 +3,10 @@
 use super::*;
 use crate::http::pages::Shown;
 use crate::http::templates::Templates;
+use crate::http::view::ValueView;
 use crate::http::view::alert::{
-    FactView, InvalidationView, NeighbourView, OfView, SparkView, ToldView,
+    FactView, InvalidationView, NeighbourView, OfView, SparkView, TestView, ToldView, WholeView,
 };
-use crate::http::view::{DoubtView, ValueView};
 use crate::http::visit::{Language, Role, Visit};
 
 const MARKUP: &str = "<b onclick=x>&\"Puhe'";
@@ -48,7 +48,7 @@ fn list(rows: Vec<RowView>) -> AlertsView {
     AlertsView { rows, held, of, last, firing, zone, first: 1, ..AlertsView::default() }
 }
 
-fn whole() -> super::super::alert::WholeView {
+fn whole() -> WholeView {
     let text = || Text::new(MARKUP, MARKUP);
     let own = || MARKUP.to_owned();
     let happened = HappenedView { person: own(), words: text(), ..HappenedView::default() };
@@ -78,7 +78,15 @@ fn whole() -> super::super::alert::WholeView {
             words: text(),
             value: Some(value),
         }],
-        tests: vec![DoubtView { test: text(), flag: 3, threshold: text() }],
+        tests: [(3, true), (1, false)]
+            .map(|(flag, doubts)| TestView {
+                test: text(),
+                flag,
+                doubts,
+                thresholds: vec![text(), text()],
+                expressions: vec![own()],
+            })
+            .to_vec(),
         told: vec![ToldView { channel: own(), answer: own(), ..ToldView::default() }],
         history: vec![happened],
         silences: vec![SilenceView { id: 4, reason: own(), ..SilenceView::default() }],
@@ -185,6 +193,18 @@ fn nothing_that_fires_is_said_as_what_it_is() {
     );
     check(&render("silences.html", SilencesView::default(), &visit), &["Nothing is silenced"]);
     check(&render("history.html", HistoryView::default(), &visit), &["Nothing happened yet"]);
+}
+
+#[test]
+fn tests_that_doubt_a_value_are_shown_and_the_others_are_folded() {
+    let html = render("alert.html", whole(), &visit(Language::English, Role::View));
+    let tests = html.split("id=\"tests\"").nth(1).unwrap().split("</section>").next().unwrap();
+    let (open, folded) = tests.split_once("Passed or not evaluated (1)</summary>").unwrap();
+    assert!(open.contains("3 suspect") && !open.contains("1 passed"), "{open}");
+    assert!(folded.contains("1 passed") && !folded.contains("3 suspect"), "{folded}");
+    let none = WholeView { tests: whole().tests.split_off(1), ..whole() };
+    let html = render("alert.html", none, &visit(Language::Chinese, Role::View));
+    assert!(html.contains("该数值未被任何检验判为可疑或错误"), "{html}");
 }
 
 #[test]
