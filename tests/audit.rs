@@ -165,7 +165,7 @@ fn whatever_a_person_does_is_in_one_list() {
     assert_eq!(table.lines().skip(1).count(), lines.lines().count(), "{table}");
     assert!(table.contains(",Li Na,,check entered,puhe-daoyi,"), "{table}");
     let page = get(weir.page(), "/audit?lang=zh").1;
-    for words in ["重新处理死信", "登录被拒", "命令行", "版本生效", "新增账号"]
+    for words in ["重新解析异常报文", "登录被拒", "命令行", "版本生效", "新增账号"]
     {
         assert!(page.contains(words), "no {words} in {page}");
     }

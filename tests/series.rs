@@ -354,7 +354,7 @@ fn without_the_database_the_page_shows_what_is_remembered_and_says_so() {
         body.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
     until("the view", || csv(&weir).len() == 4);
-    assert!(csv(&weir)[0].contains(",3.21,mg/L,1,0,,instant"), "{:?}", csv(&weir));
+    assert!(csv(&weir)[0].contains(",3.21,mg/L,1,0,3.21,instant,puhe-huishan"), "{:?}", csv(&weir));
     let page = get(weir.page(), &format!("{STATION}?{OXYGEN}&span=7d&table=1")).1;
     assert!(page.contains("3.21") && !page.contains("can&#x27;t be asked"), "{page}");
     influx.stop();

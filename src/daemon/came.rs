@@ -433,7 +433,7 @@ impl Refusal {
             Self::Broke => "weir 处理时出错，位置见运行日志；未作任何判定".to_owned(),
             Self::Check(words) => words.clone(),
             Self::Failed(fault) => format!("操作失败：{fault}"),
-            Self::Letters => "请指定死信编号，或设备、通道与原因".to_owned(),
+            Self::Letters => "请指定异常报文编号，或设备、通道与原因".to_owned(),
             Self::Untested { channel, later, answer } => {
                 let how = if *later { "对方暂不可用" } else { "对方拒绝" };
                 format!("{channel}：{how}{}", after(answer, "，应答 "))

@@ -46,7 +46,7 @@ impl What {
     #[must_use]
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::LettersRetried => ("dead letters run again", "重新处理死信"),
+            Self::LettersRetried => ("dead letters run again", "重新解析异常报文"),
             Self::ChannelTested => ("channel tested", "测试通道"),
             Self::CheckEntered => ("check entered", "录入检查"),
             Self::TableImported => ("table imported", "导入数据表"),

@@ -67,7 +67,7 @@ async fn house(shared: &Shared, form: &Form, visit: &Visit) -> Option<Vec<Text>>
     let (Ok(words) | Err(words)) = match (deed, retry(form)) {
         ("retry", Some(asked)) => (shared.source.house.retry)(asked, visit.person.clone()).await,
         ("retry", None) => {
-            Err(vec![Text::new("say which dead letters are meant", "请指定要重新处理的死信")])
+            Err(vec![Text::new("say which dead letters are meant", "请指定要重新解析的异常报文")])
         }
         _ => (shared.source.house.test)(form.text("channel"), visit.person.clone()).await,
     };

@@ -427,10 +427,30 @@ fn part_labels(marks: &mut [LimitMark]) {
     }
 }
 
+/// Of what the lines of a CSV are.
+#[derive(Clone, Copy, Debug)]
+pub struct Heading<'a> {
+    /// The zone of its times.
+    pub zone: &'a TimeZone,
+    /// The unit.
+    pub unit: &'a str,
+    /// What the values state.
+    pub statistic: &'a str,
+    /// The station's name in tags.
+    pub station: &'a str,
+    /// The property, in words.
+    pub property: &'a str,
+    /// The datastream.
+    pub datastream: &'a str,
+    /// Whether a sensor said the values: where nothing changed one, it is what the sensor said.
+    pub sensed: bool,
+}
+
 /// Writes a series as CSV (RFC 4180), one line a value; times with the offset of the zone.
 #[must_use]
-pub fn csv(points: &[Point], zone: &TimeZone, unit: &str, statistic: &str) -> String {
-    let mut out = String::from("time,value,unit,flag,revision,raw,statistic\r\n");
+pub fn csv(points: &[Point], of: Heading<'_>) -> String {
+    let head = "time,value,unit,flag,revision,raw,statistic,station,property,datastream\r\n";
+    let mut out = String::from(head);
     let number = |value: Option<f64>| {
         value.filter(|value| value.is_finite()).map_or(String::new(), |value| value.to_string())
     };
@@ -441,13 +461,24 @@ pub fn csv(points: &[Point], zone: &TimeZone, unit: &str, statistic: &str) -> St
             text.to_owned()
         }
     };
-    let (unit, statistic) = (cell(unit), cell(statistic));
+    let Heading { zone, sensed, .. } = of;
+    let [unit, statistic, station, property, datastream] =
+        [of.unit, of.statistic, of.station, of.property, of.datastream].map(cell);
     for point in points {
         let (time, value) = (point.at.rfc3339(zone), number(point.value));
-        let (censored, raw) = (point.censored, number(point.raw));
+        let censored = point.censored;
+        let raw = match point.raw {
+            Some(raw) => number(Some(raw)),
+            None if sensed && point.value.is_some() => format!("{censored}{value}"),
+            None => String::new(),
+        };
         let (flag, revision) = (point.flag, u8::from(point.revision));
-        write!(out, "{time},{censored}{value},{unit},{flag},{revision},{raw},{statistic}\r\n")
-            .unwrap_or_default();
+        write!(
+            out,
+            "{time},{censored}{value},{unit},{flag},{revision},{raw},{statistic},{station},\
+             {property},{datastream}\r\n"
+        )
+        .unwrap_or_default();
     }
     out
 }

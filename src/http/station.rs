@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::domain::time::{DAY, HOUR, Timestamp};
 use crate::http::door::{Answering, Shared};
 use crate::http::pages::{Fault, KeptUp, Query, Shown};
-use crate::http::series::{self, Frame, LimitLine, Point};
+use crate::http::series::{self, Frame, Heading, LimitLine, Point};
 use crate::http::view::Text;
 use crate::http::view::station::{Choice, RawPage, SeriesView, StationPage, StripView};
 
@@ -87,6 +87,8 @@ pub struct Series {
     pub kind: Text,
     /// The word of what they state, for programs.
     pub statistic: String,
+    /// Whether a sensor said its values: they are no averages and not derived.
+    pub sensed: bool,
     /// The unit.
     pub unit: String,
     /// Decimals of a number.
@@ -177,7 +179,16 @@ pub(super) async fn csv(shared: &Shared, name: &str, query: &Query) -> Response 
     let Some(found) = (shared.source.stations.series)(wanted).await else {
         return (StatusCode::NOT_FOUND, "there is no such station or series\n").into_response();
     };
-    let text = series::csv(&found.points, &found.zone, &found.unit, &found.statistic);
+    let of = Heading {
+        zone: &found.zone,
+        unit: &found.unit,
+        statistic: &found.statistic,
+        station: name,
+        property: &found.property.en,
+        datastream: &found.series,
+        sensed: found.sensed,
+    };
+    let text = series::csv(&found.points, of);
     let file: String = found
         .series
         .chars()

@@ -131,6 +131,7 @@ fn content(shown: &Shown, visit: &Visit, here: &str) -> Value {
 mod tests {
     use super::*;
     use crate::http::view::now::{NowView, OpenView};
+    use crate::http::view::strip::StripView;
     use crate::http::view::{
         DecidingView, DoubtView, EvaluationView, PageView, PartView, PlaceView, SetView,
         StationView, TallyView, Text, ValueView,
@@ -355,5 +356,22 @@ mod tests {
     #[test]
     fn nothing_heard_yet_says_what_to_do() {
         check(&now(&NowView::default(), Language::English), &["weir check --connect"]);
+    }
+
+    #[test]
+    fn the_head_says_the_zone_for_when_weir_is_lost_and_each_silence() {
+        let strip = StripView { zone: "UTC+8".to_owned(), east_min: 480, ..StripView::default() };
+        let view = NowView { stations: 2, silences: 1, ..NowView::default() };
+        let shown = Shown { strip, ..Shown::new("now.html", view) };
+        let html = |language| {
+            let visit = Visit::anybody(language, Role::View);
+            Templates::new().unwrap().render(&shown, &visit, "/").unwrap()
+        };
+        let english = html(Language::English);
+        let silences = "href=\"/alerts/silences\">1 silence in force</a>";
+        check(&english, &["data-zone=\"UTC+8\"", "data-east=\"480\"", silences]);
+        assert!(!english.contains("All well"), "nobody is told of what is silenced: {english}");
+        let chinese = html(Language::Chinese);
+        assert!(chinese.contains("1 条静默生效中") && !chinese.contains("一切正常"), "{chinese}");
     }
 }

@@ -46,6 +46,7 @@ fn a_breach_appears_and_a_lost_connection_is_said_without_a_reload() {
 
     scene.weir.stop();
     browser.sees("#lost", "No news since");
+    browser.sees("#lost", "(UTC+8)");
     let faint = "return Number(getComputedStyle(document.querySelector('main')).opacity) < 1;";
     assert_eq!(browser.run(faint, &[]), json!(true), "old numbers look as new ones do");
     browser.sees("#live_open", "Puhe at Huishan");

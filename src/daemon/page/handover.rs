@@ -1,5 +1,5 @@
-//! What happened since a shift began and what stands at its end: changes of alerts, what persons did
-//! and said, what is open, not told, not well, turned away.
+//! What happened since a shift began and what stands at its end: changes of alerts, what persons
+//! did and said, what is open, not told, not well, turned away.
 
 mod standing;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
+use crate::daemon::page::doubts;
 use crate::daemon::page::station::{at, called, formula, property_name, streams};
 use crate::daemon::page::times::offset;
 use crate::daemon::recompute::Editions;
@@ -64,6 +65,9 @@ pub(super) fn page(view: &View, folder: &Path, wanted: &Wanted) -> Option<RawPag
         return Some(page);
     };
     page.at = at(time, zone);
+    if wanted.period.is_empty() || wanted.period == Period::Native.word() {
+        judged(view, stream, time, &mut page);
+    }
     let made = |en: &str, zh: &str| Text::new(en, zh);
     if Period::AVERAGED.iter().any(|period| period.word() == wanted.period) {
         page.absent = made(
@@ -82,6 +86,17 @@ pub(super) fn page(view: &View, folder: &Path, wanted: &Wanted) -> Option<RawPag
         );
     }
     Some(page)
+}
+
+/// Says how a value was judged, as far as weir remembers it.
+fn judged(view: &View, stream: &Datastream, time: Timestamp, page: &mut RawPage) {
+    let station = view.stations.get(stream.station.index()).and_then(Option::as_ref);
+    let held = station.and_then(|station| station.streams.get(usize::from(stream.slot)));
+    let entry = held.and_then(|held| held.history.at_or_before(time));
+    if let Some(entry) = entry.filter(|entry| entry.time == time) {
+        page.flag = Some(entry.flag().number());
+        page.doubts = doubts(&view.registry, stream, &entry.quality);
+    }
 }
 
 /// Why the search ends.

@@ -65,6 +65,7 @@ pub(super) async fn series(view: &View, store: &Store, wanted: &Wanted) -> Optio
         position: stream.position.to_string(),
         kind: kind(stream, period, total),
         statistic: statistic(stream, period, total),
+        sensed: period == Period::Native && stream.formulas.is_empty(),
         unit: registry.unit_label(property).to_owned(),
         decimals: usize::from(property.decimals),
         zone: station.zone.clone(),

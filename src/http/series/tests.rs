@@ -181,12 +181,29 @@ fn the_table_is_the_numbers_of_the_drawing_and_the_csv_every_value() {
     let mut points: Vec<Point> = (0..3).map(|minute| point(minute, 1.625)).collect();
     points[1] = Point { raw: Some(1.6), revision: true, flag: 3, ..points[1] };
     points[2] = Point { censored: "<", value: Some(0.02), ..points[2] };
-    let text = csv(&points, &zone(), "mg/L, as N", "instant");
-    let want = "time,value,unit,flag,revision,raw,statistic\r\n\
-        2026-06-01T00:00:00+08:00,1.625,\"mg/L, as N\",1,0,,instant\r\n\
-        2026-06-01T00:01:00+08:00,1.625,\"mg/L, as N\",3,1,1.6,instant\r\n\
-        2026-06-01T00:02:00+08:00,<0.02,\"mg/L, as N\",1,0,,instant\r\n";
-    assert_eq!(text, want);
+    let east = zone();
+    let heading = |sensed| Heading {
+        zone: &east,
+        unit: "mg/L, as N",
+        statistic: "instant",
+        station: "puhe-daoyi",
+        property: "ammonia nitrogen",
+        datastream: "puhe-daoyi/ammonia_nitrogen",
+        sensed,
+    };
+    let whose = "puhe-daoyi,ammonia nitrogen,puhe-daoyi/ammonia_nitrogen";
+    let want = |raws: [&str; 3]| {
+        let [first, second, third] = raws;
+        format!(
+            "time,value,unit,flag,revision,raw,statistic,station,property,datastream\r\n\
+             2026-06-01T00:00:00+08:00,1.625,\"mg/L, as N\",1,0,{first},instant,{whose}\r\n\
+             2026-06-01T00:01:00+08:00,1.625,\"mg/L, as N\",3,1,{second},instant,{whose}\r\n\
+             2026-06-01T00:02:00+08:00,<0.02,\"mg/L, as N\",1,0,{third},instant,{whose}\r\n"
+        )
+    };
+    // What the sensor said is there also where nothing changed it; an average has none.
+    assert_eq!(csv(&points, heading(true)), want(["1.625", "1.6", "<0.02"]));
+    assert_eq!(csv(&points, heading(false)), want(["", "1.6", ""]));
     let drawing = drawn(&points, &[], HOUR);
     let of = |at: usize| &drawing.columns[at];
     assert_eq!((&*of(0).last, of(1).flag, of(1).revised, &*of(2).last), ("1.62", 3, true, "<0.02"));

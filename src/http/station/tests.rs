@@ -3,7 +3,7 @@
 use super::*;
 use crate::http::templates::Templates;
 use crate::http::view::station::{LatestView, RawMessage, SaidView};
-use crate::http::view::{EvaluationView, ValueView};
+use crate::http::view::{DoubtView, EvaluationView, ValueView};
 use crate::http::visit::{Language, Role, Visit};
 
 /// 2026-06-01T00:00:00+08:00.
@@ -25,6 +25,7 @@ fn series(minutes: i64, spike: Option<usize>) -> Series {
         position: String::new(),
         kind: Text::new("raw value", "原始值"),
         statistic: "instant".to_owned(),
+        sensed: true,
         unit: "mg/L".to_owned(),
         decimals: 2,
         zone: TimeZone::fixed(jiff::tz::offset(8)),
@@ -182,6 +183,15 @@ fn a_message_is_shown_as_text_and_byte_by_byte() {
     };
     let html = render(&page, Language::English);
     check(&html, &["&lt;x&gt;", "0000  7b 22", "none in force"], &["<x>"]);
+    check(&html, &["weir no longer remembers"], &["flag 3"]);
+    let text = |words: &str| Text::same(words);
+    let doubt = DoubtView { test: text("spike"), flag: 3, threshold: text("above 2 mg/L") };
+    let judged = RawPage { flag: Some(3), doubts: vec![doubt], ..page };
+    check(
+        &render(&judged, Language::English),
+        &["flag 3 in doubt", "spike (flag 3): above 2 mg"],
+        &[],
+    );
     let absent = Text::new("gone since May", "五月前的已删除");
     let page = RawPage { absent, ..RawPage::default() };
     check(&render(&page, Language::Chinese), &["五月前的已删除"], &["gone since May"]);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::http::series::{Column, Drawing};
-use crate::http::view::{EvaluationView, Text, ValueView};
+use crate::http::view::{DoubtView, EvaluationView, Text, ValueView};
 
 /// A station, whole.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
@@ -280,6 +280,10 @@ pub struct RawPage {
     pub absent: Text,
     /// Since when messages are kept.
     pub since: String,
+    /// The flag of the value; nothing where weir no longer remembers how it was judged.
+    pub flag: Option<u8>,
+    /// The tests that doubt it.
+    pub doubts: Vec<DoubtView>,
     /// The messages that said it, the first one first: a later one revised it, or said it again.
     pub messages: Vec<RawMessage>,
 }

@@ -202,6 +202,8 @@ fn tests_that_doubt_a_value_are_shown_and_the_others_are_folded() {
     let (open, folded) = tests.split_once("Passed or not evaluated (1)</summary>").unwrap();
     assert!(open.contains("3 suspect") && !open.contains("1 passed"), "{open}");
     assert!(folded.contains("1 passed") && !folded.contains("3 suspect"), "{folded}");
+    let happened = "aria-labelledby=\"happened\"><table class=\"stack\">";
+    assert!(html.contains(happened), "on a phone each entry stands below the other: {html}");
     let none = WholeView { tests: whole().tests.split_off(1), ..whole() };
     let html = render("alert.html", none, &visit(Language::Chinese, Role::View));
     assert!(html.contains("该数值未被任何检验判为可疑或错误"), "{html}");
