@@ -53,6 +53,8 @@ async fn an_alert_is_worked_off_on_the_page_and_stays_so_after_a_restart() {
         "nobody looks after it",
         "at least 3 mg&#x2f;L, GB 3838-2002 table 1 item 3 IV",
         "single value",
+        "at present",
+        "does not meet",
         "upstream",
         "gross range",
         "<path class=\"values\" d=\"M",

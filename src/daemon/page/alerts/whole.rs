@@ -16,11 +16,11 @@ use crate::domain::observation::Period;
 use crate::domain::quality::Test;
 use crate::domain::registry::{Datastream, Sampling, Station, Statistic};
 use crate::domain::time::{DAY, HOUR, MINUTE, Timestamp, Validity};
-use crate::http::view::Text;
 use crate::http::view::alert::{
     FactView, InvalidationView, NeighbourView, OfView, SparkView, TestView, ToldView, WholeView,
 };
 use crate::http::view::alerts::HappenedView;
+use crate::http::view::{Text, ValueView};
 use crate::journal::Error;
 use crate::journal::read::{AlertHeld, Reader, ToldHeld};
 use crate::notify::clause_zh;
@@ -199,6 +199,7 @@ impl Told<'_> {
         self.limit_facts(&mut facts);
         let named = |key: &str| Text::same(self.said(key));
         facts.add(("value before", "前值"), self.before());
+        facts.add(("at present", "现值"), self.present());
         facts.add(("since", "起始"), Text::same(self.clock(self.since)));
         let reasons = self.said("reasons").split_whitespace().filter_map(period_named);
         facts.add(("by which values", "依据"), joined(reasons.map(words::period)));
@@ -237,6 +238,30 @@ impl Told<'_> {
     fn time(&self, key: &str) -> Text {
         let at = Timestamp::of_text_or_offset(self.said(key), self.zone);
         Text::same(at.map_or(String::new(), |at| self.clock(at)))
+    }
+
+    /// Gives the newest value, while the alert fires: it may be well again for a while before the
+    /// alert ends.
+    fn present(&self) -> Text {
+        let (Some(station), Some(stream), Some(_)) = (self.station, self.datastream, &self.open)
+        else {
+            return Text::default();
+        };
+        let value =
+            self.state().and_then(|held| value_view(self.looked.view, station, stream, held));
+        let Some(ValueView { value, unit, verdict, .. }) = value else { return Text::default() };
+        let at = self.state().and_then(|held| held.newest);
+        let when = at.map_or(String::new(), |newest| self.clock(newest.time));
+        let verdict = match verdict.en.is_empty() {
+            true => Text::default(),
+            false => Text::new(format!(" – {}", verdict.en), format!(" – {}", verdict.zh)),
+        };
+        let amount = format!("{value} {unit}");
+        let amount = amount.trim_end();
+        Text::new(
+            format!("{amount}{}, {when}", verdict.en),
+            format!("{amount}{}，{when}", verdict.zh),
+        )
     }
 
     fn line(&self) -> Option<Subject> {
