@@ -180,7 +180,7 @@ fn what_came_of_it_is_said_in_the_language_of_the_page(weir: &Weir) {
         ("invalidate", of.to_vec(), "时间应形如 2026-03-01"),
         ("revoke", vec![("id", "1"), ("words", "误判")], "已撤销人工判定 1（蒲河辉山）"),
         ("revoke", vec![("id", "1"), ("words", "误判")], "人工判定 1 已由 tester 撤销"),
-        ("retry", vec![("id", "7")], "已重新处理 0 条，成功 0 条"),
+        ("retry", vec![("id", "7")], "已重新解析 0 条，成功 0 条"),
         ("retry", vec![("id", "x")], "请指定要重新解析的异常报文"),
         ("test", vec![("channel", "duty")], "duty：对方已确认"),
         ("dance", vec![], "没有“dance”这种操作"),

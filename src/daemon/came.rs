@@ -139,11 +139,11 @@ impl Came {
             ),
             Self::Retried { tried, ended_well } => Text::new(
                 format!("{tried} tried, {ended_well} ended well"),
-                format!("已重新处理 {tried} 条，成功 {ended_well} 条"),
+                format!("已重新解析 {tried} 条，成功 {ended_well} 条"),
             ),
             Self::MoreLetters(most) => Text::new(
                 format!("there are more than {most}; ask again for the others"),
-                format!("超过 {most} 条，其余请再次重新处理"),
+                format!("超过 {most} 条，其余请再次重新解析"),
             ),
             Self::Tested { channel, answer } => Text::new(
                 format!("{channel}: confirmed{}", after(answer, " ")),

@@ -25,7 +25,7 @@ fn what_came_of_a_deed_is_said_in_both_languages() {
     came(Came::Silenced { id: 3, of }, "silence 3: station puhe-huishan", "静默 3：蒲河辉山");
     came(Came::SilenceEnded(3), "silence 3 has ended", "静默 3 已结束");
     let retried = Came::Retried { tried: 6, ended_well: 2 };
-    came(retried, "6 tried, 2 ended well", "已重新处理 6 条，成功 2 条");
+    came(retried, "6 tried, 2 ended well", "已重新解析 6 条，成功 2 条");
     let tested = |answer: &str| Came::Tested { channel: "duty".into(), answer: answer.into() };
     came(tested("200: ok"), "duty: confirmed 200: ok", "duty：对方已确认，应答 200: ok");
     came(tested(""), "duty: confirmed", "duty：对方已确认");
