@@ -396,7 +396,7 @@ fn a_value_is_followed_down_to_the_bytes_of_its_message() {
     publish(&broker, first, 5.25);
     until("the view", || {
         let page = get(weir.page(), &format!("{STATION}/series.csv?{OXYGEN}")).1;
-        page.contains(",5.25,mg/L,1,1,,instant") && page.lines().count() == 4
+        page.contains(",5.25,mg/L,1,1,5.25,instant") && page.lines().count() == 4
     });
     let raw = |at: i64| get(weir.page(), &format!("{STATION}/raw?{OXYGEN}&at={at}"));
     let (status, page) = raw(first);
