@@ -139,8 +139,8 @@ fn what_is_wrong_is_told_with_its_mend(run: &Run) {
         (7, "yesterday", "expected a time"),
         (9, "2026-06-02T11:02", "the end is not after the beginning"),
         (9, "2028-06-02", "more than 366 days"),
-        (11, " ", "the person is a line of 1 to 100 bytes"),
-        (13, "two\nlines", "the reason is a line of 1 to 500 bytes"),
+        (11, " ", "the person is a line of 1 to 180 bytes"),
+        (13, "two\nlines", "the reason is a line of 1 to 900 bytes"),
     ] {
         let mut wrong = INVALIDATE.to_vec();
         wrong[place] = text;
@@ -203,7 +203,7 @@ async fn a_check_entered_by_hand_puts_values_in_question_until_the_next_one_pass
         (13, "yesterday", "expected a time"),
         (13, "2026-06-02T11:59", "yet to come"),
         (13, "2020-01-01", "more than 800 days ago"),
-        (15, " ", "the person is a line of 1 to 100 bytes"),
+        (15, " ", "the person is a line of 1 to 180 bytes"),
     ] {
         let mut wrong = sound.clone();
         wrong[place] = text;

@@ -156,7 +156,7 @@ fn what_came_of_it_is_said_in_the_language_of_the_page(weir: &Weir) {
     let whole = [&of[..], &[("from", "2026-01-01"), ("to", "2026-01-02")]].concat();
     for (deed, fields, want) in [
         ("comment", vec![("alert", "2"), ("words", "已取样")], "告警 2 已添加备注"),
-        ("comment", vec![("alert", "2")], "请填写备注：一行文字，1 至 500 字节（约 166 个汉字）"),
+        ("comment", vec![("alert", "2")], "请填写备注：一行文字，1 至 900 字节（约 300 个汉字）"),
         ("acknowledge", vec![("alert", "1"), ("alert", "2")], "告警 1、2 已确认"),
         ("acknowledge", vec![], "未选择告警，请先勾选"),
         ("acknowledge", vec![("alert", "99")], "没有未解除的告警 99"),

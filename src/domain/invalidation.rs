@@ -22,10 +22,10 @@ pub const REVOKED_KEPT_MS: i64 = 183 * DAY;
 pub const ENDED_KEPT_MS: i64 = 800 * DAY;
 /// How long a span may be.
 pub const SPAN_MAX_MS: i64 = 366 * DAY;
-/// How long a person's name may be, bytes.
-pub const PERSON_BYTES_MAX: usize = 100;
-/// How long a reason may be, bytes.
-pub const REASON_BYTES_MAX: usize = 500;
+/// How long a person's name may be, bytes: 60 Chinese characters.
+pub const PERSON_BYTES_MAX: usize = 180;
+/// How long a reason may be, bytes: 300 Chinese characters.
+pub const REASON_BYTES_MAX: usize = 900;
 
 /// Of which values of a station something is said.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]

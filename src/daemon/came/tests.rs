@@ -53,11 +53,11 @@ fn a_refusal_says_the_mend_and_a_terminal_the_command_for_it() {
         en,
         [en, "没有名为“puh”的地点，最接近的是“puhe”"],
     );
-    let en = "the reason is a line of 1 to 500 bytes";
+    let en = "the reason is a line of 1 to 900 bytes";
     refused(
-        Refusal::NoLine { field: Field::Reason, most: 500 },
+        Refusal::NoLine { field: Field::Reason, most: 900 },
         en,
-        [en, "请填写原因：一行文字，1 至 500 字节（约 166 个汉字）"],
+        [en, "请填写原因：一行文字，1 至 900 字节（约 300 个汉字）"],
     );
     refused(
         Refusal::NoLine { field: Field::Behalf, most: 100 },
