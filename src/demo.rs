@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::config::Config;
@@ -103,10 +104,13 @@ impl Outcome {
 /// # Errors
 /// A part of it can't be started or broke.
 pub async fn run(options: &Options) -> anyhow::Result<Outcome> {
+    // Heard from the first moment on, whatever is being started: what comes before somebody listens
+    // would end the process where it stands, or nothing.
+    let interrupt = signal(SignalKind::interrupt())?;
     let broker = EmbeddedBroker::start().await?;
     let own = std::env::temp_dir().join(format!("weir-demo-{}", std::process::id()));
     let folder = options.data.clone().unwrap_or_else(|| own.clone());
-    let outcome = run_in(&folder, &broker, options).await;
+    let outcome = run_in(&folder, &broker, options, interrupt).await;
     broker.stop().await;
     if options.data.is_none()
         && let Err(error) = std::fs::remove_dir_all(&own)
@@ -120,6 +124,7 @@ async fn run_in(
     folder: &Path,
     broker: &EmbeddedBroker,
     options: &Options,
+    mut interrupt: Signal,
 ) -> anyhow::Result<Outcome> {
     let url = format!("mqtt://{}", broker.address());
     std::fs::create_dir_all(folder)?;
@@ -170,7 +175,7 @@ async fn run_in(
     let mut show = Show::new(&address);
     let clock = daemon.clock.clone();
     let published = tokio::select! {
-        published = play(&publisher, &clock, options, &mut guests) => published?,
+        published = play(&publisher, &clock, options, &mut guests, &mut interrupt) => published?,
         error = daemon.failed() => return Err(error),
         error = watch(&observer, &events, &mut show) => return Err(error),
     };
@@ -225,6 +230,7 @@ async fn play(
     clock: &Clock,
     options: &Options,
     guests: &mut Fleet,
+    interrupt: &mut Signal,
 ) -> anyhow::Result<i64> {
     let end = options.length.map(|length| Instant::now() + length);
     let mut world = World::new(options.seed, clock.now().wall);
@@ -232,11 +238,9 @@ async fn play(
     let mut schedule = Schedule::new(guests.len(), rate, clock.now().wall);
     let mut beat = interval(BEAT);
     let mut published = 0;
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
     loop {
         tokio::select! {
-            _ = &mut interrupted => return Ok(published),
+            _ = interrupt.recv() => return Ok(published),
             _ = beat.tick() => {}
         }
         if end.is_some_and(|end| Instant::now() >= end) {

@@ -16,7 +16,8 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use peer::{Mosquitto, Process, Weir, escaped, free_port, get, until};
 
@@ -377,7 +378,9 @@ fn the_demonstration_needs_no_account_and_has_forms_of_its_own() {
     let file = folder.path().join("more.toml");
     fs::write(&file, format!("[http]\nlisten = '127.0.0.1:{port}'\n")).unwrap();
     let mut command = Command::new(WEIR);
-    command.args(["demo", "--for", "60s", "--channels"]).arg(&file).stdout(Stdio::null());
+    let said = folder.path().join("said");
+    command.args(["demo", "--for", "1h", "--channels"]).arg(&file);
+    command.stdout(fs::File::create(&said).unwrap());
     let mut demo = Process::start(&mut command);
     let browser = Browser { port, cookie: String::new(), more: String::new() };
     until("the demonstration", || {
@@ -388,7 +391,12 @@ fn the_demonstration_needs_no_account_and_has_forms_of_its_own() {
     assert!(!shown.body.contains("/logout"));
     assert_eq!(browser.post("/act", &[("deed", "comment"), ("alert", "1")]).status, 403);
     Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
-    until("its end", || !demo.running());
+    let start = Instant::now();
+    while demo.running() {
+        let said = || fs::read_to_string(&said).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not end: {}", said());
+        sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
