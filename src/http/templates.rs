@@ -331,14 +331,14 @@ mod tests {
 
     #[test]
     fn all_well_is_said_and_an_alert_is_one_sentence() {
-        let mut view = NowView { stations: 2, stations_of: 3, ..NowView::default() };
+        let mut view = NowView { stations: 2, speaking: 2, stations_of: 3, ..NowView::default() };
         let all_well = now(&view, Language::English);
         check(&all_well, &["No alert is open", "All well", "2 of 3 stations"]);
         check(&now(&view, Language::Chinese), &["无未解除告警", "一切正常"]);
         view.over = vec![Text::new("Puhe at Huishan", "蒲河辉山")];
         view.over_of = 3;
         let over = now(&view, Language::English);
-        check(&over, &["not for long enough", "Puhe at Huishan", "and 2 more"]);
+        check(&over, &["No alert is open", "not for long enough", "Puhe at Huishan", "and 2 more"]);
         assert!(!over.contains("All well"));
         view.critical = 1;
         view.alerts = vec![OpenView {
@@ -350,7 +350,7 @@ mod tests {
         }];
         let fires = now(&view, Language::English);
         check(&fires, &["■ 1 critical", "/alerts/7", "Puhe &lt;b&gt;", "looked after by Li Na"]);
-        assert!(!fires.contains("All well"));
+        assert!(!fires.contains("All well") && fires.contains("and 2 more"));
     }
 
     #[test]

@@ -29,13 +29,15 @@ pub struct NowView {
     pub changed: String,
     /// How long ago that was, s.
     pub changed_s: i64,
-    /// How many stations spoke, of how many in service.
+    /// How many stations spoke ever, of how many in service.
     pub stations: usize,
+    /// How many of them are not silent.
+    pub speaking: usize,
     /// Those in service.
     pub stations_of: usize,
     /// How many of them are silent as a whole.
     pub silent: usize,
-    /// How many of those that speak miss their target or a limit.
+    /// How many of those that speak miss their target or a limit, and no alert tells of it.
     pub over_of: usize,
     /// The first of them, by name.
     pub over: Vec<Text>,

@@ -1,12 +1,15 @@
 //! The map: rivers, lakes and parks, each with its stations in the order of the flow, their class
 //! or index and what there is to know of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::daemon::alerts::open;
 use crate::daemon::page::times::clock;
 use crate::daemon::page::{evaluated, exceeds, verdict_of, words};
 use crate::daemon::status::View;
+use crate::domain::alert::Route;
 use crate::domain::assessment::{Verdict, WaterClass};
+use crate::domain::desk::station_of;
 use crate::domain::evaluation::{Grade, Index, Target, Told};
 use crate::domain::name::{PlaceId, StationId};
 use crate::domain::observation::Period;
@@ -15,11 +18,11 @@ use crate::domain::registry::{Place, Registry, Station};
 use crate::domain::time::Timestamp;
 use crate::http::view::Text;
 use crate::http::view::now::{DotView, LineView, NowView};
-use crate::pipeline::state::{StationState, StreamState};
+use crate::pipeline::state::{Standing, StationState, StreamState};
 
 /// How many places the map shows; the others are counted.
 const PLACES_SHOWN_MAX: usize = 24;
-/// How many stations over a limit are named while no alert is open; the others are counted.
+/// How many stations over a limit of which no alert tells are named; the others are counted.
 const OVER_SHOWN_MAX: usize = 8;
 /// How many stations of a place the map shows one by one; of more, how many have which class.
 const DOTS_MAX: usize = 12;
@@ -29,6 +32,7 @@ pub(super) fn draw(view: &View, page: &mut NowView) {
     let registry = &*view.registry;
     let now = view.at.wall;
     let mut lines: BTreeMap<PlaceId, Vec<&Station>> = BTreeMap::new();
+    let told = told_of(view);
     for station in registry.stations.iter().filter(|one| one.validity.holds(now)) {
         let state = state_of(view, station);
         let spoke = state.is_some_and(|state| state.streams.iter().any(|one| one.newest.is_some()));
@@ -36,7 +40,8 @@ pub(super) fn draw(view: &View, page: &mut NowView) {
         page.stations += usize::from(spoke);
         let silent = state.is_some_and(|state| state.silence.firing.is_some());
         page.silent += usize::from(silent);
-        if state.is_some_and(misses) && !silent {
+        page.speaking += usize::from(spoke && !silent);
+        if state.is_some_and(misses) && !silent && !told.contains(&station.id) {
             page.over_of += 1;
             if page.over.len() < OVER_SHOWN_MAX {
                 page.over.push(Text::new(&*station.name_en, &*station.name_zh));
@@ -53,6 +58,16 @@ pub(super) fn draw(view: &View, page: &mut NowView) {
     page.lines_more = places.len().saturating_sub(PLACES_SHOWN_MAX);
     let shown = places.into_iter().take(PLACES_SHOWN_MAX);
     page.lines = shown.map(|(place, stations)| line(view, place, stations)).collect();
+}
+
+/// Gives the stations about whose water or air an alert fires.
+fn told_of(view: &View) -> BTreeSet<StationId> {
+    let registry = &*view.registry;
+    let environment = |one: &Standing| {
+        registry.rule(one.event.rule).is_some_and(|rule| rule.route == Route::Environment)
+    };
+    let open = open::firing((registry, &view.desk), view.at.wall, environment);
+    open.iter().filter_map(|one| station_of(registry, one.standing.event.subject)).collect()
 }
 
 fn kind(place: &Place) -> usize {
