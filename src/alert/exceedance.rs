@@ -63,8 +63,7 @@ impl State {
 
     /// Gives since when all is well again, if a value of a time that is well ends what fires: the
     /// time of the first such value.
-    #[must_use]
-    pub fn well_since(&self, span: PhenomenonTime) -> Option<Timestamp> {
+    fn well_since(&self, span: PhenomenonTime) -> Option<Timestamp> {
         match self {
             Self::Firing { over, .. } => {
                 Some(over.as_ref().map_or(span.start(), |over| over.since.min(span.start())))
@@ -128,8 +127,32 @@ pub fn outcome(registry: &Registry, assessment: &Assessment, terms: Terms<'_>) -
     if clear { Outcome::Clear } else { Outcome::Close }
 }
 
+/// What a value makes of a state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Turn {
+    /// What happened, if anything did.
+    pub change: Option<AlertChange>,
+    /// Where it ended by values that are well: since when they are.
+    pub well_since: Option<Timestamp>,
+}
+
+/// Takes a value into a state.
+pub fn turn(
+    terms: Terms<'_>,
+    state: &mut State,
+    outcome: Outcome,
+    span: PhenomenonTime,
+    fresh: impl FnOnce() -> AlertId,
+) -> Turn {
+    let well = state.well_since(span);
+    let change;
+    (*state, change) = next(terms, std::mem::take(state), outcome, span, fresh);
+    let ended = change == Some(AlertChange::Resolved) && outcome == Outcome::Clear;
+    Turn { change, well_since: well.filter(|_| ended) }
+}
+
 /// Goes from state to state. `fresh` gives the number of the alert of a reason that begins.
-pub fn next(
+fn next(
     terms: Terms<'_>,
     state: State,
     outcome: Outcome,
@@ -300,16 +323,13 @@ pub fn judge(
     };
     let alert = || held.map_or_else(fresh, |(alert, _)| alert);
     let alone = heard.sampled && is_first(state, heard.span.start());
-    let change;
-    let well = state.well_since(heard.span).filter(|_| heard.outcome == Outcome::Clear);
-    (*state, change) = next(terms, std::mem::take(state), heard.outcome, heard.span, alert);
+    let Turn { change, well_since } = turn(terms, state, heard.outcome, heard.span, alert);
     let (alert, since) = firing(first, further).or(held)?;
     let states = std::iter::once(&*first).chain(&further.states);
     let stands =
         |(period, state): (Period, &State)| matches!(state, State::Firing { .. }).then_some(period);
     let reasons: Periods = heard.of.iter().zip(states).filter_map(stands).collect();
     let news = further.tell(terms, (heard, alone), (reasons, change), since)?;
-    let well_since = well.filter(|_| news.change == AlertChange::Resolved);
     Some(Change { alert, reasons, well_since, ..news })
 }
 

@@ -3,7 +3,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::alert::exceedance::{self, Outcome, State};
+use crate::alert::exceedance::{self, Outcome, State, Turn};
 use crate::domain::alert::{AlertChange, AlertId};
 use crate::domain::name::RuleId;
 use crate::domain::quality::{Flag, Test};
@@ -178,10 +178,8 @@ pub fn judge(
     let terms =
         exceedance::Terms { pending, keep, hysteresis: 0.0, warning_share: None, rises: &[] };
     let held = watch.firing();
-    let change;
-    let state = std::mem::take(&mut watch.state);
-    let well = state.well_since(span).filter(|_| outcome == Outcome::Clear);
-    (watch.state, change) = exceedance::next(terms, state, outcome, span, fresh);
+    let Turn { change, well_since } =
+        exceedance::turn(terms, &mut watch.state, outcome, span, fresh);
     let (alert, since) = watch.firing().or(held)?;
     let news = match finding {
         Finding::Fault(test, flag) => watch.tell((test, flag)),
@@ -190,7 +188,6 @@ pub fn judge(
     let change = change.or(news.then_some(AlertChange::Changed))?;
     let at = span.start().max(watch.last.plus(1));
     watch.last = at;
-    let well_since = well.filter(|_| change == AlertChange::Resolved);
     Some(Change { alert, change, at, since, well_since, cause: watch.cause? })
 }
 

@@ -3,7 +3,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::alert::exceedance::{self, Outcome, State};
+use crate::alert::exceedance::{self, Outcome, State, Turn};
 use crate::domain::alert::{AlertChange, AlertId};
 use crate::domain::name::RuleId;
 use crate::domain::registry::Persistence;
@@ -85,10 +85,8 @@ pub fn judge(
     let terms =
         exceedance::Terms { pending, keep, hysteresis: 0.0, warning_share: None, rises: &[] };
     let held = watched.firing();
-    let change;
-    let state = std::mem::take(&mut watched.state);
-    let well = state.well_since(span).filter(|_| outcome == Outcome::Clear);
-    (watched.state, change) = exceedance::next(terms, state, outcome, span, fresh);
+    let Turn { change, well_since } =
+        exceedance::turn(terms, &mut watched.state, outcome, span, fresh);
     let (alert, since) = watched.firing().or(held)?;
     let worse = outcome == Outcome::Exceeds && grade > watched.worst;
     let news = change.or(worse.then_some(AlertChange::Changed))?;
@@ -97,7 +95,6 @@ pub fn judge(
     }
     let at = span.start().max(watched.last.plus(1));
     watched.last = at;
-    let well_since = well.filter(|_| news == AlertChange::Resolved);
     Some(Change { alert, change: news, at, since, well_since })
 }
 

@@ -30,7 +30,6 @@ use crate::domain::time::{DAY, Moment, Timestamp};
 use crate::http::view::Text;
 use crate::journal::read::Reader;
 use crate::pipeline::act::Judged;
-use crate::seed::nearest;
 
 /// The word for the time at which something is asked for.
 const NOW: &str = "now";
@@ -182,9 +181,8 @@ fn resolve<'r>(
         Some(name) => match registry.property_called(name) {
             Some(property) => Some(property.id),
             None => {
-                let near = nearest(name, registry.properties.iter().map(|one| &*one.name));
-                let (kind, near) = (Called::Property, near.map(str::to_owned));
-                faults.push(Refusal::Unknown { kind, name: name.clone(), near });
+                let known = registry.properties.iter().map(|one| &*one.name);
+                faults.push(Refusal::unknown(Called::Property, name, known));
                 return None;
             }
         },
@@ -222,9 +220,8 @@ fn resolve<'r>(
 fn known_station<'r>(registry: &'r Registry, name: &str) -> Result<&'r Station, Refusal> {
     let found = registry.stations.iter().find(|one| *one.name == *name);
     found.ok_or_else(|| {
-        let near = nearest(name, registry.stations.iter().map(|one| &*one.name));
-        let (kind, near) = (Called::Station, near.map(str::to_owned));
-        Refusal::Unknown { kind, name: name.to_owned(), near }
+        let known = registry.stations.iter().map(|one| &*one.name);
+        Refusal::unknown(Called::Station, name, known)
     })
 }
 

@@ -5,6 +5,7 @@ use crate::domain::desk::{END_MAX_MS, SILENCES_MAX};
 use crate::domain::invalidation::{INVALIDATIONS_MAX, SPAN_MAX_MS};
 use crate::domain::time::DAY;
 use crate::http::view::Text;
+use crate::seed::nearest;
 
 /// How many numbers of alerts one sentence names; it counts the others.
 const NAMED_MAX: usize = 20;
@@ -278,6 +279,13 @@ pub enum Called {
 }
 
 impl Refusal {
+    /// Says that nothing is called so, and what is called nearly so.
+    #[must_use]
+    pub fn unknown<'a>(kind: Called, name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let near = nearest(name, known).map(str::to_owned);
+        Self::Unknown { kind, name: name.to_owned(), near }
+    }
+
     /// Says it in both languages, to whoever looks at the page.
     #[must_use]
     pub fn words(&self) -> Text {

@@ -16,7 +16,6 @@ use crate::domain::registry::Registry;
 use crate::domain::time::{DAY, HOUR, MINUTE, Moment, SECOND, Timestamp};
 use crate::http::view::Text;
 use crate::pipeline::state::Desk;
-use crate::seed::nearest;
 
 /// How many alerts are named at once at most.
 pub const ALERTS_NAMED_MAX: usize = 1_000;
@@ -28,52 +27,48 @@ pub(in crate::daemon) fn matcher(
     faults: &mut Vec<Refusal>,
 ) -> Matcher {
     let Of { place, station, property, rule, route, severity } = of;
-    let mut unknown = |kind: Called, name: &str, near: Option<&str>| {
-        let (name, near) = (name.to_owned(), near.map(str::to_owned));
-        faults.push(Refusal::Unknown { kind, name, near });
-    };
     let mut matcher = Matcher::default();
     if let Some(name) = place {
         matcher.place = registry.places.iter().find(|one| *one.name == **name).map(|one| one.id);
         if matcher.place.is_none() {
-            let near = nearest(name, registry.places.iter().map(|one| &*one.name));
-            unknown(Called::Place, name, near);
+            let known = registry.places.iter().map(|one| &*one.name);
+            faults.push(Refusal::unknown(Called::Place, name, known));
         }
     }
     if let Some(name) = station {
         let mut all = registry.stations.iter();
         matcher.station = all.find(|one| *one.name == **name).map(|one| one.id);
         if matcher.station.is_none() {
-            let near = nearest(name, registry.stations.iter().map(|one| &*one.name));
-            unknown(Called::Station, name, near);
+            let known = registry.stations.iter().map(|one| &*one.name);
+            faults.push(Refusal::unknown(Called::Station, name, known));
         }
     }
     if let Some(name) = property {
         matcher.property = registry.property_called(name).map(|one| one.id);
         if matcher.property.is_none() {
-            let near = nearest(name, registry.properties.iter().map(|one| &*one.name));
-            unknown(Called::Property, name, near);
+            let known = registry.properties.iter().map(|one| &*one.name);
+            faults.push(Refusal::unknown(Called::Property, name, known));
         }
     }
     if let Some(name) = rule {
         matcher.rule = registry.rules.iter().find(|one| *one.name == **name).map(|one| one.id);
         if matcher.rule.is_none() {
-            let near = nearest(name, registry.rules.iter().map(|one| &*one.name));
-            unknown(Called::Rule, name, near);
+            let known = registry.rules.iter().map(|one| &*one.name);
+            faults.push(Refusal::unknown(Called::Rule, name, known));
         }
     }
     if let Some(name) = route {
         matcher.route = Route::from_word(name);
         if matcher.route.is_none() {
-            let near = nearest(name, Route::ALL.map(Route::word).into_iter());
-            unknown(Called::Route, name, near);
+            let known = Route::ALL.map(Route::word).into_iter();
+            faults.push(Refusal::unknown(Called::Route, name, known));
         }
     }
     if let Some(name) = severity {
         matcher.severity = Severity::from_word(name);
         if matcher.severity.is_none() {
             let words = Severity::ALL.map(Severity::word);
-            unknown(Called::Severity, name, nearest(name, words.into_iter()));
+            faults.push(Refusal::unknown(Called::Severity, name, words.into_iter()));
         }
     }
     matcher

@@ -13,6 +13,7 @@ use crate::daemon::threshold;
 use crate::domain::assessment::{Bound, Limit, Verdict};
 use crate::domain::condition::Condition;
 use crate::domain::observation::Period;
+use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry, Station, Statistic};
 use crate::domain::time::{DAY, HOUR, Timestamp};
 use crate::http::series::{LimitLine, Point};
@@ -176,35 +177,45 @@ fn lasting(point: Point, reading: &Reading<'_>) -> Point {
 /// Lays what weir remembers over what is stored: it is as new, or newer.
 fn lay_over(points: &mut BTreeMap<Timestamp, Point>, held: &StreamState, reading: &Reading<'_>) {
     let (from, to) = reading.span;
-    let windows = match reading.period {
-        Period::Native => {
-            for entry in held.history.between(from, to) {
-                let (value, censored) = number(entry.result);
-                let flag = entry.flag().number();
-                let (at, until) = (entry.time, entry.time);
-                let point = Point { at, until, value, censored, flag, ..Point::default() };
-                lay(points, lasting(point, reading));
-            }
-            return;
+    if reading.period == Period::Native {
+        for entry in held.history.between(from, to) {
+            let (value, censored) = number(entry.result);
+            let flag = entry.flag().number();
+            let (at, until) = (entry.time, entry.time);
+            let point = Point { at, until, value, censored, flag, ..Point::default() };
+            lay(points, lasting(point, reading));
         }
+    }
+    for (at, value, flag) in means(held, reading.period, (from, to)) {
+        let point = Point { at, until: at, value, flag: flag.number(), ..Point::default() };
+        lay(points, lasting(point, reading));
+    }
+}
+
+/// Gives the means of hours or days of a time that weir remembers itself: when each begins, its
+/// value and its flag. None of another period.
+pub(super) fn means(
+    held: &StreamState,
+    period: Period,
+    (from, to): (Timestamp, Timestamp),
+) -> Vec<(Timestamp, Option<f64>, Flag)> {
+    let windows = match period {
         Period::Hour => &held.hours,
         Period::Day => &held.days,
-        Period::EightHours
+        Period::Native
+        | Period::EightHours
         | Period::DayMaxEightHours
         | Period::Month
         | Period::Quarter
-        | Period::Year => return,
+        | Period::Year => return Vec::new(),
     };
-    for kept in windows.between(from, to) {
-        let flag = match (kept.value, kept.suspect) {
-            (None, _) => 9,
-            (Some(_), true) => 3,
-            (Some(_), false) => 1,
-        };
-        let (at, until) = (kept.start, kept.start);
-        let point = Point { at, until, value: kept.value, flag, ..Point::default() };
-        lay(points, lasting(point, reading));
-    }
+    let flag = |value: Option<f64>, suspect| match (value, suspect) {
+        (None, _) => Flag::Missing,
+        (Some(_), true) => Flag::Suspect,
+        (Some(_), false) => Flag::Pass,
+    };
+    let each = windows.between(from, to).into_iter();
+    each.map(|kept| (kept.start, kept.value, flag(kept.value, kept.suspect))).collect()
 }
 
 fn lay(points: &mut BTreeMap<Timestamp, Point>, newer: Point) {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::daemon::page::Observer;
 use crate::daemon::page::api::span;
 use crate::daemon::page::api::world::{Observed, World, observation, phenomenon_time};
+use crate::daemon::page::series::means;
 use crate::daemon::page::stored::{Lack, Row, Store, answer};
 use crate::domain::observation::{NilReason, Period};
 use crate::domain::quality::Flag;
@@ -174,42 +175,25 @@ fn remembered(
     (station, stream): (&Station, &Datastream),
     period: Period,
     held: &StreamState,
-    (from, to): (Timestamp, Timestamp),
+    span: (Timestamp, Timestamp),
 ) -> Vec<(Timestamp, Value)> {
-    let windows = match period {
-        Period::Native => {
-            let entries = held.history.between(from, to).into_iter();
-            return entries
-                .map(|entry| (entry.time, world.entry(station, stream, &entry)))
-                .collect();
-        }
-        Period::Hour => &held.hours,
-        Period::Day => &held.days,
-        Period::EightHours
-        | Period::DayMaxEightHours
-        | Period::Month
-        | Period::Quarter
-        | Period::Year => return Vec::new(),
-    };
-    let each = windows.between(from, to).into_iter();
-    each.map(|kept| {
-        let flag = match (kept.value, kept.suspect) {
-            (None, _) => Flag::Missing,
-            (Some(_), true) => Flag::Suspect,
-            (Some(_), false) => Flag::Pass,
-        };
+    if period == Period::Native {
+        let entries = held.history.between(span.0, span.1).into_iter();
+        return entries.map(|entry| (entry.time, world.entry(station, stream, &entry))).collect();
+    }
+    let mean = |(at, value, flag): (Timestamp, Option<f64>, Flag)| {
         let value = observation(&Observed {
-            time: &time(station, stream, period, kept.start),
-            result: kept.value,
+            time: &time(station, stream, period, at),
+            result: value,
             censored: None,
-            nil: kept.value.is_none().then_some(NilReason::Incomplete),
+            nil: value.is_none().then_some(NilReason::Incomplete),
             flag: flag.number(),
             quality: None,
             mark: None,
         });
-        (kept.start, value)
-    })
-    .collect()
+        (at, value)
+    };
+    means(held, period, span).into_iter().map(mean).collect()
 }
 
 fn of_judged(station: &Station, one: &Judged) -> Value {

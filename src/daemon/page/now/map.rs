@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::daemon::alerts::open;
 use crate::daemon::page::times::clock;
 use crate::daemon::page::{evaluated, exceeds, verdict_of, words};
 use crate::daemon::status::View;
@@ -66,8 +65,8 @@ fn told_of(view: &View) -> BTreeSet<StationId> {
     let environment = |one: &Standing| {
         registry.rule(one.event.rule).is_some_and(|rule| rule.route == Route::Environment)
     };
-    let open = open::firing((registry, &view.desk), view.at.wall, environment);
-    open.iter().filter_map(|one| station_of(registry, one.standing.event.subject)).collect()
+    let told = view.desk.standing().filter(|(_, one)| one.fires() && environment(one));
+    told.filter_map(|(_, one)| station_of(registry, one.event.subject)).collect()
 }
 
 fn kind(place: &Place) -> usize {
