@@ -17,7 +17,7 @@ use crate::domain::quality::Flag;
 use crate::domain::registry::{Combine, Datastream, Registry, Sampling, Station, StationSet};
 use crate::domain::time::{HOUR, Moment, PhenomenonTime, Timestamp};
 use crate::pipeline::average::{HOURS_KEPT_MS, LONGER, largest_eight_hours};
-use crate::pipeline::indices::{Indices, speaking, wanted};
+use crate::pipeline::indices::{Indices, of_average, speaking, wanted};
 use crate::pipeline::park;
 use crate::pipeline::state::{State, StationState, StreamState};
 use crate::pipeline::{Pipeline, Processed};
@@ -470,13 +470,8 @@ pub(super) fn windows(stream: &StreamState, period: Period) -> Option<&Windows> 
     }
 }
 
-/// Gives an average as an item; a suspect one only where the edition says so.
 fn of_kept(registry: &Registry, property: PropertyId, kept: &Kept) -> Option<Item> {
-    if kept.suspect && !registry.judgement.suspect_in_class {
-        return None;
-    }
-    let result = ObservationResult::Value(kept.value?);
-    Some(Item { property, result, suspect: kept.suspect })
+    of_average(registry, property, (kept.value, kept.suspect))
 }
 
 fn item(property: PropertyId, entry: &Entry) -> Item {

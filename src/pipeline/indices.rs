@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::assess::{aqi, black_odour, cwqi, trophic, water_class};
 use crate::domain::evaluation::{Evaluated, Evaluation, Index, Item};
 use crate::domain::name::PropertyId;
-use crate::domain::observation::Period;
+use crate::domain::observation::{ObservationResult, Period};
 use crate::domain::registry::{Datastream, IndexItem, Registry, Station, Statistic};
 use crate::domain::time::{HOUR, PhenomenonTime};
 
@@ -48,6 +48,19 @@ pub fn speaking<'r>(
         }
     }
     speaking
+}
+
+/// Gives an average as an item, if it has a value; a suspect one only where the edition says so.
+#[must_use]
+pub fn of_average(
+    registry: &Registry,
+    property: PropertyId,
+    (value, suspect): (Option<f64>, bool),
+) -> Option<Item> {
+    if suspect && !registry.judgement.suspect_in_class {
+        return None;
+    }
+    Some(Item { property, result: ObservationResult::Value(value?), suspect })
 }
 
 /// Says whether a datastream can speak for its property: what it states is a value, a sample, or

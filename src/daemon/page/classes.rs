@@ -12,13 +12,13 @@ use crate::daemon::page::stored::{Lack, Row, Store};
 use crate::daemon::status::View;
 use crate::domain::evaluation::{Index, Item};
 use crate::domain::name::PropertyId;
-use crate::domain::observation::{ObservationResult, Period};
+use crate::domain::observation::Period;
 use crate::domain::quality::Flag;
 use crate::domain::registry::{Datastream, Registry, Station};
 use crate::domain::time::{DAY, PhenomenonTime, Timestamp};
 use crate::influx::line;
 use crate::influx::series::{Keep, Told};
-use crate::pipeline::indices::{Indices, speaking, wanted};
+use crate::pipeline::indices::{Indices, of_average, speaking, wanted};
 
 /// How many days of a datastream are read at most: one more than are shown.
 const DAYS_READ_MAX: usize = STRIP_DAYS as usize + 1;
@@ -83,13 +83,9 @@ fn speaks(stream: &Datastream, period: Period, start: Timestamp) -> bool {
     largest == (period == Period::DayMaxEightHours)
 }
 
-/// Gives an average as an item; a suspect one only where the edition says so.
+/// Gives an average as an item, if it did not fail.
 fn item(registry: &Registry, property: PropertyId, row: &Row) -> Option<Item> {
-    let suspect = row.point.flag == Flag::Suspect.number();
-    let counts = match row.point.flag {
-        4 | 9 => false,
-        _ => !suspect || registry.judgement.suspect_in_class,
-    };
-    let result = ObservationResult::Value(row.point.value.filter(|_| counts)?);
-    Some(Item { property, result, suspect })
+    let is = |flag: Flag| row.point.flag == flag.number();
+    let value = row.point.value.filter(|_| !is(Flag::Fail) && !is(Flag::Missing));
+    of_average(registry, property, (value, is(Flag::Suspect)))
 }
